@@ -1,0 +1,156 @@
+// What the application asks for: groups, invitations, events of its own.
+extension Engine {
+    mutating func createGroup(_ request: RequestID, name: String, _ store: any EventStore) throws(StoreError) {
+        let discovery = Bytes32.random(using: &generator)
+        let statement = GroupStatement(
+            owner: identity.member,
+            discovery: GroupStatement.discoveryCommitment(discovery, using: cryptography),
+            nonce: .random(16, using: &generator))
+        let id = GroupStatement.groupID(of: statement.encoded, using: cryptography)
+        try add(
+            GroupRecord(id: id, dialect: .native, statement: statement.encoded, discovery: discovery, name: name),
+            store)
+        effects.append(.created(request, id))
+    }
+
+    mutating func add(_ record: GroupRecord, _ store: any EventStore) throws(StoreError) {
+        guard groupIndex(record.id) == nil else { return }
+        var record = record
+        try store.put(&record)
+        groups.append(try Self.open(record, store, cryptography))
+        for session in sessions.indices { introduce(group: groups.count - 1, toSession: session) }
+    }
+
+    mutating func addPeer(_ device: DeviceKey, addresses: [String], _ store: any EventStore) throws(StoreError) {
+        var peer = peers[device] ?? PeerRecord(device: device)
+        for address in addresses where !peer.addresses.contains(address) { peer.addresses.append(address) }
+        guard peer != peers[device] else { return }
+        peers[device] = peer
+        try store.put(peer)
+    }
+
+    mutating func invite(
+        _ request: RequestID, _ group: GroupID, addresses: [String], expiry: UInt64, _ store: any EventStore
+    ) throws(StoreError) {
+        guard groupIndex(group) != nil else { return effects.append(.failed(request, .unknownGroup(group))) }
+        let invitation = Invitation(
+            group: group, inviter: identity.device, secret: .random(16, using: &generator), expiry: expiry,
+            addresses: addresses)
+        let id = Invitation.id(ofSecret: invitation.secret, using: cryptography)
+        try store.put(InvitationRecord(id: id, secret: invitation.secret, group: group, expiry: expiry))
+        effects.append(.invited(request, invitation))
+    }
+
+    // MARK: Writing
+
+    mutating func append(
+        _ request: RequestID, _ group: GroupID, _ kind: EventKind, _ content: [UInt8], _ expiry: UInt64?,
+        _ store: any EventStore
+    ) throws(StoreError) {
+        guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
+        guard content.count <= Limits.content else {
+            return effects.append(.failed(request, .contentTooLarge(limit: Limits.content)))
+        }
+        // One event names at most 16 heads: more are merged first, by events of their own.
+        while groups[index].heads.count > Limits.references + 1 {
+            try write(.merge, content: [], expiry: nil, group: index, store)
+        }
+        let id = try write(kind, content: content, expiry: expiry, group: index, store)
+        effects.append(.appended(request, id))
+    }
+
+    @discardableResult
+    private mutating func write(
+        _ kind: EventKind, content: [UInt8], expiry: UInt64?, group index: Int, _ store: any EventStore
+    ) throws(StoreError) -> EventID {
+        let (key, log, certificate) = try ownLog(group: index, store)
+        let end = groups[index].frontier.index(of: log).flatMap { groups[index].frontier[$0].ends.last }
+        let previous = end.map { Backlink(id: $0.id, lamport: $0.lamport) }
+        let parents = groups[index].heads.values.map(\.place).filter { $0.id != previous?.id && $0.log != log }
+        let salt = [UInt8].random(16, using: &generator)
+        let header = EventHeader(
+            kind: kind, isSalted: true, log: log, sequence: (end?.sequence ?? 0) + 1, previous: previous,
+            parents: Array(parents.sorted().prefix(Limits.references)), expiry: expiry,
+            contentLength: content.count, commitment: groups[index].hashing.commitment(salt: salt, content: content),
+            extensions: end == nil ? certificate.headerExtension[...] : [])
+        let bytes = header.encoded[...]
+        let timestamp = Int64(min(now, Limits.integer - 1))
+        let event = Event(
+            id: groups[index].hashing.id(timestamp: timestamp, header: bytes), timestamp: timestamp, header: header,
+            headerBytes: bytes, content: content[...], salt: salt[...],
+            signature: groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key)[...])
+        _ = try admit([event], group: index, from: nil, isOwn: true, store)
+        return event.id
+    }
+
+    /// This device's log in the group, begun if there is none yet.
+    private mutating func ownLog(
+        group index: Int, _ store: any EventStore
+    ) throws(StoreError) -> (Crypto.SigningKey, LogID, Certificate) {
+        var record = groups[index].record
+        let seed = record.ownSeed ?? .random(using: &generator)
+        let key = groups[index].ownKey ?? cryptography.signingKey(seed: seed)
+        if let log = record.ownLog, let known = groups[index].frontier.index(of: log),
+            let certificate = groups[index].frontier[known].certificate
+        {
+            return (key, log, certificate)
+        }
+        var certificate = Certificate(
+            member: identity.member, device: identity.device, key: cryptography.publicKey(of: key),
+            memberSignature: identity.memberSignature, deviceSignature: [])
+        certificate.deviceSignature = cryptography.sign(
+            certificate.logStatement(in: record.id), with: identity.deviceKey)
+        let log = certificate.logID(in: record.id, using: cryptography)
+        record.ownSeed = seed
+        record.ownLog = log
+        try store.put(&record)
+        groups[index].record = record
+        groups[index].ownKey = key
+        return (key, log, certificate)
+    }
+
+    mutating func ingest(
+        _ request: RequestID, _ group: GroupID, _ messages: [Message], _ store: any EventStore
+    ) throws(StoreError) {
+        guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
+        var events: [Event] = []
+        events.reserveCapacity(messages.count)
+        for message in messages {
+            do throws(EventError) {
+                events.append(try Event(checking: message, hashing: &groups[index].hashing))
+            } catch {
+                return effects.append(.failed(request, .invalidEvent(error)))
+            }
+        }
+        let result = try admit(events, group: index, from: nil, isOwn: false, store)
+        effects.append(.ingested(request, accepted: result.accepted, held: result.alreadyHeld))
+    }
+
+    mutating func broadcast(
+        _ request: RequestID, _ group: GroupID, _ content: [UInt8], _ store: any EventStore
+    ) throws(StoreError) {
+        guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
+        guard content.count <= Limits.ephemeralContent else {
+            return effects.append(.failed(request, .contentTooLarge(limit: Limits.ephemeralContent)))
+        }
+        // Receivers know the key by the log's first event: an empty merge begins a log that has none.
+        let (key, log, _) = try ownLog(group: index, store)
+        if groups[index].frontier.index(of: log) == nil {
+            try write(.merge, content: [], expiry: nil, group: index, store)
+        }
+        let last = groups[index].ephemeralTimes[log] ?? 0
+        let timestamp = max(Int64(min(now, Limits.integer - 1)), last + 1)
+        let header = EventHeader(
+            kind: .ephemeral, isSalted: false, log: log, sequence: 0, previous: nil, contentLength: content.count,
+            commitment: groups[index].hashing.commitment(salt: [], content: content))
+        let bytes = header.encoded[...]
+        groups[index].ephemeralTimes[log] = timestamp
+        let signature = groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key)
+        passOnEphemeral(
+            Message(
+                groupID: group.bytes[...], timestamp: timestamp, body: bytes, content: content[...],
+                signature: signature[...]),
+            group: index, except: nil)
+        effects.append(.appended(request, groups[index].hashing.id(timestamp: timestamp, header: bytes)))
+    }
+}

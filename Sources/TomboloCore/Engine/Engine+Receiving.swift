@@ -1,0 +1,218 @@
+// Receiving what a peer says about a group.
+extension Engine {
+    mutating func receive(
+        _ sync: GroupSync, _ group: Int, session index: Int, _ store: any EventStore
+    ) throws {
+        if sync.tag == nil, let root = sync.root { sessions[index].groups[group].peerRoot = root }
+        if let frontier = sync.frontier { try receiveFrontier(frontier, group, session: index, store) }
+        if let have = sync.have { try receiveHave(have, group, session: index, store) }
+        if let push = sync.push { sessions[index].groups[group].isLazyTowardsPeer = push == 1 }
+        if let want = sync.want { try receiveWant(want, group, session: index) }
+        if let events = sync.events { try receiveWindow(events, group, session: index, store) }
+        if let processed = sync.processed {
+            guard processed <= sessions[index].groups[group].sentBytes else {
+                throw EngineError.protocolViolation("it processed more than it was sent")
+            }
+            sessions[index].groups[group].processedBytes = processed
+        }
+        if let ephemeral = sync.ephemeral { try receiveEphemeral(ephemeral, group, session: index) }
+    }
+
+    private mutating func receiveHave(
+        _ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore
+    ) throws {
+        let frontier = groups[sessions[index].groups[group].group].frontier
+        var reader = WireReader(bytes)
+        var acknowledged: [(log: Int64, sequence: UInt64)] = []
+        while !reader.isAtEnd {
+            let (id, entry) = try FrontierEntry.read(
+                &reader, fullIDs: false, table: &sessions[index].groups[group].incomingLogs)
+            guard let end = entry.ranges.map(\.end).max() else { continue }
+            let log = frontier.index(of: id)
+            let held = log.map { frontier[$0].lastSequence } ?? 0
+            if let log, frontier[log].isLinear, end <= held || entry.ranges.count == 1 {
+                let sequence = min(end, held)
+                sessions[index].groups[group].covered[log] = max(
+                    sessions[index].groups[group].covered[log] ?? 0, sequence)
+                acknowledged.append((frontier[log].reference, sequence))
+            }
+            if end > held {
+                sessions[index].groups[group].announced[id] = end
+                sessions[index].groups[group].announceDeadline =
+                    sessions[index].groups[group].announceDeadline ?? now + Self.announceDelay
+            }
+        }
+        if !acknowledged.isEmpty { try store.acknowledge(acknowledged, by: sessions[index].link.peer) }
+    }
+
+    private mutating func receiveWant(_ bytes: Bytes, _ group: Int, session index: Int) throws {
+        var reader = WireReader(bytes)
+        let form = try reader.byte()
+        guard form <= 1 else { throw WireError.invalid("the form of a want", offset: 0) }
+        if form == 1 { sessions[index].groups[group].sendsPlain = true }
+        let frontier = groups[sessions[index].groups[group].group].frontier
+        var count = 0
+        while !reader.isAtEnd {
+            count += 1
+            guard count <= Limits.wantedRanges else { throw WireError.tooLarge("want", limit: Limits.wantedRanges) }
+            let id = try sessions[index].groups[group].incomingLogs.read(&reader)
+            let (first, last) = (try reader.varint(), try reader.varint())
+            guard first >= 1, first <= last else { throw WireError.invalid("a wanted range", offset: reader.offset) }
+            guard let log = frontier.index(of: id), first <= frontier[log].lastSequence else { continue }
+            sessions[index].groups[group].plan.add(log: log, first...min(last, frontier[log].lastSequence))
+        }
+    }
+
+    // MARK: Events
+
+    private mutating func receiveWindow(
+        _ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore
+    ) throws {
+        let number = sessions[index].groups[group].group
+        var reader = WireReader(bytes)
+        let flags = try reader.byte()
+        sessions[index].groups[group].receivedBytes += UInt64(bytes.count)
+        if flags & 1 != 0 {
+            sessions[index].groups[group].decoder = TransitDecoder()
+            sessions[index].groups[group].window = []
+            sessions[index].groups[group].windowBytes = 0
+        }
+        guard var decoder = sessions[index].groups[group].decoder else {
+            sessions[index].groups[group].mustAcknowledge = true
+            return
+        }
+        sessions[index].groups[group].decoder = nil
+        var window = sessions[index].groups[group].window
+        sessions[index].groups[group].window = []
+        let frontier = groups[number].frontier
+        let before = window.count
+        do throws(TransitError) {
+            try decoder.decode(
+                &reader, logs: &sessions[index].groups[group].incomingLogs, hashing: &groups[number].hashing,
+                held: { (log, sequence) throws(StoreError) in
+                    guard let known = frontier.index(of: log), frontier[known].reference != 0 else { return nil }
+                    if let end = frontier[known].ends.last, end.sequence == sequence, frontier[known].isLinear {
+                        return Backlink(id: end.id, lamport: end.lamport)
+                    }
+                    let found = try store.events(
+                        ofLog: frontier[known].reference, in: sequence...sequence, limit: 2)
+                    guard found.count == 1, let event = found.first?.event else { return nil }
+                    return Backlink(id: event.id, lamport: event.header.lamport)
+                }, into: &window)
+        } catch {
+            switch error {
+            case .store(let error): throw error
+            case .malformed(let error): throw error
+            case .invalid(let error): throw EngineError.invalidEvent(error)
+            case .unresolvable: return try askPlain(group, session: index, store)
+            }
+        }
+        // What a few bytes rebuild to is bounded as well as the bytes.
+        sessions[index].groups[group].windowBytes += window[before...].reduce(bytes.count) {
+            $0 + $1.headerBytes.count / 4
+        }
+        guard sessions[index].groups[group].windowBytes <= 2 * Limits.window else {
+            throw EngineError.protocolViolation("a window larger than \(Limits.window) bytes")
+        }
+        guard flags & 2 != 0 else {
+            sessions[index].groups[group].decoder = decoder
+            sessions[index].groups[group].window = window
+            return
+        }
+        try finish(window, group, session: index, store)
+    }
+
+    private mutating func finish(
+        _ window: [Event], _ group: Int, session index: Int, _ store: any EventStore
+    ) throws {
+        let number = sessions[index].groups[group].group
+        let result = try admit(window, group: number, from: index, isOwn: false, store)
+        sessions[index].groups[group].mustAcknowledge = true
+        if let refused = result.refused {
+            guard !sessions[index].groups[group].askedPlain else { throw EngineError.protocolViolation(refused) }
+            return try askPlain(group, session: index, store)
+        }
+        if result.accepted == 0, result.alreadyHeld > 0, othersInGroup(number, than: index) {
+            var sync = GroupSync(number: number)
+            sync.push = 1
+            send(sync, to: index)
+        }
+    }
+
+    private func othersInGroup(_ group: Int, than index: Int) -> Bool {
+        sessions.indices.contains { other in
+            other != index && sessions[other].groups.contains { $0.group == group && $0.isMatched }
+        }
+    }
+
+    /// Before a peer is blamed, everything that is lacking is asked again in plain form.
+    private mutating func askPlain(_ group: Int, session index: Int, _ store: any EventStore) throws {
+        guard !sessions[index].groups[group].askedPlain else {
+            throw EngineError.protocolViolation("events that do not verify, in plain form too")
+        }
+        sessions[index].groups[group].askedPlain = true
+        sessions[index].groups[group].mustAcknowledge = true
+        sessions[index].groups[group].base = nil
+        sessions[index].groups[group].isFrontierSent = false
+        sessions[index].groups[group].phase = .exchanging
+        var sync = GroupSync(number: sessions[index].groups[group].group)
+        sync.want = [1]
+        send(sync, to: index)
+    }
+
+    mutating func receivePlain(_ messages: [Message], session index: Int, _ store: any EventStore) throws {
+        var byGroup: [Int: [Event]] = [:]
+        for message in messages {
+            let group = sessions[index].groups.firstIndex {
+                $0.isMatched && message.groupID.elementsEqual(groups[$0.group].id.bytes)
+            }
+            guard let group else { continue }
+            let number = sessions[index].groups[group].group
+            let event: Event
+            do throws(EventError) {
+                event = try Event(checking: message, hashing: &groups[number].hashing)
+            } catch {
+                throw EngineError.invalidEvent(error)
+            }
+            guard !event.header.kind.isEphemeral else { continue }
+            byGroup[group, default: []].append(event)
+            sessions[index].groups[group].receivedBytes += event.plainSize
+        }
+        for (group, events) in byGroup.sorted(by: { $0.key < $1.key }) {
+            sessions[index].groups[group].mustAcknowledge = true
+            let number = sessions[index].groups[group].group
+            let result = try admit(events, group: number, from: index, isOwn: false, store)
+            if let refused = result.refused { throw EngineError.protocolViolation(refused) }
+        }
+    }
+
+    private mutating func receiveEphemeral(_ bytes: Bytes, _ group: Int, session index: Int) throws {
+        let number = sessions[index].groups[group].group
+        var reader = WireReader(bytes)
+        while !reader.isAtEnd {
+            let message = try Message(decoding: reader.take(reader.varint()))
+            let event: Event
+            do throws(EventError) {
+                event = try Event(checking: message, hashing: &groups[number].hashing)
+            } catch {
+                throw EngineError.invalidEvent(error)
+            }
+            let log = event.header.log
+            guard event.header.kind.isEphemeral, let known = groups[number].frontier.index(of: log),
+                let certificate = groups[number].frontier[known].certificate, let signature = event.signature
+            else { continue }
+            // Later than the last one of its log, or it is a replay.
+            guard event.timestamp > groups[number].ephemeralTimes[log] ?? 0,
+                groups[number].hashing.isValid(
+                    signature, timestamp: event.timestamp, header: event.headerBytes, key: certificate.key)
+            else { continue }
+            groups[number].ephemeralTimes[log] = event.timestamp
+            if event.header.isUnderstood {
+                effects.append(
+                    .receivedEphemeral(
+                        groups[number].id, from: log, timestamp: event.timestamp, content: Array(event.content ?? [])))
+            }
+            passOnEphemeral(message, group: number, except: index)
+        }
+    }
+}

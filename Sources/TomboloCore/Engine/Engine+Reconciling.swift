@@ -1,0 +1,300 @@
+private enum FrontierFlags {
+    static let whole: UInt8 = 1 << 0
+    static let more: UInt8 = 1 << 1
+    static let fullIDs: UInt8 = 1 << 2
+    static let since: UInt8 = 1 << 3
+}
+
+// Finding out what the other side lacks, by frontiers (protocol §5.2).
+extension Engine {
+    /// Brings one session forward at the end of a batch: answers, sends what may be sent, and settles.
+    mutating func advance(_ index: Int, _ store: any EventStore) throws(StoreError) {
+        guard !sessions[index].isClosed, sessions[index].hasSaidHello else { return }
+        for group in sessions[index].groups.indices where sessions[index].groups[group].isMatched {
+            let replica = sessions[index].groups[group].group
+            if sessions[index].groups[group].phase == .introduced {
+                if sessions[index].groups[group].peerRoot == groups[replica].frontier.root(using: cryptography) {
+                    sessions[index].groups[group].phase = .live
+                    try agree(group, session: index, store)
+                } else {
+                    sessions[index].groups[group].phase = .exchanging
+                    try chooseBase(group, session: index, store)
+                }
+            }
+            if sessions[index].groups[group].phase == .exchanging, !sessions[index].groups[group].isFrontierSent {
+                try sendFrontier(group, session: index, store)
+            }
+            acknowledge(group, session: index)
+            try pump(group, session: index, store)
+            try settle(group, session: index, store)
+        }
+    }
+
+    /// The newest agreement in the dialler's list that both remember.
+    private mutating func chooseBase(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        let reference = groups[sessions[index].groups[group].group].record.reference
+        let ours = try store.agreements(with: sessions[index].link.peer, inGroup: reference)
+        let theirs = sessions[index].groups[group].since
+        let token =
+            sessions[index].link.isDialler
+            ? ours.first { theirs.contains($0.token) }?.token
+            : theirs.first { token in ours.contains { $0.token == token } }
+        sessions[index].groups[group].base = ours.first { $0.token == token }
+    }
+
+    private mutating func sendFrontier(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        sessions[index].groups[group].isFrontierSent = true
+        let number = sessions[index].groups[group].group
+        let frontier = groups[number].frontier
+        let isRepeated = sessions[index].groups[group].wasRepeated
+        var flags = isRepeated ? FrontierFlags.fullIDs : 0
+        var logs: [Int]
+        if let base = sessions[index].groups[group].base {
+            flags |= FrontierFlags.since
+            let changes = try store.changes(after: base.ordinal, inGroup: groups[number].record.reference)
+            logs = changes.compactMap { frontier.index(ofReference: $0.log) }.sorted()
+        } else {
+            flags |= FrontierFlags.whole
+            logs = frontier.logs.indices.filter { !frontier[$0].ends.isEmpty }
+        }
+        var table = sessions[index].groups[group].outgoingLogs
+        repeat {
+            var part: [UInt8] = [flags]
+            if let base = sessions[index].groups[group].base { part.append(fixed64: base.token) }
+            var count = 0
+            while count < logs.count, part.count < Limits.payload - 8_192 {
+                FrontierEntry.write(frontier[logs[count]], fullIDs: isRepeated, table: &table, to: &part)
+                count += 1
+            }
+            logs.removeFirst(count)
+            if !logs.isEmpty { part[0] |= FrontierFlags.more }
+            var sync = GroupSync(number: number)
+            sync.frontier = part[...]
+            send(sync, to: index)
+        } while !logs.isEmpty
+        sessions[index].groups[group].outgoingLogs = table
+    }
+
+    mutating func send(_ sync: GroupSync, to index: Int) {
+        var payload = Payload()
+        payload.groups = [sync]
+        send(payload, to: index)
+    }
+
+    mutating func receiveFrontier(
+        _ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore
+    ) throws {
+        var reader = WireReader(bytes)
+        let flags = try reader.byte()
+        var after: Int64 = 0
+        if flags & FrontierFlags.since != 0 {
+            let token = try reader.fixed64()
+            let reference = groups[sessions[index].groups[group].group].record.reference
+            let ours = try store.agreements(with: sessions[index].link.peer, inGroup: reference)
+            guard let base = ours.first(where: { $0.token == token }) else {
+                throw EngineError.protocolViolation("a frontier since an agreement that was not offered")
+            }
+            after = base.ordinal
+        }
+        while !reader.isAtEnd {
+            let (log, entry) = try FrontierEntry.read(
+                &reader, fullIDs: flags & FrontierFlags.fullIDs != 0,
+                table: &sessions[index].groups[group].incomingLogs)
+            sessions[index].groups[group].partialFrontier[log] = entry
+        }
+        guard flags & FrontierFlags.more == 0 else { return }
+        let entries = sessions[index].groups[group].partialFrontier
+        sessions[index].groups[group].partialFrontier = [:]
+        sessions[index].groups[group].hasFrontier = true
+        sessions[index].groups[group].phase = .exchanging
+        try makePlan(entries, after: after, group, session: index, store)
+    }
+
+    /// Plans everything that is held here and, by its frontier, not there.
+    private mutating func makePlan(
+        _ entries: [LogID: FrontierEntry], after: Int64, _ group: Int, session index: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        let number = sessions[index].groups[group].group
+        let frontier = groups[number].frontier
+        var plan = SendPlan()
+        plan.after = after
+        var covered: [Int: UInt64] = [:]
+        let candidates: [Int]
+        if after > 0 {
+            let changes = try store.changes(after: after, inGroup: groups[number].record.reference)
+            candidates = changes.compactMap { frontier.index(ofReference: $0.log) }.sorted()
+        } else {
+            candidates = Array(frontier.logs.indices)
+        }
+        for log in candidates where !frontier[log].ends.isEmpty {
+            let state = frontier[log]
+            covered[log] = state.lastSequence
+            let whole = (state.floor + 1)...max(state.floor + 1, state.lastSequence)
+            guard let entry = entries[state.id] else {
+                plan.add(log: log, whole)
+                continue
+            }
+            if state.isLinear {
+                let gaps = try missing(of: state, given: entry, store)
+                for range in gaps { plan.add(log: log, range) }
+            } else {
+                plan.excluded[log] = try heldIDs(of: state, given: entry, store)
+                plan.add(log: log, whole)
+            }
+        }
+        sessions[index].groups[group].plan = plan
+        sessions[index].groups[group].covered = covered
+    }
+
+    /// The parts of one chain that a peer with this entry lacks.
+    private func missing(
+        of log: LogState, given entry: FrontierEntry, _ store: any EventStore
+    ) throws(StoreError) -> [ClosedRange<UInt64>] {
+        guard let end = log.ends.last else { return [] }
+        var held: [ClosedRange<UInt64>] = []
+        for range in entry.ranges {
+            if range.end > end.sequence {
+                // An end above ours that spans ours: presumed to be on the same chain.
+                if range.start <= end.sequence { held.append(range.start...end.sequence) }
+            } else if range.end == end.sequence {
+                if range.id.matches(end.id) { held.append(range.start...range.end) }
+            } else if range.end > log.floor {
+                let own = try store.events(ofLog: log.reference, in: range.end...range.end, limit: 1)
+                if let own = own.first, range.id.matches(own.event.id) { held.append(range.start...range.end) }
+            }
+        }
+        var next = max(log.floor, entry.floor) + 1
+        var gaps: [ClosedRange<UInt64>] = []
+        for range in held.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if range.lowerBound > next { gaps.append(next...(range.lowerBound - 1)) }
+            next = max(next, range.upperBound + 1)
+        }
+        if next <= end.sequence { gaps.append(next...end.sequence) }
+        return gaps
+    }
+
+    /// Of a log with forks or gaps: the ids on the chains below the peer's ends that are held here.
+    private func heldIDs(
+        of log: LogState, given entry: FrontierEntry, _ store: any EventStore
+    ) throws(StoreError) -> Set<EventID> {
+        var held: Set<EventID> = []
+        for range in entry.ranges where range.end > log.floor {
+            var next = range.end
+            var wanted: EventID?
+            walk: while next >= max(range.start, 1) {
+                let lowest = max(range.start, next > 127 ? next - 127 : 1)
+                let events = try store.events(ofLog: log.reference, in: lowest...next, limit: 128 * Limits.endsPerLog)
+                for stored in events.reversed() where stored.event.header.sequence == next {
+                    let matches = wanted.map { $0 == stored.event.id } ?? range.id.matches(stored.event.id)
+                    guard matches else { continue }
+                    held.insert(stored.event.id)
+                    guard let previous = stored.event.header.previous else { break walk }
+                    wanted = previous.id
+                    next -= 1
+                    if next < lowest { continue walk }
+                }
+                break
+            }
+        }
+        return held
+    }
+
+    // MARK: Settling
+
+    /// Notes that both sides know the same.
+    private mutating func agree(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        let number = sessions[index].groups[group].group
+        let root = groups[number].frontier.root(using: cryptography)
+        let peer = sessions[index].link.peer
+        let reference = groups[number].record.reference
+        let agreement = Agreement(token: root.prefix64, ordinal: try store.lastOrdinal())
+        if root != .zero, try store.agreements(with: peer, inGroup: reference).first?.token != agreement.token {
+            try store.putAgreement(agreement, with: peer, inGroup: reference)
+        }
+        sessions[index].groups[group].settleDeadline = nil
+        effects.append(.agreed(sessions[index].link.session, groups[number].id))
+    }
+
+    /// When nothing is left to send in either direction: compares roots.
+    private mutating func settle(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        let session = sessions[index].groups[group]
+        var wake: UInt64?
+        defer { sessions[index].groups[group].nextWake = wake }
+        if let deadline = session.announceDeadline {
+            if now >= deadline {
+                askForAnnounced(group, session: index)
+            } else {
+                wake = deadline
+            }
+        }
+        let isOpen = session.phase == .live || session.hasFrontier
+        let isIdle = session.plan.isEmpty && session.inFlight == 0 && session.window.isEmpty
+        guard isOpen, isIdle else { return }
+        let root = groups[session.group].frontier.root(using: cryptography)
+        if session.lastRootSent != root {
+            // While people talk, roots are compared a second after the last word.
+            if session.phase == .live, let deadline = session.settleDeadline, now < deadline {
+                wake = min(wake ?? deadline, deadline)
+                return
+            }
+            if session.phase == .live, session.settleDeadline == nil {
+                sessions[index].groups[group].settleDeadline = now + Self.settleDelay
+                wake = min(wake ?? .max, now + Self.settleDelay)
+                return
+            }
+            var sync = GroupSync(number: session.group)
+            sync.root = root
+            send(sync, to: index)
+            sessions[index].groups[group].lastRootSent = root
+            sessions[index].groups[group].settleDeadline = nil
+        }
+        if session.peerRoot == root {
+            if session.phase == .exchanging || session.settleDeadline != nil || session.lastRootSent != root {
+                sessions[index].groups[group].phase = .live
+                try agree(group, session: index, store)
+            }
+        } else if session.phase == .exchanging {
+            let deadline = session.settleDeadline ?? now + Self.mismatchDelay
+            if now >= deadline, !session.wasRepeated {
+                sessions[index].groups[group].wasRepeated = true
+                sessions[index].groups[group].base = nil
+                sessions[index].groups[group].isFrontierSent = false
+                sessions[index].groups[group].settleDeadline = nil
+                try sendFrontier(group, session: index, store)
+            } else if !session.wasRepeated {
+                sessions[index].groups[group].settleDeadline = deadline
+                wake = min(wake ?? deadline, deadline)
+            }
+        }
+    }
+
+    /// Milliseconds after the last event before roots are compared again.
+    static var settleDelay: UInt64 { 1_000 }
+    /// Milliseconds that roots may differ although both sides are done.
+    static var mismatchDelay: UInt64 { 2_000 }
+    /// Milliseconds that an announced event has to come by itself.
+    static var announceDelay: UInt64 { 1_000 }
+
+    private mutating func askForAnnounced(_ group: Int, session index: Int) {
+        let number = sessions[index].groups[group].group
+        var table = sessions[index].groups[group].outgoingLogs
+        var want: [UInt8] = [0]
+        var count = 0
+        for (log, sequence) in sessions[index].groups[group].announced.sorted(by: { $0.key < $1.key }) {
+            let held = groups[number].frontier.index(of: log).map { groups[number].frontier[$0].lastSequence } ?? 0
+            guard sequence > held, count < Limits.wantedRanges else { continue }
+            table.write(log, to: &want)
+            want.append(varint: held + 1)
+            want.append(varint: sequence)
+            count += 1
+        }
+        sessions[index].groups[group].announced = [:]
+        sessions[index].groups[group].announceDeadline = nil
+        guard count > 0 else { return }
+        sessions[index].groups[group].outgoingLogs = table
+        var sync = GroupSync(number: number)
+        sync.want = want[...]
+        sync.push = 2
+        send(sync, to: index)
+    }
+}

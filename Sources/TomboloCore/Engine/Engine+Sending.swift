@@ -1,0 +1,164 @@
+// Sending events: in windows, parents first, bounded by what the peer has processed (protocol §5.3).
+extension Engine {
+    /// New events go to everyone in the group who may lack them.
+    mutating func passOn(_ events: [(log: Int, event: Event)], group: Int, except source: Int?) {
+        for index in sessions.indices where !sessions[index].isClosed {
+            for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {
+                guard sessions[index].groups[number].isMatched else { continue }
+                let isOpen = sessions[index].groups[number].phase == .live || sessions[index].groups[number].hasFrontier
+                guard isOpen else { continue }
+                for (log, event) in events {
+                    let sequence = event.header.sequence
+                    let covered = sessions[index].groups[number].covered[log] ?? 0
+                    sessions[index].groups[number].covered[log] = max(covered, sequence)
+                    if index == source {
+                        sessions[index].groups[number].changedLogs.insert(log)
+                    } else if sessions[index].groups[number].isLazyTowardsPeer {
+                        sessions[index].groups[number].changedLogs.insert(log)
+                        sessions[index].groups[number].mustAcknowledge = true
+                    } else if sequence > covered || !groups[group].frontier[log].isLinear {
+                        sessions[index].groups[number].plan.add(log: log, sequence...sequence)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says what was processed and what is held now. Leaves after the commit, like every effect (law 1).
+    mutating func acknowledge(_ group: Int, session index: Int) {
+        guard sessions[index].groups[group].mustAcknowledge else { return }
+        let number = sessions[index].groups[group].group
+        var sync = GroupSync(number: number)
+        sync.processed = sessions[index].groups[group].receivedBytes
+        var have: [UInt8] = []
+        var table = sessions[index].groups[group].outgoingLogs
+        for log in sessions[index].groups[group].changedLogs.sorted() where have.count < Limits.payload - 8_192 {
+            FrontierEntry.write(groups[number].frontier[log], fullIDs: false, table: &table, to: &have)
+        }
+        sessions[index].groups[group].outgoingLogs = table
+        sessions[index].groups[group].changedLogs = []
+        sessions[index].groups[group].mustAcknowledge = false
+        if !have.isEmpty { sync.have = have[...] }
+        send(sync, to: index)
+    }
+
+    /// Sends windows as long as there is something to send and the peer keeps up.
+    mutating func pump(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        let limit = UInt64(min(Limits.window, sessions[index].windowLimit))
+        while !sessions[index].groups[group].plan.isEmpty, !sessions[index].isClosed {
+            let target = sessions[index].groups[group].windowTarget
+            let inFlight = sessions[index].groups[group].inFlight
+            guard inFlight == 0 || inFlight + UInt64(target) <= limit else { return }
+            let events = try nextWindow(group, session: index, bytes: min(target, Int(limit) / 4), store)
+            guard !events.isEmpty else { return }
+            if sessions[index].groups[group].sendsPlain {
+                sendPlain(events.map(\.event), group, session: index)
+            } else {
+                sendWindow(events, group, session: index)
+            }
+            sessions[index].groups[group].windowTarget = min(target * 2, 1 << 20)
+        }
+    }
+
+    /// Takes events from the plan until they make a window; each log's last one is signed (protocol §2.3).
+    private mutating func nextWindow(
+        _ group: Int, session index: Int, bytes target: Int, _ store: any EventStore
+    ) throws(StoreError) -> [(log: Int, event: Event)] {
+        let frontier = groups[sessions[index].groups[group].group].frontier
+        var plan = sessions[index].groups[group].plan
+        sessions[index].groups[group].plan = SendPlan()
+        defer { sessions[index].groups[group].plan = plan }
+        var events: [(log: Int, event: Event)] = []
+        var bytes = 0
+        var unsigned: Set<Int> = []
+        func take(_ log: Int, _ stored: StoredEvent) {
+            events.append((log, stored.event))
+            bytes += stored.event.transitEstimate
+            if stored.event.signature == nil { unsigned.insert(log) } else { unsigned.remove(log) }
+        }
+        while bytes < target, let (log, stored) = try plan.next(frontier, store) { take(log, stored) }
+        for log in unsigned.sorted() {
+            while unsigned.contains(log), let (_, stored) = try plan.next(ofLog: log, frontier, store) {
+                take(log, stored)
+            }
+        }
+        return events
+    }
+
+    private mutating func sendWindow(_ events: [(log: Int, event: Event)], _ group: Int, session index: Int) {
+        let number = sessions[index].groups[group].group
+        var lastOfLog: [Int: Int] = [:]
+        for (position, entry) in events.enumerated() { lastOfLog[entry.log] = position }
+        var sinceSigned: [Int: (events: Int, bytes: Int)] = [:]
+        var encoder = TransitEncoder()
+        var table = sessions[index].groups[group].outgoingLogs
+        var part: [UInt8] = [1]
+        var encoded: [UInt8] = []
+        func flush(_ engine: inout Engine, last: Bool) {
+            if last { part[0] |= 2 }
+            var sync = GroupSync(number: number)
+            sync.events = part[...]
+            engine.sessions[index].groups[group].sentBytes += UInt64(part.count)
+            engine.send(sync, to: index)
+            part = [0]
+        }
+        for (position, (log, event)) in events.enumerated() {
+            var run = sinceSigned[log] ?? (0, 0)
+            run.events += 1
+            run.bytes += event.transitEstimate
+            let mustSign =
+                lastOfLog[log] == position || run.events >= Limits.runEvents - 32 || run.bytes >= Limits.runBytes / 2
+            let signature = mustSign ? event.signature : nil
+            sinceSigned[log] = signature == nil ? run : (0, 0)
+            encoded.removeAll(keepingCapacity: true)
+            // The receiver holds what comes before a log's first event in a window if it is not to be sent later.
+            encoder.encode(
+                event, signature: signature, receiverHoldsPrevious: groups[number].frontier[log].isLinear,
+                logs: &table, into: &encoded)
+            if part.count > 1, part.count + encoded.count > Limits.payload - 256 { flush(&self, last: false) }
+            part += encoded
+        }
+        flush(&self, last: true)
+        sessions[index].groups[group].outgoingLogs = table
+    }
+
+    private mutating func sendPlain(_ events: [Event], _ group: Int, session index: Int) {
+        let id = groups[sessions[index].groups[group].group].id
+        var payload = Payload()
+        var bytes = 0
+        for event in events {
+            let size = event.transitEstimate + 256
+            if bytes + size > Limits.payload - 1_024, !payload.messages.isEmpty {
+                send(payload, to: index)
+                payload = Payload()
+                bytes = 0
+            }
+            payload.messages.append(event.message(in: id))
+            bytes += size
+            sessions[index].groups[group].sentBytes += event.plainSize
+        }
+        send(payload, to: index)
+    }
+
+    mutating func passOnEphemeral(_ message: Message, group: Int, except source: Int?) {
+        let bytes = message.encoded
+        var framed: [UInt8] = []
+        framed.append(varint: bytes.count)
+        framed += bytes
+        for index in sessions.indices where index != source && !sessions[index].isClosed {
+            for session in sessions[index].groups where session.group == group && session.isMatched {
+                guard !session.isLazyTowardsPeer else { continue }
+                var sync = GroupSync(number: group)
+                sync.ephemeral = framed[...]
+                send(sync, to: index)
+            }
+        }
+    }
+}
+
+extension Event {
+    /// About how many bytes it takes in a window.
+    var transitEstimate: Int { (content?.count ?? 0) + header.extensions.count + 40 }
+    /// What a plain event counts for in `processed`.
+    var plainSize: UInt64 { UInt64(headerBytes.count + (content?.count ?? 0)) }
+}

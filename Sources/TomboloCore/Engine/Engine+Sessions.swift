@@ -1,0 +1,245 @@
+// Opening a session: who the peer is, which groups both have, whether they differ (protocol §5).
+extension Engine {
+    mutating func open(_ link: Link, _ store: any EventStore) throws(StoreError) {
+        guard sessions.count < Limits.sessions else {
+            return effects.append(.close(link.session, .tooManySessions))
+        }
+        var session = Session<Crypto>(link, isTrusted: peers[link.peer] != nil || link.isDialler)
+        if link.isDialler, peers[link.peer] == nil { try addPeer(link.peer, addresses: [], store) }
+        session.groups = groups.indices.prefix(Limits.groupsPerSession).map { GroupSession(group: $0) }
+        sessions.append(session)
+        sessions.sort { $0.link.session < $1.link.session }
+        guard let index = sessionIndex(link.session), session.isTrusted else { return }
+        try greet(index, store)
+    }
+
+    func sessionIndex(_ id: SessionID) -> Int? { sessions.firstIndex { $0.link.session == id } }
+
+    /// Says hello, and shows the tags of our groups.
+    private mutating func greet(_ index: Int, _ store: any EventStore) throws(StoreError) {
+        guard !sessions[index].hasSaidHello else { return }
+        sessions[index].hasSaidHello = true
+        var payload = Payload()
+        var hello = Hello()
+        hello.incarnation = incarnation[...]
+        hello.windowLimit = UInt64(Limits.window)
+        payload.hello = hello
+        if let invitation = sessions[index].link.invitation {
+            var join = Join()
+            join.invitation = Invitation.id(ofSecret: invitation.secret, using: cryptography)[...]
+            join.proof = Invitation.proof(
+                secret: invitation.secret, binding: sessions[index].link.binding, group: invitation.group,
+                using: cryptography
+            ).bytes[...]
+            payload.join = join
+        }
+        for group in sessions[index].groups.indices {
+            payload.groups.append(try introduction(group, session: index, store))
+        }
+        send(payload, to: index)
+    }
+
+    private mutating func introduction(
+        _ groupSession: Int, session index: Int, _ store: any EventStore
+    ) throws(StoreError) -> GroupSync {
+        let group = sessions[index].groups[groupSession].group
+        var sync = GroupSync(number: group)
+        sync.tag = tag(ofGroup: group, sessions[index].link, ofDialler: sessions[index].link.isDialler)
+        sync.root = groups[group].frontier.root(using: cryptography)
+        sync.since = try store.agreements(
+            with: sessions[index].link.peer, inGroup: groups[group].record.reference
+        ).map(\.token)
+        sessions[index].groups[groupSession].lastRootSent = sync.root
+        return sync
+    }
+
+    /// A group that was made or joined while the session was open.
+    mutating func introduce(group: Int, toSession index: Int) {
+        guard sessions[index].groups.count < Limits.groupsPerSession else { return }
+        sessions[index].groups.append(GroupSession(group: group))
+    }
+
+    private func tag(ofGroup group: Int, _ link: Link, ofDialler: Bool) -> Bytes {
+        let role: UInt8 = ofDialler ? 0 : 1
+        let text = Array("tombolo-tag-1".utf8) + link.binding.bytes + [role]
+        return cryptography.hmac(key: groups[group].record.discovery, text).bytes[..<16]
+    }
+
+    // MARK: Receiving
+
+    mutating func receive(_ bytes: Bytes, from id: SessionID, _ store: any EventStore) throws(StoreError) {
+        guard let index = sessionIndex(id), !sessions[index].isClosed else { return }
+        do {
+            let payload = try Payload(decoding: bytes)
+            try receive(payload, index, store)
+        } catch let error as StoreError {
+            throw error
+        } catch let error as WireError {
+            close(index, "\(error)")
+        } catch let error as EngineError {
+            sessions[index].isClosed = true
+            effects.append(.close(id, error))
+        } catch {
+            close(index, "\(error)")
+        }
+    }
+
+    mutating func close(_ index: Int, _ why: String) {
+        sessions[index].isClosed = true
+        effects.append(.close(sessions[index].link.session, .protocolViolation(why)))
+    }
+
+    private mutating func receive(_ payload: Payload, _ index: Int, _ store: any EventStore) throws {
+        if !sessions[index].hasHeardHello {
+            guard let hello = payload.hello, hello.version == 1, hello.incarnation.count == 16 else {
+                throw EngineError.protocolViolation("it does not begin with a hello of version 1")
+            }
+            sessions[index].hasHeardHello = true
+            sessions[index].windowLimit = Int(clamping: max(hello.windowLimit, 65_536))
+            try noteIncarnation(Array(hello.incarnation), of: sessions[index].link.peer, store)
+        }
+        if let join = payload.join { try answer(join, index, store) }
+        if let welcome = payload.welcome { try take(welcome, index, store) }
+        if sessions[index].isTrusted { try greet(index, store) }
+        for sync in payload.groups {
+            if sync.tag != nil { try match(sync, index, store) }
+        }
+        for sync in payload.groups {
+            guard let group = sessions[index].groups.firstIndex(where: { $0.theirNumber == sync.number }) else {
+                continue
+            }
+            try receive(sync, group, session: index, store)
+        }
+        if payload.groups.contains(where: { $0.tag != nil }) { announceReadiness(index) }
+        try receivePlain(payload.messages, session: index, store)
+    }
+
+    private mutating func noteIncarnation(
+        _ incarnation: [UInt8], of device: DeviceKey, _ store: any EventStore
+    ) throws(StoreError) {
+        guard var peer = peers[device], peer.incarnation != incarnation else { return }
+        // What it was known to hold may be gone: it is asked anew, and served in full.
+        if !peer.incarnation.isEmpty { try store.forgetPeer(device) }
+        peer.incarnation = incarnation
+        peers[device] = peer
+        try store.put(peer)
+    }
+
+    /// Finds the group that a tag names.
+    private mutating func match(_ sync: GroupSync, _ index: Int, _ store: any EventStore) throws {
+        guard let tag = sync.tag, tag.count == 16, let root = sync.root else {
+            throw EngineError.protocolViolation("a group without its tag or root")
+        }
+        let link = sessions[index].link
+        let found = sessions[index].groups.firstIndex { groupSession in
+            groupSession.theirNumber == nil
+                && self.tag(ofGroup: groupSession.group, link, ofDialler: !link.isDialler) == tag
+        }
+        guard let found else {
+            guard sessions[index].unmatched.count < Limits.groupsPerSession else { return }
+            sessions[index].unmatched.append((sync.number, tag, root, sync.since))
+            return
+        }
+        if !sessions[index].isTrusted {
+            // It knows the group's secret: under the open policy that makes it a peer.
+            sessions[index].isTrusted = true
+            try addPeer(link.peer, addresses: [], store)
+            try greet(index, store)
+        }
+        sessions[index].groups[found].theirNumber = sync.number
+        sessions[index].groups[found].peerRoot = root
+        sessions[index].groups[found].since = sync.since
+    }
+
+    private mutating func announceReadiness(_ index: Int) {
+        let common = sessions[index].groups.filter(\.isMatched).map { groups[$0.group].id }
+        effects.append(.peerReady(sessions[index].link.session, sessions[index].link.peer, groups: common))
+    }
+
+    // MARK: Joining
+
+    private mutating func answer(_ join: Join, _ index: Int, _ store: any EventStore) throws(StoreError) {
+        var welcome = Welcome()
+        let peer = sessions[index].link.peer
+        let found = try store.invitation(id: Array(join.invitation))
+        if var found, let group = groupIndex(found.group),
+            Invitation.proof(
+                secret: found.secret, binding: sessions[index].link.binding, group: found.group, using: cryptography
+            ).bytes[...] == join.proof
+        {
+            if found.expiry < now {
+                welcome.status = Welcome.Status.expired.rawValue
+            } else if let user = found.usedBy, user != peer {
+                welcome.status = Welcome.Status.used.rawValue
+            } else {
+                found.usedBy = peer
+                try store.put(found)
+                try addPeer(peer, addresses: [], store)
+                sessions[index].isTrusted = true
+                welcome.statement = groups[group].record.statement[...]
+                welcome.discovery = groups[group].record.discovery.bytes[...]
+                welcome.name = Array(groups[group].record.name.utf8)[...]
+            }
+        } else {
+            welcome.status = Welcome.Status.unknown.rawValue
+        }
+        var payload = Payload()
+        payload.welcome = welcome
+        if sessions[index].isTrusted { try greet(index, store) }
+        send(payload, to: index)
+    }
+
+    private mutating func take(_ welcome: Welcome, _ index: Int, _ store: any EventStore) throws {
+        guard let invitation = sessions[index].link.invitation else {
+            throw EngineError.protocolViolation("a welcome that nobody asked for")
+        }
+        switch Welcome.Status(rawValue: welcome.status) {
+        case .welcome: break
+        case .expired: throw EngineError.invitationRefused("it has expired; ask for another one")
+        case .used: throw EngineError.invitationRefused("another device has used it; ask for another one")
+        case .unknown, nil: throw EngineError.invitationRefused("the inviter does not know it")
+        }
+        let statement = Array(welcome.statement)
+        let id = GroupStatement.groupID(of: statement, using: cryptography)
+        guard id == invitation.group, let discovery = Bytes32(welcome.discovery),
+            let known = try? GroupStatement(decoding: welcome.statement),
+            known.discovery == GroupStatement.discoveryCommitment(discovery, using: cryptography)
+        else { throw EngineError.invitationRefused("what the inviter sent is not the group of the link") }
+        let isNew = groupIndex(id) == nil
+        try add(
+            GroupRecord(
+                id: id, dialect: .native, statement: statement, discovery: discovery,
+                name: String(decoding: welcome.name.prefix(256), as: UTF8.self)), store)
+        guard let group = groupIndex(id) else { return }
+        if isNew, let added = sessions[index].groups.firstIndex(where: { $0.group == group }) {
+            var payload = Payload()
+            payload.groups = [try introduction(added, session: index, store)]
+            send(payload, to: index)
+            // The inviter may have shown the group before we could recognise it.
+            let waiting = sessions[index].unmatched
+            sessions[index].unmatched = []
+            for entry in waiting {
+                var sync = GroupSync(number: Int(clamping: entry.number))
+                (sync.tag, sync.root, sync.since) = (entry.tag, entry.root, entry.since)
+                try match(sync, index, store)
+            }
+        }
+        effects.append(.joined(sessions[index].link.session, id))
+    }
+
+    mutating func send(_ payload: Payload, to index: Int) {
+        guard !payload.isEmpty, !sessions[index].isClosed else { return }
+        effects.append(.send(sessions[index].link.session, payload.encoded))
+    }
+
+    mutating func linkClosed(_ id: SessionID, _ store: any EventStore) throws(StoreError) {
+        guard let index = sessionIndex(id) else { return }
+        sessions[index].isClosed = true
+        // What is vouched for of an unfinished window is kept.
+        for group in sessions[index].groups.indices where !sessions[index].groups[group].window.isEmpty {
+            let events = sessions[index].groups[group].window
+            sessions[index].groups[group].window = []
+            _ = try admit(events, group: sessions[index].groups[group].group, from: index, isOwn: false, store)
+        }
+    }
+}

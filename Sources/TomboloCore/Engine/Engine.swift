@@ -1,0 +1,134 @@
+/// The protocol engine of one device: no sockets, no clocks, no threads, no files.
+///
+/// Whoever runs it hands it everything that happened since the last time, the time, and a transaction of its store; it
+/// answers with what to do once that transaction has committed. The same inputs give the same effects.
+///
+/// - Important: After a commit that failed, or an error thrown by `process`, the engine MUST be discarded and opened
+///   again: its memory may be ahead of its store.
+public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
+    let cryptography: Crypto
+    var generator: any RandomNumberGenerator & Sendable
+    let identity: Identity<Crypto>
+    let incarnation: [UInt8]
+    var groups: [GroupReplica<Crypto>] = []
+    /// In ascending order of their ids.
+    var sessions: [Session<Crypto>] = []
+    var peers: [DeviceKey: PeerRecord] = [:]
+    var effects: [EngineEffect] = []
+    /// Milliseconds since 1970, as last told.
+    var now: UInt64 = 0
+
+    /// Opens the engine on what a store holds, making the device's identity on first use.
+    ///
+    /// Reads groups, the states of their logs and their heads: nothing that grows with the number of events.
+    ///
+    /// - Parameter beginsIncarnation: whether received data may have been lost since the last time (law 1).
+    public init(
+        opening store: any EventStore, cryptography: Crypto, generator: any RandomNumberGenerator & Sendable,
+        beginsIncarnation: Bool
+    ) throws(StoreError) {
+        // Everything that can fail comes before the first stored property is set.
+        var generator = generator
+        let identity = try Identity(in: store, cryptography: cryptography, generator: &generator)
+        let kept = try store.value(forKey: IdentityKeys.incarnation)
+        let incarnation: [UInt8]
+        if let kept, !beginsIncarnation {
+            incarnation = kept
+        } else {
+            incarnation = .random(16, using: &generator)
+            try store.setValue(incarnation, forKey: IdentityKeys.incarnation)
+            // What peers were found to hold was compared with what this device may have lost.
+            for peer in try store.peers() { try store.forgetPeer(peer.device) }
+        }
+        var peers: [DeviceKey: PeerRecord] = [:]
+        for peer in try store.peers() { peers[peer.device] = peer }
+        var groups: [GroupReplica<Crypto>] = []
+        for record in try store.groups() { groups.append(try Self.open(record, store, cryptography)) }
+        self.cryptography = cryptography
+        self.generator = generator
+        self.identity = identity
+        self.incarnation = incarnation
+        self.peers = peers
+        self.groups = groups
+    }
+
+    static func open(
+        _ record: GroupRecord, _ store: any EventStore, _ cryptography: Crypto
+    ) throws(StoreError) -> GroupReplica<Crypto> {
+        let logs = try store.logs(inGroup: record.reference)
+        let heads = try store.events(ordinals: store.heads(inGroup: record.reference))
+        var replica = GroupReplica(
+            record: record, frontier: Frontier(logs), heads: [:],
+            ownKey: record.ownSeed.map { cryptography.signingKey(seed: $0) },
+            hashing: EventHashing(cryptography, group: record.id),
+            waiting: logs.reduce(0) { $0 + $1.waiting })
+        for head in heads {
+            replica.heads[head.event.id] = (head.event.reference, head.ordinal)
+        }
+        return replica
+    }
+
+    public var device: DeviceKey { identity.device }
+    public var member: MemberKey { identity.member }
+    public var groupRecords: [GroupRecord] { groups.map(\.record) }
+
+    /// Takes everything that happened, in this order.
+    ///
+    /// - Parameters:
+    ///   - now: milliseconds since 1970. A clock that goes backwards delays what waits for time, and nothing else.
+    ///   - store: the transaction that carries it all.
+    /// - Returns: what to do after the commit.
+    public mutating func process(
+        _ inputs: [EngineInput], now: UInt64, in store: any EventStore
+    ) throws(StoreError) -> [EngineEffect] {
+        self.now = now
+        for input in inputs { try take(input, store) }
+        for index in groups.indices { try saveLogs(index, store) }
+        for index in sessions.indices { try advance(index, store) }
+        sessions.removeAll { $0.isClosed }
+        defer { effects = [] }
+        return effects
+    }
+
+    private mutating func take(_ input: EngineInput, _ store: any EventStore) throws(StoreError) {
+        switch input {
+        case .linkOpened(let link): try open(link, store)
+        case .payloadReceived(let session, let bytes): try receive(bytes, from: session, store)
+        case .linkClosed(let session): try linkClosed(session, store)
+        case .append(let request, let group, let kind, let content, let expiry):
+            try append(request, group, kind, content, expiry, store)
+        case .broadcast(let request, let group, let content): try broadcast(request, group, content, store)
+        case .ingest(let request, let group, let messages): try ingest(request, group, messages, store)
+        case .createGroup(let request, let name): try createGroup(request, name: name, store)
+        case .invite(let request, let group, let addresses, let expiry):
+            try invite(request, group, addresses: addresses, expiry: expiry, store)
+        case .addPeer(let device, let addresses): try addPeer(device, addresses: addresses, store)
+        case .timePassed: break
+        }
+    }
+
+    /// When to call `process` again although nothing happens, in milliseconds since 1970; nil for never.
+    public var nextWake: UInt64? {
+        sessions.flatMap { $0.groups.compactMap(\.nextWake) }.min()
+    }
+
+    func groupIndex(_ id: GroupID) -> Int? { groups.firstIndex { $0.id == id } }
+
+    private mutating func saveLogs(_ index: Int, _ store: any EventStore) throws(StoreError) {
+        guard !groups[index].changedLogs.isEmpty else { return }
+        let changed = groups[index].changedLogs.sorted()
+        groups[index].changedLogs.removeAll(keepingCapacity: true)
+        var states = changed.map { groups[index].frontier[$0] }
+        try store.put(&states, inGroup: groups[index].record.reference)
+        for (log, state) in zip(changed, states) where groups[index].frontier[log].reference == 0 {
+            groups[index].frontier.setReference(state.reference, at: log)
+        }
+    }
+}
+
+extension Event {
+    /// How another event names this one.
+    public var reference: EventReference {
+        EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
+    }
+}

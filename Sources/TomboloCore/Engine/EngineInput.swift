@@ -1,0 +1,93 @@
+/// Names a session: one contact with one peer over one link. Given by who runs the engine, never used twice.
+public struct SessionID: RawRepresentable, Hashable, Comparable, Sendable {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+    public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+}
+
+/// A link to a peer whose device key the transport has verified.
+public struct Link: Hashable, Sendable {
+    public var session: SessionID
+    public var peer: DeviceKey
+    /// Whether this side dialled.
+    public var isDialler: Bool
+    /// 32 bytes that both sides of this link know and that no other link has (protocol §4).
+    public var binding: Bytes32
+    /// What to join with, when an invitation was dialled.
+    public var invitation: Invitation?
+
+    public init(session: SessionID, peer: DeviceKey, isDialler: Bool, binding: Bytes32, invitation: Invitation? = nil) {
+        self.session = session
+        self.peer = peer
+        self.isDialler = isDialler
+        self.binding = binding
+        self.invitation = invitation
+    }
+}
+
+/// Names a request to the engine, so that its answer can be told from others.
+public typealias RequestID = UInt64
+
+/// What happens to an engine. It takes any number of these at once, and one transaction carries them all.
+public enum EngineInput: Sendable {
+    case linkOpened(Link)
+    case payloadReceived(SessionID, Bytes)
+    case linkClosed(SessionID)
+    /// The application says something. `content` is at most ``Limits/content`` bytes.
+    case append(RequestID, group: GroupID, kind: EventKind, content: [UInt8], expiry: UInt64?)
+    /// Sends without storing. At most ``Limits/ephemeralContent`` bytes.
+    case broadcast(RequestID, group: GroupID, content: [UInt8])
+    /// Events that come from elsewhere than a link: an import.
+    case ingest(RequestID, group: GroupID, [Message])
+    case createGroup(RequestID, name: String)
+    case invite(RequestID, group: GroupID, addresses: [String], expiry: UInt64)
+    /// Remembers a device as a peer, and where to reach it.
+    case addPeer(DeviceKey, addresses: [String])
+    /// Nothing but that time has moved.
+    case timePassed
+}
+
+/// What to carry out once the transaction has committed, in this order.
+public enum EngineEffect: Sendable {
+    case send(SessionID, [UInt8])
+    /// Close the link; the reason is for the log and, where there is one, for the user.
+    case close(SessionID, EngineError)
+    case appended(RequestID, EventID)
+    case ingested(RequestID, accepted: Int, held: Int)
+    case created(RequestID, GroupID)
+    case invited(RequestID, Invitation)
+    case failed(RequestID, EngineError)
+    /// There is something new in the group's change log.
+    case changed(GroupID)
+    case receivedEphemeral(GroupID, from: LogID, timestamp: Int64, content: [UInt8])
+    /// Two different events of one log with one sequence: both are held.
+    case forked(GroupID, EventID, EventID)
+    /// A group was joined over this session.
+    case joined(SessionID, GroupID)
+    /// Both sides were found to know the same of the group.
+    case agreed(SessionID, GroupID)
+    /// The two have no group in common, as far as both have said.
+    case peerReady(SessionID, DeviceKey, groups: [GroupID])
+}
+
+/// What can go wrong between an application or a peer and the engine. Never a reason to stop.
+public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
+    case unknownGroup(GroupID)
+    case contentTooLarge(limit: Int)
+    case invalidEvent(EventError)
+    /// A payload that breaks the protocol.
+    case protocolViolation(String)
+    case invitationRefused(String)
+    case tooManySessions
+
+    public var description: String {
+        switch self {
+        case .unknownGroup(let id): "there is no group \(id) here: create or join it first"
+        case .contentTooLarge(let limit): "the content is larger than \(limit) bytes: split it"
+        case .invalidEvent(let error): "\(error)"
+        case .protocolViolation(let what): "the peer does not follow the protocol: \(what)"
+        case .invitationRefused(let why): "the invitation was refused: \(why)"
+        case .tooManySessions: "too many links are open: close one first"
+        }
+    }
+}

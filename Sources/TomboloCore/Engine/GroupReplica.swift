@@ -1,0 +1,21 @@
+/// What an engine keeps in memory of a group: everything else is in the store.
+struct GroupReplica<Crypto: Cryptography> {
+    var record: GroupRecord
+    var frontier: Frontier
+    /// Delivered events that no delivered event names, with their ordinals.
+    var heads: [EventID: (place: EventReference, ordinal: Int64)]
+    var recent = RecentEvents(capacity: 16_384)
+    /// The places that the batch at hand is judged by: unlike `recent`, complete for it.
+    var batch: [EventID: RecentEvents.Place] = [:]
+    var ownKey: Crypto.SigningKey?
+    var hashing: EventHashing<Crypto>
+    /// Events that wait for ancestors, over all logs.
+    var waiting: Int
+    /// The last ephemeral event's time of each log: what is not later is a replay.
+    var ephemeralTimes: [LogID: Int64] = [:]
+
+    /// Indices of logs that changed in this batch.
+    var changedLogs: Set<Int> = []
+
+    var id: GroupID { record.id }
+}

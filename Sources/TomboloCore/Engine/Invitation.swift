@@ -1,0 +1,64 @@
+/// A link that lets one device join a group: which group, whom to ask, where, and a secret that works once (protocol §5.5).
+public struct Invitation: Hashable, Sendable {
+    public var group: GroupID
+    public var inviter: DeviceKey
+    /// 16 bytes.
+    public var secret: [UInt8]
+    /// Milliseconds since 1970.
+    public var expiry: UInt64
+    /// `host:port`, at most 16 of at most 255 bytes.
+    public var addresses: [String]
+
+    public init(group: GroupID, inviter: DeviceKey, secret: [UInt8], expiry: UInt64, addresses: [String]) {
+        self.group = group
+        self.inviter = inviter
+        self.secret = secret
+        self.expiry = expiry
+        self.addresses = addresses
+    }
+
+    static let version: UInt8 = 1
+    static let mostAddresses = 16
+
+    /// The bytes that stand in the link.
+    public var encoded: [UInt8] {
+        var buffer = [Self.version] + group.bytes + inviter.bytes + secret
+        buffer.append(fixed64: expiry)
+        let addresses = self.addresses.filter { $0.utf8.count <= 255 }.prefix(Self.mostAddresses)
+        buffer.append(UInt8(addresses.count))
+        for address in addresses {
+            buffer.append(UInt8(address.utf8.count))
+            buffer += address.utf8
+        }
+        return buffer
+    }
+
+    public init(decoding bytes: Bytes) throws(WireError) {
+        var reader = WireReader(bytes)
+        guard try reader.byte() == Self.version else { throw .invalid("the version of an invitation", offset: 0) }
+        group = GroupID(try reader.bytes32())
+        inviter = DeviceKey(try reader.bytes32())
+        secret = Array(try reader.take(16))
+        expiry = try reader.fixed64()
+        addresses = []
+        let count = try reader.byte()
+        guard count <= Self.mostAddresses else { throw .tooLarge("addresses", limit: Self.mostAddresses) }
+        for _ in 0..<count {
+            let text = try reader.take(Int(try reader.byte()))
+            addresses.append(String(decoding: text, as: UTF8.self))
+        }
+        guard reader.isAtEnd else { throw .invalid("what follows an invitation", offset: reader.offset) }
+    }
+
+    static func id(ofSecret secret: some Sequence<UInt8>, using cryptography: some Cryptography) -> [UInt8] {
+        Array(cryptography.sha256(Array("tombolo-invitation-1".utf8) + secret).bytes[..<16])
+    }
+
+    /// HMAC(secret, "tombolo-join-1" ‖ binding ‖ group id), the secret padded with zeros to 32 bytes.
+    static func proof(
+        secret: [UInt8], binding: Bytes32, group: GroupID, using cryptography: some Cryptography
+    ) -> Bytes32 {
+        let key = Bytes32(secret + [UInt8](repeating: 0, count: max(0, 32 - secret.count))) ?? .zero
+        return cryptography.hmac(key: key, Array("tombolo-join-1".utf8) + binding.bytes + group.bytes)
+    }
+}

@@ -1,0 +1,142 @@
+/// Which events a peer is still to be sent, and in which order: parents first, by merging the logs by Lamport time.
+struct SendPlan {
+    /// What is wanted of one log.
+    private struct Cursor {
+        let log: Int
+        /// Disjoint and ascending.
+        var ranges: [ClosedRange<UInt64>]
+        var buffer: [StoredEvent] = []
+        var position = 0
+        var isQueued = false
+    }
+
+    /// Events that the peer lacks must have arrived after this; 0 for all.
+    var after: Int64 = 0
+    /// Of logs that are not one chain: what the peer holds of them, by id.
+    var excluded: [Int: Set<EventID>] = [:]
+    private var cursors: [Cursor] = []
+    private var cursorOfLog: [Int: Int] = [:]
+    /// A binary heap of the cursors' next events.
+    private var heap: [(key: Key, cursor: Int)] = []
+
+    private struct Key: Comparable {
+        let lamport: UInt64
+        let id: EventID
+        static func < (lhs: Key, rhs: Key) -> Bool { (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id) }
+    }
+
+    /// Whether nothing is left to send. Cursors that are not yet read count as something.
+    var isEmpty: Bool { heap.isEmpty && !cursors.contains { !$0.isQueued && !$0.ranges.isEmpty } }
+
+    /// Adds a part of a log; sequences that were planned before are not planned again.
+    mutating func add(log: Int, _ range: ClosedRange<UInt64>) {
+        let index: Int
+        if let known = cursorOfLog[log] {
+            index = known
+        } else {
+            index = cursors.count
+            cursors.append(Cursor(log: log, ranges: []))
+            cursorOfLog[log] = index
+        }
+        if let last = cursors[index].ranges.last, last.upperBound + 1 == range.lowerBound {
+            cursors[index].ranges[cursors[index].ranges.count - 1] = last.lowerBound...range.upperBound
+        } else {
+            cursors[index].ranges.append(range)
+        }
+    }
+
+    /// The next event that matters, or nil when there is none left.
+    mutating func next(_ frontier: Frontier, _ store: any EventStore) throws(StoreError) -> (Int, StoredEvent)? {
+        for index in cursors.indices where !cursors[index].isQueued { try queue(index, frontier, store) }
+        guard let top = heap.first else { return nil }
+        return try take(top.cursor, frontier, store)
+    }
+
+    /// The next event of one log, whatever others come before it.
+    mutating func next(
+        ofLog log: Int, _ frontier: Frontier, _ store: any EventStore
+    ) throws(StoreError) -> (Int, StoredEvent)? {
+        guard let index = cursorOfLog[log], cursors[index].isQueued,
+            cursors[index].position < cursors[index].buffer.count
+        else { return nil }
+        return try take(index, frontier, store)
+    }
+
+    private mutating func take(
+        _ index: Int, _ frontier: Frontier, _ store: any EventStore
+    ) throws(StoreError) -> (Int, StoredEvent)? {
+        let event = cursors[index].buffer[cursors[index].position]
+        cursors[index].position += 1
+        removeFromHeap(cursor: index)
+        cursors[index].isQueued = false
+        try queue(index, frontier, store)
+        return (cursors[index].log, event)
+    }
+
+    /// Puts a cursor's next event on the heap, reading on in its log where needed.
+    private mutating func queue(_ index: Int, _ frontier: Frontier, _ store: any EventStore) throws(StoreError) {
+        while cursors[index].position == cursors[index].buffer.count {
+            guard let range = cursors[index].ranges.first else { return }
+            let log = frontier[cursors[index].log]
+            // At most 64 branches share a sequence, so that a batch of 128 always gets past one.
+            let batch = log.isLinear ? max(8, min(128, 8_192 / cursors.count)) : 128
+            let read = try store.events(ofLog: log.reference, in: range, limit: batch)
+            let excluded = self.excluded[cursors[index].log]
+            cursors[index].position = 0
+            cursors[index].buffer = read.filter {
+                $0.ordinal > after && !(excluded?.contains($0.event.id) ?? false)
+            }
+            // A fork's branches share a sequence: the batch must not end between them.
+            if read.count < batch || read.last?.event.header.sequence == range.upperBound {
+                cursors[index].ranges.removeFirst()
+            } else if let last = read.last?.event.header.sequence {
+                if log.isLinear {
+                    cursors[index].ranges[0] = last + 1...range.upperBound
+                } else {
+                    let complete = cursors[index].buffer.prefix { $0.event.header.sequence < last }
+                    cursors[index].buffer = Array(complete)
+                    cursors[index].ranges[0] = last...range.upperBound
+                }
+            }
+        }
+        let event = cursors[index].buffer[cursors[index].position].event
+        push((Key(lamport: event.header.lamport, id: event.id), index))
+        cursors[index].isQueued = true
+    }
+
+    private mutating func push(_ entry: (key: Key, cursor: Int)) {
+        heap.append(entry)
+        siftUp(heap.count - 1)
+    }
+
+    private mutating func removeFromHeap(cursor: Int) {
+        let isTop = heap.first?.cursor == cursor
+        guard let index = isTop ? 0 : heap.firstIndex(where: { $0.cursor == cursor }) else { return }
+        heap.swapAt(index, heap.count - 1)
+        heap.removeLast()
+        guard index < heap.count else { return }
+        siftUp(index)
+        siftDown(index)
+    }
+
+    private mutating func siftUp(_ start: Int) {
+        var child = start
+        while child > 0, heap[child].key < heap[(child - 1) / 2].key {
+            heap.swapAt(child, (child - 1) / 2)
+            child = (child - 1) / 2
+        }
+    }
+
+    private mutating func siftDown(_ start: Int) {
+        var parent = start
+        while true {
+            var least = parent
+            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[child].key < heap[least].key {
+                least = child
+            }
+            if least == parent { return }
+            heap.swapAt(parent, least)
+            parent = least
+        }
+    }
+}

@@ -1,0 +1,76 @@
+/// One contact with one peer.
+struct Session<Crypto: Cryptography>: Sendable {
+    let link: Link
+    var isClosed = false
+    var hasSaidHello = false
+    /// Whether the peer has said hello, and is one that this device knows or has shown a group's tag.
+    var hasHeardHello = false
+    var isTrusted: Bool
+    var groups: [GroupSession<Crypto>] = []
+    /// Tags that the peer has shown and that no group of ours has (yet).
+    var unmatched: [(number: UInt64, tag: Bytes, root: Bytes32, since: [UInt64])] = []
+    /// Bytes of windows that the peer takes at once.
+    var windowLimit = Limits.window
+
+    init(_ link: Link, isTrusted: Bool) {
+        self.link = link
+        self.isTrusted = isTrusted
+    }
+}
+
+/// What a session knows about one group that both sides may have.
+struct GroupSession<Crypto: Cryptography>: Sendable {
+    /// Index of the group in the engine; also our number for it.
+    let group: Int
+    /// The peer's number for it, once it has shown its tag.
+    var theirNumber: UInt64?
+    var since: [UInt64] = []
+
+    enum Phase { case introduced, exchanging, live }
+    var phase = Phase.introduced
+    var hasFrontier = false
+    var isFrontierSent = false
+    /// The newest agreement that both remember.
+    var base: Agreement?
+    /// A whole exchange was made because the roots differed in the end.
+    var wasRepeated = false
+
+    var outgoingLogs = LogTable()
+    var incomingLogs = LogTable()
+    /// Entries of a frontier that more parts follow.
+    var partialFrontier: [LogID: FrontierEntry] = [:]
+
+    // Sending.
+    var plan = SendPlan()
+    /// What the peer holds or was sent of a log, up to this sequence.
+    var covered: [Int: UInt64] = [:]
+    var sentBytes: UInt64 = 0
+    var processedBytes: UInt64 = 0
+    var windowTarget = 65_536
+    var lastRootSent: Bytes32?
+    var sendsPlain = false
+    var isLazyTowardsPeer = false
+
+    // Receiving.
+    var decoder: TransitDecoder<Crypto>?
+    var window: [Event] = []
+    var windowBytes = 0
+    var receivedBytes: UInt64 = 0
+    var peerRoot: Bytes32?
+    var askedPlain = false
+    /// Logs that the peer announced beyond what is here, asked for when they do not come by themselves.
+    var announced: [LogID: UInt64] = [:]
+
+    // What is to be said at the end of this batch.
+    var mustAcknowledge = false
+    var changedLogs: Set<Int> = []
+    var nextWake: UInt64?
+    var announceDeadline: UInt64?
+    var settleDeadline: UInt64?
+
+    init(group: Int) { self.group = group }
+
+    /// Bytes sent and not yet processed.
+    var inFlight: UInt64 { sentBytes &- processedBytes }
+    var isMatched: Bool { theirNumber != nil }
+}

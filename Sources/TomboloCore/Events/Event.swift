@@ -1,0 +1,110 @@
+/// A native event: its header, and what stands beside it (protocol §2).
+public struct Event: Hashable, Sendable {
+    public var id: EventID
+    /// The author's clock, milliseconds since 1970.
+    public var timestamp: Int64
+    public var header: EventHeader
+    /// The header's bytes, as the id covers them.
+    public var headerBytes: Bytes
+    /// Nil once erased.
+    public var content: Bytes?
+    /// 16 bytes where the header says that they are sent; gone with the content.
+    public var salt: Bytes?
+    /// Only where one was sent: in a run the last event's vouches for those before it.
+    public var signature: Bytes?
+
+    public init(
+        id: EventID, timestamp: Int64, header: EventHeader, headerBytes: Bytes, content: Bytes?, salt: Bytes?,
+        signature: Bytes?
+    ) {
+        self.id = id
+        self.timestamp = timestamp
+        self.header = header
+        self.headerBytes = headerBytes
+        self.content = content
+        self.salt = salt
+        self.signature = signature
+    }
+}
+
+/// What is hashed and signed, built into one buffer that is used again for a whole batch.
+package struct EventHashing<Crypto: Cryptography> {
+    package let cryptography: Crypto
+    package let group: GroupID
+    private var scratch: [UInt8] = []
+
+    package init(_ cryptography: Crypto, group: GroupID) {
+        self.cryptography = cryptography
+        self.group = group
+    }
+
+    /// The event's id (protocol §1).
+    package mutating func id(timestamp: Int64, header: some Collection<UInt8>) -> EventID {
+        fill(Message.idPrefix, timestamp, header)
+        return EventID(cryptography.sha256(scratch))
+    }
+
+    package mutating func isValid(_ signature: Bytes, timestamp: Int64, header: Bytes, key: Bytes32) -> Bool {
+        fill(eventSignaturePrefix, timestamp, header)
+        return cryptography.isValid(signature, over: scratch, by: key)
+    }
+
+    package mutating func sign(timestamp: Int64, header: Bytes, with key: Crypto.SigningKey) -> [UInt8] {
+        fill(eventSignaturePrefix, timestamp, header)
+        return cryptography.sign(scratch, with: key)
+    }
+
+    /// SHA-256(salt ‖ content).
+    package mutating func commitment(salt: some Collection<UInt8>, content: some Collection<UInt8>) -> Bytes32 {
+        scratch.removeAll(keepingCapacity: true)
+        scratch += salt
+        scratch += content
+        return cryptography.sha256(scratch)
+    }
+
+    private mutating func fill(_ prefix: [UInt8], _ timestamp: Int64, _ header: some Collection<UInt8>) {
+        scratch.removeAll(keepingCapacity: true)
+        scratch += prefix
+        scratch.append(group)
+        scratch.append(fixed64: UInt64(bitPattern: timestamp))
+        scratch += header
+    }
+}
+
+private let eventSignaturePrefix = Array("tombolo-event-1".utf8)
+
+extension Event {
+    /// Checks what can be judged from a received event alone: timestamp, header, commitment (protocol §2.4).
+    package init<Crypto>(
+        checking message: Message, hashing: inout EventHashing<Crypto>
+    ) throws(EventError) {
+        guard message.groupID.elementsEqual(hashing.group.bytes) else { throw .invalid("it is of another group") }
+        let header = try EventHeader(decoding: message.body)
+        guard message.signature?.count ?? 64 == 64 else { throw .invalid("a signature is not 64 bytes long") }
+        self.init(
+            id: hashing.id(timestamp: message.timestamp, header: message.body), timestamp: message.timestamp,
+            header: header, headerBytes: message.body, content: message.content, salt: message.salt,
+            signature: message.signature)
+        try checkContent(hashing: &hashing)
+    }
+
+    package func checkContent<Crypto>(hashing: inout EventHashing<Crypto>) throws(EventError) {
+        guard timestamp >= 0, timestamp < Int64(Limits.integer) else { throw .invalid("the timestamp is out of range") }
+        // Until groups can erase, who leaves out content withholds it.
+        guard let content else { throw .invalid("the content is missing") }
+        guard content.count == header.contentLength else { throw .invalid("the content has another length") }
+        guard (salt != nil) == header.isSalted, salt?.count ?? 16 == 16 else {
+            throw .invalid("the salt does not fit the header")
+        }
+        guard hashing.commitment(salt: salt ?? [], content: content) == header.commitment else {
+            throw .invalid("the content is not what the header commits to")
+        }
+    }
+
+    /// The event in plain form.
+    package func message(in group: GroupID) -> Message {
+        Message(
+            groupID: group.bytes[...], timestamp: timestamp, body: headerBytes, content: content,
+            signature: signature, salt: salt)
+    }
+}

@@ -1,0 +1,69 @@
+/// The way events are named, ordered and judged in a group, fixed at its creation.
+public enum Dialect: UInt8, Hashable, Sendable {
+    /// Tombolo's own.
+    case native = 0
+    /// As other MVDS peers speak it.
+    case mvds = 1
+}
+
+/// Who may read and write. There is one policy until groups get more.
+public enum Policy: UInt8, Hashable, Sendable {
+    /// Who holds the group's secret reads and writes.
+    case open = 0
+}
+
+/// A native group's first statement, whose hash is its id (protocol §2.5).
+public struct GroupStatement: Hashable, Sendable {
+    public var policy: Policy
+    public var owner: MemberKey
+    /// ``discoveryCommitment(_:using:)`` of the group's discovery secret: an inviter cannot give everyone another one.
+    public var discovery: Bytes32
+    /// 16 random bytes.
+    public var nonce: [UInt8]
+    public var extensions: [UInt8]
+
+    static let version: UInt8 = 1
+    static let rules: UInt8 = 1
+    static let longest = 1_024
+
+    public init(policy: Policy = .open, owner: MemberKey, discovery: Bytes32, nonce: [UInt8], extensions: [UInt8] = []) {
+        self.policy = policy
+        self.owner = owner
+        self.discovery = discovery
+        self.nonce = nonce
+        self.extensions = extensions
+    }
+
+    /// Decodes a statement; one that this version does not fully know is refused, for it could not be judged.
+    public init(decoding bytes: Bytes) throws(EventError) {
+        do throws(WireError) {
+            guard bytes.count <= Self.longest else { throw .tooLarge("statement", limit: Self.longest) }
+            var reader = WireReader(bytes)
+            let (version, dialect) = (try reader.byte(), try reader.byte())
+            let (policy, rules) = (Policy(rawValue: try reader.byte()), try reader.byte())
+            guard version == Self.version, rules == Self.rules, dialect == Dialect.native.rawValue, let policy else {
+                throw .invalid("a group statement of a version or policy that is not known", offset: 0)
+            }
+            self.policy = policy
+            owner = MemberKey(try reader.bytes32())
+            discovery = try reader.bytes32()
+            nonce = Array(try reader.take(16))
+            extensions = Array(reader.rest())
+        } catch {
+            throw .malformed(error)
+        }
+    }
+
+    public var encoded: [UInt8] {
+        [Self.version, Dialect.native.rawValue, policy.rawValue, Self.rules] + owner.bytes + discovery.bytes + nonce + extensions
+    }
+
+    /// SHA-256("tombolo-discovery-1" ‖ secret).
+    public static func discoveryCommitment(_ secret: Bytes32, using cryptography: some Cryptography) -> Bytes32 {
+        cryptography.sha256(Array("tombolo-discovery-1".utf8) + secret.bytes)
+    }
+
+    public static func groupID(of statement: [UInt8], using cryptography: some Cryptography) -> GroupID {
+        GroupID(cryptography.sha256(Array("tombolo-group".utf8) + statement))
+    }
+}

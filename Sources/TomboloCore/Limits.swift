@@ -1,0 +1,35 @@
+/// The bounds of protocol §6. Those on events are part of an event's validity.
+public enum Limits {
+    /// Bytes of a header.
+    public static let header = 4_096
+    /// Bytes of an event's content.
+    public static let content = 65_536
+    /// Bytes of an ephemeral event's content.
+    public static let ephemeralContent = 4_096
+    /// Parents, state heads, rekeys: of each.
+    public static let references = 16
+    /// Timestamps, sequences, Lamport times and expiries are below this.
+    public static let integer: UInt64 = 1 << 53
+
+    /// Bytes of a payload on a stream.
+    public static let payload = 65_536
+    /// Bytes of a payload that holds a single large event, and of a frame.
+    public static let frame = 73_728
+    /// Bytes of `events` in one window, and not yet processed per group and direction.
+    public static let window = 4 << 20
+    /// Events between two signatures of a run, and their bytes in transit.
+    static let runEvents = 128
+    static let runBytes = 65_536
+
+    static let waitingPerLog = 65_536
+    static let logsPerGroup = 65_536
+    static let startsPerLog = 64
+    static let endsPerLog = 64
+    static let groupsPerSession = 1_024
+    static let wantedRanges = 256
+    static let idsPerPayload = 1_536
+    static let recordsPerPeer = 65_536
+    static let sessions = 256
+    /// Agreements remembered per peer and group.
+    static let agreements = 2
+}

@@ -1,0 +1,84 @@
+/// What a device knows of all logs of a group, and the Merkle root over it (protocol §3).
+package struct Frontier {
+    package private(set) var logs: [LogState] = []
+    private var indexOfLog: [LogID: Int] = [:]
+    private var indexOfReference: [Int64: Int] = [:]
+    /// Indices of the logs whose ids begin with this byte, in ascending order of their ids.
+    private var buckets: [[Int]] = Array(repeating: [], count: 256)
+    private var leaves: [Bytes32?] = []
+    private var bucketHashes: [Bytes32?] = Array(repeating: .zero, count: 256)
+    private var knownRoot: Bytes32? = .zero
+
+    package init(_ logs: [LogState] = []) {
+        for log in logs { append(log) }
+    }
+
+    package func index(of id: LogID) -> Int? { indexOfLog[id] }
+    package func index(ofReference reference: Int64) -> Int? { indexOfReference[reference] }
+
+    package subscript(index: Int) -> LogState { logs[index] }
+
+    @discardableResult
+    package mutating func append(_ log: LogState) -> Int {
+        let index = logs.count
+        logs.append(log)
+        leaves.append(nil)
+        indexOfLog[log.id] = index
+        if log.reference != 0 { indexOfReference[log.reference] = index }
+        let bucket = log.id.value.firstByte
+        let position = buckets[bucket].firstIndex { logs[$0].id > log.id } ?? buckets[bucket].endIndex
+        buckets[bucket].insert(index, at: position)
+        invalidate(index)
+        return index
+    }
+
+    package mutating func setReference(_ reference: Int64, at index: Int) {
+        logs[index].reference = reference
+        indexOfReference[reference] = index
+    }
+
+    package mutating func update<Result, Failure: Error>(
+        _ index: Int, _ change: (inout LogState) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        invalidate(index)
+        return try change(&logs[index])
+    }
+
+    private mutating func invalidate(_ index: Int) {
+        leaves[index] = nil
+        bucketHashes[logs[index].id.value.firstByte] = nil
+        knownRoot = nil
+    }
+
+    /// The root: equal roots, equal knowledge.
+    package mutating func root(using cryptography: some Cryptography) -> Bytes32 {
+        if let knownRoot { return knownRoot }
+        var all: [UInt8] = []
+        all.reserveCapacity(256 * 32)
+        for bucket in 0..<256 {
+            if bucketHashes[bucket] == nil {
+                bucketHashes[bucket] = bucketHash(bucket, using: cryptography)
+            }
+            (bucketHashes[bucket] ?? .zero).append(to: &all)
+        }
+        let isEmpty = !logs.contains { !$0.ends.isEmpty || $0.floor > 0 }
+        let root = isEmpty ? .zero : cryptography.sha256(all)
+        knownRoot = root
+        return root
+    }
+
+    private mutating func bucketHash(_ bucket: Int, using cryptography: some Cryptography) -> Bytes32 {
+        var buffer: [UInt8] = []
+        // A log of which nothing is held yet (only its name is known) is no part of what is known.
+        for index in buckets[bucket] where !logs[index].ends.isEmpty || logs[index].floor > 0 {
+            let leaf = leaves[index] ?? logs[index].leaf(using: cryptography)
+            leaves[index] = leaf
+            leaf.append(to: &buffer)
+        }
+        return buffer.isEmpty ? .zero : cryptography.sha256(buffer)
+    }
+}
+
+extension Bytes32 {
+    var firstByte: Int { Int(word0 >> 56) }
+}

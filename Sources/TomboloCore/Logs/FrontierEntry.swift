@@ -1,0 +1,107 @@
+/// What a peer says that it holds of one log (protocol §5.2).
+package struct FrontierEntry: Hashable {
+    package var floor: UInt64 = 0
+    /// One for each end: the chain below it is held down to `start`.
+    package var ranges: [Range]
+
+    package struct Range: Hashable {
+        package var start: UInt64
+        package var end: UInt64
+        package var id: IDPrefix
+    }
+
+    /// An id, or its first eight bytes where it is one of few candidates.
+    package enum IDPrefix: Hashable {
+        case short(UInt64)
+        case full(EventID)
+
+        package func matches(_ id: EventID) -> Bool {
+            switch self {
+            case .short(let prefix): prefix == id.value.prefix64
+            case .full(let full): full == id
+            }
+        }
+    }
+}
+
+/// Log references of one direction of a session: numbers for log ids (protocol §5.1).
+package struct LogTable {
+    package private(set) var logs: [LogID] = []
+    private var numbers: [LogID: Int] = [:]
+
+    package init() {}
+
+    mutating func write(_ log: LogID, to buffer: inout [UInt8]) {
+        if let number = numbers[log] {
+            buffer.append(varint: number)
+        } else {
+            buffer.append(varint: logs.count)
+            buffer.append(log)
+            numbers[log] = logs.count
+            logs.append(log)
+        }
+    }
+
+    mutating func read(_ reader: inout WireReader) throws(WireError) -> LogID {
+        let number = try reader.varint(atMost: logs.count, "a log reference")
+        if number < logs.count { return logs[number] }
+        guard number < Limits.logsPerGroup else { throw .tooLarge("a table of logs", limit: Limits.logsPerGroup) }
+        let log = LogID(try reader.bytes32())
+        guard numbers[log] == nil else { throw .invalid("a log that is declared again", offset: reader.offset) }
+        numbers[log] = number
+        logs.append(log)
+        return log
+    }
+}
+
+extension FrontierEntry {
+    /// Our own knowledge of a log, as it is told to a peer.
+    static func write(_ log: LogState, fullIDs: Bool, table: inout LogTable, to buffer: inout [UInt8]) {
+        func append(_ id: EventID, to buffer: inout [UInt8]) {
+            if fullIDs { buffer.append(id) } else { buffer.append(contentsOf: id.bytes[..<8]) }
+        }
+        table.write(log.id, to: &buffer)
+        if log.isLinear, log.floor == 0, let end = log.ends.first {
+            buffer.append(varint: 0)
+            buffer.append(varint: end.sequence)
+            append(end.id, to: &buffer)
+        } else {
+            buffer.append(varint: 1)
+            buffer.append(varint: log.floor)
+            buffer.append(varint: log.ends.count)
+            for end in log.ends {
+                buffer.append(varint: end.start)
+                buffer.append(varint: end.sequence)
+                append(end.id, to: &buffer)
+            }
+        }
+    }
+
+    static func read(
+        _ reader: inout WireReader, fullIDs: Bool, table: inout LogTable
+    ) throws(WireError) -> (LogID, FrontierEntry) {
+        func id() throws(WireError) -> IDPrefix {
+            if fullIDs { return .full(EventID(try reader.bytes32())) }
+            return .short(UInt64(bigEndian: try reader.fixed64().littleEndian))
+        }
+        let log = try table.read(&reader)
+        switch try reader.varint() {
+        case 0:
+            let sequence = try reader.varint()
+            return (log, FrontierEntry(ranges: [Range(start: 1, end: sequence, id: try id())]))
+        case 1:
+            let floor = try reader.varint()
+            let count = try reader.varint(atMost: Limits.endsPerLog, "ends")
+            var ranges: [Range] = []
+            for _ in 0..<count {
+                let (start, end) = (try reader.varint(), try reader.varint())
+                guard start >= 1, start <= end, end < Limits.integer else {
+                    throw .invalid("a range of a frontier", offset: reader.offset)
+                }
+                ranges.append(Range(start: start, end: end, id: try id()))
+            }
+            return (log, FrontierEntry(floor: floor, ranges: ranges))
+        default: throw .invalid("the shape of a frontier's entry", offset: reader.offset)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+/// What a device knows of one log: its floor, its starts and its ends (protocol §3).
+public struct LogState: Hashable, Sendable {
+    public let id: LogID
+    /// The store's number for the log; 0 until it has one.
+    package var reference: Int64 = 0
+    /// Nil until the log's first event has come.
+    public var certificate: Certificate?
+    /// Below it the log's events are gone for good here.
+    public var floor: UInt64 = 0
+    /// Held events whose previous is not held, ascending.
+    package private(set) var starts: [Start] = []
+    /// Held events that no held event of the log names as previous, ascending.
+    public private(set) var ends: [End] = []
+    /// Held events that wait for ancestors.
+    package var waiting = 0
+
+    package struct Start: Hashable, Sendable {
+        package var sequence: UInt64
+        package var id: EventID
+        package var previous: EventID?
+    }
+
+    /// The last event of a branch, or of a range before a gap.
+    public struct End: Hashable, Sendable {
+        public var sequence: UInt64
+        public var id: EventID
+        package var lamport: UInt64
+        /// Where the held chain below it begins.
+        package var start: UInt64
+    }
+
+    package init(id: LogID) { self.id = id }
+
+    /// The highest sequence that is held, or the floor.
+    public var lastSequence: UInt64 { ends.last?.sequence ?? floor }
+
+    /// Whether everything held is one chain up from the floor: then a sequence names an event.
+    package var isLinear: Bool {
+        ends.count <= 1 && starts.count <= 1 && (starts.first?.sequence ?? floor + 1) == floor + 1
+    }
+
+    package enum Placement { case placed, overfull }
+
+    /// Takes note of a newly held event.
+    ///
+    /// - Parameter previousIsHeld: asked only when `previous` is not an end.
+    /// - Returns: `overfull`, and nothing changed, if a bound of protocol §3 would be exceeded.
+    package mutating func place<Failure: Error>(
+        sequence: UInt64, id: EventID, lamport: UInt64, previous: EventID?,
+        previousIsHeld: () throws(Failure) -> Bool
+    ) throws(Failure) -> Placement {
+        var start = sequence
+        var replacedEnd: Int?
+        var isStart = false
+        if let previous, let index = ends.firstIndex(where: { $0.id == previous }) {
+            replacedEnd = index
+            start = ends[index].start
+        } else if previous != nil, sequence > floor + 1, try previousIsHeld() {
+            start = starts.last { $0.sequence < sequence }?.sequence ?? floor + 1
+        } else {
+            isStart = true
+        }
+        let children = starts.indices.filter { starts[$0].previous == id }
+        let isEnd = children.isEmpty
+        guard starts.count - children.count + (isStart ? 1 : 0) <= Limits.startsPerLog,
+            ends.count + (isEnd ? 1 : 0) - (replacedEnd == nil ? 0 : 1) <= Limits.endsPerLog
+        else { return .overfull }
+        if let replacedEnd { ends.remove(at: replacedEnd) }
+        for index in children.reversed() {
+            let child = starts.remove(at: index)
+            for end in ends.indices where ends[end].start == child.sequence { ends[end].start = start }
+        }
+        if isStart {
+            let index = starts.firstIndex { ($0.sequence, $0.id) > (sequence, id) } ?? starts.endIndex
+            starts.insert(Start(sequence: sequence, id: id, previous: previous), at: index)
+        }
+        if isEnd {
+            let index = ends.firstIndex { ($0.sequence, $0.id) > (sequence, id) } ?? ends.endIndex
+            ends.insert(End(sequence: sequence, id: id, lamport: lamport, start: start), at: index)
+        }
+        return .placed
+    }
+
+    /// The Merkle leaf (protocol §3).
+    package func leaf(using cryptography: some Cryptography) -> Bytes32 {
+        var buffer = Self.leafPrefix
+        buffer.append(id)
+        buffer.append(fixed64: floor)
+        buffer.append(fixed32: UInt32(starts.count))
+        for start in starts {
+            buffer.append(fixed64: start.sequence)
+            buffer.append(start.id)
+        }
+        buffer.append(fixed32: UInt32(ends.count))
+        for end in ends {
+            buffer.append(fixed64: end.sequence)
+            buffer.append(end.id)
+        }
+        return cryptography.sha256(buffer)
+    }
+
+    private static let leafPrefix = Array("tombolo-leaf-1".utf8)
+}
+
+// How a store keeps it: one blob a log.
+extension LogState {
+    package var storedForm: [UInt8] {
+        var buffer: [UInt8] = []
+        buffer.append(varint: floor)
+        buffer.append(varint: waiting)
+        buffer.append(varint: starts.count)
+        for start in starts {
+            buffer.append(varint: start.sequence)
+            buffer.append(start.id)
+            buffer.append(start.previous == nil ? 0 : 1)
+            if let previous = start.previous { buffer.append(previous) }
+        }
+        buffer.append(varint: ends.count)
+        for end in ends {
+            buffer.append(varint: end.sequence)
+            buffer.append(end.id)
+            buffer.append(varint: end.lamport)
+            buffer.append(varint: end.start)
+        }
+        return buffer
+    }
+
+    package init(id: LogID, reference: Int64, certificate: Certificate?, storedForm: Bytes) throws(WireError) {
+        self.init(id: id)
+        self.reference = reference
+        self.certificate = certificate
+        var reader = WireReader(storedForm)
+        floor = try reader.varint()
+        waiting = try reader.varint(atMost: Int(Int32.max), "waiting events")
+        for _ in 0..<(try reader.varint(atMost: Limits.startsPerLog, "starts")) {
+            let (sequence, id) = (try reader.varint(), EventID(try reader.bytes32()))
+            let previous = try reader.byte() == 0 ? nil : EventID(try reader.bytes32())
+            starts.append(Start(sequence: sequence, id: id, previous: previous))
+        }
+        for _ in 0..<(try reader.varint(atMost: Limits.endsPerLog, "ends")) {
+            ends.append(
+                End(
+                    sequence: try reader.varint(), id: EventID(try reader.bytes32()), lamport: try reader.varint(),
+                    start: try reader.varint()))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+/// The engine's only view of storage: one transaction of a store, used from one thread.
+///
+/// Everything takes and gives batches. What is written becomes durable when the transaction that the value stands for
+/// commits; after a failure the engine is thrown away and opened again on what was committed.
+public protocol EventStore: AnyObject {
+    /// Small values that belong to the device: its keys, its incarnation.
+    func value(forKey key: String) throws(StoreError) -> [UInt8]?
+    func setValue(_ value: [UInt8]?, forKey key: String) throws(StoreError)
+
+    func groups() throws(StoreError) -> [GroupRecord]
+    /// Inserts or replaces by id, and sets `reference` of a new one.
+    func put(_ group: inout GroupRecord) throws(StoreError)
+
+    func logs(inGroup group: Int64) throws(StoreError) -> [LogState]
+    /// Inserts or replaces by id, and sets `reference` of new ones.
+    func put(_ logs: inout [LogState], inGroup group: Int64) throws(StoreError)
+
+    /// Appends events in this order.
+    /// - Returns: the ordinal of the first; the others follow without gaps.
+    func insert(_ events: [StoredEvent], inGroup group: Int64) throws(StoreError) -> Int64
+    /// The highest ordinal given so far.
+    func lastOrdinal() throws(StoreError) -> Int64
+    /// A place for each id, or nil where it is not held.
+    func places(of ids: [EventID], inGroup group: Int64) throws(StoreError) -> [EventPlace?]
+    /// Events of one log in ascending order of (sequence, id); branches of a fork are all there.
+    func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) throws(StoreError) -> [StoredEvent]
+    /// The events with these ordinals, in this order; those that are not there are left out.
+    func events(ordinals: [Int64]) throws(StoreError) -> [StoredEvent]
+    /// The logs of a group with events that arrived after `ordinal`.
+    func changes(after ordinal: Int64, inGroup group: Int64) throws(StoreError) -> [LogChange]
+    /// Sets the status of held events; those delivered are appended to the change log in this order.
+    func setStatus(_ status: EventStatus, ordinals: [Int64], inGroup group: Int64) throws(StoreError)
+
+    /// Notes that `waiter` waits for `missing`. An event waits for one ancestor at a time.
+    func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) throws(StoreError)
+    /// The ordinals that wait for these events, which wait no more.
+    func takeWaiting(for ids: [EventID], inGroup group: Int64) throws(StoreError) -> [Int64]
+
+    /// Ordinals of the delivered events that no delivered event names.
+    func heads(inGroup group: Int64) throws(StoreError) -> [Int64]
+    func changeHeads(adding: [Int64], removing: [Int64], inGroup group: Int64) throws(StoreError)
+
+    func peers() throws(StoreError) -> [PeerRecord]
+    func put(_ peer: PeerRecord) throws(StoreError)
+    /// Newest first, at most ``Limits/agreements``.
+    func agreements(with peer: DeviceKey, inGroup group: Int64) throws(StoreError) -> [Agreement]
+    /// Puts a new one first; nil forgets all of them, in all groups, and what the peer acknowledged.
+    func putAgreement(_ agreement: Agreement, with peer: DeviceKey, inGroup group: Int64) throws(StoreError)
+    func forgetPeer(_ peer: DeviceKey) throws(StoreError)
+    /// Notes that the peer has said that it holds each log up to this sequence.
+    func acknowledge(_ logs: [(log: Int64, sequence: UInt64)], by peer: DeviceKey) throws(StoreError)
+
+    func invitation(id: [UInt8]) throws(StoreError) -> InvitationRecord?
+    func put(_ invitation: InvitationRecord) throws(StoreError)
+}

@@ -1,0 +1,166 @@
+/// A store in memory: what the simulator and tests run on. Nothing of it outlives the process.
+public final class MemoryStore: EventStore {
+    private struct Group {
+        var record: GroupRecord
+        var heads: Set<Int64> = []
+        var logOfID: [LogID: Int64] = [:]
+        var ordinalOfID: [EventID: Int64] = [:]
+        var waiters: [EventID: [Int64]] = [:]
+        var changes: [Int64] = []
+    }
+
+    private struct Log {
+        var state: LogState
+        /// Ordinals by sequence.
+        var events: [UInt64: [Int64]] = [:]
+    }
+
+    private var values: [String: [UInt8]] = [:]
+    private var groupTable: [Group] = []
+    private var logTable: [Log] = []
+    private var eventTable: [StoredEvent] = []
+    private var peerTable: [DeviceKey: PeerRecord] = [:]
+    private var agreementTable: [DeviceKey: [Int64: [Agreement]]] = [:]
+    private var acknowledged: [DeviceKey: [Int64: UInt64]] = [:]
+    private var invitations: [[UInt8]: InvitationRecord] = [:]
+
+    public init() {}
+
+    public func value(forKey key: String) -> [UInt8]? { values[key] }
+    public func setValue(_ value: [UInt8]?, forKey key: String) { values[key] = value }
+
+    public func groups() -> [GroupRecord] { groupTable.map(\.record) }
+
+    public func put(_ group: inout GroupRecord) {
+        if let index = groupTable.firstIndex(where: { $0.record.id == group.id }) {
+            group.reference = Int64(index + 1)
+            groupTable[index].record = group
+        } else {
+            group.reference = Int64(groupTable.count + 1)
+            groupTable.append(Group(record: group))
+        }
+    }
+
+    public func logs(inGroup group: Int64) -> [LogState] {
+        groupTable[Int(group) - 1].logOfID.values.sorted().map { logTable[Int($0) - 1].state }
+    }
+
+    public func put(_ logs: inout [LogState], inGroup group: Int64) {
+        for index in logs.indices {
+            let id = logs[index].id
+            if let known = groupTable[Int(group) - 1].logOfID[id] {
+                logs[index].reference = known
+                logTable[Int(known) - 1].state = logs[index]
+            } else {
+                logs[index].reference = Int64(logTable.count + 1)
+                groupTable[Int(group) - 1].logOfID[id] = logs[index].reference
+                logTable.append(Log(state: logs[index]))
+            }
+        }
+    }
+
+    public func insert(_ events: [StoredEvent], inGroup group: Int64) -> Int64 {
+        let first = Int64(eventTable.count + 1)
+        for var event in events {
+            event.ordinal = Int64(eventTable.count + 1)
+            eventTable.append(event)
+            groupTable[Int(group) - 1].ordinalOfID[event.event.id] = event.ordinal
+            logTable[Int(event.log) - 1].events[event.event.header.sequence, default: []].append(event.ordinal)
+            if event.status == .delivered { groupTable[Int(group) - 1].changes.append(event.ordinal) }
+        }
+        return first
+    }
+
+    public func lastOrdinal() -> Int64 { Int64(eventTable.count) }
+
+    public func places(of ids: [EventID], inGroup group: Int64) -> [EventPlace?] {
+        ids.map { id in
+            guard let ordinal = groupTable[Int(group) - 1].ordinalOfID[id] else { return nil }
+            let stored = eventTable[Int(ordinal) - 1]
+            return EventPlace(
+                ordinal: ordinal, log: stored.log, sequence: stored.event.header.sequence,
+                lamport: stored.event.header.lamport, status: stored.status)
+        }
+    }
+
+    public func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredEvent] {
+        var result: [StoredEvent] = []
+        let table = logTable[Int(log) - 1].events
+        let last = min(sequences.upperBound, logTable[Int(log) - 1].state.lastSequence)
+        var sequence = sequences.lowerBound
+        while sequence <= last, result.count < limit {
+            let found = (table[sequence] ?? []).map { eventTable[Int($0) - 1] }
+            result += found.sorted { $0.event.id < $1.event.id }
+            sequence += 1
+        }
+        return Array(result.prefix(limit))
+    }
+
+    public func events(ordinals: [Int64]) -> [StoredEvent] {
+        ordinals.compactMap { $0 >= 1 && $0 <= eventTable.count ? eventTable[Int($0) - 1] : nil }
+    }
+
+    public func changes(after ordinal: Int64, inGroup group: Int64) -> [LogChange] {
+        var changes: [Int64: LogChange] = [:]
+        for stored in eventTable.dropFirst(Int(ordinal)) {
+            let sequence = stored.event.header.sequence
+            guard groupTable[Int(group) - 1].logOfID[stored.event.header.log] == stored.log else { continue }
+            let known = changes[stored.log] ?? LogChange(log: stored.log, first: sequence, last: sequence)
+            changes[stored.log] = LogChange(
+                log: stored.log, first: min(known.first, sequence), last: max(known.last, sequence))
+        }
+        return changes.values.sorted { $0.log < $1.log }
+    }
+
+    public func setStatus(_ status: EventStatus, ordinals: [Int64], inGroup group: Int64) {
+        for ordinal in ordinals { eventTable[Int(ordinal) - 1].status = status }
+        if status == .delivered { groupTable[Int(group) - 1].changes += ordinals }
+    }
+
+    public func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) {
+        for (missing, waiter) in waiting { groupTable[Int(group) - 1].waiters[missing, default: []].append(waiter) }
+    }
+
+    public func takeWaiting(for ids: [EventID], inGroup group: Int64) -> [Int64] {
+        ids.flatMap { groupTable[Int(group) - 1].waiters.removeValue(forKey: $0) ?? [] }
+    }
+
+    public func heads(inGroup group: Int64) -> [Int64] { groupTable[Int(group) - 1].heads.sorted() }
+
+    public func changeHeads(adding: [Int64], removing: [Int64], inGroup group: Int64) {
+        groupTable[Int(group) - 1].heads.subtract(removing)
+        groupTable[Int(group) - 1].heads.formUnion(adding)
+    }
+
+    public func peers() -> [PeerRecord] { peerTable.values.sorted { $0.device < $1.device } }
+    public func put(_ peer: PeerRecord) { peerTable[peer.device] = peer }
+
+    public func agreements(with peer: DeviceKey, inGroup group: Int64) -> [Agreement] {
+        agreementTable[peer]?[group] ?? []
+    }
+
+    public func putAgreement(_ agreement: Agreement, with peer: DeviceKey, inGroup group: Int64) {
+        let kept = [agreement] + agreements(with: peer, inGroup: group)
+        agreementTable[peer, default: [:]][group] = Array(kept.prefix(Limits.agreements))
+    }
+
+    public func forgetPeer(_ peer: DeviceKey) {
+        agreementTable[peer] = nil
+        acknowledged[peer] = nil
+    }
+
+    public func acknowledge(_ logs: [(log: Int64, sequence: UInt64)], by peer: DeviceKey) {
+        for (log, sequence) in logs {
+            acknowledged[peer, default: [:]][log] = max(sequence, acknowledged[peer]?[log] ?? 0)
+        }
+    }
+
+    public func invitation(id: [UInt8]) -> InvitationRecord? { invitations[id] }
+    public func put(_ invitation: InvitationRecord) { invitations[invitation.id] = invitation }
+
+    /// Delivered events of a group, in the order of delivery.
+    public func delivered(in id: GroupID) -> [StoredEvent] {
+        guard let group = groupTable.first(where: { $0.record.id == id }) else { return [] }
+        return events(ordinals: group.changes)
+    }
+}

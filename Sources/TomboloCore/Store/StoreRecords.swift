@@ -1,0 +1,153 @@
+// The values that an engine and its store hand each other.
+
+/// A group as a store keeps it.
+public struct GroupRecord: Hashable, Sendable {
+    /// The store's number for the group; 0 until it has one.
+    public var reference: Int64 = 0
+    public var id: GroupID
+    public var dialect: Dialect
+    /// The first statement of a native group.
+    public var statement: [UInt8]
+    /// What the group's devices recognise each other by.
+    public var discovery: Bytes32
+    /// What its creator called it; for display only.
+    public var name: String
+    /// The seed of the key of this device's own log, and the log that it made; nil until something is written.
+    public var ownSeed: Bytes32?
+    public var ownLog: LogID?
+
+    public init(id: GroupID, dialect: Dialect, statement: [UInt8], discovery: Bytes32, name: String) {
+        self.id = id
+        self.dialect = dialect
+        self.statement = statement
+        self.discovery = discovery
+        self.name = name
+    }
+}
+
+/// Where a held event stands.
+public enum EventStatus: UInt8, Hashable, Sendable {
+    /// Held; ancestors are missing.
+    case waiting = 0
+    /// Held, and handed to the application (or passed over, if it has nothing to say to it).
+    case delivered = 1
+    /// Held, but what it claims of its ancestors is not so: never delivered, nor what descends from it.
+    case invalid = 2
+}
+
+/// An event with its place in a store.
+public struct StoredEvent: Sendable {
+    /// The order of arrival, over all groups, from 1.
+    public var ordinal: Int64
+    /// The store's number for the log.
+    public var log: Int64
+    public var status: EventStatus
+    public var event: Event
+
+    public init(ordinal: Int64, log: Int64, status: EventStatus, event: Event) {
+        self.ordinal = ordinal
+        self.log = log
+        self.status = status
+        self.event = event
+    }
+}
+
+/// An event's place without its bytes.
+public struct EventPlace: Hashable, Sendable {
+    public var ordinal: Int64
+    public var log: Int64
+    public var sequence: UInt64
+    public var lamport: UInt64
+    public var status: EventStatus
+
+    public init(ordinal: Int64, log: Int64, sequence: UInt64, lamport: UInt64, status: EventStatus) {
+        self.ordinal = ordinal
+        self.log = log
+        self.sequence = sequence
+        self.lamport = lamport
+        self.status = status
+    }
+}
+
+/// The part of a log in which a store has events that arrived after some ordinal.
+public struct LogChange: Hashable, Sendable {
+    public var log: Int64
+    public var first: UInt64
+    public var last: UInt64
+
+    public init(log: Int64, first: UInt64, last: UInt64) {
+        self.log = log
+        self.first = first
+        self.last = last
+    }
+}
+
+/// That this device and a peer were once found to know the same of a group.
+public struct Agreement: Hashable, Sendable {
+    /// The first eight bytes of the root.
+    public var token: UInt64
+    /// This device's last ordinal at the time.
+    public var ordinal: Int64
+
+    public init(token: UInt64, ordinal: Int64) {
+        self.token = token
+        self.ordinal = ordinal
+    }
+}
+
+/// Another device that this one exchanges payloads with.
+public struct PeerRecord: Hashable, Sendable {
+    public var device: DeviceKey
+    /// Where it was last known to be reached, `host:port`.
+    public var addresses: [String]
+    /// 16 bytes, once it has said hello.
+    public var incarnation: [UInt8]
+
+    public init(device: DeviceKey, addresses: [String] = []) {
+        self.device = device
+        self.addresses = addresses
+        incarnation = []
+    }
+
+    public init(device: DeviceKey, addresses: [String], incarnation: [UInt8]) {
+        self.device = device
+        self.addresses = addresses
+        self.incarnation = incarnation
+    }
+}
+
+/// An invitation that this device has given out.
+public struct InvitationRecord: Hashable, Sendable {
+    /// The first 16 bytes of SHA-256("tombolo-invitation-1" ‖ secret).
+    public var id: [UInt8]
+    /// 16 bytes.
+    public var secret: [UInt8]
+    public var group: GroupID
+    /// Milliseconds since 1970.
+    public var expiry: UInt64
+    /// The device that used it.
+    public var usedBy: DeviceKey?
+
+    public init(id: [UInt8], secret: [UInt8], group: GroupID, expiry: UInt64, usedBy: DeviceKey? = nil) {
+        self.id = id
+        self.secret = secret
+        self.group = group
+        self.expiry = expiry
+        self.usedBy = usedBy
+    }
+}
+
+/// Why a store cannot go on. The replica stops; what was committed is not lost.
+public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
+    public enum Code: String, Hashable, Sendable {
+        case full, corrupt, newer, busy, unavailable
+    }
+
+    public var code: Code
+    public var description: String
+
+    public init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}

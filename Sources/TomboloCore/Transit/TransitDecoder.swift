@@ -1,0 +1,130 @@
+/// Why a window cannot be rebuilt.
+enum TransitError: Error, Hashable {
+    /// The bytes are wrong: whoever sent them does not follow the protocol.
+    case malformed(WireError)
+    case invalid(EventError)
+    /// It relies on an event that is not here: ask again in plain form.
+    case unresolvable
+    case store(StoreError)
+}
+
+/// Rebuilds the events of one window (protocol §5.3).
+struct TransitDecoder<Crypto: Cryptography> {
+    private typealias Flags = TransitEncoder.Flags
+
+    private var list: [EventReference] = []
+    private var latestOfLog: [LogID: EventReference] = [:]
+    private var timestamp: Int64 = 0
+
+    /// Decodes all events of one `events` field.
+    ///
+    /// - Parameter held: the device's own event of a log at a sequence, if exactly one is held.
+    mutating func decode(
+        _ reader: inout WireReader, logs: inout LogTable, hashing: inout EventHashing<Crypto>,
+        held: (LogID, UInt64) throws(StoreError) -> Backlink?, into events: inout [Event]
+    ) throws(TransitError) {
+        while !reader.isAtEnd {
+            events.append(try decodeOne(&reader, logs: &logs, hashing: &hashing, held: held))
+        }
+    }
+
+    private mutating func decodeOne(
+        _ reader: inout WireReader, logs: inout LogTable, hashing: inout EventHashing<Crypto>,
+        held: (LogID, UInt64) throws(StoreError) -> Backlink?
+    ) throws(TransitError) -> Event {
+        let flags: UInt64
+        var header: EventHeader
+        let latest: EventReference?
+        do throws(WireError) {
+            flags = try reader.varint()
+            guard flags & ~Flags.all == 0 else { throw .invalid("flags of an event", offset: reader.offset) }
+            let log = try logs.read(&reader)
+            latest = latestOfLog[log]
+            header = EventHeader(
+                kind: .message, isSalted: flags & Flags.salted != 0, log: log, sequence: 1, previous: nil,
+                contentLength: 0, commitment: .zero)
+            header.sequence =
+                if flags & Flags.sequenceGiven != 0 { try reader.varint() } else if let latest { latest.sequence + 1 }
+                else { throw .invalid("a sequence that is left out", offset: reader.offset) }
+            if flags & Flags.previousGiven != 0 {
+                header.previous = Backlink(id: EventID(try reader.bytes32()), lamport: try reader.varint())
+            }
+        } catch { throw .malformed(error) }
+
+        if header.previous == nil, header.sequence > 1 {
+            if let latest, latest.sequence + 1 == header.sequence {
+                header.previous = Backlink(id: latest.id, lamport: latest.lamport)
+            } else {
+                let own: Backlink?
+                do throws(StoreError) { own = try held(header.log, header.sequence - 1) } catch { throw .store(error) }
+                guard let own else { throw .unresolvable }
+                header.previous = own
+            }
+        }
+
+        let content: Bytes
+        var (salt, signature): (Bytes?, Bytes?)
+        do throws(WireError) {
+            for _ in 0..<(try reader.varint(atMost: Limits.references, "parents")) {
+                header.parents.append(try reference(&reader, logs: &logs))
+            }
+            timestamp &+= try reader.zigzag()
+            if flags & Flags.extraGiven != 0 {
+                var extra = WireReader(try reader.take(reader.varint(atMost: Limits.header, "extra")))
+                try readExtra(&extra, into: &header)
+            }
+            content = try reader.take(reader.varint(atMost: Limits.content, "content"))
+            if flags & Flags.salted != 0 { salt = try reader.take(16) }
+            if flags & Flags.signed != 0 { signature = try reader.take(64) }
+        } catch { throw .malformed(error) }
+
+        header.lamport = header.kind.isEphemeral ? 0 : header.lamportOfReferences + 1
+        header.contentLength = content.count
+        header.commitment = hashing.commitment(salt: salt ?? [], content: content)
+        let bytes = header.encoded
+        do throws(EventError) {
+            guard bytes.count <= Limits.header else {
+                throw .malformed(.tooLarge("a header", limit: Limits.header))
+            }
+            guard timestamp >= 0, timestamp < Int64(Limits.integer) else {
+                throw .invalid("the timestamp is out of range")
+            }
+            guard !header.kind.isEphemeral else { throw .invalid("an ephemeral event in a window") }
+            try header.check()
+        } catch { throw .invalid(error) }
+        let id = hashing.id(timestamp: timestamp, header: bytes)
+        let place = EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
+        latestOfLog[header.log] = place
+        list.append(place)
+        return Event(
+            id: id, timestamp: timestamp, header: header, headerBytes: bytes[...], content: content, salt: salt,
+            signature: signature)
+    }
+
+    private mutating func reference(
+        _ reader: inout WireReader, logs: inout LogTable
+    ) throws(WireError) -> EventReference {
+        let distance = try reader.varint()
+        if distance > 0 {
+            guard distance <= UInt64(list.count) else { throw .invalid("a reference", offset: reader.offset) }
+            return list[list.count - Int(distance)]
+        }
+        let reference = EventReference(
+            id: EventID(try reader.bytes32()), log: try logs.read(&reader), sequence: try reader.varint(),
+            lamport: try reader.varint())
+        list.append(reference)
+        return reference
+    }
+
+    private func readExtra(_ reader: inout WireReader, into header: inout EventHeader) throws(WireError) {
+        header.version = try reader.byte()
+        header.kind = EventKind(rawValue: try reader.byte())
+        let flags = try reader.byte()
+        guard (flags & 1 != 0) == header.isSalted else { throw .invalid("flags in extra", offset: reader.offset) }
+        header.stateHeads = try EventHeader.references(&reader)
+        header.rekeys = try EventHeader.references(&reader)
+        if flags & 2 != 0 { header.expiry = try reader.varint() }
+        header.unknownFlags = flags & ~3
+        header.extensions = reader.rest()
+    }
+}

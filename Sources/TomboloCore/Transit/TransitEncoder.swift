@@ -1,0 +1,96 @@
+/// Encodes the events of one window without their ids, and with numbers for what was said before (protocol §5.3).
+struct TransitEncoder {
+    private var numberOfID: [EventID: Int] = [:]
+    private var count = 0
+    private var latestOfLog: [LogID: (sequence: UInt64, id: EventID)] = [:]
+    private var timestamp: Int64 = 0
+    private var extra: [UInt8] = []
+
+    enum Flags {
+        static let sequenceGiven: UInt64 = 1 << 0
+        static let previousGiven: UInt64 = 1 << 1
+        static let signed: UInt64 = 1 << 2
+        static let extraGiven: UInt64 = 1 << 3
+        static let salted: UInt64 = 1 << 4
+        static let all: UInt64 = 31
+    }
+
+    /// - Parameters:
+    ///   - signature: the one to send, or nil where a later event of the run vouches for this one.
+    ///   - receiverHoldsPrevious: whether the receiver can be left to find the event before this one by its sequence.
+    mutating func encode(
+        _ event: Event, signature: Bytes?, receiverHoldsPrevious: Bool, logs: inout LogTable,
+        into buffer: inout [UInt8]
+    ) {
+        let header = event.header
+        let latest = latestOfLog[header.log]
+        let followsLatest = latest.map { $0.sequence + 1 == header.sequence && $0.id == header.previous?.id } ?? false
+        let isNext = latest.map { $0.sequence + 1 == header.sequence } ?? false
+        let needsPrevious = header.previous != nil && !followsLatest && !(latest == nil && receiverHoldsPrevious)
+        fillExtra(header)
+
+        var flags: UInt64 = 0
+        if !isNext { flags |= Flags.sequenceGiven }
+        if needsPrevious { flags |= Flags.previousGiven }
+        if signature != nil { flags |= Flags.signed }
+        if !extra.isEmpty { flags |= Flags.extraGiven }
+        if header.isSalted { flags |= Flags.salted }
+
+        buffer.append(varint: flags)
+        logs.write(header.log, to: &buffer)
+        if !isNext { buffer.append(varint: header.sequence) }
+        if needsPrevious, let previous = header.previous {
+            buffer.append(previous.id)
+            buffer.append(varint: previous.lamport)
+        }
+        buffer.append(varint: header.parents.count)
+        for parent in header.parents { encode(parent, logs: &logs, into: &buffer) }
+        buffer.append(zigzag: event.timestamp - timestamp)
+        if !extra.isEmpty {
+            buffer.append(varint: extra.count)
+            buffer += extra
+        }
+        let content = event.content ?? []
+        buffer.append(varint: content.count)
+        buffer += content
+        if let salt = event.salt { buffer += salt }
+        if let signature { buffer += signature }
+
+        timestamp = event.timestamp
+        latestOfLog[header.log] = (header.sequence, event.id)
+        remember(event.id)
+    }
+
+    private mutating func encode(_ reference: EventReference, logs: inout LogTable, into buffer: inout [UInt8]) {
+        if let number = numberOfID[reference.id] {
+            buffer.append(varint: count - number)
+        } else {
+            buffer.append(varint: 0)
+            buffer.append(reference.id)
+            logs.write(reference.log, to: &buffer)
+            buffer.append(varint: reference.sequence)
+            buffer.append(varint: reference.lamport)
+            remember(reference.id)
+        }
+    }
+
+    private mutating func remember(_ id: EventID) {
+        numberOfID[id] = count
+        count += 1
+    }
+
+    private mutating func fillExtra(_ header: EventHeader) {
+        extra.removeAll(keepingCapacity: true)
+        let isPlain = header.version == 1 && header.kind == .message && header.unknownFlags == 0
+        guard !isPlain || header.expiry != nil || !header.extensions.isEmpty || !header.stateHeads.isEmpty
+            || !header.rekeys.isEmpty
+        else { return }
+        extra.append(header.version)
+        extra.append(header.kind.rawValue)
+        extra.append(header.flags)
+        EventHeader.append(header.stateHeads, to: &extra)
+        EventHeader.append(header.rekeys, to: &extra)
+        if let expiry = header.expiry { extra.append(varint: expiry) }
+        extra += header.extensions
+    }
+}

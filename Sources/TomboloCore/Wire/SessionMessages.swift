@@ -1,0 +1,153 @@
+// Tombolo's own parts of a payload (protocol §5).
+
+/// The first thing that each side of a session says.
+package struct Hello: Hashable, Sendable {
+    package var version: UInt64 = 1
+    package var incarnation: Bytes = []
+    package var windowLimit: UInt64 = 0
+
+    package init() {}
+
+    init(decoding bytes: Bytes) throws(WireError) {
+        var reader = ProtobufReader(bytes)
+        while let (number, value) = try reader.next() {
+            switch (number, value) {
+            case (1, .varint(let raw)): version = raw
+            case (2, .bytes(let run)): incarnation = run
+            case (3, .varint(let raw)): windowLimit = raw
+            default: break
+            }
+        }
+    }
+
+    var encoded: [UInt8] {
+        var buffer: [UInt8] = []
+        buffer.append(field: 1, varint: version)
+        buffer.append(field: 2, bytes: incarnation)
+        buffer.append(field: 3, varint: windowLimit)
+        return buffer
+    }
+}
+
+/// What is said about one group.
+package struct GroupSync: Hashable, Sendable {
+    package var number: UInt64
+    package var tag: Bytes?
+    package var root: Bytes32?
+    package var since: [UInt64] = []
+    package var frontier: Bytes?
+    package var have: Bytes?
+    package var want: Bytes?
+    package var events: Bytes?
+    package var processed: UInt64?
+    package var push: UInt64?
+    package var ephemeral: Bytes?
+
+    package init(number: Int) { self.number = UInt64(number) }
+
+    init(decoding bytes: Bytes) throws(WireError) {
+        number = 0
+        var reader = ProtobufReader(bytes)
+        while let (field, value) = try reader.next() {
+            switch (field, value) {
+            case (1, .varint(let raw)): number = raw
+            case (2, .bytes(let run)): tag = run
+            case (3, .bytes(let run)):
+                guard let root = Bytes32(run) else { throw .invalid("a root", offset: 0) }
+                self.root = root
+            case (4, .fixed64(let raw)): since.append(raw)
+            case (4, .bytes(let run)):  // proto3 packs repeated scalars
+                var packed = WireReader(run)
+                while !packed.isAtEnd { since.append(try packed.fixed64()) }
+            case (5, .bytes(let run)): frontier = run
+            case (6, .bytes(let run)): have = run
+            case (7, .bytes(let run)): want = run
+            case (8, .bytes(let run)): events = run
+            case (9, .varint(let raw)): processed = raw
+            case (10, .varint(let raw)): push = raw
+            case (11, .bytes(let run)): ephemeral = run
+            default: break
+            }
+        }
+        guard since.count <= 16 else { throw .tooLarge("since", limit: 16) }
+    }
+
+    var encoded: [UInt8] {
+        var buffer: [UInt8] = []
+        if number != 0 { buffer.append(field: 1, varint: number) }
+        if let tag { buffer.append(field: 2, bytes: tag) }
+        if let root { buffer.append(field: 3, bytes: root.bytes) }
+        if !since.isEmpty {
+            var packed: [UInt8] = []
+            for token in since { packed.append(fixed64: token) }
+            buffer.append(field: 4, bytes: packed)
+        }
+        if let frontier { buffer.append(field: 5, bytes: frontier) }
+        if let have { buffer.append(field: 6, bytes: have) }
+        if let want { buffer.append(field: 7, bytes: want) }
+        if let events { buffer.append(field: 8, bytes: events) }
+        if let processed { buffer.append(field: 9, varint: processed) }
+        if let push { buffer.append(field: 10, varint: push) }
+        if let ephemeral { buffer.append(field: 11, bytes: ephemeral) }
+        return buffer
+    }
+}
+
+/// Proof of an invitation.
+package struct Join: Hashable, Sendable {
+    package var invitation: Bytes = []
+    package var proof: Bytes = []
+
+    package init() {}
+
+    init(decoding bytes: Bytes) throws(WireError) {
+        var reader = ProtobufReader(bytes)
+        while let (number, value) = try reader.next() {
+            switch (number, value) {
+            case (1, .bytes(let run)): invitation = run
+            case (2, .bytes(let run)): proof = run
+            default: break
+            }
+        }
+    }
+
+    var encoded: [UInt8] {
+        var buffer: [UInt8] = []
+        buffer.append(field: 1, bytes: invitation)
+        buffer.append(field: 2, bytes: proof)
+        return buffer
+    }
+}
+
+/// The answer to a proof.
+package struct Welcome: Hashable, Sendable {
+    package enum Status: UInt64 { case welcome = 0, unknown, expired, used }
+    package var status: UInt64 = 0
+    package var statement: Bytes = []
+    package var discovery: Bytes = []
+    package var name: Bytes = []
+
+    package init() {}
+
+    init(decoding bytes: Bytes) throws(WireError) {
+        var reader = ProtobufReader(bytes)
+        while let (number, value) = try reader.next() {
+            switch (number, value) {
+            case (1, .varint(let raw)): status = raw
+            case (2, .bytes(let run)): statement = run
+            case (3, .bytes(let run)): discovery = run
+            case (4, .bytes(let run)): name = run
+            default: break
+            }
+        }
+    }
+
+    var encoded: [UInt8] {
+        var buffer: [UInt8] = []
+        if status != 0 { buffer.append(field: 1, varint: status) }
+        if !statement.isEmpty { buffer.append(field: 2, bytes: statement) }
+        if !discovery.isEmpty { buffer.append(field: 3, bytes: discovery) }
+        if !name.isEmpty { buffer.append(field: 4, bytes: name) }
+        return buffer
+    }
+}

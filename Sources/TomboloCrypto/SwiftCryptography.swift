@@ -1,0 +1,89 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+import Crypto
+public import TomboloCore
+
+/// The real cryptography, by swift-crypto: SHA-256, HMAC, Ed25519.
+public struct SwiftCryptography: Cryptography {
+    public init() {}
+
+    public func sha256(_ bytes: UnsafeRawBufferPointer) -> Bytes32 {
+        var hash = SHA256()
+        hash.update(bufferPointer: bytes)
+        return hash.finalize().withUnsafeBytes { Bytes32(loading: $0) }
+    }
+
+    public func hmac(key: Bytes32, _ bytes: UnsafeRawBufferPointer) -> Bytes32 {
+        var code = HMAC<SHA256>(key: SymmetricKey(data: key.bytes))
+        code.update(data: bytes)
+        return code.finalize().withUnsafeBytes { Bytes32(loading: $0) }
+    }
+
+    /// An Ed25519 key of swift-crypto.
+    public struct SigningKey: Sendable {
+        let key: Curve25519.Signing.PrivateKey
+    }
+
+    public func signingKey(seed: Bytes32) -> SigningKey {
+        do {
+            return SigningKey(key: try Curve25519.Signing.PrivateKey(rawRepresentation: seed.bytes))
+        } catch {
+            preconditionFailure("any 32 bytes are an Ed25519 seed, yet: \(error)")
+        }
+    }
+
+    public func publicKey(of key: SigningKey) -> Bytes32 {
+        key.key.publicKey.rawRepresentation.withUnsafeBytes { Bytes32(loading: $0) }
+    }
+
+    public func sign(_ bytes: UnsafeRawBufferPointer, with key: SigningKey) -> [UInt8] {
+        do {
+            return Array(try key.key.signature(for: bytes))
+        } catch {
+            preconditionFailure("signing fails only without entropy: \(error)")
+        }
+    }
+
+    public func isValid(_ signature: Bytes, over bytes: UnsafeRawBufferPointer, by key: Bytes32) -> Bool {
+        guard signature.count == 64, let r = Bytes32(signature.prefix(32)), Ed25519Point.isAcceptable(key),
+            Ed25519Point.isAcceptable(r),
+            let publicKey = try? Curve25519.Signing.PublicKey(rawRepresentation: key.bytes)
+        else { return false }
+        return publicKey.isValidSignature(signature, for: bytes)
+    }
+}
+
+/// The part of the acceptance rule (protocol §2.3) that libraries differ in: which encodings of points count.
+enum Ed25519Point {
+    /// Whether the encoding is canonical (RFC 8032 §5.1.3) and not of one of the eight points of small order.
+    static func isAcceptable(_ encoded: Bytes32) -> Bool {
+        var y = encoded.bytes
+        y[31] &= 0x7f
+        guard isBelowPrime(y) else { return false }
+        return !smallOrder.contains(y)
+    }
+
+    /// y < 2^255 − 19, little endian.
+    private static func isBelowPrime(_ y: [UInt8]) -> Bool {
+        guard y[31] == 0x7f, y[1..<31].allSatisfy({ $0 == 0xff }) else { return true }
+        return y[0] < 0xed
+    }
+
+    /// The y coordinates of the points whose order divides 8: 0, 1, −1 and the two of order 8.
+    private static let smallOrder: [[UInt8]] = [
+        [UInt8](repeating: 0, count: 32),
+        [1] + [UInt8](repeating: 0, count: 31),
+        [0xec] + [UInt8](repeating: 0xff, count: 30) + [0x7f],
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ]
+}

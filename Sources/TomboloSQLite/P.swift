@@ -1,0 +1,2 @@
+import GRDB
+func p(_ d: DatabasePool) {}

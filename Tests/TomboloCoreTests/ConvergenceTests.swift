@@ -1,0 +1,79 @@
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+@Suite("Devices that were apart converge")
+struct ConvergenceTests {
+    @Test("three devices, never all connected, end with the same events in causal order")
+    func threeDevices() throws {
+        let devices = try Devices(3, seed: 1)
+        let group = try devices.makeGroup()
+        for round in 0..<20 {
+            for device in 0..<3 { try devices.say(device, "\(device)/\(round)", in: group) }
+        }
+        for (a, b) in [(0, 1), (1, 2), (2, 0)] {
+            let session = try devices.connect(a, b)
+            try devices.settle()
+            try devices.disconnect(session)
+        }
+        for device in 0..<3 {
+            #expect(devices.errors(device).isEmpty)
+            #expect(isCausal(devices.delivered(device, in: group)))
+        }
+        // B met C before C met A: what A said came to B and so to C; B lacks nothing either, A's came first.
+        let sets = (0..<3).map { Set(devices.texts($0, in: group)) }
+        #expect(sets[0].count == 60)
+        #expect(sets[2] == sets[0])
+    }
+
+    @Test("two devices in sync say little, however much they hold")
+    func quiet() throws {
+        let devices = try Devices(2, seed: 2)
+        let group = try devices.makeGroup()
+        for round in 0..<300 { try devices.say(round % 2, "round \(round)", in: group) }
+        let first = try devices.connect(0, 1)
+        try devices.settle()
+        try devices.disconnect(first)
+        #expect(Set(devices.texts(0, in: group)) == Set(devices.texts(1, in: group)))
+        devices.bytesSent = [:]
+        try devices.connect(1, 0)
+        try devices.settle()
+        #expect(devices.bytesSent.values.reduce(0, +) <= 300)
+    }
+
+    @Test("a device that is one event behind is told no more than that")
+    func oneBehind() throws {
+        let devices = try Devices(2, seed: 3)
+        let group = try devices.makeGroup()
+        for round in 0..<100 { try devices.say(round % 2, "round \(round)", in: group) }
+        let first = try devices.connect(0, 1)
+        try devices.settle()
+        try devices.disconnect(first)
+        try devices.say(0, "one more", in: group)
+        devices.bytesSent = [:]
+        try devices.connect(1, 0)
+        try devices.settle()
+        #expect(devices.texts(1, in: group).last == "one more")
+        #expect(devices.bytesSent.values.reduce(0, +) <= 1_024)
+    }
+
+    @Test("live events reach connected devices once")
+    func live() throws {
+        let devices = try Devices(3, seed: 4)
+        let group = try devices.makeGroup()
+        try devices.connect(0, 1)
+        try devices.connect(1, 2)
+        try devices.connect(2, 0)
+        try devices.settle()
+        for round in 0..<50 {
+            try devices.say(round % 3, "live \(round)", in: group)
+            try devices.settle(wakes: 1)
+        }
+        try devices.settle()
+        for device in 0..<3 {
+            #expect(devices.errors(device).isEmpty)
+            #expect(devices.texts(device, in: group).count == 50)
+            #expect(isCausal(devices.delivered(device, in: group)))
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import TomboloCore
+import TomboloCrypto
+
+/// A generator of the tests: the same seed, the same numbers (SplitMix64, Steele, Lea, Flood 2014).
+struct SeededGenerator: RandomNumberGenerator, Sendable {
+    var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
+/// Engines with stores in memory and links that carry their payloads at once, in one thread.
+final class Devices {
+    final class Device {
+        var engine: Engine<SwiftCryptography>
+        let store = MemoryStore()
+        var effects: [EngineEffect] = []
+
+        init(seed: UInt64) throws {
+            engine = try Engine(
+                opening: store, cryptography: SwiftCryptography(), generator: SeededGenerator(seed: seed),
+                beginsIncarnation: false)
+        }
+    }
+
+    struct Wire {
+        var from: Int
+        var to: Int
+        var session: SessionID
+        var bytes: [UInt8]
+    }
+
+    var devices: [Device] = []
+    private var links: [SessionID: (Int, Int)] = [:]
+    private var nextSession: UInt64 = 1
+    private var nextRequest: UInt64 = 1
+    var now: UInt64 = 1_700_000_000_000
+    /// Payloads on their way.
+    var queue: [Wire] = []
+    /// Bytes carried so far, by the sending device.
+    var bytesSent: [Int: Int] = [:]
+    /// May change, drop (nil) or keep what is carried.
+    var intercept: (Wire) -> [UInt8]? = { $0.bytes }
+
+    init(_ count: Int, seed: UInt64) throws {
+        for index in 0..<count { devices.append(try Device(seed: seed &+ UInt64(index) &* 1_000)) }
+    }
+
+    func step(_ device: Int, _ inputs: [EngineInput]) throws {
+        let effects = try devices[device].engine.process(inputs, now: now, in: devices[device].store)
+        devices[device].effects += effects
+        for effect in effects {
+            if case .send(let session, let bytes) = effect, let (a, b) = links[session] {
+                queue.append(Wire(from: device, to: device == a ? b : a, session: session, bytes: bytes))
+            }
+        }
+    }
+
+    @discardableResult
+    func connect(_ dialler: Int, _ listener: Int, invitation: Invitation? = nil) throws -> SessionID {
+        let session = SessionID(rawValue: nextSession)
+        nextSession += 1
+        links[session] = (dialler, listener)
+        let binding = SwiftCryptography().sha256(Array("link \(session.rawValue)".utf8))
+        let keys = (devices[dialler].engine.device, devices[listener].engine.device)
+        try step(listener, [.linkOpened(Link(session: session, peer: keys.0, isDialler: false, binding: binding))])
+        try step(
+            dialler,
+            [
+                .linkOpened(
+                    Link(
+                        session: session, peer: keys.1, isDialler: true, binding: binding, invitation: invitation))
+            ])
+        return session
+    }
+
+    func disconnect(_ session: SessionID) throws {
+        guard let (a, b) = links.removeValue(forKey: session) else { return }
+        queue.removeAll { $0.session == session }
+        try step(a, [.linkClosed(session)])
+        try step(b, [.linkClosed(session)])
+    }
+
+    /// Carries payloads until there are none, letting time pass where engines wait for it.
+    func settle(wakes: Int = 8) throws {
+        for _ in 0...wakes {
+            while !queue.isEmpty {
+                let wire = queue.removeFirst()
+                bytesSent[wire.from, default: 0] += wire.bytes.count
+                guard links[wire.session] != nil, let bytes = intercept(wire) else { continue }
+                try step(wire.to, [.payloadReceived(wire.session, bytes[...])])
+            }
+            guard let wake = devices.compactMap({ $0.engine.nextWake }).min() else { return }
+            now = max(now, wake)
+            for index in devices.indices { try step(index, [.timePassed]) }
+        }
+    }
+
+    /// A group made by the first device, joined by all others over links that are closed again.
+    func makeGroup() throws -> GroupID {
+        try step(0, [.createGroup(1, name: "crew")])
+        guard case .created(_, let group)? = devices[0].effects.last else { fatalError("no group was made") }
+        for index in devices.indices.dropFirst() {
+            try step(0, [.invite(2, group: group, addresses: [], expiry: now + 1_000_000)])
+            guard case .invited(_, let invitation)? = devices[0].effects.last else { fatalError("no invitation") }
+            let session = try connect(index, 0, invitation: invitation)
+            try settle()
+            try disconnect(session)
+        }
+        return group
+    }
+
+    @discardableResult
+    func say(_ device: Int, _ text: String, in group: GroupID) throws -> EventID? {
+        now += 1
+        try step(
+            device,
+            [.append(nextRequest, group: group, kind: .message, content: Array(text.utf8), expiry: nil)])
+        nextRequest += 1
+        for effect in devices[device].effects.reversed() {
+            if case .appended(_, let id) = effect { return id }
+        }
+        return nil
+    }
+
+    func delivered(_ device: Int, in group: GroupID) -> [Event] {
+        devices[device].store.delivered(in: group).map(\.event)
+    }
+
+    func texts(_ device: Int, in group: GroupID) -> [String] {
+        delivered(device, in: group).map { String(decoding: $0.content ?? [], as: UTF8.self) }
+    }
+
+    func errors(_ device: Int) -> [String] {
+        devices[device].effects.compactMap {
+            if case .close(_, let error) = $0 { return error.description }
+            return nil
+        }
+    }
+}
+
+/// Whether every event comes after all that it names.
+func isCausal(_ events: [Event]) -> Bool {
+    var seen: Set<EventID> = []
+    for event in events {
+        guard event.header.ancestors.allSatisfy({ seen.contains($0) }) else { return false }
+        seen.insert(event.id)
+    }
+    return true
+}

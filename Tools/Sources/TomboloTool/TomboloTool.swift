@@ -1,0 +1,4 @@
+import ArgumentParser
+import Tombolo
+
+@main struct TomboloTool: ParsableCommand { }
