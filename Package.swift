@@ -14,14 +14,11 @@ let package = Package(
     name: "tombolo",
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
-        .library(name: "SetReconciliation", targets: ["SetReconciliation"]),
         .library(name: "TomboloCore", targets: ["TomboloCore"]),
         .library(name: "TomboloCrypto", targets: ["TomboloCrypto"]),
         .library(name: "TomboloSQLite", targets: ["TomboloSQLite"]),
         .library(name: "TomboloNIO", targets: ["TomboloNIO"]),
         .library(name: "Tombolo", targets: ["Tombolo"]),
-        .library(name: "TomboloObservation", targets: ["TomboloObservation"]),
-        .library(name: "TomboloTesting", targets: ["TomboloTesting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -30,14 +27,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
-        .target(name: "SetReconciliation", swiftSettings: strict),
-        .target(name: "TomboloCore", dependencies: ["SetReconciliation"], swiftSettings: strict),
+        .target(name: "TomboloCore", swiftSettings: strict),
         .target(
             name: "TomboloCrypto",
             dependencies: ["TomboloCore", .product(name: "Crypto", package: "swift-crypto")],
@@ -54,6 +49,7 @@ let package = Package(
                 "TomboloCore", "CZlib",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"),
@@ -66,11 +62,8 @@ let package = Package(
             dependencies: [
                 "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO",
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),
-        .target(name: "TomboloObservation", dependencies: ["Tombolo"], swiftSettings: strict),
-        .target(name: "TomboloTesting", dependencies: ["Tombolo", "TomboloCore"], swiftSettings: strict),
         .testTarget(
             name: "TomboloCoreTests",
             dependencies: [
@@ -80,7 +73,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TomboloTests",
-            dependencies: ["Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloTesting", "TomboloCrypto"],
+            dependencies: ["Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto"],
             swiftSettings: strict),
     ]
 )

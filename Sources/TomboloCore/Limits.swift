@@ -31,5 +31,5 @@ public enum Limits {
     static let recordsPerPeer = 65_536
     static let sessions = 256
     /// Agreements remembered per peer and group.
-    static let agreements = 2
+    public static let agreements = 2
 }

@@ -34,6 +34,9 @@ public struct LogState: Hashable, Sendable {
     /// The highest sequence that is held, or the floor.
     public var lastSequence: UInt64 { ends.last?.sequence ?? floor }
 
+    /// Held events of the log that wait for ancestors.
+    public var waitingForAncestors: Int { waiting }
+
     /// Whether everything held is one chain up from the floor: then a sequence names an event.
     package var isLinear: Bool {
         ends.count <= 1 && starts.count <= 1 && (starts.first?.sequence ?? floor + 1) == floor + 1

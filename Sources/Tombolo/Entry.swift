@@ -1,0 +1,68 @@
+public import Foundation
+public import TomboloCore
+
+/// One delivered event, as an application sees it.
+public struct Entry: Sendable, Identifiable {
+    public let id: EventID
+    /// Whose log it stands in.
+    public let log: LogID
+    public let sequence: UInt64
+    /// With `id`, the place in the order that everyone shows.
+    public let lamport: UInt64
+    public let timestamp: Date
+    /// What it names: its causes.
+    public let parents: [EventID]
+    /// The content's type, nil if the content is not of an application of ours.
+    public let type: String?
+    public let version: Int
+    /// The content without type and version.
+    public let data: Data
+
+    init(_ event: Event) {
+        id = event.id
+        log = event.header.log
+        sequence = event.header.sequence
+        lamport = event.header.lamport
+        timestamp = Date(timeIntervalSince1970: Double(event.timestamp) / 1_000)
+        parents = event.header.ancestors
+        let content = event.content ?? []
+        let opened = ContentEnvelope.open(content)
+        type = opened?.type
+        version = opened?.version ?? 0
+        data = Data(opened?.data ?? content)
+    }
+
+    /// The content as a type of the application's, or nil if it is of another type.
+    public func content<Content: EventContent>(as: Content.Type = Content.self) throws -> Content? {
+        guard type == Content.type else { return nil }
+        return try Content(decodingContent: data, version: version)
+    }
+}
+
+/// Where a consumer of a group's changes has got to. Stored by the application with what it made of them.
+public struct Bookmark: Hashable, Sendable, Codable {
+    let number: Int64
+    /// Before the first change.
+    public static let start = Bookmark(number: 0)
+}
+
+/// Something that the application is told once, in causal order.
+public struct Change: Sendable {
+    public let entry: Entry
+    /// To be kept by the application in the transaction in which it applies the change.
+    public let bookmark: Bookmark
+}
+
+/// Something said that is not kept.
+public struct EphemeralMessage: Sendable {
+    public let log: LogID
+    /// The author's clock, milliseconds since 1970.
+    public let timestamp: Int64
+    public let content: [UInt8]
+}
+
+/// What went wrong, and what to do.
+public struct TomboloError: Error, Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+    public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,162 @@
+import Foundation
+import Logging
+import TomboloCore
+import TomboloCrypto
+import TomboloNIO
+import TomboloSQLite
+
+/// Runs the engine: drains the mailbox as one batch into one transaction, commits, and only then carries out what the
+/// engine said (law 1).
+actor Replica {
+    private var engine: Engine<SwiftCryptography>
+    private let storage: SQLiteStorage
+    private let mailbox: Mailbox
+    private let logger: Logger
+    private var requests: [RequestID: CheckedContinuation<EngineEffect, any Error>] = [:]
+    private var nextRequest: RequestID = 1
+    private var failure: StoreError?
+    private var wake: Task<Void, Never>?
+    private var watchers: [UUID: (group: GroupID, continuation: AsyncStream<Void>.Continuation)] = [:]
+    private var ephemeral: [UUID: (group: GroupID, continuation: AsyncStream<EphemeralMessage>.Continuation)] = [:]
+    private(set) var forks: [(GroupID, EventID, EventID)] = []
+
+    init(storage: SQLiteStorage, mailbox: Mailbox, beginsIncarnation: Bool, logger: Logger) throws {
+        self.storage = storage
+        self.mailbox = mailbox
+        self.logger = logger
+        engine = try Self.openEngine(storage, beginsIncarnation: beginsIncarnation)
+    }
+
+    private static func openEngine(
+        _ storage: SQLiteStorage, beginsIncarnation: Bool
+    ) throws -> Engine<SwiftCryptography> {
+        var opened: Engine<SwiftCryptography>?
+        try storage.write(isDurable: true) { store in
+            opened = try Engine(
+                opening: store, cryptography: SwiftCryptography(), generator: SystemRandomNumberGenerator(),
+                beginsIncarnation: beginsIncarnation)
+        }
+        guard let opened = opened.take() else { throw StoreError(.unavailable, "the engine did not open") }
+        return opened
+    }
+
+    var device: DeviceKey { engine.device }
+    var member: MemberKey { engine.member }
+
+    // MARK: Requests
+
+    /// Hands the engine one request and waits until its answer is committed.
+    func request(_ make: (RequestID) -> EngineInput) async throws -> EngineEffect {
+        if let failure { throw failure }
+        let id = nextRequest
+        nextRequest += 1
+        let input = make(id)
+        return try await withCheckedThrowingContinuation { continuation in
+            requests[id] = continuation
+            mailbox.post([input])
+        }
+    }
+
+    func drain() {
+        let (inputs, consumed) = mailbox.takeAll()
+        guard failure == nil, !inputs.isEmpty else { return }
+        let now = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
+        do {
+            let effects = try storage.write(isDurable: inputs.contains(where: \.isOwnWriting)) { store in
+                try engine.process(inputs, now: now, in: store)
+            }
+            for (connection, bytes) in consumed { connection.consumed(bytes) }
+            for effect in effects { carryOut(effect) }
+            scheduleWake(now: now)
+        } catch {
+            fail(error)
+        }
+    }
+
+    /// The replica stops: its engine may be ahead of its store.
+    private func fail(_ error: StoreError) {
+        logger.critical("the store failed: \(error)")
+        failure = error
+        for continuation in requests.values { continuation.resume(throwing: error) }
+        requests = [:]
+        for watcher in watchers.values { watcher.continuation.finish() }
+        watchers = [:]
+        mailbox.closeAll()
+    }
+
+    private func scheduleWake(now: UInt64) {
+        wake?.cancel()
+        wake = nil
+        guard let next = engine.nextWake else { return }
+        let delay = Duration.milliseconds(Int64(clamping: next > now ? next - now : 1))
+        wake = Task { [mailbox] in
+            guard (try? await Task.sleep(for: delay)) != nil else { return }
+            mailbox.post([.timePassed])
+        }
+    }
+
+    private func carryOut(_ effect: EngineEffect) {
+        switch effect {
+        case .send(let session, let payload): mailbox.connection(session)?.send(payload)
+        case .close(let session, let error):
+            logger.warning("a link was closed: \(error)")
+            mailbox.tell(session, .closed(error))
+            mailbox.connection(session)?.close()
+        case .appended(let id, _), .ingested(let id, _, _), .created(let id, _), .invited(let id, _):
+            requests.removeValue(forKey: id)?.resume(returning: effect)
+        case .failed(let id, let error): requests.removeValue(forKey: id)?.resume(throwing: error)
+        case .changed(let group):
+            for watcher in watchers.values where watcher.group == group { watcher.continuation.yield() }
+        case .receivedEphemeral(let group, let log, let timestamp, let content):
+            let message = EphemeralMessage(log: log, timestamp: timestamp, content: content)
+            for watcher in ephemeral.values where watcher.group == group { watcher.continuation.yield(message) }
+        case .forked(let group, let one, let other):
+            logger.error("a log of group \(group) has forked: events \(one) and \(other)")
+            forks.append((group, one, other))
+        case .joined(let session, let group): mailbox.tell(session, .joined(group))
+        case .agreed(let session, let group): mailbox.tell(session, .agreed(group))
+        case .peerReady(let session, _, let groups): mailbox.tell(session, .ready(groups))
+        }
+    }
+
+    // MARK: Watching
+
+    /// Says when there is something new in a group. Holds at most one unread notice.
+    func notices(of group: GroupID) -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let id = UUID()
+        watchers[id] = (group, continuation)
+        continuation.onTermination = { _ in Task { await self.unwatch(id) } }
+        return stream
+    }
+
+    func ephemeralMessages(of group: GroupID) -> AsyncStream<EphemeralMessage> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: EphemeralMessage.self, bufferingPolicy: .bufferingNewest(64))
+        let id = UUID()
+        ephemeral[id] = (group, continuation)
+        continuation.onTermination = { _ in Task { await self.unwatch(id) } }
+        return stream
+    }
+
+    private func unwatch(_ id: UUID) {
+        watchers[id] = nil
+        ephemeral[id] = nil
+    }
+
+    func close() {
+        wake?.cancel()
+        for watcher in watchers.values { watcher.continuation.finish() }
+        for watcher in ephemeral.values { watcher.continuation.finish() }
+    }
+}
+
+extension EngineInput {
+    /// Whether it makes events of this device's own, which are synced to disk before they leave (law 1).
+    fileprivate var isOwnWriting: Bool {
+        switch self {
+        case .append, .broadcast, .ingest, .createGroup, .invite: true
+        case .linkOpened, .payloadReceived, .linkClosed, .addPeer, .timePassed: false
+        }
+    }
+}

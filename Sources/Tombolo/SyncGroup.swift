@@ -1,0 +1,146 @@
+import Foundation
+public import TomboloCore
+import TomboloSQLite
+
+/// A group on this device: what is said in it, and a way to say something.
+public struct SyncGroup: Sendable, Identifiable {
+    public let id: GroupID
+    /// What its creator called it.
+    public let name: String
+    let node: Node
+    let record: GroupRecord
+
+    init(_ record: GroupRecord, _ node: Node) {
+        id = record.id
+        name = record.name
+        self.record = record
+        self.node = node
+    }
+
+    /// Says something; returns once it is on disk.
+    ///
+    /// - Throws: ``EngineError`` `contentTooLarge` above 65,536 bytes; ``StoreError`` if the store failed.
+    @discardableResult
+    public func send(_ content: some EventContent) async throws -> EventID {
+        let bytes = try ContentEnvelope.seal(content)
+        let effect = try await node.replica.request {
+            .append($0, group: id, kind: .message, content: bytes, expiry: nil)
+        }
+        guard case .appended(_, let event) = effect else { throw TomboloError("the engine gave no answer") }
+        return event
+    }
+
+    /// Says something that is not kept, to whoever is connected now. At most 4,096 bytes.
+    public func broadcast(_ content: some EventContent) async throws {
+        let bytes = try ContentEnvelope.seal(content)
+        _ = try await node.replica.request { .broadcast($0, group: id, content: bytes) }
+    }
+
+    /// Takes events that were made elsewhere, each with its own signature: an import. Nothing of it is kept if one is bad.
+    /// - Returns: how many were new.
+    public func ingest(_ messages: [Message]) async throws -> Int {
+        let effect = try await node.replica.request { .ingest($0, group: id, messages) }
+        guard case .ingested(_, let accepted, _) = effect else { throw TomboloError("the engine gave no answer") }
+        return accepted
+    }
+
+    /// A link that lets one device join.
+    public func invite(expiring: Duration = .seconds(7 * 86_400), addresses: [String] = []) async throws -> InvitationLink
+    {
+        let expiry = Date().addingTimeInterval(Double(expiring.components.seconds))
+        let all = addresses + node.listeningAddresses
+        let effect = try await node.replica.request {
+            .invite($0, group: id, addresses: all, expiry: UInt64(max(0, expiry.timeIntervalSince1970 * 1_000)))
+        }
+        guard case .invited(_, let invitation) = effect else { throw TomboloError("the engine gave no answer") }
+        return InvitationLink(invitation)
+    }
+
+    /// What was delivered after `bookmark`, then what is delivered from now on, until the task is cancelled.
+    ///
+    /// Pulled from the store: a slow consumer holds nothing back and misses nothing.
+    public func changes(after bookmark: Bookmark = .start) -> AsyncThrowingStream<Change, any Error> {
+        let cursor = ChangeCursor(group: self, after: bookmark)
+        return AsyncThrowingStream { try await cursor.next() }
+    }
+
+    /// The changes that are there now, at most `limit`.
+    public func changes(after bookmark: Bookmark, limit: Int) throws -> [Change] {
+        try node.storage.read { reader in
+            try reader.changes(after: bookmark.number, of: record, limit: limit).map { number, stored in
+                Change(entry: Entry(stored.event), bookmark: Bookmark(number: number))
+            }
+        }
+    }
+
+    /// Delivered entries in the order that everyone shows: the latest `limit` before an entry, or the latest of all.
+    public func timeline(before entry: Entry? = nil, limit: Int) throws -> [Entry] {
+        try node.storage.read { reader in
+            try reader.timeline(of: record, before: entry.map { ($0.lamport, $0.id) }, limit: limit)
+                .filter { $0.event.header.kind == .message }.map { Entry($0.event) }
+        }
+    }
+
+    /// What is said without being kept, from now on.
+    public func ephemeralMessages() async -> AsyncStream<EphemeralMessage> {
+        await node.replica.ephemeralMessages(of: id)
+    }
+
+    public var status: GroupStatus {
+        get throws {
+            try node.storage.read { reader in
+                let logs = try reader.logs(of: record)
+                return GroupStatus(
+                    held: try reader.count(of: record), delivered: try reader.count(of: record, status: .delivered),
+                    waiting: logs.reduce(0) { $0 + $1.waitingForAncestors }, logs: logs.count)
+            }
+        }
+    }
+
+    /// A digest over everything that is known of the group: equal digests, equal knowledge.
+    public var digest: String {
+        get throws {
+            let logs = try node.storage.read { try $0.logs(of: record) }
+            return GroupDigest.root(of: logs).description
+        }
+    }
+}
+
+/// How much of a group is here.
+public struct GroupStatus: Sendable, Hashable {
+    public let held: Int
+    public let delivered: Int
+    /// Held, but ancestors are missing.
+    public let waiting: Int
+    public let logs: Int
+}
+
+/// A pull cursor over a group's change log.
+private actor ChangeCursor {
+    private let group: SyncGroup
+    private var bookmark: Bookmark
+    private var read: [Change] = []
+    private var notices: AsyncStream<Void>.Iterator?
+
+    init(group: SyncGroup, after bookmark: Bookmark) {
+        self.group = group
+        self.bookmark = bookmark
+    }
+
+    func next() async throws -> Change? {
+        while read.isEmpty {
+            try Task.checkCancellation()
+            // Listening begins before reading, so that nothing falls in between.
+            if notices == nil { notices = await group.node.replica.notices(of: group.id).makeAsyncIterator() }
+            read = try group.changes(after: bookmark, limit: 256).reversed()
+            if read.isEmpty {
+                var iterator = notices
+                guard await iterator?.next(isolation: self) != nil else { return nil }
+                notices = iterator
+            }
+        }
+        let change = read.removeLast()
+        bookmark = change.bookmark
+        return change
+    }
+}

@@ -1,0 +1,132 @@
+import TomboloCore
+import TomboloCrypto
+import TomboloSQLite
+
+enum GroupDigest {
+    /// The Merkle root over the frontier (protocol §3).
+    static func root(of logs: [LogState]) -> Bytes32 {
+        var frontier = Frontier(logs)
+        return frontier.root(using: SwiftCryptography())
+    }
+}
+
+extension SyncGroup {
+    /// Checks every event that is held: its id, content, backlink and certificates, that a verified signature vouches
+    /// for it, and that everything delivered was delivered after its causes.
+    ///
+    /// - Returns: what is wrong, a sentence each; empty if nothing is. At most 100.
+    public func verify() throws -> [String] {
+        var problems = try node.storage.integrityProblems()
+        var verifier = StoreVerifier(group: id)
+        try node.storage.read { reader in
+            var after: Int64 = 0
+            while true {
+                let events = try reader.events(of: record, after: after, limit: 1_024)
+                guard let last = events.last else { break }
+                for stored in events { verifier.check(stored) }
+                after = last.ordinal
+            }
+            verifier.checkSignatures()
+            var number: Int64 = 0
+            while true {
+                let changes = try reader.changes(after: number, of: record, limit: 1_024)
+                guard let last = changes.last else { break }
+                for (_, stored) in changes { verifier.checkOrder(stored.event) }
+                number = last.0
+            }
+            verifier.checkFrontier(try reader.logs(of: record))
+        }
+        problems += verifier.problems
+        return Array(problems.prefix(100))
+    }
+}
+
+/// Recomputes everything that a store claims.
+private struct StoreVerifier {
+    private struct Seen {
+        let log: LogID
+        let sequence: UInt64
+        let previous: EventID?
+        var isVouchedFor: Bool
+    }
+
+    var problems: [String] = []
+    private var hashing: EventHashing<SwiftCryptography>
+    private let group: GroupID
+    private var seen: [EventID: Seen] = [:]
+    private var keys: [LogID: Bytes32] = [:]
+    private var signed: [(EventID, Int64, [UInt8], [UInt8], LogID)] = []
+    private var delivered: Set<EventID> = []
+
+    init(group: GroupID) {
+        self.group = group
+        hashing = EventHashing(SwiftCryptography(), group: group)
+    }
+
+    mutating func check(_ stored: StoredEvent) {
+        let event = stored.event
+        if hashing.id(timestamp: event.timestamp, header: event.headerBytes) != event.id {
+            problems.append("event \(event.id): its id does not match its header")
+        }
+        do throws(EventError) { try event.checkContent(hashing: &hashing) } catch {
+            problems.append("event \(event.id): \(error)")
+        }
+        if let certificate = event.header.certificate {
+            if certificate.isValid(in: group, using: hashing.cryptography),
+                certificate.logID(in: group, using: hashing.cryptography) == event.header.log
+            {
+                keys[event.header.log] = certificate.key
+            } else {
+                problems.append("event \(event.id): its certificate does not verify")
+            }
+        }
+        seen[event.id] = Seen(
+            log: event.header.log, sequence: event.header.sequence, previous: event.header.previous?.id,
+            isVouchedFor: false)
+        if let signature = event.signature {
+            signed.append((event.id, event.timestamp, Array(event.headerBytes), Array(signature), event.header.log))
+        }
+    }
+
+    mutating func checkSignatures() {
+        for (id, timestamp, header, signature, log) in signed {
+            guard let key = keys[log],
+                hashing.isValid(signature[...], timestamp: timestamp, header: header[...], key: key)
+            else {
+                problems.append("event \(id): its signature does not verify")
+                continue
+            }
+            var next: EventID? = id
+            while let current = next, var event = seen[current], !event.isVouchedFor {
+                event.isVouchedFor = true
+                seen[current] = event
+                guard let previous = event.previous, let before = seen[previous] else { break }
+                if before.log != event.log || before.sequence + 1 != event.sequence {
+                    problems.append("event \(current): its backlink leads to another place")
+                    break
+                }
+                next = previous
+            }
+        }
+        for (id, event) in seen where !event.isVouchedFor {
+            problems.append("event \(id): no signature vouches for it")
+        }
+    }
+
+    mutating func checkOrder(_ event: Event) {
+        for cause in event.header.ancestors where !delivered.contains(cause) {
+            problems.append("event \(event.id): it was delivered before \(cause), which it names")
+        }
+        if !delivered.insert(event.id).inserted { problems.append("event \(event.id): it was delivered twice") }
+    }
+
+    /// The ends that the logs claim are the ends of what is there.
+    mutating func checkFrontier(_ logs: [LogState]) {
+        let named = Set(seen.values.compactMap(\.previous))
+        var ends: [LogID: Set<EventID>] = [:]
+        for (id, event) in seen where !named.contains(id) { ends[event.log, default: []].insert(id) }
+        for log in logs where Set(log.ends.map(\.id)) != ends[log.id] ?? [] {
+            problems.append("log \(log.id): its frontier does not match its events")
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import NIOCore
+import NIOSSL
+import NIOTLS
+import TomboloCore
+
+/// Frames payloads (protocol §4), and stops reading while too many wait to be dealt with.
+final class FrameHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = Never
+    typealias OutboundIn = [UInt8]
+    typealias OutboundOut = ByteBuffer
+
+    /// Bytes of payloads that may wait to be dealt with.
+    private static let highWater = 1 << 20
+    private static let deflated: UInt32 = 1 << 31
+
+    private let identify: (NIOSSLCertificate?) -> Connection?
+    private let handler: any ConnectionHandler
+    private let counter: ByteCounter
+    private let peerCertificate: () -> NIOSSLCertificate?
+    private var connection: Connection?
+    private var buffer = ByteBuffer()
+    private var waitingBytes = 0
+    private var heldBackRead = false
+    /// Payloads that did not get shorter lately: for a while the next ones are not tried.
+    private var incompressible = 0
+    private var handshakeDeadline: Scheduled<Void>?
+
+    init(
+        handler: any ConnectionHandler, counter: ByteCounter, peerCertificate: @escaping () -> NIOSSLCertificate?,
+        identify: @escaping (NIOSSLCertificate?) -> Connection?
+    ) {
+        self.handler = handler
+        self.counter = counter
+        self.peerCertificate = peerCertificate
+        self.identify = identify
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        // The first payload must come within ten seconds, handshake included.
+        let channel = context.channel
+        handshakeDeadline = context.eventLoop.scheduleTask(in: .seconds(10)) { channel.close(promise: nil) }
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        handshakeDeadline?.cancel()
+        if let connection { handler.closed(connection) }
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? TLSUserEvent, case .handshakeCompleted = event {
+            guard let connection = identify(peerCertificate()) else { return context.close(promise: nil) }
+            counter.endHandshake()
+            self.connection = connection
+            handler.opened(connection)
+        } else if let consumed = event as? BytesConsumed {
+            waitingBytes -= consumed.count
+            if heldBackRead, waitingBytes < Self.highWater / 2 {
+                heldBackRead = false
+                context.read()
+            }
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if waitingBytes >= Self.highWater { heldBackRead = true } else { context.read() }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var incoming = unwrapInboundIn(data)
+        buffer.writeBuffer(&incoming)
+        while let word: UInt32 = buffer.getInteger(at: buffer.readerIndex, endianness: .little) {
+            let count = Int(word & ~Self.deflated)
+            guard count <= Limits.frame else { return context.close(promise: nil) }
+            guard buffer.readableBytes >= 4 + count else { break }
+            buffer.moveReaderIndex(forwardBy: 4)
+            guard var payload = buffer.readBytes(length: count), let connection else {
+                return context.close(promise: nil)
+            }
+            if word & Self.deflated != 0 {
+                guard let inflated = Deflate.decompress(payload, limit: Limits.frame) else {
+                    return context.close(promise: nil)
+                }
+                payload = inflated
+            }
+            handshakeDeadline?.cancel()
+            waitingBytes += payload.count
+            handler.received(payload, on: connection)
+        }
+        buffer.discardReadBytes()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        var payload = unwrapOutboundIn(data)
+        guard !payload.isEmpty else { return context.write(wrapOutboundOut(ByteBuffer()), promise: promise) }
+        var word = UInt32(payload.count)
+        if incompressible > 0, !incompressible.isMultiple(of: 16) {
+            incompressible = (incompressible + 1) % 64
+        } else if let deflated = Deflate.compress(payload) {
+            incompressible = deflated.count > payload.count - payload.count / 16 ? incompressible + 1 : 0
+            payload = deflated
+            word = UInt32(deflated.count) | Self.deflated
+        } else if payload.count >= Deflate.shortest {
+            incompressible += 1
+        }
+        var frame = context.channel.allocator.buffer(capacity: 4 + payload.count)
+        frame.writeInteger(word, endianness: .little)
+        frame.writeBytes(payload)
+        context.write(wrapOutboundOut(frame), promise: promise)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,132 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+public import TomboloCore
+
+/// TCP with TLS 1.3, both sides pinned to their device keys (protocol §4).
+public final class TCPTransport: Sendable {
+    private let certificate: DeviceCertificate
+    private let group: any EventLoopGroup
+    private let handler: any ConnectionHandler
+    private let clientContext: NIOSSLContext
+    private let serverContext: NIOSSLContext
+    private let listeners = Mutex<[any Channel]>([])
+    private let inbound = Mutex(0)
+
+    /// Connections from outside that may stand at once; further ones are closed unread.
+    static let mostInbound = 256
+
+    /// - Parameter deviceSeed: the seed of the device's Ed25519 key.
+    public init(deviceSeed: Bytes32, handler: any ConnectionHandler) throws {
+        certificate = try DeviceCertificate(deviceSeed: deviceSeed)
+        group = MultiThreadedEventLoopGroup.singleton
+        self.handler = handler
+        clientContext = try NIOSSLContext(configuration: certificate.configuration(isServer: false))
+        serverContext = try NIOSSLContext(configuration: certificate.configuration(isServer: true))
+    }
+
+    /// Listens for peers; port 0 takes any free one.
+    /// - Returns: the port.
+    /// - Throws: ``TransportError`` if the port is taken or the address is not of this machine.
+    public func listen(host: String, port: Int) async throws -> Int {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 64)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                guard self.admitInbound(channel) else { return channel.close() }
+                return channel.eventLoop.makeCompletedFuture {
+                    try self.configure(channel, isServer: true, expecting: nil)
+                }
+            }
+        do {
+            let channel = try await bootstrap.bind(host: host, port: port).get()
+            listeners.withLock { $0.append(channel) }
+            return channel.localAddress?.port ?? port
+        } catch {
+            throw TransportError("cannot listen on \(host):\(port): \(error); choose another port")
+        }
+    }
+
+    private func admitInbound(_ channel: any Channel) -> Bool {
+        let admitted = inbound.withLock { count in
+            guard count < Self.mostInbound else { return false }
+            count += 1
+            return true
+        }
+        if admitted { channel.closeFuture.whenComplete { _ in self.inbound.withLock { $0 -= 1 } } }
+        return admitted
+    }
+
+    /// Dials `host:port`. The connection is handed to the handler when the peer has proved its key.
+    public func dial(_ address: String, expecting peer: DeviceKey) async throws {
+        guard let (host, port) = Self.parse(address) else {
+            throw TransportError("\(address) is not an address of the form host:port")
+        }
+        do {
+            _ = try await ClientBootstrap(group: group)
+                .connectTimeout(.seconds(10))
+                .channelOption(.socketOption(.tcp_nodelay), value: 1)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try self.configure(channel, isServer: false, expecting: peer)
+                    }
+                }
+                .connect(host: host, port: port).get()
+        } catch {
+            throw TransportError("cannot reach \(address): \(error)")
+        }
+    }
+
+    /// `host:port`, or `[v6]:port`.
+    public static func parse(_ address: String) -> (host: String, port: Int)? {
+        guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]),
+            (1...65_535).contains(port)
+        else { return nil }
+        var host = address[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        return host.isEmpty ? nil : (String(host), port)
+    }
+
+    /// Stops listening. Connections stay.
+    public func stopListening() async {
+        let channels = listeners.withLock { channels in
+            defer { channels = [] }
+            return channels
+        }
+        for channel in channels { try? await channel.close().get() }
+    }
+
+    private func configure(_ channel: any Channel, isServer: Bool, expecting expected: DeviceKey?) throws {
+        let counter = ByteCounter()
+        let box = CertificateBox()
+        let verify: NIOSSLCustomVerificationCallback = { certificates, promise in
+            guard let leaf = certificates.first, let key = DeviceCertificate.deviceKey(of: leaf),
+                expected == nil || expected == key
+            else { return promise.succeed(.failed) }
+            box.certificate.withLock { $0 = leaf }
+            promise.succeed(.certificateVerified)
+        }
+        let tls: any ChannelHandler =
+            isServer
+            ? NIOSSLServerHandler(context: serverContext, customVerificationCallback: verify)
+            : try NIOSSLClientHandler(context: clientContext, serverHostname: nil, customVerificationCallback: verify)
+        let own = certificate.der
+        let frames = FrameHandler(
+            handler: handler, counter: counter, peerCertificate: { box.certificate.withLock { $0 } }
+        ) { leaf in
+            guard let leaf, let key = DeviceCertificate.deviceKey(of: leaf), let der = try? leaf.toDERBytes() else {
+                return nil
+            }
+            let binding = DeviceCertificate.binding(dialler: isServer ? der : own, listener: isServer ? own : der)
+            return Connection(
+                peer: key, isDialler: !isServer, binding: binding, channel: channel, counter: counter)
+        }
+        try channel.pipeline.syncOperations.addHandlers([CountingHandler(counter), tls, frames])
+    }
+}
+
+private final class CertificateBox: Sendable {
+    let certificate = Mutex<NIOSSLCertificate?>(nil)
+}

@@ -1,0 +1,64 @@
+import Foundation
+import GRDB
+import TomboloCore
+
+/// What a row says; a row that says nothing sensible is damage, and reported as such.
+enum Rows {
+    private static func damaged(_ what: String) -> StoreError { StoreError(.corrupt, "the row of \(what) is damaged") }
+
+    static func group(_ row: Row) throws -> GroupRecord {
+        guard let id = GroupID(row["id"] as Data), let discovery = Bytes32(row["discovery"] as Data),
+            let dialect = Dialect(rawValue: row["dialect"])
+        else { throw damaged("a group") }
+        var record = GroupRecord(
+            id: id, dialect: dialect, statement: Array(row["statement"] as Data), discovery: discovery, name: row["name"])
+        record.reference = row["reference"]
+        record.ownSeed = (row["ownSeed"] as Data?).flatMap { Bytes32($0) }
+        record.ownLog = (row["ownLog"] as Data?).flatMap { LogID($0) }
+        return record
+    }
+
+    static func log(_ row: Row) throws -> LogState {
+        guard let id = LogID(row["id"] as Data) else { throw damaged("a log") }
+        do {
+            return try LogState(
+                id: id, reference: row["reference"],
+                certificate: try (row["certificate"] as Data?).map { try Certificate(decoding: Array($0)[...]) },
+                storedForm: Array(row["state"] as Data)[...])
+        } catch {
+            throw damaged("log \(id): \(error)")
+        }
+    }
+
+    /// `SELECT * FROM event`.
+    static func event(_ row: Row) throws -> StoredEvent {
+        let ordinal: Int64 = row[0]
+        let header = Array(row[9] as Data)[...]
+        guard let id = EventID(row[8] as Data), let status = EventStatus(rawValue: row[6]) else {
+            throw damaged("event number \(ordinal)")
+        }
+        do {
+            return StoredEvent(
+                ordinal: ordinal, log: row[2], status: status,
+                event: Event(
+                    id: id, timestamp: row[7], header: try EventHeader(decoding: header), headerBytes: header,
+                    content: (row[12] as Data?).map { Array($0)[...] }, salt: (row[10] as Data?).map { Array($0)[...] },
+                    signature: (row[11] as Data?).map { Array($0)[...] }))
+        } catch {
+            throw damaged("event \(id): \(error)")
+        }
+    }
+
+    static func peer(_ row: Row) throws -> PeerRecord {
+        guard let device = DeviceKey(row["device"] as Data) else { throw damaged("a peer") }
+        let addresses = (row["addresses"] as String).split(separator: "\n").map(String.init)
+        return PeerRecord(device: device, addresses: addresses, incarnation: Array(row["incarnation"] as Data))
+    }
+
+    static func invitation(_ row: Row) throws -> InvitationRecord {
+        guard let group = GroupID(row["replica"] as Data) else { throw damaged("an invitation") }
+        return InvitationRecord(
+            id: Array(row["id"] as Data), secret: Array(row["secret"] as Data), group: group,
+            expiry: UInt64(row["expiry"] as Int64), usedBy: (row["usedBy"] as Data?).flatMap { DeviceKey($0) })
+    }
+}

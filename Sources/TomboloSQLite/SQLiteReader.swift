@@ -1,0 +1,75 @@
+import Foundation
+import GRDB
+public import TomboloCore
+
+/// Reads a snapshot of the store beside the engine: what applications see.
+public struct SQLiteReader {
+    private let db: Database
+
+    init(_ db: Database) { self.db = db }
+
+    public func groups() throws -> [GroupRecord] {
+        try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map(Rows.group)
+    }
+
+    public func logs(of group: GroupRecord) throws -> [LogState] {
+        try Row.fetchAll(db, sql: "SELECT * FROM log WHERE replica = ? ORDER BY reference", arguments: [group.reference])
+            .map(Rows.log)
+    }
+
+    public func peers() throws -> [PeerRecord] {
+        try Row.fetchAll(db, sql: "SELECT * FROM peer ORDER BY device").map(Rows.peer)
+    }
+
+    /// Delivered events in the order of delivery, each with its number in the change log.
+    public func changes(after number: Int64, of group: GroupRecord, limit: Int) throws -> [(Int64, StoredEvent)] {
+        try Row.fetchAll(
+            db,
+            sql: """
+                SELECT event.*, change.number FROM change JOIN event ON event.ordinal = change.event
+                WHERE change.number > ? AND change.replica = ? ORDER BY change.number LIMIT ?
+                """, arguments: [number, group.reference, limit]
+        ).map { ($0[13], try Rows.event($0)) }
+    }
+
+    /// Delivered events below a place of the total order (or all), the latest `limit` of them, ascending.
+    public func timeline(
+        of group: GroupRecord, before place: (lamport: UInt64, id: EventID)?, limit: Int
+    ) throws -> [StoredEvent] {
+        let lamport = place.map { Int64(clamping: $0.lamport) } ?? .max
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT * FROM event WHERE replica = ? AND lamport <= ? AND status = 1
+                ORDER BY lamport DESC, prefix DESC, id DESC
+                """, arguments: [group.reference, lamport])
+        var events: [StoredEvent] = []
+        while events.count < limit, let row = try rows.next() {
+            let stored = try Rows.event(row)
+            if let place, (stored.event.header.lamport, stored.event.id) >= place { continue }
+            events.append(stored)
+        }
+        return events.reversed()
+    }
+
+    /// All events of a group in the order of arrival, `limit` after an ordinal.
+    public func events(of group: GroupRecord, after ordinal: Int64, limit: Int) throws -> [StoredEvent] {
+        try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT * FROM event WHERE replica = ? AND ordinal > ? ORDER BY ordinal LIMIT ?"),
+            arguments: [group.reference, ordinal, limit]
+        ).map(Rows.event)
+    }
+
+    public func count(of group: GroupRecord, status: EventStatus? = nil) throws -> Int {
+        let filter = status.map { " AND status = \($0.rawValue)" } ?? ""
+        return try Int.fetchOne(
+            db, sql: "SELECT count(*) FROM event WHERE replica = ?\(filter)", arguments: [group.reference]) ?? 0
+    }
+
+    /// For each log, how far a peer has said that it holds it.
+    public func acknowledged(by peer: DeviceKey) throws -> [Int64: UInt64] {
+        let rows = try Row.fetchAll(
+            db, sql: "SELECT log, sequence FROM acknowledged WHERE peer = ?", arguments: [Data(peer.bytes)])
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0[0], UInt64($0[1] as Int64)) })
+    }
+}

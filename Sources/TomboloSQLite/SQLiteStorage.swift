@@ -1,0 +1,132 @@
+public import Foundation
+import GRDB
+public import TomboloCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A device's store on disk: one SQLite database in WAL mode, in a directory that one process writes at a time.
+public final class SQLiteStorage: Sendable {
+    private let pool: DatabasePool
+    private let lock: Int32?
+
+    /// The database's name within the directory.
+    public static let fileName = "tombolo.sqlite"
+
+    /// Opens the store in `directory`, making both if they are not there.
+    ///
+    /// - Parameter isReadOnly: for a second process: does not lock, and fails if there is no store.
+    /// - Throws: ``StoreError`` `busy` if another process writes it, `newer` if a newer version made it, `corrupt` or
+    ///   `unavailable` if it cannot be read.
+    public init(directory: URL, isReadOnly: Bool = false) throws(StoreError) {
+        let path = directory.appendingPathComponent(Self.fileName).path
+        do {
+            if !isReadOnly {
+                try FileManager.default.createDirectory(
+                    at: directory, withIntermediateDirectories: true,
+                    attributes: [.posixPermissions: 0o700])
+            } else if !FileManager.default.fileExists(atPath: path) {
+                throw StoreError(.unavailable, "there is no store in \(directory.path)")
+            }
+            lock = isReadOnly ? nil : try Self.lock(directory)
+            var configuration = Configuration()
+            configuration.readonly = isReadOnly
+            configuration.busyMode = .timeout(5)
+            configuration.maximumReaderCount = 4
+            configuration.prepareDatabase { db in
+                try db.execute(sql: "PRAGMA synchronous = NORMAL")
+                if !isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32000") }
+            }
+            pool = try DatabasePool(path: path, configuration: configuration)
+            let migrator = Schema.migrator
+            if try pool.read(migrator.hasBeenSuperseded) {
+                throw StoreError(.newer, "a newer version of Tombolo made the store in \(directory.path): update this one")
+            }
+            if !isReadOnly { try migrator.migrate(pool) }
+        } catch {
+            throw .from(error)
+        }
+    }
+
+    deinit { if let lock { close(lock) } }
+
+    private static func lock(_ directory: URL) throws(StoreError) -> Int32 {
+        let path = directory.appendingPathComponent("lock").path
+        let file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw StoreError(.unavailable, "\(directory.path) cannot be written") }
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            close(file)
+            throw StoreError(.busy, "another process uses \(directory.path): stop it first, or choose another directory")
+        }
+        return file
+    }
+
+    /// Runs `body` in one transaction, which commits when it returns and is rolled back when it throws.
+    ///
+    /// - Parameter isDurable: syncs to disk at the commit; else a power cut (not a crash) may lose it.
+    public func write<Result>(isDurable: Bool, _ body: (any EventStore) throws -> Result) throws(StoreError) -> Result {
+        do {
+            return try pool.writeWithoutTransaction { db in
+                try db.execute(sql: isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
+                var result: Result?
+                try db.inTransaction(.immediate) {
+                    result = try body(SQLiteTransaction(db))
+                    return .commit
+                }
+                guard let result else { throw StoreError(.unavailable, "the transaction did not run") }
+                return result
+            }
+        } catch {
+            throw .from(error)
+        }
+    }
+
+    /// Runs `body` on a snapshot, beside the writer.
+    public func read<Result>(_ body: (SQLiteReader) throws -> Result) throws(StoreError) -> Result {
+        do {
+            return try pool.read { db in try body(SQLiteReader(db)) }
+        } catch {
+            throw .from(error)
+        }
+    }
+
+    /// Everything that was committed is synced to disk, and the WAL is moved into the database.
+    public func synchronize() throws(StoreError) {
+        do {
+            try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                _ = try db.checkpoint(.truncate)
+            }
+        } catch {
+            throw .from(error)
+        }
+    }
+
+    /// SQLite's own check of its file. Empty if it is sound.
+    public func integrityProblems() throws(StoreError) -> [String] {
+        do {
+            return try pool.read { db in
+                try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
+            }
+        } catch {
+            throw .from(error)
+        }
+    }
+}
+
+extension StoreError {
+    static func from(_ error: any Error) -> StoreError {
+        if let error = error as? StoreError { return error }
+        guard let error = error as? DatabaseError else { return StoreError(.unavailable, "\(error)") }
+        switch error.resultCode {
+        case .SQLITE_FULL: return StoreError(.full, "the disk is full: make room and start again; nothing committed is lost")
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            return StoreError(.corrupt, "the database is damaged (\(error.message ?? "no details")): move it away and sync again")
+        case .SQLITE_BUSY, .SQLITE_LOCKED: return StoreError(.busy, "another process uses the database")
+        default: return StoreError(.unavailable, "the database cannot be used: \(error)")
+        }
+    }
+}

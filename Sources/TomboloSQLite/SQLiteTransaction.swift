@@ -1,0 +1,283 @@
+import Foundation
+import GRDB
+import TomboloCore
+
+/// One transaction of a ``SQLiteStorage``, as the engine sees it.
+final class SQLiteTransaction: EventStore {
+    private let db: Database
+
+    init(_ db: Database) { self.db = db }
+
+    private func run<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
+        do { return try body() } catch { throw .from(error) }
+    }
+
+    private func execute(_ sql: String, _ arguments: StatementArguments) throws {
+        try db.cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    // MARK: Values, groups, logs
+
+    func value(forKey key: String) throws(StoreError) -> [UInt8]? {
+        try run { try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) } }
+    }
+
+    func setValue(_ value: [UInt8]?, forKey key: String) throws(StoreError) {
+        try run {
+            if let value {
+                try execute("INSERT OR REPLACE INTO value VALUES (?, ?)", [key, Data(value)])
+            } else {
+                try execute("DELETE FROM value WHERE key = ?", [key])
+            }
+        }
+    }
+
+    func groups() throws(StoreError) -> [GroupRecord] {
+        try run { try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map(Rows.group) }
+    }
+
+    func put(_ group: inout GroupRecord) throws(StoreError) {
+        let record = group
+        group.reference = try run {
+            try execute(
+                """
+                INSERT INTO replica (id, dialect, statement, discovery, name, ownSeed, ownLog) VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET name = excluded.name, ownSeed = excluded.ownSeed, ownLog = excluded.ownLog
+                """,
+                [
+                    Data(record.id.bytes), Int64(record.dialect.rawValue), Data(record.statement),
+                    Data(record.discovery.bytes), record.name, record.ownSeed.map { Data($0.bytes) },
+                    record.ownLog.map { Data($0.bytes) },
+                ])
+            return try Int64.fetchOne(
+                db, sql: "SELECT reference FROM replica WHERE id = ?", arguments: [Data(record.id.bytes)]) ?? 0
+        }
+    }
+
+    func logs(inGroup group: Int64) throws(StoreError) -> [LogState] {
+        try run {
+            try Row.fetchAll(db, sql: "SELECT * FROM log WHERE replica = ? ORDER BY reference", arguments: [group])
+                .map(Rows.log)
+        }
+    }
+
+    func put(_ logs: inout [LogState], inGroup group: Int64) throws(StoreError) {
+        for index in logs.indices {
+            let log = logs[index]
+            let certificate = log.certificate.map { Data($0.encoded) }
+            logs[index].reference = try run {
+                if log.reference != 0 {
+                    try execute(
+                        "UPDATE log SET certificate = ?, state = ? WHERE reference = ?",
+                        [certificate, Data(log.storedForm), log.reference])
+                    return log.reference
+                }
+                try execute(
+                    "INSERT INTO log (replica, id, certificate, state) VALUES (?, ?, ?, ?)",
+                    [group, Data(log.id.bytes), certificate, Data(log.storedForm)])
+                return db.lastInsertedRowID
+            }
+        }
+    }
+
+    // MARK: Events
+
+    func insert(_ events: [StoredEvent], inGroup group: Int64) throws(StoreError) -> Int64 {
+        try run {
+            let first = try lastOrdinal() + 1
+            let statement = try db.cachedStatement(
+                sql: "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            let change = try db.cachedStatement(sql: "INSERT INTO change (replica, event) VALUES (?, ?)")
+            var ordinal = first
+            for stored in events {
+                let event = stored.event
+                try statement.execute(arguments: [
+                    ordinal, group, stored.log, Int64(event.header.sequence), Int64(event.header.lamport),
+                    event.id.prefix, Int64(stored.status.rawValue), event.timestamp, Data(event.id.bytes),
+                    Data(event.headerBytes), event.salt.map { Data($0) }, event.signature.map { Data($0) },
+                    event.content.map { Data($0) },
+                ])
+                if stored.status == .delivered { try change.execute(arguments: [group, ordinal]) }
+                ordinal += 1
+            }
+            return first
+        }
+    }
+
+    func lastOrdinal() throws(StoreError) -> Int64 {
+        try run {
+            try Int64.fetchOne(db.cachedStatement(sql: "SELECT coalesce(max(ordinal), 0) FROM event")) ?? 0
+        }
+    }
+
+    func places(of ids: [EventID], inGroup group: Int64) throws(StoreError) -> [EventPlace?] {
+        try run {
+            let statement = try db.cachedStatement(
+                sql: "SELECT ordinal, log, sequence, lamport, status, id, replica FROM event WHERE prefix = ?")
+            return try ids.map { id in
+                let rows = try Row.fetchCursor(statement, arguments: [id.prefix])
+                while let row = try rows.next() {
+                    guard row[6] == group, let found: Data = row[5], EventID(found) == id else { continue }
+                    return EventPlace(
+                        ordinal: row[0], log: row[1], sequence: UInt64(row[2] as Int64), lamport: UInt64(row[3] as Int64),
+                        status: EventStatus(rawValue: row[4]) ?? .invalid)
+                }
+                return nil
+            }
+        }
+    }
+
+    func events(
+        ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int
+    ) throws(StoreError) -> [StoredEvent] {
+        try run {
+            try Row.fetchAll(
+                db.cachedStatement(
+                    sql: "SELECT * FROM event WHERE log = ? AND sequence BETWEEN ? AND ? ORDER BY sequence, id LIMIT ?"),
+                arguments: [log, Int64(clamping: sequences.lowerBound), Int64(clamping: sequences.upperBound), limit]
+            ).map(Rows.event)
+        }
+    }
+
+    func events(ordinals: [Int64]) throws(StoreError) -> [StoredEvent] {
+        try run {
+            let statement = try db.cachedStatement(sql: "SELECT * FROM event WHERE ordinal = ?")
+            return try ordinals.compactMap { try Row.fetchOne(statement, arguments: [$0]).map(Rows.event) }
+        }
+    }
+
+    func changes(after ordinal: Int64, inGroup group: Int64) throws(StoreError) -> [LogChange] {
+        try run {
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT log, min(sequence), max(sequence) FROM event WHERE ordinal > ? AND replica = ?
+                    GROUP BY log ORDER BY log
+                    """, arguments: [ordinal, group]
+            ).map { LogChange(log: $0[0], first: UInt64($0[1] as Int64), last: UInt64($0[2] as Int64)) }
+        }
+    }
+
+    func setStatus(_ status: EventStatus, ordinals: [Int64], inGroup group: Int64) throws(StoreError) {
+        try run {
+            let update = try db.cachedStatement(sql: "UPDATE event SET status = ? WHERE ordinal = ?")
+            let change = try db.cachedStatement(sql: "INSERT INTO change (replica, event) VALUES (?, ?)")
+            for ordinal in ordinals {
+                try update.execute(arguments: [Int64(status.rawValue), ordinal])
+                if status == .delivered { try change.execute(arguments: [group, ordinal]) }
+            }
+        }
+    }
+
+    func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) throws(StoreError) {
+        try run {
+            let statement = try db.cachedStatement(sql: "INSERT OR IGNORE INTO waiting VALUES (?, ?, ?)")
+            for (missing, waiter) in waiting {
+                try statement.execute(arguments: [group, Data(missing.bytes), waiter])
+            }
+        }
+    }
+
+    func takeWaiting(for ids: [EventID], inGroup group: Int64) throws(StoreError) -> [Int64] {
+        try run {
+            let select = try db.cachedStatement(sql: "SELECT waiter FROM waiting WHERE replica = ? AND missing = ?")
+            let delete = try db.cachedStatement(sql: "DELETE FROM waiting WHERE replica = ? AND missing = ?")
+            var waiters: [Int64] = []
+            for id in ids {
+                let arguments: StatementArguments = [group, Data(id.bytes)]
+                let found = try Int64.fetchAll(select, arguments: arguments)
+                if !found.isEmpty { try delete.execute(arguments: arguments) }
+                waiters += found
+            }
+            return waiters
+        }
+    }
+
+    func heads(inGroup group: Int64) throws(StoreError) -> [Int64] {
+        try run {
+            try Int64.fetchAll(db, sql: "SELECT event FROM head WHERE replica = ? ORDER BY event", arguments: [group])
+        }
+    }
+
+    func changeHeads(adding: [Int64], removing: [Int64], inGroup group: Int64) throws(StoreError) {
+        try run {
+            for event in removing { try execute("DELETE FROM head WHERE replica = ? AND event = ?", [group, event]) }
+            for event in adding { try execute("INSERT OR IGNORE INTO head VALUES (?, ?)", [group, event]) }
+        }
+    }
+
+    // MARK: Peers
+
+    func peers() throws(StoreError) -> [PeerRecord] {
+        try run { try Row.fetchAll(db, sql: "SELECT * FROM peer ORDER BY device").map(Rows.peer) }
+    }
+
+    func put(_ peer: PeerRecord) throws(StoreError) {
+        try run {
+            try execute(
+                "INSERT OR REPLACE INTO peer VALUES (?, ?, ?)",
+                [Data(peer.device.bytes), peer.addresses.joined(separator: "\n"), Data(peer.incarnation)])
+        }
+    }
+
+    func agreements(with peer: DeviceKey, inGroup group: Int64) throws(StoreError) -> [Agreement] {
+        try run {
+            try Row.fetchAll(
+                db,
+                sql: "SELECT token, ordinal FROM agreement WHERE peer = ? AND replica = ? ORDER BY number DESC LIMIT ?",
+                arguments: [Data(peer.bytes), group, Limits.agreements]
+            ).map { Agreement(token: UInt64(bitPattern: $0[0]), ordinal: $0[1]) }
+        }
+    }
+
+    func putAgreement(_ agreement: Agreement, with peer: DeviceKey, inGroup group: Int64) throws(StoreError) {
+        try run {
+            let key = Data(peer.bytes)
+            try execute(
+                "INSERT INTO agreement (peer, replica, token, ordinal) VALUES (?, ?, ?, ?)",
+                [key, group, Int64(bitPattern: agreement.token), agreement.ordinal])
+            try execute(
+                """
+                DELETE FROM agreement WHERE peer = ? AND replica = ? AND number NOT IN (
+                    SELECT number FROM agreement WHERE peer = ? AND replica = ? ORDER BY number DESC LIMIT ?)
+                """, [key, group, key, group, Limits.agreements])
+        }
+    }
+
+    func forgetPeer(_ peer: DeviceKey) throws(StoreError) {
+        try run {
+            try execute("DELETE FROM agreement WHERE peer = ?", [Data(peer.bytes)])
+            try execute("DELETE FROM acknowledged WHERE peer = ?", [Data(peer.bytes)])
+        }
+    }
+
+    func acknowledge(_ logs: [(log: Int64, sequence: UInt64)], by peer: DeviceKey) throws(StoreError) {
+        try run {
+            for (log, sequence) in logs {
+                try execute(
+                    """
+                    INSERT INTO acknowledged VALUES (?, ?, ?)
+                    ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence)
+                    """, [Data(peer.bytes), log, Int64(sequence)])
+            }
+        }
+    }
+
+    func invitation(id: [UInt8]) throws(StoreError) -> InvitationRecord? {
+        try run {
+            try Row.fetchOne(db, sql: "SELECT * FROM invitation WHERE id = ?", arguments: [Data(id)])
+                .map(Rows.invitation)
+        }
+    }
+
+    func put(_ invitation: InvitationRecord) throws(StoreError) {
+        try run {
+            try execute(
+                "INSERT OR REPLACE INTO invitation VALUES (?, ?, ?, ?, ?)",
+                [
+                    Data(invitation.id), Data(invitation.secret), Data(invitation.group.bytes),
+                    Int64(clamping: invitation.expiry), invitation.usedBy.map { Data($0.bytes) },
+                ])
+        }
+    }
+}

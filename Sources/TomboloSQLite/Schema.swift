@@ -1,0 +1,62 @@
+import GRDB
+import TomboloCore
+
+/// The tables, and how an older store becomes a newer one.
+///
+/// Events are clustered by arrival. The index over ids holds the first eight bytes only (wide random keys are what is slow in SQLite); the
+/// whole id stands once, in the event's row.
+enum Schema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE value (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+                    CREATE TABLE replica (
+                        reference INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, dialect INTEGER NOT NULL,
+                        statement BLOB NOT NULL, discovery BLOB NOT NULL, name TEXT NOT NULL,
+                        ownSeed BLOB, ownLog BLOB);
+                    CREATE TABLE log (
+                        reference INTEGER PRIMARY KEY, replica INTEGER NOT NULL, id BLOB NOT NULL,
+                        certificate BLOB, state BLOB NOT NULL);
+                    CREATE UNIQUE INDEX logID ON log (replica, id);
+                    CREATE TABLE event (
+                        ordinal INTEGER PRIMARY KEY, replica INTEGER NOT NULL, log INTEGER NOT NULL,
+                        sequence INTEGER NOT NULL, lamport INTEGER NOT NULL, prefix INTEGER NOT NULL,
+                        status INTEGER NOT NULL, timestamp INTEGER NOT NULL, id BLOB NOT NULL, header BLOB NOT NULL,
+                        salt BLOB, signature BLOB, content BLOB);
+                    CREATE INDEX eventPrefix ON event (prefix);
+                    CREATE INDEX eventSequence ON event (log, sequence);
+                    CREATE INDEX eventOrder ON event (replica, lamport, prefix);
+                    CREATE TABLE waiting (
+                        replica INTEGER NOT NULL, missing BLOB NOT NULL, waiter INTEGER NOT NULL,
+                        PRIMARY KEY (replica, missing, waiter)) WITHOUT ROWID;
+                    CREATE TABLE change (number INTEGER PRIMARY KEY, replica INTEGER NOT NULL, event INTEGER NOT NULL);
+                    CREATE TABLE head (replica INTEGER NOT NULL, event INTEGER NOT NULL,
+                        PRIMARY KEY (replica, event)) WITHOUT ROWID;
+                    CREATE TABLE peer (device BLOB PRIMARY KEY, addresses TEXT NOT NULL, incarnation BLOB NOT NULL)
+                        WITHOUT ROWID;
+                    CREATE TABLE agreement (
+                        number INTEGER PRIMARY KEY, peer BLOB NOT NULL, replica INTEGER NOT NULL,
+                        token INTEGER NOT NULL, ordinal INTEGER NOT NULL);
+                    CREATE INDEX agreementPeer ON agreement (peer, replica);
+                    CREATE TABLE acknowledged (
+                        peer BLOB NOT NULL, log INTEGER NOT NULL, sequence INTEGER NOT NULL,
+                        PRIMARY KEY (peer, log)) WITHOUT ROWID;
+                    CREATE TABLE invitation (
+                        id BLOB PRIMARY KEY, secret BLOB NOT NULL, replica BLOB NOT NULL, expiry INTEGER NOT NULL,
+                        usedBy BLOB) WITHOUT ROWID;
+                    """)
+        }
+        return migrator
+    }
+}
+
+extension EventID {
+    /// The first eight bytes as a signed integer that sorts like the bytes.
+    var prefix: Int64 {
+        var word: UInt64 = 0
+        for byte in bytes.prefix(8) { word = word << 8 | UInt64(byte) }
+        return Int64(bitPattern: word ^ (1 << 63))
+    }
+}
