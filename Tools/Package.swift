@@ -23,6 +23,7 @@ let package = Package(
             name: "TomboloTool",
             dependencies: [
                 .product(name: "Tombolo", package: "tombolo"),
+                .product(name: "TomboloCore", package: "tombolo"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -18,7 +18,8 @@ public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
         var base64 = trimmed.dropFirst(Self.prefix.count).replacingOccurrences(of: "-", with: "+")
             .replacingOccurrences(of: "_", with: "/")
         while !base64.count.isMultiple(of: 4) { base64 += "=" }
-        guard let data = Data(base64Encoded: base64), let invitation = try? Invitation(decoding: Array(data)[...]) else {
+        guard let data = Data(base64Encoded: base64), let invitation = try? Invitation(decoding: Array(data)[...])
+        else {
             throw TomboloError("the invitation is damaged: copy the whole link")
         }
         self.invitation = invitation

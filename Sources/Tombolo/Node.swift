@@ -119,7 +119,8 @@ public final class Node: Sendable {
     }
 
     /// Connects to a peer, syncs every group that both have, and hangs up.
-    public func sync(with peer: DeviceKey, at address: String, timeout: Duration = .seconds(600)) async throws -> SyncReport
+    public func sync(with peer: DeviceKey, at address: String, timeout: Duration = .seconds(600)) async throws
+        -> SyncReport
     {
         try await sync(with: peer, at: address, joining: nil, timeout: timeout)
     }
@@ -168,6 +169,7 @@ public final class Node: Sendable {
         await replica.close()
         _ = try storage.write(isDurable: true) { try $0.setValue([1], forKey: "clean") }
         try storage.synchronize()
+        try storage.close()
     }
 }
 

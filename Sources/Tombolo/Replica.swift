@@ -144,7 +144,9 @@ actor Replica {
         ephemeral[id] = nil
     }
 
+    /// Takes nothing any more.
     func close() {
+        failure = failure ?? StoreError(.unavailable, "the node is closed")
         wake?.cancel()
         for watcher in watchers.values { watcher.continuation.finish() }
         for watcher in ephemeral.values { watcher.continuation.finish() }

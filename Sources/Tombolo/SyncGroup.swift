@@ -45,7 +45,8 @@ public struct SyncGroup: Sendable, Identifiable {
     }
 
     /// A link that lets one device join.
-    public func invite(expiring: Duration = .seconds(7 * 86_400), addresses: [String] = []) async throws -> InvitationLink
+    public func invite(expiring: Duration = .seconds(7 * 86_400), addresses: [String] = []) async throws
+        -> InvitationLink
     {
         let expiry = Date().addingTimeInterval(Double(expiring.components.seconds))
         let all = addresses + node.listeningAddresses
@@ -95,6 +96,16 @@ public struct SyncGroup: Sendable, Identifiable {
                     waiting: logs.reduce(0) { $0 + $1.waitingForAncestors }, logs: logs.count)
             }
         }
+    }
+
+    /// Bytes of content of the group's events, in the order of arrival, without the first `count`.
+    public func contentBytes(after count: Int) throws -> Int {
+        try node.storage.read { try $0.contentBytes(of: record, skipping: count) }
+    }
+
+    /// The first entry of a log: where authors introduce themselves.
+    public func firstEntry(of log: LogID) throws -> Entry? {
+        try node.storage.read { try $0.firstEvent(of: record, log: log) }.map { Entry($0.event) }
     }
 
     /// A digest over everything that is known of the group: equal digests, equal knowledge.

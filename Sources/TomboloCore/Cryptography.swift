@@ -20,7 +20,9 @@ public protocol Cryptography: Sendable {
 extension Cryptography {
     package func sha256(_ bytes: [UInt8]) -> Bytes32 { bytes.withUnsafeBytes { sha256($0) } }
     package func hmac(key: Bytes32, _ bytes: [UInt8]) -> Bytes32 { bytes.withUnsafeBytes { hmac(key: key, $0) } }
-    package func sign(_ bytes: [UInt8], with key: SigningKey) -> [UInt8] { bytes.withUnsafeBytes { sign($0, with: key) } }
+    package func sign(_ bytes: [UInt8], with key: SigningKey) -> [UInt8] {
+        bytes.withUnsafeBytes { sign($0, with: key) }
+    }
     package func isValid(_ signature: Bytes, over bytes: [UInt8], by key: Bytes32) -> Bool {
         bytes.withUnsafeBytes { isValid(signature, over: $0, by: key) }
     }

@@ -11,7 +11,8 @@ enum Rows {
             let dialect = Dialect(rawValue: row["dialect"])
         else { throw damaged("a group") }
         var record = GroupRecord(
-            id: id, dialect: dialect, statement: Array(row["statement"] as Data), discovery: discovery, name: row["name"])
+            id: id, dialect: dialect, statement: Array(row["statement"] as Data), discovery: discovery,
+            name: row["name"])
         record.reference = row["reference"]
         record.ownSeed = (row["ownSeed"] as Data?).flatMap { Bytes32($0) }
         record.ownLog = (row["ownLog"] as Data?).flatMap { LogID($0) }

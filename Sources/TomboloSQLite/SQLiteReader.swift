@@ -13,8 +13,10 @@ public struct SQLiteReader {
     }
 
     public func logs(of group: GroupRecord) throws -> [LogState] {
-        try Row.fetchAll(db, sql: "SELECT * FROM log WHERE replica = ? ORDER BY reference", arguments: [group.reference])
-            .map(Rows.log)
+        try Row.fetchAll(
+            db, sql: "SELECT * FROM log WHERE replica = ? ORDER BY reference", arguments: [group.reference]
+        )
+        .map(Rows.log)
     }
 
     public func peers() throws -> [PeerRecord] {
@@ -64,6 +66,26 @@ public struct SQLiteReader {
         let filter = status.map { " AND status = \($0.rawValue)" } ?? ""
         return try Int.fetchOne(
             db, sql: "SELECT count(*) FROM event WHERE replica = ?\(filter)", arguments: [group.reference]) ?? 0
+    }
+
+    /// Bytes of content of all events of a group but the first `count` to arrive.
+    public func contentBytes(of group: GroupRecord, skipping count: Int) throws -> Int {
+        try Int.fetchOne(
+            db,
+            sql: """
+                SELECT coalesce(sum(length(content)), 0) FROM (
+                    SELECT content FROM event WHERE replica = ? ORDER BY ordinal LIMIT -1 OFFSET ?)
+                """, arguments: [group.reference, count]) ?? 0
+    }
+
+    public func firstEvent(of group: GroupRecord, log: LogID) throws -> StoredEvent? {
+        try Row.fetchOne(
+            db,
+            sql: """
+                SELECT event.* FROM log JOIN event ON event.log = log.reference
+                WHERE log.replica = ? AND log.id = ? AND event.sequence = 1
+                """, arguments: [group.reference, Data(log.bytes)]
+        ).map(Rows.event)
     }
 
     /// For each log, how far a peer has said that it holds it.

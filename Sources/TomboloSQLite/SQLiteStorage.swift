@@ -1,5 +1,6 @@
 public import Foundation
 import GRDB
+import Synchronization
 public import TomboloCore
 
 #if canImport(Glibc)
@@ -11,7 +12,8 @@ public import TomboloCore
 /// A device's store on disk: one SQLite database in WAL mode, in a directory that one process writes at a time.
 public final class SQLiteStorage: Sendable {
     private let pool: DatabasePool
-    private let lock: Int32?
+    /// The locked file; nil when read-only or closed.
+    private let lock: Mutex<Int32?>
 
     /// The database's name within the directory.
     public static let fileName = "tombolo.sqlite"
@@ -31,7 +33,7 @@ public final class SQLiteStorage: Sendable {
             } else if !FileManager.default.fileExists(atPath: path) {
                 throw StoreError(.unavailable, "there is no store in \(directory.path)")
             }
-            lock = isReadOnly ? nil : try Self.lock(directory)
+            lock = Mutex(isReadOnly ? nil : try Self.lock(directory))
             var configuration = Configuration()
             configuration.readonly = isReadOnly
             configuration.busyMode = .timeout(5)
@@ -43,7 +45,8 @@ public final class SQLiteStorage: Sendable {
             pool = try DatabasePool(path: path, configuration: configuration)
             let migrator = Schema.migrator
             if try pool.read(migrator.hasBeenSuperseded) {
-                throw StoreError(.newer, "a newer version of Tombolo made the store in \(directory.path): update this one")
+                throw StoreError(
+                    .newer, "a newer version of Tombolo made the store in \(directory.path): update this one")
             }
             if !isReadOnly { try migrator.migrate(pool) }
         } catch {
@@ -51,15 +54,29 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    deinit { if let lock { close(lock) } }
+    deinit { unlock() }
+
+    /// Closes the database and lets another process have the directory. Everything fails after that.
+    public func close() throws(StoreError) {
+        do { try pool.close() } catch { throw .from(error) }
+        unlock()
+    }
+
+    private func unlock() {
+        lock.withLock { file in
+            if let descriptor = file { closeFile(descriptor) }
+            file = nil
+        }
+    }
 
     private static func lock(_ directory: URL) throws(StoreError) -> Int32 {
         let path = directory.appendingPathComponent("lock").path
         let file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw StoreError(.unavailable, "\(directory.path) cannot be written") }
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-            close(file)
-            throw StoreError(.busy, "another process uses \(directory.path): stop it first, or choose another directory")
+            closeFile(file)
+            throw StoreError(
+                .busy, "another process uses \(directory.path): stop it first, or choose another directory")
         }
         return file
     }
@@ -117,14 +134,19 @@ public final class SQLiteStorage: Sendable {
     }
 }
 
+/// The C function, whose name the class has for something else.
+private func closeFile(_ descriptor: Int32) { _ = close(descriptor) }
+
 extension StoreError {
     static func from(_ error: any Error) -> StoreError {
         if let error = error as? StoreError { return error }
         guard let error = error as? DatabaseError else { return StoreError(.unavailable, "\(error)") }
         switch error.resultCode {
-        case .SQLITE_FULL: return StoreError(.full, "the disk is full: make room and start again; nothing committed is lost")
+        case .SQLITE_FULL:
+            return StoreError(.full, "the disk is full: make room and start again; nothing committed is lost")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            return StoreError(.corrupt, "the database is damaged (\(error.message ?? "no details")): move it away and sync again")
+            return StoreError(
+                .corrupt, "the database is damaged (\(error.message ?? "no details")): move it away and sync again")
         case .SQLITE_BUSY, .SQLITE_LOCKED: return StoreError(.busy, "another process uses the database")
         default: return StoreError(.unavailable, "the database cannot be used: \(error)")
         }

@@ -19,7 +19,9 @@ final class SQLiteTransaction: EventStore {
     // MARK: Values, groups, logs
 
     func value(forKey key: String) throws(StoreError) -> [UInt8]? {
-        try run { try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) } }
+        try run {
+            try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) }
+        }
     }
 
     func setValue(_ value: [UInt8]?, forKey key: String) throws(StoreError) {
@@ -119,7 +121,8 @@ final class SQLiteTransaction: EventStore {
                 while let row = try rows.next() {
                     guard row[6] == group, let found: Data = row[5], EventID(found) == id else { continue }
                     return EventPlace(
-                        ordinal: row[0], log: row[1], sequence: UInt64(row[2] as Int64), lamport: UInt64(row[3] as Int64),
+                        ordinal: row[0], log: row[1], sequence: UInt64(row[2] as Int64),
+                        lamport: UInt64(row[3] as Int64),
                         status: EventStatus(rawValue: row[4]) ?? .invalid)
                 }
                 return nil

@@ -172,7 +172,9 @@ extension Engine {
     ) throws(StoreError) {
         let sequence = event.header.sequence
         let other: EventID?
-        if let inBatch = candidates.first(where: { $0.event.header.log == log.id && $0.event.header.sequence == sequence }) {
+        if let inBatch = candidates.first(where: {
+            $0.event.header.log == log.id && $0.event.header.sequence == sequence
+        }) {
             other = inBatch.event.id
         } else if log.reference != 0 {
             other = try store.events(ofLog: log.reference, in: sequence...sequence, limit: 1).first?.event.id

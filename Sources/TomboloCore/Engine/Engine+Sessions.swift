@@ -17,26 +17,34 @@ extension Engine {
 
     /// Says hello, and shows the tags of our groups.
     private mutating func greet(_ index: Int, _ store: any EventStore) throws(StoreError) {
-        guard !sessions[index].hasSaidHello else { return }
-        sessions[index].hasSaidHello = true
+        guard !sessions[index].hasGreeted else { return }
+        sessions[index].hasGreeted = true
         var payload = Payload()
-        var hello = Hello()
-        hello.incarnation = incarnation[...]
-        hello.windowLimit = UInt64(Limits.window)
-        payload.hello = hello
+        payload.hello = hello(to: index)
         if let invitation = sessions[index].link.invitation {
             var join = Join()
             join.invitation = Invitation.id(ofSecret: invitation.secret, using: cryptography)[...]
-            join.proof = Invitation.proof(
-                secret: invitation.secret, binding: sessions[index].link.binding, group: invitation.group,
-                using: cryptography
-            ).bytes[...]
+            join.proof =
+                Invitation.proof(
+                    secret: invitation.secret, binding: sessions[index].link.binding, group: invitation.group,
+                    using: cryptography
+                ).bytes[...]
             payload.join = join
         }
         for group in sessions[index].groups.indices {
             payload.groups.append(try introduction(group, session: index, store))
         }
         send(payload, to: index)
+    }
+
+    /// Our hello, if it was not said yet: the first payload must carry it.
+    private mutating func hello(to index: Int) -> Hello? {
+        guard !sessions[index].hasSaidHello else { return nil }
+        sessions[index].hasSaidHello = true
+        var hello = Hello()
+        hello.incarnation = incarnation[...]
+        hello.windowLimit = UInt64(Limits.window)
+        return hello
     }
 
     private mutating func introduction(
@@ -183,9 +191,10 @@ extension Engine {
         } else {
             welcome.status = Welcome.Status.unknown.rawValue
         }
-        var payload = Payload()
-        payload.welcome = welcome
         if sessions[index].isTrusted { try greet(index, store) }
+        var payload = Payload()
+        payload.hello = hello(to: index)
+        payload.welcome = welcome
         send(payload, to: index)
     }
 

@@ -3,6 +3,8 @@ struct Session<Crypto: Cryptography>: Sendable {
     let link: Link
     var isClosed = false
     var hasSaidHello = false
+    /// Whether our groups' tags were shown.
+    var hasGreeted = false
     /// Whether the peer has said hello, and is one that this device knows or has shown a group's tag.
     var hasHeardHello = false
     var isTrusted: Bool

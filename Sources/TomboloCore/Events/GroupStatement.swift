@@ -26,7 +26,8 @@ public struct GroupStatement: Hashable, Sendable {
     static let rules: UInt8 = 1
     static let longest = 1_024
 
-    public init(policy: Policy = .open, owner: MemberKey, discovery: Bytes32, nonce: [UInt8], extensions: [UInt8] = []) {
+    public init(policy: Policy = .open, owner: MemberKey, discovery: Bytes32, nonce: [UInt8], extensions: [UInt8] = [])
+    {
         self.policy = policy
         self.owner = owner
         self.discovery = discovery
@@ -55,7 +56,8 @@ public struct GroupStatement: Hashable, Sendable {
     }
 
     public var encoded: [UInt8] {
-        [Self.version, Dialect.native.rawValue, policy.rawValue, Self.rules] + owner.bytes + discovery.bytes + nonce + extensions
+        [Self.version, Dialect.native.rawValue, policy.rawValue, Self.rules] + owner.bytes + discovery.bytes + nonce
+            + extensions
     }
 
     /// SHA-256("tombolo-discovery-1" ‖ secret).

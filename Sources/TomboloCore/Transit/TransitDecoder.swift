@@ -44,8 +44,9 @@ struct TransitDecoder<Crypto: Cryptography> {
                 kind: .message, isSalted: flags & Flags.salted != 0, log: log, sequence: 1, previous: nil,
                 contentLength: 0, commitment: .zero)
             header.sequence =
-                if flags & Flags.sequenceGiven != 0 { try reader.varint() } else if let latest { latest.sequence + 1 }
-                else { throw .invalid("a sequence that is left out", offset: reader.offset) }
+                if flags & Flags.sequenceGiven != 0 { try reader.varint() } else if let latest {
+                    latest.sequence + 1
+                } else { throw .invalid("a sequence that is left out", offset: reader.offset) }
             if flags & Flags.previousGiven != 0 {
                 header.previous = Backlink(id: EventID(try reader.bytes32()), lamport: try reader.varint())
             }

@@ -82,8 +82,9 @@ struct TransitEncoder {
     private mutating func fillExtra(_ header: EventHeader) {
         extra.removeAll(keepingCapacity: true)
         let isPlain = header.version == 1 && header.kind == .message && header.unknownFlags == 0
-        guard !isPlain || header.expiry != nil || !header.extensions.isEmpty || !header.stateHeads.isEmpty
-            || !header.rekeys.isEmpty
+        guard
+            !isPlain || header.expiry != nil || !header.extensions.isEmpty || !header.stateHeads.isEmpty
+                || !header.rekeys.isEmpty
         else { return }
         extra.append(header.version)
         extra.append(header.kind.rawValue)

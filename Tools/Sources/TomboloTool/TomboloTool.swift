@@ -1,4 +1,115 @@
 import ArgumentParser
+import Foundation
+import Logging
 import Tombolo
+import TomboloCore
 
-@main struct TomboloTool: ParsableCommand { }
+/// The command line.
+@main struct TomboloTool: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tombolo",
+        abstract: "Keeps what a group says in sync between devices that are rarely online together.",
+        discussion: """
+            A device keeps everything in one directory (--data, or $TOMBOLO_DATA, else ~/.tombolo), which one process \
+            uses at a time. Begin with `tombolo init`, then `tombolo group create NAME` on one device, and on another \
+            `tombolo group join LINK` with a link that `tombolo group invite NAME` made; the inviter must be running \
+            (`tombolo run --port PORT`).
+
+            Exit codes: 0 done, 1 damage or difference found, 2 bad input or something that cannot be done.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            Init.self, ID.self, Group.self, Send.self, Log.self, Watch.self, Peer.self, Sync.self, Run.self,
+            Import.self,
+            Export.self, Status.self, Verify.self, Demo.self,
+        ])
+
+    static func main() async {
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = .error
+            return handler
+        }
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let code as ExitCode {
+            Foundation.exit(code.rawValue)
+        } catch  where exitCode(for: error) == .success {
+            exit(withError: error)
+        } catch {
+            let parsing = fullMessage(for: error)
+            let text = error is CleanExit || parsing.contains("Usage:") ? parsing : "error: \(error)"
+            FileHandle.standardError.write(Data((text + "\n").utf8))
+            Foundation.exit(2)
+        }
+    }
+}
+
+/// Options that every command has.
+struct DataOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("The device's directory.", valueName: "dir"))
+    var data: String?
+
+    var directory: URL {
+        let path = data ?? ProcessInfo.processInfo.environment["TOMBOLO_DATA"]
+        if let path { return URL(fileURLWithPath: path, isDirectory: true) }
+        return FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".tombolo", isDirectory: true)
+    }
+
+    /// Opens the device that was made by `init`.
+    func open() async throws -> Node {
+        guard FileManager.default.fileExists(atPath: directory.appendingPathComponent("tombolo.sqlite").path) else {
+            throw Failure("there is no device in \(directory.path): make one with `tombolo init`")
+        }
+        return try await Node.open(at: directory)
+    }
+
+    /// Runs a command's work, and closes the device whether it succeeds or not.
+    func withNode<Result>(_ body: (Node) async throws -> Result) async throws -> Result {
+        let node = try await open()
+        do {
+            let result = try await body(node)
+            try await node.close()
+            return result
+        } catch {
+            try? await node.close()
+            throw error
+        }
+    }
+}
+
+/// A sentence for the user; the exit code is 2.
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Finds a group by its name or the beginning of its id; without either, the only one.
+func findGroup(_ name: String?, _ node: Node) throws -> SyncGroup {
+    let groups = try node.groups
+    guard let name else {
+        guard groups.count == 1, let only = groups.first else {
+            throw Failure(
+                groups.isEmpty
+                    ? "there is no group yet: `tombolo group create NAME` or `tombolo group join LINK`"
+                    : "there are \(groups.count) groups: say which with --group")
+        }
+        return only
+    }
+    let found = groups.filter { $0.name == name || $0.id.description.hasPrefix(name) }
+    guard let group = found.first else { throw Failure("there is no group \(name): see `tombolo group list`") }
+    guard found.count == 1 else { throw Failure("\(found.count) groups are called \(name): use the id") }
+    return group
+}
+
+func printJSON(_ value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    fflush(nil)
+}

@@ -1,0 +1,26 @@
+# What the README's two commands do, and what developers need.
+.PHONY: demo test lint format clean setup
+
+TOOL = Tools/.build/release/tombolo
+
+setup:
+	@sh scripts/setup.sh
+
+demo: setup
+	@echo "Building the command line tool alone, in release mode: 6 to 7 minutes on two cores the first time."
+	@swift build -c release --package-path Tools --product tombolo
+	@$(TOOL) demo
+
+test: setup
+	swift build --build-tests
+	swift test --skip-build
+	swift build --package-path Tools
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources
+
+format:
+	swift format --in-place --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources
+
+clean:
+	rm -rf .build Tools/.build

@@ -1,0 +1,114 @@
+public import Foundation
+public import TomboloCore
+import TomboloCrypto
+
+/// Something said, with its author's name where that is not known yet.
+///
+/// An imported log says its author's name once, in its first event.
+public struct Said: EventContent, Hashable {
+    public static let type = "said"
+    public static let version = 1
+    /// At most 255 bytes of UTF-8; empty if it was said before.
+    public var author: String
+    public var text: String
+
+    public init(author: String = "", text: String) {
+        self.author = author
+        self.text = text
+    }
+
+    public func encodeContent() throws -> Data {
+        let name = Array(author.utf8.prefix(255))
+        return Data([UInt8(name.count)] + name + Array(text.utf8))
+    }
+
+    public init(decodingContent data: Data, version: Int) throws {
+        guard let count = data.first, data.count > Int(count) else { throw TomboloError("what was said is damaged") }
+        author = String(decoding: data.dropFirst().prefix(Int(count)), as: UTF8.self)
+        text = String(decoding: data.dropFirst(1 + Int(count)), as: UTF8.self)
+    }
+}
+
+/// Makes a group's events out of a conversation from elsewhere: each author becomes a device with a log of its own.
+///
+/// The keys of these devices are forgotten with the builder: their logs end with the import.
+public struct ConversationBuilder: Sendable {
+    private struct Author {
+        let key: SwiftCryptography.SigningKey
+        let log: LogID
+        let certificate: Certificate
+        var latest: EventReference?
+    }
+
+    private let group: GroupID
+    private let cryptography = SwiftCryptography()
+    private var hashing: EventHashing<SwiftCryptography>
+    private var authors: [String: Author] = [:]
+    private var events: [String: EventReference] = [:]
+
+    public init(group: GroupID) {
+        self.group = group
+        hashing = EventHashing(cryptography, group: group)
+    }
+
+    /// The event that stands for one of the conversation's, signed.
+    ///
+    /// - Parameters:
+    ///   - id: what the conversation calls it; any text that is not used twice.
+    ///   - parents: what it answers to; each must have been added before.
+    ///   - time: milliseconds since 1970.
+    /// - Throws: ``TomboloError`` if a parent is missing, an id repeated or the text too long.
+    public mutating func add(
+        id: String, parents: [String], author name: String, time: Int64, text: String
+    ) throws -> Message {
+        guard events[id] == nil else { throw TomboloError("event \(id) is there twice") }
+        var author = authors[name] ?? newAuthor()
+        var references: [EventReference] = []
+        for parent in parents {
+            guard let known = events[parent] else {
+                throw TomboloError("its parent \(parent) does not come before it")
+            }
+            if known.log != author.log, !references.contains(known) { references.append(known) }
+        }
+        guard references.count <= Limits.references else { throw TomboloError("it has more than 16 parents") }
+        let said = Said(author: author.latest == nil ? name : "", text: text)
+        let content = try ContentEnvelope.seal(said)
+        guard content.count <= Limits.content else {
+            throw TomboloError("its text is longer than \(Limits.content) bytes")
+        }
+        let salt = (0..<16).map { _ in UInt8.random(in: 0...255) }
+        let header = EventHeader(
+            kind: .message, isSalted: true, log: author.log, sequence: (author.latest?.sequence ?? 0) + 1,
+            previous: author.latest.map { Backlink(id: $0.id, lamport: $0.lamport) }, parents: references.sorted(),
+            contentLength: content.count, commitment: hashing.commitment(salt: salt, content: content),
+            extensions: author.latest == nil ? author.certificate.headerExtension[...] : [])
+        let bytes = header.encoded[...]
+        let timestamp = max(0, min(time, Int64(Limits.integer) - 1))
+        let reference = EventReference(
+            id: hashing.id(timestamp: timestamp, header: bytes), log: author.log, sequence: header.sequence,
+            lamport: header.lamport)
+        author.latest = reference
+        authors[name] = author
+        events[id] = reference
+        return Message(
+            groupID: group.bytes[...], timestamp: timestamp, body: bytes, content: content[...],
+            signature: hashing.sign(timestamp: timestamp, header: bytes, with: author.key)[...], salt: salt[...])
+    }
+
+    private func newAuthor() -> Author {
+        func seed() -> Bytes32 { Bytes32((0..<32).map { _ in UInt8.random(in: 0...255) }) ?? .zero }
+        let member = cryptography.signingKey(seed: seed())
+        let device = cryptography.signingKey(seed: seed())
+        let key = cryptography.signingKey(seed: seed())
+        let memberKey = MemberKey(cryptography.publicKey(of: member))
+        let deviceKey = DeviceKey(cryptography.publicKey(of: device))
+        var certificate = Certificate(
+            member: memberKey, device: deviceKey, key: cryptography.publicKey(of: key),
+            memberSignature: cryptography.sign(
+                Certificate.deviceStatement(member: memberKey, device: deviceKey), with: member),
+            deviceSignature: [])
+        certificate.deviceSignature = cryptography.sign(certificate.logStatement(in: group), with: device)
+        return Author(
+            key: key, log: certificate.logID(in: group, using: cryptography), certificate: certificate)
+    }
+}

@@ -1,0 +1,80 @@
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+@Suite("Bytes from anyone do no harm")
+struct HostileInputTests {
+    @Test("no mutation of real payloads crashes a decoder or an engine", arguments: [UInt64(11), 12, 13, 14])
+    func mutatedPayloads(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let devices = try Devices(2, seed: seed)
+        let group = try devices.makeGroup()
+        for round in 0..<40 { try devices.say(round % 2, "round \(round)", in: group) }
+        for _ in 0..<40 {
+            devices.intercept = { wire in
+                guard wire.bytes.count > 4, UInt8.random(in: 0..<4, using: &generator) == 0 else { return wire.bytes }
+                var bytes = wire.bytes
+                for _ in 0..<Int.random(in: 1...4, using: &generator) {
+                    let index = Int.random(in: 0..<bytes.count, using: &generator)
+                    bytes[index] = UInt8.random(in: 0...255, using: &generator)
+                }
+                if Bool.random(using: &generator) {
+                    bytes.removeLast(Int.random(in: 0..<bytes.count, using: &generator))
+                }
+                return bytes
+            }
+            let session = try devices.connect(0, 1)
+            try devices.settle()
+            try devices.disconnect(session)
+            try devices.say(0, "more", in: group)
+            try devices.say(1, "more", in: group)
+        }
+        // Whatever happened, an honest meeting afterwards makes them equal.
+        devices.intercept = { $0.bytes }
+        for _ in 0..<2 {
+            let session = try devices.connect(0, 1)
+            try devices.settle()
+            try devices.disconnect(session)
+        }
+        #expect(Set(devices.texts(0, in: group)) == Set(devices.texts(1, in: group)), "seed \(seed)")
+        #expect(devices.delivered(0, in: group).count == 120, "seed \(seed)")
+        for device in 0..<2 { #expect(isCausal(devices.delivered(device, in: group)), "seed \(seed)") }
+    }
+
+    @Test("random bytes are refused or understood, never fatal", arguments: [UInt64(21), 22])
+    func randomBytes(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        for _ in 0..<20_000 {
+            let count = Int.random(in: 0..<200, using: &generator)
+            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }[...]
+            _ = try? Payload(decoding: bytes)
+            _ = try? Message(decoding: bytes)
+            _ = try? EventHeader(decoding: bytes)
+            _ = try? Certificate(decoding: bytes)
+            _ = try? GroupStatement(decoding: bytes)
+            _ = try? Invitation(decoding: bytes)
+        }
+    }
+
+    @Test("a header decodes to itself, and one byte more or less is refused or another header")
+    func headers() throws {
+        let id = EventID(Bytes32(hex: String(repeating: "ab", count: 32)) ?? .zero)
+        let log = LogID(Bytes32(hex: String(repeating: "cd", count: 32)) ?? .zero)
+        let header = EventHeader(
+            kind: .message, isSalted: true, log: log, sequence: 7, previous: Backlink(id: id, lamport: 9),
+            parents: [EventReference(id: EventID(.zero), log: log, sequence: 3, lamport: 30)],
+            expiry: 1_800_000_000_000,
+            contentLength: 65_536, commitment: .zero, extensions: [9, 1, 0])
+        #expect(header.lamport == 31)
+        let bytes = header.encoded
+        #expect(try EventHeader(decoding: bytes[...]) == header)
+        #expect(throws: EventError.self) { try EventHeader(decoding: bytes.dropLast()) }
+        #expect(throws: EventError.self) { try EventHeader(decoding: (bytes + [0])[...]) }
+        var wrongLamport = header
+        wrongLamport.lamport = 32
+        #expect(throws: EventError.self) { try EventHeader(decoding: wrongLamport.encoded[...]) }
+        var tooLong = header
+        tooLong.contentLength = 65_537
+        #expect(throws: EventError.self) { try EventHeader(decoding: tooLong.encoded[...]) }
+    }
+}

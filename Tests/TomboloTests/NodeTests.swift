@@ -1,0 +1,88 @@
+import Foundation
+import Testing
+import Tombolo
+import TomboloCore
+
+/// A directory that is gone after the test.
+func withDirectory<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-test-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: url) }
+    return try await body(url)
+}
+
+@Suite("Nodes with real stores and sockets")
+struct NodeTests {
+    @Test("an invitation is joined, what was said before and after comes over, and it survives a restart")
+    func joinAndSync() async throws {
+        try await withDirectory { root in
+            let a = try await Node.open(at: root.appendingPathComponent("a"))
+            let b = try await Node.open(at: root.appendingPathComponent("b"))
+            let crew = try await a.createGroup(named: "crew")
+            for number in 0..<100 { try await crew.send(Text("before \(number)")) }
+            let port = try await a.listen()
+            let joined = try await b.join(try await crew.invite())
+            #expect(joined.name == "crew")
+            #expect(try joined.status.delivered == 100)
+            try await joined.send(Text("from b"))
+            let report = try await b.sync(with: a.device, at: "127.0.0.1:\(port)")
+            #expect(report.groups == [crew.id])
+            #expect(try crew.timeline(limit: 1).last?.content(as: Text.self) == Text("from b"))
+            #expect(try crew.digest == joined.digest)
+            #expect(try crew.verify().isEmpty && joined.verify().isEmpty)
+            try await a.close()
+            try await b.close()
+            let again = try await Node.open(at: root.appendingPathComponent("b"))
+            #expect(try again.groups.first?.status.delivered == 101)
+            #expect(again.device == b.device)
+            try await again.close()
+        }
+    }
+
+    @Test("changes come once each, from a bookmark on, and go on with what comes live")
+    func changes() async throws {
+        try await withDirectory { root in
+            let node = try await Node.open(at: root)
+            let group = try await node.createGroup(named: "notes")
+            for number in 0..<10 { try await group.send(Text("\(number)")) }
+            let bookmark = try #require(try group.changes(after: .start, limit: 4).last?.bookmark)
+            let reading = Task {
+                var texts: [String] = []
+                for try await change in group.changes(after: bookmark) {
+                    texts.append(try change.entry.content(as: Text.self)?.string ?? "")
+                    if texts.count == 8 { break }
+                }
+                return texts
+            }
+            try await group.send(Text("10"))
+            try await group.send(Text("11"))
+            #expect(try await reading.value == (4..<12).map(String.init))
+            try await node.close()
+        }
+    }
+
+    @Test("an invitation works for one device only, and a damaged one not at all")
+    func invitations() async throws {
+        try await withDirectory { root in
+            let a = try await Node.open(at: root.appendingPathComponent("a"))
+            let group = try await a.createGroup(named: "crew")
+            try await a.listen()
+            let link = try await group.invite()
+            #expect(throws: TomboloError.self) { try InvitationLink(String(link.description.dropLast(9))) }
+            let b = try await Node.open(at: root.appendingPathComponent("b"))
+            let c = try await Node.open(at: root.appendingPathComponent("c"))
+            _ = try await b.join(InvitationLink(link.description))
+            await #expect(throws: EngineError.self) { _ = try await c.join(link) }
+            #expect(try c.groups.isEmpty)
+            for node in [a, b, c] { try await node.close() }
+        }
+    }
+
+    @Test("a second process-like opener is told that the directory is in use")
+    func locked() async throws {
+        try await withDirectory { root in
+            let node = try await Node.open(at: root)
+            await #expect(throws: StoreError.self) { _ = try await Node.open(at: root) }
+            try await node.close()
+        }
+    }
+}

@@ -1,0 +1,232 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+func parseDevice(_ text: String) throws -> DeviceKey {
+    guard let key = DeviceKey(hex: text) else {
+        throw Failure("\(text) is not a device's key: 64 hexadecimal digits, as `tombolo id` prints it")
+    }
+    return key
+}
+
+struct Group: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Create, join and list groups.",
+        subcommands: [Create.self, List.self, Invite.self, Join.self])
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Create a group.")
+        @OptionGroup var options: DataOptions
+        @Argument(help: "What to call it.") var name: String
+
+        func run() async throws {
+            try await options.withNode { node in print("group \(try await node.createGroup(named: name).id)") }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the groups.")
+        @OptionGroup var options: DataOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await options.withNode { node in
+                let groups = try node.groups
+                if json { return try printJSON(groups.map { ["id": "\($0.id)", "name": $0.name] }) }
+                for group in groups { print(group.id, group.name) }
+            }
+        }
+    }
+
+    struct Invite: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a link that lets one device join.",
+            discussion: "The device must be running at the address when the link is used: `tombolo run --port PORT`.")
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Option(help: "Days until the link expires.") var days = 7
+        @Option(help: ArgumentHelp("Where this device can be reached.", valueName: "host:port")) var address: [String]
+
+        func run() async throws {
+            guard (1...3_650).contains(days) else { throw Failure("--days must be between 1 and 3650") }
+            try await options.withNode { node in
+                print(
+                    try await findGroup(group, node).invite(
+                        expiring: .seconds(days * 86_400), addresses: address))
+            }
+        }
+    }
+
+    struct Join: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Join the group of a link.")
+        @OptionGroup var options: DataOptions
+        @Argument(help: "The link, from tombolo:join? on.") var link: String
+
+        func run() async throws {
+            let link = try InvitationLink(link)
+            try await options.withNode { node in
+                let group = try await node.join(link)
+                print("joined \(group.name), \(try group.status.delivered) entries")
+            }
+        }
+    }
+}
+
+struct Send: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Say something in a group.")
+    @OptionGroup var options: DataOptions
+    @Option(help: "The group's name or the beginning of its id.") var group: String?
+    @Option(help: "Your name.") var name = ProcessInfo.processInfo.environment["USER"] ?? ""
+    @Argument(help: "What to say.") var text: String
+
+    func run() async throws {
+        try await options.withNode { node in
+            print(try await findGroup(group, node).send(Said(author: name, text: text)))
+        }
+    }
+}
+
+/// What an entry looks like on the command line and in exports.
+struct ExportedEntry: Codable {
+    let id: String
+    let parents: [String]
+    let author: String
+    /// Milliseconds since 1970.
+    let time: Int64
+    let text: String
+}
+
+/// Names of logs' authors, as they come to be known.
+struct Authors {
+    private var names: [LogID: String] = [:]
+
+    mutating func export(_ entry: Entry, _ group: SyncGroup) throws -> ExportedEntry {
+        let said = try entry.content(as: Said.self)
+        if let said, !said.author.isEmpty {
+            names[entry.log] = said.author
+        } else if names[entry.log] == nil, entry.sequence > 1 {
+            names[entry.log] = try group.firstEntry(of: entry.log)?.content(as: Said.self)?.author
+        }
+        let text = said?.text ?? ((try? entry.content(as: Text.self)) ?? nil)?.string
+        return ExportedEntry(
+            id: "\(entry.id)", parents: entry.parents.map(\.description),
+            author: names[entry.log] ?? String("\(entry.log)".prefix(8)),
+            time: Int64((entry.timestamp.timeIntervalSince1970 * 1_000).rounded()),
+            text: text ?? "(\(entry.data.count) bytes of type \(entry.type ?? "unknown"))")
+    }
+}
+
+struct Log: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print the latest entries in the order that everyone shows.")
+    @OptionGroup var options: DataOptions
+    @Option(help: "The group's name or the beginning of its id.") var group: String?
+    @Option(name: .shortAndLong, help: "How many.") var count = 20
+    @Flag(help: "Print JSON lines.") var json = false
+
+    func run() async throws {
+        guard count >= 1 else { throw Failure("--count must be at least 1") }
+        try await options.withNode { node in
+            var authors = Authors()
+            let group = try findGroup(group, node)
+            for entry in try group.timeline(limit: count) {
+                let shown = try authors.export(entry, group)
+                if json { try printJSON(shown) } else { print(shown.line) }
+            }
+        }
+    }
+}
+
+extension ExportedEntry {
+    var line: String {
+        let date = Date(timeIntervalSince1970: Double(time) / 1_000)
+        let first = text.split(separator: "\n", maxSplits: 1).first ?? ""
+        return "\(id.prefix(8))  \(date.ISO8601Format())  \(author): \(first)"
+    }
+}
+
+struct Watch: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Listen for peers and print entries as they are delivered, until stopped.")
+    @OptionGroup var options: DataOptions
+    @Option(help: "The group's name or the beginning of its id.") var group: String?
+    @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
+
+    func run() async throws {
+        try await options.withNode { node in
+            let group = try findGroup(group, node)
+            let port = try await node.listen(port: port)
+            FileHandle.standardError.write(Data("listening on 127.0.0.1:\(port) as \(node.device)\n".utf8))
+            let printing = Task {
+                var authors = Authors()
+                for try await change in group.changes() {
+                    print(try authors.export(change.entry, group).line)
+                    fflush(nil)
+                }
+            }
+            await untilStopped()
+            printing.cancel()
+        }
+    }
+}
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Say how much of each group is here.")
+    @OptionGroup var options: DataOptions
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        try await options.withNode { node in
+            for group in try node.groups {
+                let row = try StatusRow(group)
+                if json {
+                    try printJSON(row)
+                } else {
+                    print(
+                        "\(group.name): \(row.held) events held of \(row.logs) logs, \(row.delivered) delivered, "
+                            + "\(row.waiting) wait for ancestors\n  digest \(row.digest)")
+                }
+            }
+        }
+    }
+}
+
+/// What `status --json` prints for each group.
+struct StatusRow: Codable {
+    let group: String
+    let name: String
+    let held: Int
+    let delivered: Int
+    let waiting: Int
+    let logs: Int
+    let digest: String
+
+    init(_ group: SyncGroup) throws {
+        let status = try group.status
+        self.group = "\(group.id)"
+        name = group.name
+        (held, delivered, waiting, logs) = (status.held, status.delivered, status.waiting, status.logs)
+        digest = try group.digest
+    }
+}
+
+struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check every id, signature, link and the order of the store.",
+        discussion: "Exit code 1 on damage, saying what.")
+    @OptionGroup var options: DataOptions
+
+    func run() async throws {
+        let problems = try await options.withNode { node in
+            var problems: [String] = []
+            for group in try node.groups {
+                problems += try group.verify()
+                if problems.isEmpty { print("\(group.name): \(try group.status.held) events verified") }
+            }
+            return problems
+        }
+        for problem in problems { print(problem) }
+        if !problems.isEmpty { throw ExitCode(1) }
+    }
+}

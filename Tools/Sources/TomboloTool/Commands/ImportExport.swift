@@ -1,0 +1,135 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+/// A conversation as JSON lines: `id`, `parents`, `author`, `time` (ms), `text`.
+struct ConversationFile {
+    var lines: [ExportedEntry] = []
+
+    /// Reads a file, inflating it if its name ends in .gz.
+    ///
+    /// - Throws: `Failure` naming the line that is wrong, and why.
+    init(path: String) throws {
+        guard FileManager.default.isReadableFile(atPath: path) else { throw Failure("\(path) cannot be read") }
+        let data: Data
+        if path.hasSuffix(".gz") {
+            data = try Self.output(of: ["gzip", "-dc", path])
+        } else {
+            data = try Data(contentsOf: URL(fileURLWithPath: path))
+        }
+        let decoder = JSONDecoder()
+        for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
+            do {
+                lines.append(try decoder.decode(ExportedEntry.self, from: Data(line)))
+            } catch {
+                throw Failure(
+                    "line \(index + 1) of \(path) is not an entry with id, parents, author, time and text: \(Self.explain(error))"
+                )
+            }
+        }
+    }
+
+    /// The history of a git repository: commits become entries, authors become authors.
+    init(gitRepository path: String) throws {
+        let format = "%H%x1f%P%x1f%an%x1f%at%x1f%B%x1e"
+        let data = try Self.output(of: [
+            "git", "-C", path, "log", "--all", "--topo-order", "--reverse", "--format=\(format)",
+        ])
+        for record in String(decoding: data, as: UTF8.self).split(separator: "\u{1e}") {
+            let fields = record.split(separator: "\u{1f}", maxSplits: 4, omittingEmptySubsequences: false)
+            guard fields.count == 5 else { continue }
+            lines.append(
+                ExportedEntry(
+                    id: fields[0].trimmingCharacters(in: .whitespacesAndNewlines),
+                    parents: fields[1].split(separator: " ").map(String.init), author: String(fields[2]),
+                    time: (Int64(fields[3]) ?? 0) * 1_000,
+                    text: fields[4].trimmingCharacters(in: .whitespacesAndNewlines)))
+        }
+    }
+
+    private static func explain(_ error: any Error) -> String {
+        switch error as? DecodingError {
+        case .keyNotFound(let key, _)?: "\(key.stringValue) is missing"
+        case .typeMismatch(_, let context)?:
+            "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
+        default: "it is not JSON"
+        }
+    }
+
+    private static func output(of command: [String]) throws -> Data {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = command
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw Failure("\(command.joined(separator: " ")) failed") }
+        return data
+    }
+
+    /// The conversation as events of a group, in order, each with its author.
+    func messages(for group: GroupID) throws -> [(author: String, message: Message)] {
+        var builder = ConversationBuilder(group: group)
+        return try lines.enumerated().map { index, line in
+            do {
+                return (
+                    line.author,
+                    try builder.add(
+                        id: line.id, parents: line.parents, author: line.author, time: line.time, text: line.text)
+                )
+            } catch {
+                throw Failure("line \(index + 1), \(line.id): \(error)")
+            }
+        }
+    }
+}
+
+struct Import: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Import a conversation: JSON lines, or a git history.",
+        discussion: """
+            Each line has id, parents, author, time (ms) and text, and comes after its parents. Authors become devices \
+            of the store's own making. All of it is imported, or nothing.
+            """)
+    @OptionGroup var options: DataOptions
+    @Option(help: "The group's name or the beginning of its id.") var group: String?
+    @Option(help: ArgumentHelp("Import the history of this repository.", valueName: "dir")) var git: String?
+    @Argument(help: "A file of JSON lines, also gzipped (.gz).") var file: String?
+
+    func run() async throws {
+        let conversation: ConversationFile
+        switch (file, git) {
+        case (let file?, nil): conversation = try ConversationFile(path: file)
+        case (nil, let git?): conversation = try ConversationFile(gitRepository: git)
+        default: throw Failure("name either a file or --git DIR")
+        }
+        try await options.withNode { node in
+            let group = try findGroup(group, node)
+            let messages = try conversation.messages(for: group.id).map(\.message)
+            print("\(try await group.ingest(messages)) entries imported")
+        }
+    }
+}
+
+struct Export: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print a group's entries as JSON lines, causes first.")
+    @OptionGroup var options: DataOptions
+    @Option(help: "The group's name or the beginning of its id.") var group: String?
+
+    func run() async throws {
+        try await options.withNode { node in
+            let group = try findGroup(group, node)
+            var authors = Authors()
+            var bookmark = Bookmark.start
+            while true {
+                let changes = try group.changes(after: bookmark, limit: 1_024)
+                guard let last = changes.last else { return }
+                for change in changes { try printJSON(authors.export(change.entry, group)) }
+                bookmark = last.bookmark
+            }
+        }
+    }
+}
