@@ -83,6 +83,7 @@ public final class Node: Sendable {
             do {
                 _ = try await sync(with: invitation.inviter, at: address, joining: invitation, timeout: timeout)
                 mailbox.post([.addPeer(invitation.inviter, addresses: invitation.addresses)])
+                await replica.drain()
                 if let group = try group(invitation.group) { return group }
             } catch {
                 lastError = error
@@ -103,11 +104,13 @@ public final class Node: Sendable {
 
     var listeningAddresses: [String] { addresses.withLock { $0 } }
 
-    public func addPeer(_ device: DeviceKey, address: String) throws {
+    /// Remembers a device and where it can be reached; returns once that is stored.
+    public func addPeer(_ device: DeviceKey, address: String) async throws {
         guard TCPTransport.parse(address) != nil else {
             throw TomboloError("\(address) is not an address of the form host:port")
         }
         mailbox.post([.addPeer(device, addresses: [address])])
+        await replica.drain()
     }
 
     public var peers: [PeerRecord] { get throws { try storage.read { try $0.peers() } } }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Tombolo
+import TomboloCore
 
 struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Make a device: its directory, store and keys.")
