@@ -15,6 +15,10 @@ extension Engine {
             if sessions[index].groups[group].phase == .introduced {
                 if sessions[index].groups[group].peerRoot == groups[replica].frontier.root(using: cryptography) {
                     sessions[index].groups[group].phase = .live
+                    let frontier = groups[replica].frontier
+                    for log in frontier.logs.indices where frontier[log].isLinear {
+                        sessions[index].groups[group].heldByPeer[log] = frontier[log].lastSequence
+                    }
                     try agree(group, session: index, store)
                 } else {
                     sessions[index].groups[group].phase = .exchanging
@@ -119,9 +123,17 @@ extension Engine {
         var plan = SendPlan()
         plan.after = after
         var covered: [Int: UInt64] = [:]
+        var heldByPeer: [Int: UInt64] = [:]
         let candidates: [Int]
         if after > 0 {
+            // What did not change here since the agreement, the peer holds.
+            for log in frontier.logs.indices where frontier[log].isLinear {
+                heldByPeer[log] = frontier[log].lastSequence
+            }
             let changes = try store.changes(after: after, inGroup: groups[number].record.reference)
+            for change in changes {
+                if let log = frontier.index(ofReference: change.log) { heldByPeer[log] = change.first - 1 }
+            }
             candidates = changes.compactMap { frontier.index(ofReference: $0.log) }.sorted()
         } else {
             candidates = Array(frontier.logs.indices)
@@ -136,6 +148,8 @@ extension Engine {
             }
             if state.isLinear {
                 let gaps = try missing(of: state, given: entry, store)
+                let first = gaps.first?.lowerBound ?? state.lastSequence + 1
+                heldByPeer[log] = max(heldByPeer[log] ?? 0, first - 1)
                 for range in gaps { plan.add(log: log, range) }
             } else {
                 plan.excluded[log] = try heldIDs(of: state, given: entry, store)
@@ -144,6 +158,7 @@ extension Engine {
         }
         sessions[index].groups[group].plan = plan
         sessions[index].groups[group].covered = covered
+        sessions[index].groups[group].heldByPeer = heldByPeer
     }
 
     /// The parts of one chain that a peer with this entry lacks.

@@ -90,6 +90,12 @@ extension Engine {
         var lastOfLog: [Int: Int] = [:]
         for (position, entry) in events.enumerated() { lastOfLog[entry.log] = position }
         var sinceSigned: [Int: (events: Int, bytes: Int)] = [:]
+        let frontier = groups[number].frontier
+        let held = sessions[index].groups[group].heldByPeer
+        func receiverHolds(_ log: LogID, _ sequence: UInt64) -> Bool {
+            guard let known = frontier.index(of: log), frontier[known].isLinear else { return false }
+            return sequence <= held[known] ?? 0
+        }
         var encoder = TransitEncoder()
         var table = sessions[index].groups[group].outgoingLogs
         var part: [UInt8] = [1]
@@ -111,15 +117,18 @@ extension Engine {
             let signature = mustSign ? event.signature : nil
             sinceSigned[log] = signature == nil ? run : (0, 0)
             encoded.removeAll(keepingCapacity: true)
-            // The receiver holds what comes before a log's first event in a window if it is not to be sent later.
             encoder.encode(
-                event, signature: signature, receiverHoldsPrevious: groups[number].frontier[log].isLinear,
-                logs: &table, into: &encoded)
+                event, signature: signature, receiverHolds: receiverHolds, logs: &table, into: &encoded)
             if part.count > 1, part.count + encoded.count > Limits.payload - 256 { flush(&self, last: false) }
             part += encoded
         }
         flush(&self, last: true)
         sessions[index].groups[group].outgoingLogs = table
+        // What was sent comes before the next window.
+        for (log, event) in events
+        where event.header.sequence == (sessions[index].groups[group].heldByPeer[log] ?? 0) + 1 {
+            sessions[index].groups[group].heldByPeer[log] = event.header.sequence
+        }
     }
 
     private mutating func sendPlain(_ events: [Event], _ group: Int, session index: Int) {

@@ -46,6 +46,8 @@ struct GroupSession<Crypto: Cryptography>: Sendable {
     var plan = SendPlan()
     /// What the peer holds or was sent of a log, up to this sequence.
     var covered: [Int: UInt64] = [:]
+    /// Up to where the peer surely holds a log from its beginning: by its frontier, or sent in an earlier window.
+    var heldByPeer: [Int: UInt64] = [:]
     var sentBytes: UInt64 = 0
     var processedBytes: UInt64 = 0
     var windowTarget = 65_536

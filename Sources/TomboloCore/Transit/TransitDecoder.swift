@@ -63,12 +63,15 @@ struct TransitDecoder<Crypto: Cryptography> {
             }
         }
 
+        let parents: Int
+        do throws(WireError) { parents = try reader.varint(atMost: Limits.references, "parents") } catch {
+            throw .malformed(error)
+        }
+        for _ in 0..<parents { header.parents.append(try reference(&reader, logs: &logs, held: held)) }
+
         let content: Bytes
         var (salt, signature): (Bytes?, Bytes?)
         do throws(WireError) {
-            for _ in 0..<(try reader.varint(atMost: Limits.references, "parents")) {
-                header.parents.append(try reference(&reader, logs: &logs))
-            }
             timestamp &+= try reader.zigzag()
             if flags & Flags.extraGiven != 0 {
                 var extra = WireReader(try reader.take(reader.varint(atMost: Limits.header, "extra")))
@@ -103,18 +106,29 @@ struct TransitDecoder<Crypto: Cryptography> {
     }
 
     private mutating func reference(
-        _ reader: inout WireReader, logs: inout LogTable
-    ) throws(WireError) -> EventReference {
-        let distance = try reader.varint()
-        if distance > 0 {
-            guard distance <= UInt64(list.count) else { throw .invalid("a reference", offset: reader.offset) }
-            return list[list.count - Int(distance)]
-        }
-        let reference = EventReference(
-            id: EventID(try reader.bytes32()), log: try logs.read(&reader), sequence: try reader.varint(),
-            lamport: try reader.varint())
-        list.append(reference)
-        return reference
+        _ reader: inout WireReader, logs: inout LogTable, held: (LogID, UInt64) throws(StoreError) -> Backlink?
+    ) throws(TransitError) -> EventReference {
+        let reference: EventReference
+        do throws(WireError) {
+            let form = try reader.varint(atMost: list.count + TransitEncoder.listed, "a reference")
+            if form > TransitEncoder.listed { return list[list.count - (form - TransitEncoder.listed)] }
+            let isInFull = form == TransitEncoder.inFull
+            let id = isInFull ? EventID(try reader.bytes32()) : EventID(.zero)
+            let log = try logs.read(&reader)
+            let sequence = try reader.varint()
+            reference = EventReference(
+                id: id, log: log, sequence: sequence, lamport: isInFull ? try reader.varint() : 0)
+            if isInFull {
+                list.append(reference)
+                return reference
+            }
+        } catch { throw .malformed(error) }
+        let found: Backlink?
+        do throws(StoreError) { found = try held(reference.log, reference.sequence) } catch { throw .store(error) }
+        guard let found else { throw .unresolvable }
+        list.append(
+            EventReference(id: found.id, log: reference.log, sequence: reference.sequence, lamport: found.lamport))
+        return list[list.count - 1]
     }
 
     private func readExtra(_ reader: inout WireReader, into header: inout EventHeader) throws(WireError) {

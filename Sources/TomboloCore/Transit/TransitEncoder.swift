@@ -17,16 +17,17 @@ struct TransitEncoder {
 
     /// - Parameters:
     ///   - signature: the one to send, or nil where a later event of the run vouches for this one.
-    ///   - receiverHoldsPrevious: whether the receiver can be left to find the event before this one by its sequence.
+    ///   - receiverHolds: whether the receiver can be left to find an event by its log and sequence.
     mutating func encode(
-        _ event: Event, signature: Bytes?, receiverHoldsPrevious: Bool, logs: inout LogTable,
+        _ event: Event, signature: Bytes?, receiverHolds: (LogID, UInt64) -> Bool, logs: inout LogTable,
         into buffer: inout [UInt8]
     ) {
         let header = event.header
         let latest = latestOfLog[header.log]
         let followsLatest = latest.map { $0.sequence + 1 == header.sequence && $0.id == header.previous?.id } ?? false
         let isNext = latest.map { $0.sequence + 1 == header.sequence } ?? false
-        let needsPrevious = header.previous != nil && !followsLatest && !(latest == nil && receiverHoldsPrevious)
+        let isFound = latest == nil && header.sequence > 1 && receiverHolds(header.log, header.sequence - 1)
+        let needsPrevious = header.previous != nil && !followsLatest && !isFound
         fillExtra(header)
 
         var flags: UInt64 = 0
@@ -44,7 +45,9 @@ struct TransitEncoder {
             buffer.append(varint: previous.lamport)
         }
         buffer.append(varint: header.parents.count)
-        for parent in header.parents { encode(parent, logs: &logs, into: &buffer) }
+        for parent in header.parents {
+            encode(parent, isFound: receiverHolds(parent.log, parent.sequence), logs: &logs, into: &buffer)
+        }
         buffer.append(zigzag: event.timestamp - timestamp)
         if !extra.isEmpty {
             buffer.append(varint: extra.count)
@@ -61,18 +64,25 @@ struct TransitEncoder {
         remember(event.id)
     }
 
-    private mutating func encode(_ reference: EventReference, logs: inout LogTable, into buffer: inout [UInt8]) {
+    private mutating func encode(
+        _ reference: EventReference, isFound: Bool, logs: inout LogTable, into buffer: inout [UInt8]
+    ) {
         if let number = numberOfID[reference.id] {
-            buffer.append(varint: count - number)
-        } else {
-            buffer.append(varint: 0)
-            buffer.append(reference.id)
-            logs.write(reference.log, to: &buffer)
-            buffer.append(varint: reference.sequence)
-            buffer.append(varint: reference.lamport)
-            remember(reference.id)
+            buffer.append(varint: count - number + Self.listed)
+            return
         }
+        buffer.append(varint: isFound ? Self.byPlace : Self.inFull)
+        if !isFound { buffer.append(reference.id) }
+        logs.write(reference.log, to: &buffer)
+        buffer.append(varint: reference.sequence)
+        if !isFound { buffer.append(varint: reference.lamport) }
+        remember(reference.id)
     }
+
+    // How a parent is named: in full, by its place, or (from here on) by how far back it is in the list.
+    static let inFull = 0
+    static let byPlace = 1
+    static let listed = 1
 
     private mutating func remember(_ id: EventID) {
         numberOfID[id] = count
