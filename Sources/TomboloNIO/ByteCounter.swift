@@ -14,9 +14,16 @@ final class ByteCounter: Sendable {
         }
     }
 
-    /// What was counted so far was the handshake.
-    func endHandshake() {
-        state.withLock { $0 = Connection.Traffic(handshake: $0.handshake + $0.sent + $0.received) }
+    /// What was counted so far was the handshake, but for what was received of the first frame.
+    ///
+    /// Called when TLS is up and again at the first frame: in TLS 1.3 a server's session tickets come in between.
+    func endHandshake(sent: Bool, firstFrame: Int = 0) {
+        state.withLock {
+            let received = max(0, $0.received - firstFrame)
+            $0.handshake += received + (sent ? $0.sent : 0)
+            $0.received -= received
+            if sent { $0.sent = 0 }
+        }
     }
 }
 

@@ -52,7 +52,7 @@ final class FrameHandler: ChannelDuplexHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? TLSUserEvent, case .handshakeCompleted = event {
             guard let connection = identify(peerCertificate()) else { return context.close(promise: nil) }
-            counter.endHandshake()
+            counter.endHandshake(sent: true)
             self.connection = connection
             handler.opened(connection)
         } else if let consumed = event as? BytesConsumed {
@@ -87,7 +87,12 @@ final class FrameHandler: ChannelDuplexHandler {
                 }
                 payload = inflated
             }
-            handshakeDeadline?.cancel()
+            if let deadline = handshakeDeadline {
+                deadline.cancel()
+                handshakeDeadline = nil
+                // The frame, what follows it here, and a TLS record's 22 bytes.
+                counter.endHandshake(sent: false, firstFrame: 4 + count + buffer.readableBytes + 22)
+            }
             waitingBytes += payload.count
             handler.received(payload, on: connection)
         }

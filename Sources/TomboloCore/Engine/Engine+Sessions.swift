@@ -243,6 +243,8 @@ extension Engine {
 
     mutating func linkClosed(_ id: SessionID, _ store: any EventStore) throws(StoreError) {
         guard let index = sessionIndex(id) else { return }
+        // The peer's last words may have come in the same batch: an agreement is not lost with the link.
+        try advance(index, store)
         sessions[index].isClosed = true
         // What is vouched for of an unfinished window is kept.
         for group in sessions[index].groups.indices where !sessions[index].groups[group].window.isEmpty {
