@@ -51,7 +51,7 @@ extension Engine {
         let id = groups[group].id
         for event in events where event.header.sequence == 1 && certificates[event.header.log] == nil {
             let known = groups[group].frontier.index(of: event.header.log)
-            if let known, groups[group].frontier[known].certificate != nil { continue }
+            if let known, groups[group].frontier.logs[known].certificate != nil { continue }
             guard let certificate = event.header.certificate,
                 certificate.logID(in: id, using: cryptography) == event.header.log,
                 certificate.isStateLog == event.header.kind.isState,
@@ -75,7 +75,9 @@ extension Engine {
         authentic.reserveCapacity(events.count)
         for var event in events.reversed() {
             let header = event.header
-            let known = groups[group].frontier.index(of: header.log).flatMap { groups[group].frontier[$0].certificate }
+            let known = groups[group].frontier.index(of: header.log).flatMap {
+                groups[group].frontier.logs[$0].certificate
+            }
             guard let certificate = known ?? certificates[header.log] else {
                 result.pending += 1
                 continue
@@ -131,14 +133,20 @@ extension Engine {
                 }
                 index = groups[group].frontier.append(LogState(id: header.log))
             }
-            let log = groups[group].frontier[index]
-            let isNew = header.sequence > log.lastSequence
+            let lastSequence = groups[group].frontier.logs[index].lastSequence
+            let isNew = header.sequence > lastSequence
             if !isNew {
-                if inBatch.contains(event.id) { result.alreadyHeld += 1; continue }
+                if inBatch.contains(event.id) {
+                    result.alreadyHeld += 1
+                    continue
+                }
                 let place = try store.places(of: [event.id], inGroup: reference)[0]
-                if place != nil || header.sequence <= log.floor { result.alreadyHeld += 1; continue }
+                if place != nil || header.sequence <= groups[group].frontier.logs[index].floor {
+                    result.alreadyHeld += 1
+                    continue
+                }
             }
-            guard log.waiting < Limits.waitingPerLog else {
+            guard groups[group].frontier.logs[index].waiting < Limits.waitingPerLog else {
                 result.refused = "log \(header.log) has \(Limits.waitingPerLog) events that wait for ancestors"
                 continue
             }
@@ -161,7 +169,7 @@ extension Engine {
             }
             groups[group].changedLogs.insert(index)
             inBatch.insert(event.id)
-            if !isNew { try reportFork(of: event, log: log, group: group, candidates, store) }
+            if !isNew { try reportFork(of: event, log: groups[group].frontier[index], group: group, candidates, store) }
             candidates.append(Candidate(event: event, log: index))
         }
         return candidates
@@ -247,7 +255,7 @@ extension Engine {
     private mutating func saveNewLogs(
         _ candidates: [Candidate], group: Int, _ store: any EventStore
     ) throws(StoreError) {
-        let new = Set(candidates.map(\.log)).filter { groups[group].frontier[$0].reference == 0 }.sorted()
+        let new = Set(candidates.map(\.log)).filter { groups[group].frontier.logs[$0].reference == 0 }.sorted()
         guard !new.isEmpty else { return }
         var states = new.map { groups[group].frontier[$0] }
         try store.put(&states, inGroup: groups[group].record.reference)
@@ -261,8 +269,8 @@ extension Engine {
         let own = Set(events.map(\.id))
         var unknown: Set<EventID> = []
         for event in events {
-            for ancestor in event.header.ancestors where !own.contains(ancestor) {
-                guard groups[group].batch[ancestor] == nil else { continue }
+            event.header.forEachAncestor { ancestor in
+                guard !own.contains(ancestor), groups[group].batch[ancestor] == nil else { return }
                 if let place = groups[group].recent[ancestor] {
                     groups[group].batch[ancestor] = place
                 } else {
@@ -275,7 +283,7 @@ extension Engine {
         for (id, place) in zip(ids, try store.places(of: ids, inGroup: groups[group].record.reference)) {
             guard let place, let log = groups[group].frontier.index(ofReference: place.log) else { continue }
             let known = RecentEvents.Place(
-                log: groups[group].frontier[log].id, sequence: place.sequence, lamport: place.lamport,
+                log: groups[group].frontier.logs[log].id, sequence: place.sequence, lamport: place.lamport,
                 status: place.status)
             groups[group].recent[id] = known
             groups[group].batch[id] = known
@@ -364,8 +372,8 @@ extension Engine {
     ) throws(StoreError) {
         var (added, removed): (Set<Int64>, Set<Int64>) = ([], [])
         for (event, ordinal) in delivered where !event.header.kind.isState {
-            for ancestor in event.header.ancestors {
-                guard let head = groups[group].heads.removeValue(forKey: ancestor) else { continue }
+            event.header.forEachAncestor { ancestor in
+                guard let head = groups[group].heads.removeValue(forKey: ancestor) else { return }
                 if added.remove(head.ordinal) == nil { removed.insert(head.ordinal) }
             }
             groups[group].heads[event.id] = (event.reference, ordinal)
@@ -380,6 +388,14 @@ extension EventHeader {
     /// All events that this one names but previous.
     var references: [EventReference] {
         stateHeads.isEmpty && rekeys.isEmpty ? parents : parents + stateHeads + rekeys
+    }
+
+    /// The same as going through ``ancestors``, without making an array.
+    func forEachAncestor(_ body: (EventID) -> Void) {
+        if let previous { body(previous.id) }
+        for reference in parents { body(reference.id) }
+        for reference in stateHeads { body(reference.id) }
+        for reference in rekeys { body(reference.id) }
     }
 
     /// The ids of all events that this one names.

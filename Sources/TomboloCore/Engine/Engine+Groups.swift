@@ -64,7 +64,7 @@ extension Engine {
         _ kind: EventKind, content: [UInt8], expiry: UInt64?, group index: Int, _ store: any EventStore
     ) throws(StoreError) -> EventID {
         let (key, log, certificate) = try ownLog(group: index, store)
-        let end = groups[index].frontier.index(of: log).flatMap { groups[index].frontier[$0].ends.last }
+        let end = groups[index].frontier.index(of: log).flatMap { groups[index].frontier.logs[$0].ends.last }
         let previous = end.map { Backlink(id: $0.id, lamport: $0.lamport) }
         let parents = groups[index].heads.values.map(\.place).filter { $0.id != previous?.id && $0.log != log }
         let salt = [UInt8].random(16, using: &generator)
@@ -91,7 +91,7 @@ extension Engine {
         let seed = record.ownSeed ?? .random(using: &generator)
         let key = groups[index].ownKey ?? cryptography.signingKey(seed: seed)
         if let log = record.ownLog, let known = groups[index].frontier.index(of: log),
-            let certificate = groups[index].frontier[known].certificate
+            let certificate = groups[index].frontier.logs[known].certificate
         {
             return (key, log, certificate)
         }

@@ -29,12 +29,12 @@ extension Engine {
                 &reader, fullIDs: false, table: &sessions[index].groups[group].incomingLogs)
             guard let end = entry.ranges.map(\.end).max() else { continue }
             let log = frontier.index(of: id)
-            let held = log.map { frontier[$0].lastSequence } ?? 0
-            if let log, frontier[log].isLinear, end <= held || entry.ranges.count == 1 {
+            let held = log.map { frontier.logs[$0].lastSequence } ?? 0
+            if let log, frontier.logs[log].isLinear, end <= held || entry.ranges.count == 1 {
                 let sequence = min(end, held)
                 sessions[index].groups[group].covered[log] = max(
                     sessions[index].groups[group].covered[log] ?? 0, sequence)
-                acknowledged.append((frontier[log].reference, sequence))
+                acknowledged.append((frontier.logs[log].reference, sequence))
             }
             if end > held {
                 sessions[index].groups[group].announced[id] = end
@@ -58,8 +58,8 @@ extension Engine {
             let id = try sessions[index].groups[group].incomingLogs.read(&reader)
             let (first, last) = (try reader.varint(), try reader.varint())
             guard first >= 1, first <= last else { throw WireError.invalid("a wanted range", offset: reader.offset) }
-            guard let log = frontier.index(of: id), first <= frontier[log].lastSequence else { continue }
-            sessions[index].groups[group].plan.add(log: log, first...min(last, frontier[log].lastSequence))
+            guard let log = frontier.index(of: id), first <= frontier.logs[log].lastSequence else { continue }
+            sessions[index].groups[group].plan.add(log: log, first...min(last, frontier.logs[log].lastSequence))
         }
     }
 
@@ -90,12 +90,13 @@ extension Engine {
             try decoder.decode(
                 &reader, logs: &sessions[index].groups[group].incomingLogs, hashing: &groups[number].hashing,
                 held: { (log, sequence) throws(StoreError) in
-                    guard let known = frontier.index(of: log), frontier[known].reference != 0 else { return nil }
-                    if let end = frontier[known].ends.last, end.sequence == sequence, frontier[known].isLinear {
+                    guard let known = frontier.index(of: log), frontier.logs[known].reference != 0 else { return nil }
+                    if let end = frontier.logs[known].ends.last, end.sequence == sequence, frontier.logs[known].isLinear
+                    {
                         return Backlink(id: end.id, lamport: end.lamport)
                     }
                     let found = try store.events(
-                        ofLog: frontier[known].reference, in: sequence...sequence, limit: 2)
+                        ofLog: frontier.logs[known].reference, in: sequence...sequence, limit: 2)
                     guard found.count == 1, let event = found.first?.event else { return nil }
                     return Backlink(id: event.id, lamport: event.header.lamport)
                 }, into: &window)
@@ -199,7 +200,7 @@ extension Engine {
             }
             let log = event.header.log
             guard event.header.kind.isEphemeral, let known = groups[number].frontier.index(of: log),
-                let certificate = groups[number].frontier[known].certificate, let signature = event.signature
+                let certificate = groups[number].frontier.logs[known].certificate, let signature = event.signature
             else { continue }
             // Later than the last one of its log, or it is a replay.
             guard event.timestamp > groups[number].ephemeralTimes[log] ?? 0,

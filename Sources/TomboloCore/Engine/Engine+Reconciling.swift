@@ -16,8 +16,8 @@ extension Engine {
                 if sessions[index].groups[group].peerRoot == groups[replica].frontier.root(using: cryptography) {
                     sessions[index].groups[group].phase = .live
                     let frontier = groups[replica].frontier
-                    for log in frontier.logs.indices where frontier[log].isLinear {
-                        sessions[index].groups[group].heldByPeer[log] = frontier[log].lastSequence
+                    for log in frontier.logs.indices where frontier.logs[log].isLinear {
+                        sessions[index].groups[group].heldByPeer[log] = frontier.logs[log].lastSequence
                     }
                     try agree(group, session: index, store)
                 } else {
@@ -59,7 +59,7 @@ extension Engine {
             logs = changes.compactMap { frontier.index(ofReference: $0.log) }.sorted()
         } else {
             flags |= FrontierFlags.whole
-            logs = frontier.logs.indices.filter { !frontier[$0].ends.isEmpty }
+            logs = frontier.logs.indices.filter { !frontier.logs[$0].ends.isEmpty }
         }
         var table = sessions[index].groups[group].outgoingLogs
         repeat {
@@ -127,8 +127,8 @@ extension Engine {
         let candidates: [Int]
         if after > 0 {
             // What did not change here since the agreement, the peer holds.
-            for log in frontier.logs.indices where frontier[log].isLinear {
-                heldByPeer[log] = frontier[log].lastSequence
+            for log in frontier.logs.indices where frontier.logs[log].isLinear {
+                heldByPeer[log] = frontier.logs[log].lastSequence
             }
             let changes = try store.changes(after: after, inGroup: groups[number].record.reference)
             for change in changes {
@@ -138,7 +138,7 @@ extension Engine {
         } else {
             candidates = Array(frontier.logs.indices)
         }
-        for log in candidates where !frontier[log].ends.isEmpty {
+        for log in candidates where !frontier.logs[log].ends.isEmpty {
             let state = frontier[log]
             covered[log] = state.lastSequence
             let whole = (state.floor + 1)...max(state.floor + 1, state.lastSequence)
@@ -296,7 +296,7 @@ extension Engine {
         var want: [UInt8] = [0]
         var count = 0
         for (log, sequence) in sessions[index].groups[group].announced.sorted(by: { $0.key < $1.key }) {
-            let held = groups[number].frontier.index(of: log).map { groups[number].frontier[$0].lastSequence } ?? 0
+            let held = groups[number].frontier.index(of: log).map { groups[number].frontier.logs[$0].lastSequence } ?? 0
             guard sequence > held, count < Limits.wantedRanges else { continue }
             table.write(log, to: &want)
             want.append(varint: held + 1)

@@ -16,7 +16,7 @@ extension Engine {
                     } else if sessions[index].groups[number].isLazyTowardsPeer {
                         sessions[index].groups[number].changedLogs.insert(log)
                         sessions[index].groups[number].mustAcknowledge = true
-                    } else if sequence > covered || !groups[group].frontier[log].isLinear {
+                    } else if sequence > covered || !groups[group].frontier.logs[log].isLinear {
                         sessions[index].groups[number].plan.add(log: log, sequence...sequence)
                     }
                 }
@@ -93,7 +93,7 @@ extension Engine {
         let frontier = groups[number].frontier
         let held = sessions[index].groups[group].heldByPeer
         func receiverHolds(_ log: LogID, _ sequence: UInt64) -> Bool {
-            guard let known = frontier.index(of: log), frontier[known].isLinear else { return false }
+            guard let known = frontier.index(of: log), frontier.logs[known].isLinear else { return false }
             return sequence <= held[known] ?? 0
         }
         var encoder = TransitEncoder()
