@@ -9,6 +9,16 @@ struct Admission {
     var refused: String?
 }
 
+/// Which signatures of a batch are verified. Those that are not are not kept.
+enum SignatureChecking {
+    /// They were made here just now.
+    case nothing
+    /// All: an import keeps them, and can begin a run anywhere when it passes the events on.
+    case everySignature
+    /// One a run (protocol §2.3).
+    case runs
+}
+
 /// What a signed event says of the one before it.
 private struct Expected {
     var log: LogID
@@ -30,13 +40,15 @@ extension Engine {
     ///
     /// - Parameters:
     ///   - session: the index of the session that they came by, which is not sent them again.
-    ///   - isOwn: they were signed here just now.
     mutating func admit(
-        _ events: [Event], group: Int, from session: Int?, isOwn: Bool, _ store: any EventStore
+        _ events: [Event], group: Int, from session: Int?, checking: SignatureChecking, _ store: any EventStore
     ) throws(StoreError) -> Admission {
         var result = Admission()
         let certificates = newCertificates(events, group: group, &result)
-        let authentic = isOwn ? events : vouch(for: events, group: group, certificates, &result)
+        let authentic =
+            checking == .nothing
+            ? events
+            : vouch(for: events, group: group, certificates, everySignature: checking == .everySignature, &result)
         let candidates = try place(authentic, group: group, certificates, &result, store)
         guard !candidates.isEmpty else { return result }
         result.accepted = candidates.count
@@ -68,7 +80,8 @@ extension Engine {
     /// Goes back from the end: one signature vouches for the run before it (protocol §2.3). Signatures that were not
     /// needed are not verified, and so not kept.
     private mutating func vouch(
-        for events: [Event], group: Int, _ certificates: [LogID: Certificate], _ result: inout Admission
+        for events: [Event], group: Int, _ certificates: [LogID: Certificate], everySignature: Bool,
+        _ result: inout Admission
     ) -> [Event] {
         var expected: [EventID: Expected] = [:]
         var authentic: [Event] = []
@@ -86,7 +99,8 @@ extension Engine {
             let descendant = expected.removeValue(forKey: event.id)
             let isVouchedFor = descendant.map { $0.log == header.log && $0.sequence == header.sequence } ?? false
             if let descendant, isVouchedFor { distance = descendant.distance + 1 }
-            if !isVouchedFor || (distance >= Limits.runEvents - 1 && event.signature != nil) {
+            let mayCheck = everySignature || distance >= Limits.runEvents - 1
+            if !isVouchedFor || (mayCheck && event.signature != nil) {
                 guard let signature = event.signature else {
                     result.pending += 1
                     continue

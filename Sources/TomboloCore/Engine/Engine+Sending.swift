@@ -76,7 +76,10 @@ extension Engine {
             bytes += stored.event.transitEstimate
             if stored.event.signature == nil { unsigned.insert(log) } else { unsigned.remove(log) }
         }
-        while bytes < target, let (log, stored) = try plan.next(frontier, store) { take(log, stored) }
+        // The events came here in windows too: where one of those ended, nothing is unsigned. Ending there keeps the order.
+        while bytes < target || (bytes < 2 * target && !unsigned.isEmpty),
+            let (log, stored) = try plan.next(frontier, store)
+        { take(log, stored) }
         for log in unsigned.sorted() {
             while unsigned.contains(log), let (_, stored) = try plan.next(ofLog: log, frontier, store) {
                 take(log, stored)
