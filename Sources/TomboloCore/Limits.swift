@@ -17,9 +17,8 @@ public enum Limits {
     public static let frame = 73_728
     /// Bytes of `events` in one window, and not yet processed per group and direction.
     public static let window = 4 << 20
-    /// Events between two signatures of a run, and their bytes in transit.
+    /// Of so many consecutive events of a log that are held, one is signed.
     static let runEvents = 128
-    static let runBytes = 65_536
 
     static let waitingPerLog = 65_536
     static let logsPerGroup = 65_536

@@ -9,16 +9,6 @@ struct Admission {
     var refused: String?
 }
 
-/// Which signatures of a batch are verified. Those that are not are not kept.
-enum SignatureChecking {
-    /// They were made here just now.
-    case nothing
-    /// All: an import keeps them, and can begin a run anywhere when it passes the events on.
-    case everySignature
-    /// One a run (protocol §2.3).
-    case runs
-}
-
 /// What a signed event says of the one before it.
 private struct Expected {
     var log: LogID
@@ -40,15 +30,13 @@ extension Engine {
     ///
     /// - Parameters:
     ///   - session: the index of the session that they came by, which is not sent them again.
+    ///   - isOwn: they were signed here just now.
     mutating func admit(
-        _ events: [Event], group: Int, from session: Int?, checking: SignatureChecking, _ store: any EventStore
+        _ events: [Event], group: Int, from session: Int?, isOwn: Bool, _ store: any EventStore
     ) throws(StoreError) -> Admission {
         var result = Admission()
         let certificates = newCertificates(events, group: group, &result)
-        let authentic =
-            checking == .nothing
-            ? events
-            : vouch(for: events, group: group, certificates, everySignature: checking == .everySignature, &result)
+        let authentic = isOwn ? events : vouch(for: events, group: group, certificates, &result)
         let candidates = try place(authentic, group: group, certificates, &result, store)
         guard !candidates.isEmpty else { return result }
         result.accepted = candidates.count
@@ -77,11 +65,10 @@ extension Engine {
         return certificates
     }
 
-    /// Goes back from the end: one signature vouches for the run before it (protocol §2.3). Signatures that were not
-    /// needed are not verified, and so not kept.
+    /// Goes back from the end: one signature vouches for the run before it (protocol §2.3). Every signature that was
+    /// sent is verified: peers send as few as the run rule allows, and each is needed to pass the run on.
     private mutating func vouch(
-        for events: [Event], group: Int, _ certificates: [LogID: Certificate], everySignature: Bool,
-        _ result: inout Admission
+        for events: [Event], group: Int, _ certificates: [LogID: Certificate], _ result: inout Admission
     ) -> [Event] {
         var expected: [EventID: Expected] = [:]
         var authentic: [Event] = []
@@ -99,22 +86,29 @@ extension Engine {
             let descendant = expected.removeValue(forKey: event.id)
             let isVouchedFor = descendant.map { $0.log == header.log && $0.sequence == header.sequence } ?? false
             if let descendant, isVouchedFor { distance = descendant.distance + 1 }
-            let mayCheck = everySignature || distance >= Limits.runEvents - 1
-            if !isVouchedFor || (mayCheck && event.signature != nil) {
-                guard let signature = event.signature else {
+            guard certificate.isStateLog == header.kind.isState else {
+                result.refused = "event \(event.id) stands in a log of another class"
+                continue
+            }
+            // A run is at most so long, so that who passes it on need not wait long for a signed event.
+            let isRunFull = distance >= Limits.runEvents
+            if !isVouchedFor || isRunFull || event.signature != nil {
+                let isSigned =
+                    event.signature.map {
+                        groups[group].hashing.isValid(
+                            $0, timestamp: event.timestamp, header: event.headerBytes, key: certificate.key)
+                    } ?? false
+                if isSigned {
+                    distance = 0
+                } else if isVouchedFor, !isRunFull {
+                    event.signature = nil  // a spoilt signature spoils no event
+                } else if event.signature == nil, !isVouchedFor {
                     result.pending += 1
                     continue
-                }
-                guard certificate.isStateLog == header.kind.isState,
-                    groups[group].hashing.isValid(
-                        signature, timestamp: event.timestamp, header: event.headerBytes, key: certificate.key)
-                else {
-                    result.refused = "the signature of event \(event.id) does not verify"
+                } else {
+                    result.refused = "the signature of event \(event.id) is missing or does not verify"
                     continue
                 }
-                distance = 0
-            } else {
-                event.signature = nil
             }
             if let previous = header.previous {
                 expected[previous.id] = Expected(

@@ -79,7 +79,7 @@ extension Engine {
             id: groups[index].hashing.id(timestamp: timestamp, header: bytes), timestamp: timestamp, header: header,
             headerBytes: bytes, content: content[...], salt: salt[...],
             signature: groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key)[...])
-        _ = try admit([event], group: index, from: nil, checking: .nothing, store)
+        _ = try admit([event], group: index, from: nil, isOwn: true, store)
         return event.id
     }
 
@@ -122,7 +122,7 @@ extension Engine {
                 return effects.append(.failed(request, .invalidEvent(error)))
             }
         }
-        let result = try admit(events, group: index, from: nil, checking: .everySignature, store)
+        let result = try admit(events, group: index, from: nil, isOwn: false, store)
         effects.append(.ingested(request, accepted: result.accepted, held: result.alreadyHeld))
     }
 

@@ -127,7 +127,7 @@ extension Engine {
         _ window: [Event], _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
         let number = sessions[index].groups[group].group
-        let result = try admit(window, group: number, from: index, checking: .runs, store)
+        let result = try admit(window, group: number, from: index, isOwn: false, store)
         sessions[index].groups[group].mustAcknowledge = true
         if let refused = result.refused {
             guard !sessions[index].groups[group].askedPlain else { throw EngineError.protocolViolation(refused) }
@@ -182,7 +182,7 @@ extension Engine {
         for (group, events) in byGroup.sorted(by: { $0.key < $1.key }) {
             sessions[index].groups[group].mustAcknowledge = true
             let number = sessions[index].groups[group].group
-            let result = try admit(events, group: number, from: index, checking: .runs, store)
+            let result = try admit(events, group: number, from: index, isOwn: false, store)
             if let refused = result.refused { throw EngineError.protocolViolation(refused) }
         }
     }

@@ -90,9 +90,7 @@ extension Engine {
 
     private mutating func sendWindow(_ events: [(log: Int, event: Event)], _ group: Int, session index: Int) {
         let number = sessions[index].groups[group].group
-        var lastOfLog: [Int: Int] = [:]
-        for (position, entry) in events.enumerated() { lastOfLog[entry.log] = position }
-        var sinceSigned: [Int: (events: Int, bytes: Int)] = [:]
+        let signed = Self.signaturesToSend(events)
         let frontier = groups[number].frontier
         let held = sessions[index].groups[group].heldByPeer
         func receiverHolds(_ log: LogID, _ sequence: UInt64) -> Bool {
@@ -111,14 +109,8 @@ extension Engine {
             engine.send(sync, to: index)
             part = [0]
         }
-        for (position, (log, event)) in events.enumerated() {
-            var run = sinceSigned[log] ?? (0, 0)
-            run.events += 1
-            run.bytes += event.transitEstimate
-            let mustSign =
-                lastOfLog[log] == position || run.events >= Limits.runEvents - 32 || run.bytes >= Limits.runBytes / 2
-            let signature = mustSign ? event.signature : nil
-            sinceSigned[log] = signature == nil ? run : (0, 0)
+        for (position, (_, event)) in events.enumerated() {
+            let signature = signed.contains(position) ? event.signature : nil
             encoded.removeAll(keepingCapacity: true)
             encoder.encode(
                 event, signature: signature, receiverHolds: receiverHolds, logs: &table, into: &encoded)
@@ -132,6 +124,26 @@ extension Engine {
         where event.header.sequence == (sessions[index].groups[group].heldByPeer[log] ?? 0) + 1 {
             sessions[index].groups[group].heldByPeer[log] = event.header.sequence
         }
+    }
+
+    /// As few signatures as the run rule (protocol §2.3) allows: each log's last, and the latest in every 128 events.
+    static func signaturesToSend(_ events: [(log: Int, event: Event)]) -> Set<Int> {
+        var runs: [Int: Run] = [:]
+        var chosen: Set<Int> = []
+        for (position, (log, event)) in events.enumerated() {
+            var run = runs[log] ?? Run()
+            run.length += 1
+            run.last = position
+            if event.signature != nil { run.latestSigned = (position, run.length) }
+            if run.length == Limits.runEvents, let latest = run.latestSigned {
+                chosen.insert(latest.position)
+                run.length -= latest.length
+                run.latestSigned = nil
+            }
+            runs[log] = run
+        }
+        for run in runs.values { chosen.insert(run.last) }
+        return chosen
     }
 
     private mutating func sendPlain(_ events: [Event], _ group: Int, session index: Int) {
@@ -166,6 +178,14 @@ extension Engine {
             }
         }
     }
+}
+
+/// The events of a log in a window since the last signature that is sent.
+private struct Run {
+    var length = 0
+    var latestSigned: (position: Int, length: Int)?
+    /// Position of the log's last event.
+    var last = 0
 }
 
 extension Event {

@@ -250,7 +250,7 @@ extension Engine {
         for group in sessions[index].groups.indices where !sessions[index].groups[group].window.isEmpty {
             let events = sessions[index].groups[group].window
             sessions[index].groups[group].window = []
-            _ = try admit(events, group: sessions[index].groups[group].group, from: index, checking: .runs, store)
+            _ = try admit(events, group: sessions[index].groups[group].group, from: index, isOwn: false, store)
         }
     }
 }

@@ -1,0 +1,90 @@
+import TomboloCore
+import TomboloCrypto
+
+/// A log whose keys the test holds: it can fork it, leave gaps, and sign what it likes.
+struct ForeignLog {
+    let group: GroupID
+    let id: LogID
+    private let cryptography = SwiftCryptography()
+    private let key: SwiftCryptography.SigningKey
+    private let certificate: Certificate
+    private var hashing: EventHashing<SwiftCryptography>
+
+    init(group: GroupID, seed: UInt64) {
+        self.group = group
+        var generator = SeededGenerator(seed: seed)
+        func make() -> SwiftCryptography.SigningKey {
+            let bytes = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            return SwiftCryptography().signingKey(seed: Bytes32(bytes) ?? .zero)
+        }
+        let (member, device) = (make(), make())
+        key = make()
+        let memberKey = MemberKey(cryptography.publicKey(of: member))
+        let deviceKey = DeviceKey(cryptography.publicKey(of: device))
+        var certificate = Certificate(
+            member: memberKey, device: deviceKey, key: cryptography.publicKey(of: key),
+            memberSignature: cryptography.sign(
+                Certificate.deviceStatement(member: memberKey, device: deviceKey), with: member), deviceSignature: [])
+        certificate.deviceSignature = cryptography.sign(certificate.logStatement(in: group), with: device)
+        self.certificate = certificate
+        id = certificate.logID(in: group, using: cryptography)
+        hashing = EventHashing(cryptography, group: group)
+    }
+
+    /// The event that follows `previous` in the log, signed unless told otherwise.
+    mutating func event(
+        after previous: Event?, parents: [Event] = [], _ text: String, signed: Bool = true,
+        change: (inout EventHeader) -> Void = { _ in }
+    ) -> Event {
+        let content = Array(text.utf8)
+        var header = EventHeader(
+            kind: .message, isSalted: false, log: id, sequence: (previous?.header.sequence ?? 0) + 1,
+            previous: previous.map { Backlink(id: $0.id, lamport: $0.header.lamport) },
+            parents: parents.map(\.reference).sorted(), contentLength: content.count,
+            commitment: hashing.commitment(salt: [], content: content),
+            extensions: previous == nil ? certificate.headerExtension[...] : [])
+        change(&header)
+        let bytes = header.encoded[...]
+        return Event(
+            id: hashing.id(timestamp: 1, header: bytes), timestamp: 1, header: header, headerBytes: bytes,
+            content: content[...], salt: nil,
+            signature: signed ? hashing.sign(timestamp: 1, header: bytes, with: key)[...] : nil)
+    }
+
+    /// A chain of events after `previous`.
+    mutating func chain(_ count: Int, after previous: Event? = nil, _ text: String) -> [Event] {
+        var events: [Event] = []
+        for number in 0..<count { events.append(event(after: events.last ?? previous, "\(text) \(number)")) }
+        return events
+    }
+}
+
+extension Devices {
+    @discardableResult
+    func ingest(_ events: [Event], into device: Int, group: GroupID) throws -> [EngineEffect] {
+        let before = devices[device].effects.count
+        try step(device, [.ingest(99, group: group, events.map { $0.message(in: group) })])
+        return Array(devices[device].effects[before...])
+    }
+
+    /// Connects two devices until nothing more is said, and hangs up.
+    func meet(_ a: Int, _ b: Int) throws {
+        let session = try connect(a, b)
+        try settle()
+        try disconnect(session)
+    }
+
+    func haveAgreed(_ device: Int) -> Bool {
+        devices[device].effects.contains {
+            if case .agreed = $0 { return true }
+            return false
+        }
+    }
+
+    func forks(_ device: Int) -> Int {
+        devices[device].effects.count {
+            if case .forked = $0 { return true }
+            return false
+        }
+    }
+}
