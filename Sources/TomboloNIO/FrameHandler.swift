@@ -24,14 +24,18 @@ final class FrameHandler: ChannelDuplexHandler {
     private var heldBackRead = false
     /// Payloads that did not get shorter lately: for a while the next ones are not tried.
     private var incompressible = 0
+    /// Kept when the peer has proved its key, or broken when the channel closes before.
+    private let established: EventLoopPromise<Void>?
     private var handshakeDeadline: Scheduled<Void>?
 
     init(
-        handler: any ConnectionHandler, counter: ByteCounter, peerCertificate: @escaping () -> NIOSSLCertificate?,
+        handler: any ConnectionHandler, counter: ByteCounter, established: EventLoopPromise<Void>?,
+        peerCertificate: @escaping () -> NIOSSLCertificate?,
         identify: @escaping (NIOSSLCertificate?) -> Connection?
     ) {
         self.handler = handler
         self.counter = counter
+        self.established = established
         self.peerCertificate = peerCertificate
         self.identify = identify
     }
@@ -46,6 +50,7 @@ final class FrameHandler: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         handshakeDeadline?.cancel()
         if let connection { handler.closed(connection) }
+        established?.fail(TransportError("the link closed before the peer had proved its key"))
         context.fireChannelInactive()
     }
 
@@ -55,6 +60,7 @@ final class FrameHandler: ChannelDuplexHandler {
             counter.endHandshake(sent: true)
             self.connection = connection
             handler.opened(connection)
+            established?.succeed()
         } else if let consumed = event as? BytesConsumed {
             waitingBytes -= consumed.count
             if heldBackRead, waitingBytes < Self.highWater / 2 {

@@ -37,7 +37,7 @@ public final class TCPTransport: Sendable {
             .childChannelInitializer { channel in
                 guard self.admitInbound(channel) else { return channel.close() }
                 return channel.eventLoop.makeCompletedFuture {
-                    try self.configure(channel, isServer: true, expecting: nil)
+                    try self.configure(channel, isServer: true, expecting: nil, established: nil)
                 }
             }
         do {
@@ -59,22 +59,25 @@ public final class TCPTransport: Sendable {
         return admitted
     }
 
-    /// Dials `host:port`. The connection is handed to the handler when the peer has proved its key.
+    /// Dials `host:port`. Returns when the peer has proved its key; the connection is handed to the handler.
     public func dial(_ address: String, expecting peer: DeviceKey) async throws {
         guard let (host, port) = Self.parse(address) else {
             throw TransportError("\(address) is not an address of the form host:port")
         }
+        let established = group.any().makePromise(of: Void.self)
         do {
             _ = try await ClientBootstrap(group: group)
                 .connectTimeout(.seconds(10))
                 .channelOption(.socketOption(.tcp_nodelay), value: 1)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try self.configure(channel, isServer: false, expecting: peer)
+                        try self.configure(channel, isServer: false, expecting: peer, established: established)
                     }
                 }
                 .connect(host: host, port: port).get()
+            try await established.futureResult.get()
         } catch {
+            established.fail(error)
             throw TransportError("cannot reach \(address): \(error)")
         }
     }
@@ -98,7 +101,9 @@ public final class TCPTransport: Sendable {
         for channel in channels { try? await channel.close().get() }
     }
 
-    private func configure(_ channel: any Channel, isServer: Bool, expecting expected: DeviceKey?) throws {
+    private func configure(
+        _ channel: any Channel, isServer: Bool, expecting expected: DeviceKey?, established: EventLoopPromise<Void>?
+    ) throws {
         let counter = ByteCounter()
         let box = CertificateBox()
         let verify: NIOSSLCustomVerificationCallback = { certificates, promise in
@@ -114,7 +119,8 @@ public final class TCPTransport: Sendable {
             : try NIOSSLClientHandler(context: clientContext, serverHostname: nil, customVerificationCallback: verify)
         let own = certificate.der
         let frames = FrameHandler(
-            handler: handler, counter: counter, peerCertificate: { box.certificate.withLock { $0 } }
+            handler: handler, counter: counter, established: established,
+            peerCertificate: { box.certificate.withLock { $0 } }
         ) { leaf in
             guard let leaf, let key = DeviceCertificate.deviceKey(of: leaf), let der = try? leaf.toDERBytes() else {
                 return nil
