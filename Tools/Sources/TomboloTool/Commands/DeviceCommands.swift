@@ -132,7 +132,7 @@ struct SyncRow: Codable {
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Listen for peers, and stay connected to those that are known, until stopped.")
+        abstract: "Listen for peers, and sync with whoever connects, until stopped.")
     @OptionGroup var options: DataOptions
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
