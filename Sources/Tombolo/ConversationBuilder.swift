@@ -102,12 +102,11 @@ public struct ConversationBuilder: Sendable {
         let key = cryptography.signingKey(seed: seed())
         let memberKey = MemberKey(cryptography.publicKey(of: member))
         let deviceKey = DeviceKey(cryptography.publicKey(of: device))
-        var certificate = Certificate(
-            member: memberKey, device: deviceKey, key: cryptography.publicKey(of: key),
-            memberSignature: cryptography.sign(
-                Certificate.deviceStatement(member: memberKey, device: deviceKey), with: member),
-            deviceSignature: [])
-        certificate.deviceSignature = cryptography.sign(certificate.logStatement(in: group), with: device)
+        let memberSignature = cryptography.sign(
+            Certificate.deviceStatement(member: memberKey, device: deviceKey), with: member)
+        let certificate = Certificate(
+            ofLogWithKey: key, in: group, member: memberKey, memberSignature: memberSignature, signedBy: device,
+            using: cryptography)
         return Author(
             key: key, log: certificate.logID(in: group, using: cryptography), certificate: certificate)
     }

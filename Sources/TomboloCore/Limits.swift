@@ -26,8 +26,6 @@ public enum Limits {
     static let endsPerLog = 64
     static let groupsPerSession = 1_024
     static let wantedRanges = 256
-    static let idsPerPayload = 1_536
-    static let recordsPerPeer = 65_536
     static let sessions = 256
     /// Agreements remembered per peer and group.
     public static let agreements = 2

@@ -87,11 +87,4 @@ public struct SQLiteReader {
                 """, arguments: [group.reference, Data(log.bytes)]
         ).map(Rows.event)
     }
-
-    /// For each log, how far a peer has said that it holds it.
-    public func acknowledged(by peer: DeviceKey) throws -> [Int64: UInt64] {
-        let rows = try Row.fetchAll(
-            db, sql: "SELECT log, sequence FROM acknowledged WHERE peer = ?", arguments: [Data(peer.bytes)])
-        return Dictionary(uniqueKeysWithValues: rows.map { ($0[0], UInt64($0[1] as Int64)) })
-    }
 }

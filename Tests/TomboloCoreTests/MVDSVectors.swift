@@ -4,17 +4,13 @@ import TomboloCrypto
 
 @Suite("MVDS wire format, against the reference implementation")
 struct MVDSWireVectors {
-    private func hex(_ bytes: some Sequence<UInt8>) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-
     @Test("every message has the reference's bytes and id, both ways")
     func messages() throws {
         let file = try Vectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
         #expect(!file.messages.isEmpty)
         for vector in file.messages {
             let message = vector.message
-            #expect(hex(message.encoded) == vector.wire, "\(vector.name)")
+            #expect(hexadecimal(message.encoded) == vector.wire, "\(vector.name)")
             #expect(message.id(using: SwiftCryptography()).description == vector.id, "\(vector.name)")
             let decoded = try Message(decoding: Vectors.bytes(vector.wire)[...])
             #expect(decoded == message, "\(vector.name)")
@@ -27,15 +23,16 @@ struct MVDSWireVectors {
         #expect(!file.payloads.isEmpty)
         for vector in file.payloads {
             let payload = try Payload(decoding: Vectors.bytes(vector.wire)[...])
-            #expect(payload.acks.map(hex) == vector.acks, "\(vector.name)")
-            #expect(payload.offers.map(hex) == vector.offers, "\(vector.name)")
-            #expect(payload.requests.map(hex) == vector.requests, "\(vector.name)")
+            #expect(payload.acks.map(hexadecimal) == vector.acks, "\(vector.name)")
+            #expect(payload.offers.map(hexadecimal) == vector.offers, "\(vector.name)")
+            #expect(payload.requests.map(hexadecimal) == vector.requests, "\(vector.name)")
             #expect(
                 payload.messages.map { $0.id(using: SwiftCryptography()).description } == vector.message_ids,
                 "\(vector.name)")
-            #expect(payload.groupOffers.map { hex($0.groupID) } == vector.group_offers.map(\.group_id))
-            #expect(payload.groupOffers.map { $0.messageIDs.map(hex) } == vector.group_offers.map(\.message_ids))
-            #expect(hex(payload.encoded) == vector.wire, "\(vector.name)")
+            #expect(payload.groupOffers.map { hexadecimal($0.groupID) } == vector.group_offers.map(\.group_id))
+            #expect(
+                payload.groupOffers.map { $0.messageIDs.map(hexadecimal) } == vector.group_offers.map(\.message_ids))
+            #expect(hexadecimal(payload.encoded) == vector.wire, "\(vector.name)")
         }
     }
 
@@ -50,17 +47,17 @@ struct MVDSWireVectors {
                 continue
             }
             let payload = try Payload(decoding: bytes)
-            #expect(payload.acks.map(hex) == vector.acks ?? [], "\(vector.name)")
-            #expect(payload.offers.map(hex) == vector.offers ?? [], "\(vector.name)")
-            #expect(payload.requests.map(hex) == vector.requests ?? [], "\(vector.name)")
+            #expect(payload.acks.map(hexadecimal) == vector.acks ?? [], "\(vector.name)")
+            #expect(payload.offers.map(hexadecimal) == vector.offers ?? [], "\(vector.name)")
+            #expect(payload.requests.map(hexadecimal) == vector.requests ?? [], "\(vector.name)")
             let messages = vector.messages ?? []
-            #expect(payload.messages.map { hex($0.groupID) } == messages.map(\.group_id), "\(vector.name)")
+            #expect(payload.messages.map { hexadecimal($0.groupID) } == messages.map(\.group_id), "\(vector.name)")
             #expect(payload.messages.map(\.timestamp) == messages.map(\.timestamp), "\(vector.name)")
-            #expect(payload.messages.map { hex($0.body) } == messages.map(\.body), "\(vector.name)")
+            #expect(payload.messages.map { hexadecimal($0.body) } == messages.map(\.body), "\(vector.name)")
             #expect(
                 payload.messages.map { $0.id(using: SwiftCryptography()).description } == messages.map(\.id),
                 "\(vector.name)")
-            #expect(hex(payload.encoded) == vector.reencoded ?? "", "\(vector.name)")
+            #expect(hexadecimal(payload.encoded) == vector.reencoded ?? "", "\(vector.name)")
         }
     }
 }

@@ -95,11 +95,9 @@ extension Engine {
         {
             return (key, log, certificate)
         }
-        var certificate = Certificate(
-            member: identity.member, device: identity.device, key: cryptography.publicKey(of: key),
-            memberSignature: identity.memberSignature, deviceSignature: [])
-        certificate.deviceSignature = cryptography.sign(
-            certificate.logStatement(in: record.id), with: identity.deviceKey)
+        let certificate = Certificate(
+            ofLogWithKey: key, in: record.id, member: identity.member, memberSignature: identity.memberSignature,
+            signedBy: identity.deviceKey, using: cryptography)
         let log = certificate.logID(in: record.id, using: cryptography)
         record.ownSeed = seed
         record.ownLog = log

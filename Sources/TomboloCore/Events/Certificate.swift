@@ -28,6 +28,17 @@ public struct Certificate: Hashable, Sendable {
         self.deviceSignature = deviceSignature
     }
 
+    /// The certificate of a conversation log, signed by the device that the member certified.
+    package init<Crypto: Cryptography>(
+        ofLogWithKey key: Crypto.SigningKey, in group: GroupID, member: MemberKey, memberSignature: [UInt8],
+        signedBy deviceKey: Crypto.SigningKey, using cryptography: Crypto
+    ) {
+        self.init(
+            member: member, device: DeviceKey(cryptography.publicKey(of: deviceKey)),
+            key: cryptography.publicKey(of: key), memberSignature: memberSignature, deviceSignature: [])
+        deviceSignature = cryptography.sign(logStatement(in: group), with: deviceKey)
+    }
+
     public init(decoding bytes: Bytes) throws(WireError) {
         guard bytes.count == Self.encodedLength else { throw .invalid("a certificate's length", offset: 0) }
         var reader = WireReader(bytes)

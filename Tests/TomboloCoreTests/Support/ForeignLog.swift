@@ -21,12 +21,11 @@ struct ForeignLog {
         key = make()
         let memberKey = MemberKey(cryptography.publicKey(of: member))
         let deviceKey = DeviceKey(cryptography.publicKey(of: device))
-        var certificate = Certificate(
-            member: memberKey, device: deviceKey, key: cryptography.publicKey(of: key),
-            memberSignature: cryptography.sign(
-                Certificate.deviceStatement(member: memberKey, device: deviceKey), with: member), deviceSignature: [])
-        certificate.deviceSignature = cryptography.sign(certificate.logStatement(in: group), with: device)
-        self.certificate = certificate
+        let memberSignature = cryptography.sign(
+            Certificate.deviceStatement(member: memberKey, device: deviceKey), with: member)
+        certificate = Certificate(
+            ofLogWithKey: key, in: group, member: memberKey, memberSignature: memberSignature, signedBy: device,
+            using: cryptography)
         id = certificate.logID(in: group, using: cryptography)
         hashing = EventHashing(cryptography, group: group)
     }

@@ -9,15 +9,7 @@ enum Vectors {
         return try JSONDecoder().decode(Content.self, from: data)
     }
 
-    static func bytes(_ hex: String) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var text = Substring(hex)
-        while text.count >= 2 {
-            bytes.append(UInt8(text.prefix(2), radix: 16) ?? 0)
-            text = text.dropFirst(2)
-        }
-        return bytes
-    }
+    static func bytes(_ hex: String) -> [UInt8] { bytesFromHexadecimal(hex) ?? [] }
 }
 
 struct MVDSVectorFile: Decodable {
