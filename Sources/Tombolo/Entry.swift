@@ -4,10 +4,11 @@ public import TomboloCore
 /// One delivered event, as an application sees it.
 public struct Entry: Sendable, Identifiable {
     public let id: EventID
-    /// Whose log it stands in.
-    public let log: LogID
+    /// Whose log it stands in; nil in a group of the mvds dialect, which does not say who speaks.
+    public let log: LogID?
+    /// Its number in the log, from 1; 0 where there is no log.
     public let sequence: UInt64
-    /// With `id`, the place in the order that everyone shows.
+    /// With `id`, the place in the order that everyone shows: Lamport time, in the mvds dialect seconds since 1970.
     public let lamport: UInt64
     public let timestamp: Date
     /// What it names: its causes.
@@ -30,6 +31,20 @@ public struct Entry: Sendable, Identifiable {
         type = opened?.type
         version = opened?.version ?? 0
         data = Data(opened?.data ?? content)
+    }
+
+    init(_ stored: StoredMessage) {
+        let message = stored.message
+        id = stored.id
+        log = nil
+        sequence = 0
+        lamport = UInt64(max(0, message.timestamp))
+        timestamp = Date(timeIntervalSince1970: Double(message.timestamp))
+        parents = (message.metadata?.parents ?? []).compactMap { EventID($0) }
+        let opened = ContentEnvelope.open(message.body)
+        type = opened?.type
+        version = opened?.version ?? 0
+        data = Data(opened?.data ?? message.body)
     }
 
     /// The content as a type of the application's, or nil if it is of another type.
@@ -55,8 +70,9 @@ public struct Change: Sendable {
 
 /// Something said that is not kept.
 public struct EphemeralMessage: Sendable {
-    public let log: LogID
-    /// The author's clock, milliseconds since 1970.
+    /// Nil in a group of the mvds dialect, which does not say who speaks.
+    public let log: LogID?
+    /// The author's clock, milliseconds since 1970; seconds in the mvds dialect.
     public let timestamp: Int64
     public let content: [UInt8]
 }

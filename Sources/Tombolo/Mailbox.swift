@@ -16,6 +16,7 @@ final class Mailbox: ConnectionHandler {
         var joining: [DeviceKey: Invitation] = [:]
         var watchers: [DeviceKey: AsyncStream<SessionNews>.Continuation] = [:]
         var traffic: [DeviceKey: Connection.Traffic] = [:]
+        var linkNews: LinkNews?
     }
 
     private let state = Mutex(State())
@@ -61,7 +62,7 @@ final class Mailbox: ConnectionHandler {
                 .linkOpened(
                     Link(
                         session: session, peer: connection.peer, isDialler: connection.isDialler,
-                        binding: connection.binding, invitation: invitation)))
+                        binding: connection.binding, dialect: connection.dialect, invitation: invitation)))
             return Self.schedule(&state)
         }
         if mustDrain { drain() }
@@ -88,8 +89,18 @@ final class Mailbox: ConnectionHandler {
             return (Self.schedule(&state), state.watchers[connection.peer])
         }
         watcher?.yield(.closed(nil))
+        tellLinkNews()
         if mustDrain { drain() }
     }
+
+    /// For one waiter: the latest caller.
+    func linkNews() -> LinkNews {
+        let news = LinkNews()
+        state.withLock { $0.linkNews = news }
+        return news
+    }
+
+    func tellLinkNews() { state.withLock { $0.linkNews }?.tell() }
 
     func connection(_ session: SessionID) -> Connection? { state.withLock { $0.connections[session] } }
     var connectedPeers: [DeviceKey] { state.withLock { $0.connections.values.map(\.peer).sorted() } }

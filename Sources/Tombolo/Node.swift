@@ -12,8 +12,10 @@ import TomboloSQLite
 public final class Node: Sendable {
     let replica: Replica
     let storage: SQLiteStorage
-    private let mailbox: Mailbox
-    private let transport: TCPTransport
+    let mailbox: Mailbox
+    let transport: TCPTransport
+    let mvdsTransport: MVDSTransport
+    let logger: Logger
     private let addresses = Mutex<[String]>([])
     public let device: DeviceKey
     public let member: MemberKey
@@ -40,18 +42,20 @@ public final class Node: Sendable {
         guard let seed = seed.flatMap({ Bytes32($0) }) else { throw StoreError(.corrupt, "the device has no key") }
         let transport = try TCPTransport(deviceSeed: seed, handler: mailbox)
         return Node(
-            replica: replica, storage: storage, mailbox: mailbox, transport: transport, device: await replica.device,
-            member: await replica.member)
+            replica: replica, storage: storage, mailbox: mailbox, transport: transport, logger: logger,
+            device: await replica.device, member: await replica.member)
     }
 
     private init(
-        replica: Replica, storage: SQLiteStorage, mailbox: Mailbox, transport: TCPTransport, device: DeviceKey,
-        member: MemberKey
+        replica: Replica, storage: SQLiteStorage, mailbox: Mailbox, transport: TCPTransport, logger: Logger,
+        device: DeviceKey, member: MemberKey
     ) {
         self.replica = replica
         self.storage = storage
         self.mailbox = mailbox
         self.transport = transport
+        self.logger = logger
+        mvdsTransport = MVDSTransport(handler: mailbox)
         self.device = device
         self.member = member
     }
@@ -111,6 +115,7 @@ public final class Node: Sendable {
         }
         mailbox.post([.addPeer(device, addresses: [address])])
         await replica.drain()
+        mailbox.tellLinkNews()
     }
 
     public var peers: [PeerRecord] { get throws { try storage.read { try $0.peers() } } }
@@ -125,7 +130,10 @@ public final class Node: Sendable {
     public func sync(with peer: DeviceKey, at address: String, timeout: Duration = .seconds(600)) async throws
         -> SyncReport
     {
-        try await sync(with: peer, at: address, joining: nil, timeout: timeout)
+        if try peers.contains(where: { $0.device == peer && $0.dialect == .mvds }) {
+            return try await syncMVDS(with: peer, at: address, timeout: timeout)
+        }
+        return try await sync(with: peer, at: address, joining: nil, timeout: timeout)
     }
 
     private func sync(
@@ -168,6 +176,7 @@ public final class Node: Sendable {
     /// Stops listening, closes all links and syncs the store to disk.
     public func close() async throws {
         await transport.stopListening()
+        await mvdsTransport.stopListening()
         mailbox.closeAll()
         await replica.close()
         _ = try storage.write(isDurable: true) { try $0.setValue([1], forKey: "clean") }

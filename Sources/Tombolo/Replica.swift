@@ -157,7 +157,7 @@ extension EngineInput {
     /// Whether it makes events of this device's own, which are synced to disk before they leave (law 1).
     fileprivate var isOwnWriting: Bool {
         switch self {
-        case .append, .broadcast, .ingest, .createGroup, .invite: true
+        case .append, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite: true
         case .linkOpened, .payloadReceived, .linkClosed, .addPeer, .timePassed: false
         }
     }

@@ -7,6 +7,8 @@ public struct SyncGroup: Sendable, Identifiable {
     public let id: GroupID
     /// What its creator called it.
     public let name: String
+    /// Tombolo's own, or the one that other MVDS peers speak.
+    public var dialect: Dialect { record.dialect }
     let node: Node
     let record: GroupRecord
 
@@ -68,7 +70,12 @@ public struct SyncGroup: Sendable, Identifiable {
     /// The changes that are there now, at most `limit`.
     public func changes(after bookmark: Bookmark, limit: Int) throws -> [Change] {
         try node.storage.read { reader in
-            try reader.changes(after: bookmark.number, of: record, limit: limit).map { number, stored in
+            if dialect == .mvds {
+                return try reader.messageChanges(after: bookmark.number, of: record, limit: limit).map {
+                    Change(entry: Entry($1), bookmark: Bookmark(number: $0))
+                }
+            }
+            return try reader.changes(after: bookmark.number, of: record, limit: limit).map { number, stored in
                 Change(entry: Entry(stored.event), bookmark: Bookmark(number: number))
             }
         }
@@ -77,7 +84,11 @@ public struct SyncGroup: Sendable, Identifiable {
     /// Delivered entries in the order that everyone shows: the latest `limit` before an entry, or the latest of all.
     public func timeline(before entry: Entry? = nil, limit: Int) throws -> [Entry] {
         try node.storage.read { reader in
-            try reader.timeline(of: record, before: entry.map { ($0.lamport, $0.id) }, limit: limit)
+            if dialect == .mvds {
+                let place = entry.map { (Int64(clamping: $0.lamport), $0.id) }
+                return try reader.messageTimeline(of: record, before: place, limit: limit).map { Entry($0) }
+            }
+            return try reader.timeline(of: record, before: entry.map { ($0.lamport, $0.id) }, limit: limit)
                 .filter { $0.event.header.kind == .message }.map { Entry($0.event) }
         }
     }
@@ -90,6 +101,11 @@ public struct SyncGroup: Sendable, Identifiable {
     public var status: GroupStatus {
         get throws {
             try node.storage.read { reader in
+                if dialect == .mvds {
+                    let held = try reader.messageCount(of: record)
+                    let waiting = try reader.messageCount(of: record, status: .waiting)
+                    return GroupStatus(held: held, delivered: held - waiting, waiting: waiting, logs: 0)
+                }
                 let logs = try reader.logs(of: record)
                 return GroupStatus(
                     held: try reader.count(of: record), delivered: try reader.count(of: record, status: .delivered),
@@ -111,6 +127,7 @@ public struct SyncGroup: Sendable, Identifiable {
     /// A digest over everything that is known of the group: equal digests, equal knowledge.
     public var digest: String {
         get throws {
+            if dialect == .mvds { return try messageDigest }
             let logs = try node.storage.read { try $0.logs(of: record) }
             return GroupDigest.root(of: logs).description
         }

@@ -16,6 +16,7 @@ extension SyncGroup {
     ///
     /// - Returns: what is wrong, a sentence each; empty if nothing is. At most 100.
     public func verify() throws -> [String] {
+        if dialect == .mvds { return try verifyMessages() }
         var problems = try node.storage.integrityProblems()
         var verifier = StoreVerifier(group: id)
         try node.storage.read { reader in

@@ -27,6 +27,16 @@ public enum Limits {
     static let groupsPerSession = 1_024
     static let wantedRanges = 256
     static let sessions = 256
+    /// Bytes of a message's body in the mvds dialect.
+    public static let mvdsBody = 1 << 20
+    /// Bytes of a payload from a peer that speaks MVDS alone: the reference sends them without bound.
+    public static let mvdsFrame = 32 << 20
+    /// Requests outstanding towards one peer: further offers are passed over until some are answered.
+    static let recordRequests = 65_536
+    /// Messages that a peer can ask for again at once.
+    static let recordAnswers = 1_024
+    /// Sends of one request; the peer's next offer begins again.
+    static let requestSends = 10
     /// Agreements remembered per peer and group.
     public static let agreements = 2
 }

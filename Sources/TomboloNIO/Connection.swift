@@ -1,18 +1,22 @@
 import NIOCore
 public import TomboloCore
 
-/// One TLS connection to a peer whose device key is known.
+/// One connection to a peer: over TLS with its device key proved, or plain to one that speaks MVDS alone.
 public final class Connection: Sendable {
     public let peer: DeviceKey
     public let isDialler: Bool
     public let binding: Bytes32
+    public let dialect: Dialect
     private let channel: any Channel
     private let counter: ByteCounter
 
-    init(peer: DeviceKey, isDialler: Bool, binding: Bytes32, channel: any Channel, counter: ByteCounter) {
+    init(
+        peer: DeviceKey, isDialler: Bool, binding: Bytes32, dialect: Dialect, channel: any Channel, counter: ByteCounter
+    ) {
         self.peer = peer
         self.isDialler = isDialler
         self.binding = binding
+        self.dialect = dialect
         self.channel = channel
         self.counter = counter
     }

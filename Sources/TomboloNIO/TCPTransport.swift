@@ -127,7 +127,7 @@ public final class TCPTransport: Sendable {
             }
             let binding = DeviceCertificate.binding(dialler: isServer ? der : own, listener: isServer ? own : der)
             return Connection(
-                peer: key, isDialler: !isServer, binding: binding, channel: channel, counter: counter)
+                peer: key, isDialler: !isServer, binding: binding, dialect: .native, channel: channel, counter: counter)
         }
         try channel.pipeline.syncOperations.addHandlers([CountingHandler(counter), tls, frames])
     }

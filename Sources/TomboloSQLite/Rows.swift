@@ -50,10 +50,30 @@ enum Rows {
         }
     }
 
+    /// `SELECT * FROM message`.
+    static func message(_ row: Row) throws -> StoredMessage {
+        let ordinal: Int64 = row[0]
+        guard let id = EventID(row[5] as Data), let status = EventStatus(rawValue: row[4]),
+            let message = try? Message(decoding: Array(row[6] as Data)[...])
+        else { throw damaged("message number \(ordinal)") }
+        return StoredMessage(ordinal: ordinal, group: row[1], status: status, id: id, message: message)
+    }
+
+    /// `SELECT * FROM record`.
+    static func record(_ row: Row) throws -> SyncRecord {
+        guard let peer = DeviceKey(row[0] as Data), let id = EventID(row[1] as Data),
+            let kind = SyncRecord.Kind(rawValue: row[2])
+        else { throw damaged("a record") }
+        return SyncRecord(
+            kind, of: id, with: peer, isOwn: row[3], sendCount: row[4], nextSend: UInt64(max(0, row[5] as Int64)))
+    }
+
     static func peer(_ row: Row) throws -> PeerRecord {
         guard let device = DeviceKey(row["device"] as Data) else { throw damaged("a peer") }
         let addresses = (row["addresses"] as String).split(separator: "\n").map(String.init)
-        return PeerRecord(device: device, addresses: addresses, incarnation: Array(row["incarnation"] as Data))
+        guard let dialect = Dialect(rawValue: row["dialect"]) else { throw damaged("peer \(device)") }
+        return PeerRecord(
+            device: device, dialect: dialect, addresses: addresses, incarnation: Array(row["incarnation"] as Data))
     }
 
     static func invitation(_ row: Row) throws -> InvitationRecord {

@@ -23,6 +23,67 @@ public struct SQLiteReader {
         try Row.fetchAll(db, sql: "SELECT * FROM peer ORDER BY device").map(Rows.peer)
     }
 
+    public func sharers(of group: GroupRecord) throws -> [DeviceKey] {
+        try Data.fetchAll(db, sql: "SELECT peer FROM sharing WHERE replica = ?", arguments: [group.reference])
+            .compactMap { DeviceKey($0) }
+    }
+
+    // MARK: Groups of the mvds dialect
+
+    /// Delivered messages in the order of delivery, each with its number in the change log.
+    public func messageChanges(
+        after number: Int64, of group: GroupRecord, limit: Int
+    ) throws -> [(Int64, StoredMessage)] {
+        try Row.fetchAll(
+            db,
+            sql: """
+                SELECT message.*, change.number FROM change JOIN message ON message.ordinal = change.event
+                WHERE change.number > ? AND change.replica = ? ORDER BY change.number LIMIT ?
+                """, arguments: [number, group.reference, limit]
+        ).map { ($0[7], try Rows.message($0)) }
+    }
+
+    /// Delivered messages below a place in the order of (timestamp, id), the latest `limit` of them, ascending.
+    public func messageTimeline(
+        of group: GroupRecord, before place: (timestamp: Int64, id: EventID)?, limit: Int
+    ) throws -> [StoredMessage] {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT * FROM message WHERE replica = ? AND timestamp <= ? AND status = 1
+                ORDER BY timestamp DESC, prefix DESC, id DESC
+                """, arguments: [group.reference, place?.timestamp ?? .max])
+        var messages: [StoredMessage] = []
+        while messages.count < limit, let row = try rows.next() {
+            let stored = try Rows.message(row)
+            if let place, (stored.message.timestamp, stored.id) >= place { continue }
+            messages.append(stored)
+        }
+        return messages.reversed()
+    }
+
+    /// All messages of a group in the order of arrival, `limit` after an ordinal.
+    public func messages(of group: GroupRecord, after ordinal: Int64, limit: Int) throws -> [StoredMessage] {
+        try Row.fetchAll(
+            db, sql: "SELECT * FROM message WHERE replica = ? AND ordinal > ? ORDER BY ordinal LIMIT ?",
+            arguments: [group.reference, ordinal, limit]
+        ).map(Rows.message)
+    }
+
+    public func messageCount(of group: GroupRecord, status: EventStatus? = nil) throws -> Int {
+        let filter = status.map { " AND status = \($0.rawValue)" } ?? ""
+        return try Int.fetchOne(
+            db, sql: "SELECT count(*) FROM message WHERE replica = ?\(filter)", arguments: [group.reference]) ?? 0
+    }
+
+    /// Records outstanding towards a peer.
+    public func recordCount(with peer: DeviceKey) throws -> Int {
+        try Int.fetchOne(
+            db, sql: "SELECT count(*) FROM record WHERE peer = ?", arguments: [Data(peer.bytes)]) ?? 0
+    }
+
+    // MARK: Native groups
+
     /// Delivered events in the order of delivery, each with its number in the change log.
     public func changes(after number: Int64, of group: GroupRecord, limit: Int) throws -> [(Int64, StoredEvent)] {
         try Row.fetchAll(

@@ -4,15 +4,15 @@ import TomboloCore
 
 /// One transaction of a ``SQLiteStorage``, as the engine sees it.
 final class SQLiteTransaction: EventStore {
-    private let db: Database
+    let db: Database
 
     init(_ db: Database) { self.db = db }
 
-    private func run<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
+    func run<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do { return try body() } catch { throw .from(error) }
     }
 
-    private func execute(_ sql: String, _ arguments: StatementArguments) throws {
+    func execute(_ sql: String, _ arguments: StatementArguments) throws {
         try db.cachedStatement(sql: sql).execute(arguments: arguments)
     }
 
@@ -218,8 +218,11 @@ final class SQLiteTransaction: EventStore {
     func put(_ peer: PeerRecord) throws(StoreError) {
         try run {
             try execute(
-                "INSERT OR REPLACE INTO peer VALUES (?, ?, ?)",
-                [Data(peer.device.bytes), peer.addresses.joined(separator: "\n"), Data(peer.incarnation)])
+                "INSERT OR REPLACE INTO peer VALUES (?, ?, ?, ?)",
+                [
+                    Data(peer.device.bytes), peer.addresses.joined(separator: "\n"), Data(peer.incarnation),
+                    Int64(peer.dialect.rawValue),
+                ])
         }
     }
 

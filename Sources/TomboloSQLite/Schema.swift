@@ -48,6 +48,25 @@ enum Schema {
                         usedBy BLOB) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("2: groups of the mvds dialect") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE message (
+                        ordinal INTEGER PRIMARY KEY, replica INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+                        prefix INTEGER NOT NULL, status INTEGER NOT NULL, id BLOB NOT NULL, message BLOB NOT NULL);
+                    CREATE INDEX messagePrefix ON message (prefix);
+                    CREATE INDEX messageOrder ON message (replica, timestamp, prefix);
+                    CREATE TABLE messageHead (replica INTEGER PRIMARY KEY, ids BLOB NOT NULL);
+                    CREATE TABLE sharing (replica INTEGER NOT NULL, peer BLOB NOT NULL, PRIMARY KEY (replica, peer))
+                        WITHOUT ROWID;
+                    CREATE TABLE record (
+                        peer BLOB NOT NULL, id BLOB NOT NULL, kind INTEGER NOT NULL, isOwn INTEGER NOT NULL,
+                        sendCount INTEGER NOT NULL, nextSend INTEGER NOT NULL, PRIMARY KEY (peer, id)) WITHOUT ROWID;
+                    CREATE INDEX recordDue ON record (peer, nextSend);
+                    CREATE INDEX recordMessage ON record (id);
+                    ALTER TABLE peer ADD COLUMN dialect INTEGER NOT NULL DEFAULT 0;
+                    """)
+        }
         return migrator
     }
 }

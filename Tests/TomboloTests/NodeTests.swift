@@ -85,4 +85,35 @@ struct NodeTests {
             try await node.close()
         }
     }
+
+    @Test(
+        "two nodes exchange a group of the mvds dialect over plain TCP, each message once, with nothing left outstanding"
+    )
+    func plainMVDS() async throws {
+        try await withDirectory { root in
+            let a = try await Node.open(at: root.appendingPathComponent("a"))
+            let b = try await Node.open(at: root.appendingPathComponent("b"))
+            let talk = try await a.createMVDSGroup(named: "talk")
+            let same = try await b.createMVDSGroup(named: "talk", id: talk.id)
+            // a knows b by the host that it comes from.
+            try await a.addMVDSPeer(at: "127.0.0.1:1", sharing: talk)
+            let port = try await a.listenMVDS()
+            let peer = try await b.addMVDSPeer(at: "127.0.0.1:\(port)", sharing: same)
+            for number in 0..<50 {
+                try await talk.send(bytes: Data("a \(number)".utf8))
+                try await same.send(bytes: Data("b \(number)".utf8))
+            }
+            try await talk.send(bytes: Data(repeating: 7, count: 65_536))
+            let report = try await b.sync(with: peer, at: "127.0.0.1:\(port)")
+            #expect(report.groups == [talk.id])
+            #expect(try talk.status.delivered == 101)
+            #expect(try talk.digest == same.digest)
+            #expect(try talk.verify().isEmpty && same.verify().isEmpty)
+            #expect(try same.changes(after: .start, limit: 200).count == 101)
+            let order = try same.timeline(limit: 200).map(\.id)
+            #expect(try talk.timeline(limit: 200).map(\.id) == order)
+            try await a.close()
+            try await b.close()
+        }
+    }
 }

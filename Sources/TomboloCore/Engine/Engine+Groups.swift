@@ -21,8 +21,10 @@ extension Engine {
         for session in sessions.indices { introduce(group: groups.count - 1, toSession: session) }
     }
 
-    mutating func addPeer(_ device: DeviceKey, addresses: [String], _ store: any EventStore) throws(StoreError) {
-        var peer = peers[device] ?? PeerRecord(device: device)
+    mutating func addPeer(
+        _ device: DeviceKey, dialect: Dialect = .native, addresses: [String], _ store: any EventStore
+    ) throws(StoreError) {
+        var peer = peers[device] ?? PeerRecord(device: device, dialect: dialect)
         for address in addresses where !peer.addresses.contains(address) { peer.addresses.append(address) }
         guard peer != peers[device] else { return }
         peers[device] = peer
@@ -32,7 +34,9 @@ extension Engine {
     mutating func invite(
         _ request: RequestID, _ group: GroupID, addresses: [String], expiry: UInt64, _ store: any EventStore
     ) throws(StoreError) {
-        guard groupIndex(group) != nil else { return effects.append(.failed(request, .unknownGroup(group))) }
+        guard groupIndex(group) != nil else {
+            return effects.append(.failed(request, mvdsIndex(group) == nil ? .unknownGroup(group) : .notNative(group)))
+        }
         let invitation = Invitation(
             group: group, inviter: identity.device, secret: .random(16, using: &generator), expiry: expiry,
             addresses: addresses)
@@ -47,10 +51,11 @@ extension Engine {
         _ request: RequestID, _ group: GroupID, _ kind: EventKind, _ content: [UInt8], _ expiry: UInt64?,
         _ store: any EventStore
     ) throws(StoreError) {
-        guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         guard content.count <= Limits.content else {
             return effects.append(.failed(request, .contentTooLarge(limit: Limits.content)))
         }
+        if let index = mvdsIndex(group) { return try appendMessage(request, index, content, store) }
+        guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         // One event names at most 16 heads: more are merged first, by events of their own.
         while groups[index].heads.count > Limits.references + 1 {
             try write(.merge, content: [], expiry: nil, group: index, store)
@@ -110,6 +115,7 @@ extension Engine {
     mutating func ingest(
         _ request: RequestID, _ group: GroupID, _ messages: [Message], _ store: any EventStore
     ) throws(StoreError) {
+        if let index = mvdsIndex(group) { return try ingestMessages(request, index, messages, store) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         var events: [Event] = []
         events.reserveCapacity(messages.count)
@@ -127,10 +133,11 @@ extension Engine {
     mutating func broadcast(
         _ request: RequestID, _ group: GroupID, _ content: [UInt8], _ store: any EventStore
     ) throws(StoreError) {
-        guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         guard content.count <= Limits.ephemeralContent else {
             return effects.append(.failed(request, .contentTooLarge(limit: Limits.ephemeralContent)))
         }
+        if let index = mvdsIndex(group) { return broadcastMessage(request, index, content) }
+        guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         // Receivers know the key by the log's first event: an empty merge begins a log that has none.
         let (key, log, _) = try ownLog(group: index, store)
         if groups[index].frontier.index(of: log) == nil {

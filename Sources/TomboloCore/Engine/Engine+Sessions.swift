@@ -6,11 +6,14 @@ extension Engine {
         }
         var session = Session<Crypto>(link, isTrusted: peers[link.peer] != nil || link.isDialler)
         if link.isDialler, peers[link.peer] == nil { try addPeer(link.peer, addresses: [], store) }
-        session.groups = groups.indices.prefix(Limits.groupsPerSession).map { GroupSession(group: $0) }
+        if link.dialect == .native {
+            session.groups = groups.indices.prefix(Limits.groupsPerSession).map { GroupSession(group: $0) }
+        }
         sessions.append(session)
         sessions.sort { $0.link.session < $1.link.session }
-        guard let index = sessionIndex(link.session), session.isTrusted else { return }
-        try greet(index, store)
+        guard let index = sessionIndex(link.session) else { return }
+        try restartRecords(index, store)
+        if link.dialect == .native, session.isTrusted { try greet(index, store) }
     }
 
     func sessionIndex(_ id: SessionID) -> Int? { sessions.firstIndex { $0.link.session == id } }
@@ -63,7 +66,9 @@ extension Engine {
 
     /// A group that was made or joined while the session was open.
     mutating func introduce(group: Int, toSession index: Int) {
-        guard sessions[index].groups.count < Limits.groupsPerSession else { return }
+        guard sessions[index].link.dialect == .native, sessions[index].groups.count < Limits.groupsPerSession else {
+            return
+        }
         sessions[index].groups.append(GroupSession(group: group))
     }
 
@@ -98,6 +103,7 @@ extension Engine {
     }
 
     private mutating func receive(_ payload: Payload, _ index: Int, _ store: any EventStore) throws {
+        if sessions[index].link.dialect == .mvds { return try receiveRecords(payload, session: index, store) }
         if !sessions[index].hasHeardHello {
             guard let hello = payload.hello, hello.version == 1, hello.incarnation.count == 16 else {
                 throw EngineError.protocolViolation("it does not begin with a hello of version 1")
@@ -120,6 +126,7 @@ extension Engine {
         }
         if payload.groups.contains(where: { $0.tag != nil }) { announceReadiness(index) }
         try receivePlain(payload.messages, session: index, store)
+        if sessions[index].isTrusted { try receiveRecords(payload, session: index, store) }
     }
 
     private mutating func noteIncarnation(

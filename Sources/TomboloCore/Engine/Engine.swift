@@ -11,6 +11,9 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     let identity: Identity<Crypto>
     let incarnation: [UInt8]
     var groups: [GroupReplica<Crypto>] = []
+    /// Groups of the mvds dialect.
+    var mvdsGroups: [MVDSReplica] = []
+    let recordMode: RecordMode
     /// In ascending order of their ids.
     var sessions: [Session<Crypto>] = []
     var peers: [DeviceKey: PeerRecord] = [:]
@@ -22,10 +25,12 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     ///
     /// Reads groups, the states of their logs and their heads: nothing that grows with the number of events.
     ///
-    /// - Parameter beginsIncarnation: whether received data may have been lost since the last time (law 1).
+    /// - Parameters:
+    ///   - beginsIncarnation: whether received data may have been lost since the last time (law 1).
+    ///   - recordMode: how messages of the mvds dialect are brought to peers.
     public init(
         opening store: any EventStore, cryptography: Crypto, generator: any RandomNumberGenerator & Sendable,
-        beginsIncarnation: Bool
+        beginsIncarnation: Bool, recordMode: RecordMode = .byCost
     ) throws(StoreError) {
         // Everything that can fail comes before the first stored property is set.
         var generator = generator
@@ -43,13 +48,21 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         var peers: [DeviceKey: PeerRecord] = [:]
         for peer in try store.peers() { peers[peer.device] = peer }
         var groups: [GroupReplica<Crypto>] = []
-        for record in try store.groups() { groups.append(try Self.open(record, store, cryptography)) }
+        var mvdsGroups: [MVDSReplica] = []
+        for record in try store.groups() {
+            switch record.dialect {
+            case .native: groups.append(try Self.open(record, store, cryptography))
+            case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0))
+            }
+        }
         self.cryptography = cryptography
         self.generator = generator
         self.identity = identity
         self.incarnation = incarnation
         self.peers = peers
         self.groups = groups
+        self.mvdsGroups = mvdsGroups
+        self.recordMode = recordMode
     }
 
     static func open(
@@ -70,7 +83,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
 
     public var device: DeviceKey { identity.device }
     public var member: MemberKey { identity.member }
-    public var groupRecords: [GroupRecord] { groups.map(\.record) }
 
     /// Takes everything that happened, in this order.
     ///
@@ -84,7 +96,11 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         self.now = now
         for input in inputs { try take(input, store) }
         for index in groups.indices { try saveLogs(index, store) }
-        for index in sessions.indices { try advance(index, store) }
+        try deliverOverdue(store)
+        for index in sessions.indices {
+            try advance(index, store)
+            try sendRecords(index, store)
+        }
         sessions.removeAll { $0.isClosed }
         defer { effects = [] }
         return effects
@@ -100,16 +116,23 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         case .broadcast(let request, let group, let content): try broadcast(request, group, content, store)
         case .ingest(let request, let group, let messages): try ingest(request, group, messages, store)
         case .createGroup(let request, let name): try createGroup(request, name: name, store)
+        case .createMVDSGroup(let request, let id, let name):
+            try createMVDSGroup(request, id, name: name, store)
+        case .share(let request, let group, let peer): try share(request, group, with: peer, store)
         case .invite(let request, let group, let addresses, let expiry):
             try invite(request, group, addresses: addresses, expiry: expiry, store)
-        case .addPeer(let device, let addresses): try addPeer(device, addresses: addresses, store)
+        case .addPeer(let device, let dialect, let addresses):
+            try addPeer(device, dialect: dialect, addresses: addresses, store)
         case .timePassed: break
         }
     }
 
     /// When to call `process` again although nothing happens, in milliseconds since 1970; nil for never.
     public var nextWake: UInt64? {
-        sessions.flatMap { $0.groups.compactMap(\.nextWake) }.min()
+        let wakes =
+            sessions.flatMap { session in session.groups.compactMap(\.nextWake) + [session.records.nextWake] }
+            + mvdsGroups.map { $0.waiting.map(\.deadline).min() }
+        return wakes.compactMap(\.self).min()
     }
 
     func groupIndex(_ id: GroupID) -> Int? { groups.firstIndex { $0.id == id } }

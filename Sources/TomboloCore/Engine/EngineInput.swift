@@ -13,14 +13,20 @@ public struct Link: Hashable, Sendable {
     public var isDialler: Bool
     /// 32 bytes that both sides of this link know and that no other link has (protocol §4).
     public var binding: Bytes32
+    /// What is spoken: a peer of the mvds dialect knows nothing of sessions, and says no hello.
+    public var dialect: Dialect
     /// What to join with, when an invitation was dialled.
     public var invitation: Invitation?
 
-    public init(session: SessionID, peer: DeviceKey, isDialler: Bool, binding: Bytes32, invitation: Invitation? = nil) {
+    public init(
+        session: SessionID, peer: DeviceKey, isDialler: Bool, binding: Bytes32, dialect: Dialect = .native,
+        invitation: Invitation? = nil
+    ) {
         self.session = session
         self.peer = peer
         self.isDialler = isDialler
         self.binding = binding
+        self.dialect = dialect
         self.invitation = invitation
     }
 }
@@ -40,9 +46,13 @@ public enum EngineInput: Sendable {
     /// Events that come from elsewhere than a link: an import.
     case ingest(RequestID, group: GroupID, [Message])
     case createGroup(RequestID, name: String)
+    /// A group of the mvds dialect; its id is chosen at random if none is given.
+    case createMVDSGroup(RequestID, GroupID?, name: String)
+    /// Shares a group of the mvds dialect with a peer.
+    case share(RequestID, group: GroupID, with: DeviceKey)
     case invite(RequestID, group: GroupID, addresses: [String], expiry: UInt64)
     /// Remembers a device as a peer, and where to reach it.
-    case addPeer(DeviceKey, addresses: [String])
+    case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
     /// Nothing but that time has moved.
     case timePassed
 }
@@ -59,7 +69,8 @@ public enum EngineEffect: Sendable {
     case failed(RequestID, EngineError)
     /// There is something new in the group's change log.
     case changed(GroupID)
-    case receivedEphemeral(GroupID, from: LogID, timestamp: Int64, content: [UInt8])
+    /// In the mvds dialect, which does not say who speaks, `from` is nil and the timestamp in seconds.
+    case receivedEphemeral(GroupID, from: LogID?, timestamp: Int64, content: [UInt8])
     /// Two different events of one log with one sequence: both are held.
     case forked(GroupID, EventID, EventID)
     /// A group was joined over this session.
@@ -79,6 +90,11 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case protocolViolation(String)
     case invitationRefused(String)
     case tooManySessions
+    case groupExists(GroupID)
+    /// What was asked is for groups of the mvds dialect.
+    case notMVDS(GroupID)
+    /// What was asked is for native groups.
+    case notNative(GroupID)
 
     public var description: String {
         switch self {
@@ -88,6 +104,9 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
         case .protocolViolation(let what): "the peer does not follow the protocol: \(what)"
         case .invitationRefused(let why): "the invitation was refused: \(why)"
         case .tooManySessions: "too many links are open: close one first"
+        case .groupExists(let id): "there is a group \(id) here already"
+        case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
+        case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"
         }
     }
 }

@@ -11,6 +11,8 @@ struct Session<Crypto: Cryptography>: Sendable {
     var groups: [GroupSession<Crypto>] = []
     /// Tags that the peer has shown and that no group of ours has (yet).
     var unmatched: [(number: UInt64, tag: Bytes, root: Bytes32, since: [UInt64])] = []
+    /// Records of groups of the mvds dialect.
+    var records = RecordSession()
     /// Bytes of windows that the peer takes at once.
     var windowLimit = Limits.window
 
@@ -18,6 +20,9 @@ struct Session<Crypto: Cryptography>: Sendable {
         self.link = link
         self.isTrusted = isTrusted
     }
+
+    /// Whether records may be sent: a peer of Tombolo's own must have said hello.
+    var sendsRecords: Bool { !isClosed && (link.dialect == .mvds || hasHeardHello && hasGreeted) }
 }
 
 /// What a session knows about one group that both sides may have.

@@ -22,6 +22,7 @@ public final class MemoryStore: EventStore {
     private var peerTable: [DeviceKey: PeerRecord] = [:]
     private var agreementTable: [DeviceKey: [Int64: [Agreement]]] = [:]
     private var acknowledged: [DeviceKey: [Int64: UInt64]] = [:]
+    var mvds = MemoryRecords()
     private var invitations: [[UInt8]: InvitationRecord] = [:]
 
     public init() {}

@@ -97,20 +97,19 @@ public struct Agreement: Hashable, Sendable {
 
 /// Another device that this one exchanges payloads with.
 public struct PeerRecord: Hashable, Sendable {
+    /// The device's key; of a peer that speaks MVDS alone, and so has none, a hash of its address.
     public var device: DeviceKey
+    public var dialect: Dialect
     /// Where it was last known to be reached, `host:port`.
     public var addresses: [String]
     /// 16 bytes, once it has said hello.
     public var incarnation: [UInt8]
 
-    public init(device: DeviceKey, addresses: [String] = []) {
+    public init(
+        device: DeviceKey, dialect: Dialect = .native, addresses: [String] = [], incarnation: [UInt8] = []
+    ) {
         self.device = device
-        self.addresses = addresses
-        incarnation = []
-    }
-
-    public init(device: DeviceKey, addresses: [String], incarnation: [UInt8]) {
-        self.device = device
+        self.dialect = dialect
         self.addresses = addresses
         self.incarnation = incarnation
     }

@@ -40,14 +40,46 @@ struct Peer: AsyncParsableCommand {
         abstract: "Other devices that this one exchanges payloads with.", subcommands: [Add.self, List.self])
 
     struct Add: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Remember a device and where to reach it.")
+        static let configuration = CommandConfiguration(
+            abstract: "Remember a device and where to reach it.",
+            usage: """
+                tombolo peer add KEY HOST:PORT
+                tombolo peer add --mvds HOST:PORT [--group GROUP]
+                """,
+            discussion: """
+                With --mvds, the peer speaks MVDS alone, over plain TCP: four bytes of length, big endian, then a \
+                payload, both ways. It is given one group of the mvds dialect (`tombolo group create NAME --mvds`). \
+                Nothing proves who answers at the address, and nothing hides what is said.
+                """)
         @OptionGroup var options: DataOptions
-        @Argument(help: "The device's key: 64 hexadecimal digits, as `tombolo id` prints it.") var device: String
-        @Argument(help: "Where it listens: host:port.") var address: String
+        @Argument(help: "The device's key: 64 hexadecimal digits, as `tombolo id` prints it.") var device: String?
+        @Argument(help: "Where it listens: host:port.") var address: String?
+        @Option(help: ArgumentHelp("Where a peer that speaks MVDS alone listens.", valueName: "host:port"))
+        var mvds: String?
+        @Option(help: "With --mvds: the group to share with it, if there are several.") var group: String?
 
         func run() async throws {
+            if let mvds {
+                guard device == nil else { throw Failure("with --mvds there is no key: give the address alone") }
+                return try await options.withNode { node in
+                    print("peer \(try await node.addMVDSPeer(at: mvds, sharing: mvdsGroup(node)))")
+                }
+            }
+            guard let device, let address else { throw Failure("give a device's key and host:port, or --mvds") }
             let key = try parseDevice(device)
             try await options.withNode { node in try await node.addPeer(key, address: address) }
+        }
+
+        private func mvdsGroup(_ node: Node) throws -> SyncGroup {
+            if let group { return try findGroup(group, node) }
+            let groups = try node.groups.filter { $0.dialect == .mvds }
+            guard groups.count == 1, let only = groups.first else {
+                throw Failure(
+                    groups.isEmpty
+                        ? "there is no group of the mvds dialect yet: `tombolo group create NAME --mvds`"
+                        : "there are \(groups.count) groups of the mvds dialect: say which with --group")
+            }
+            return only
         }
     }
 
@@ -60,11 +92,16 @@ struct Peer: AsyncParsableCommand {
             try await options.withNode { node in
                 struct Row: Encodable {
                     let device: String
+                    let speaks: String
                     let addresses: [String]
                 }
-                let rows = try node.peers.map { Row(device: "\($0.device)", addresses: $0.addresses) }
+                let rows = try node.peers.map {
+                    Row(
+                        device: "\($0.device)", speaks: $0.dialect == .mvds ? "mvds" : "tombolo",
+                        addresses: $0.addresses)
+                }
                 if json { return try printJSON(rows) }
-                for row in rows { print(row.device, row.addresses.joined(separator: " ")) }
+                for row in rows { print(row.device, row.speaks, row.addresses.joined(separator: " ")) }
             }
         }
     }
@@ -132,17 +169,23 @@ struct SyncRow: Codable {
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Listen for peers, and sync with whoever connects, until stopped.")
+        abstract: "Stay in touch: dial the peers whose address is known, listen for others, until stopped.")
     @OptionGroup var options: DataOptions
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
+    @Option(help: "Listen at this port, too, for known peers that speak MVDS alone.") var mvdsPort: Int?
 
     func run() async throws {
         try await options.withNode { node in
             let port = try await node.listen(host: host, port: port)
             print("listening on \(host):\(port) as \(node.device)")
+            if let mvdsPort {
+                print("listening for MVDS on \(host):\(try await node.listenMVDS(host: host, port: mvdsPort))")
+            }
             fflush(nil)
+            let running = Task { try await node.run() }
             await untilStopped()
+            running.cancel()
         }
     }
 }

@@ -19,9 +19,28 @@ struct Group: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Create a group.")
         @OptionGroup var options: DataOptions
         @Argument(help: "What to call it.") var name: String
+        @Flag(
+            help: """
+                Of the mvds dialect: to talk to other MVDS peers (see `tombolo peer add --help`). Nothing in it is \
+                signed.
+                """) var mvds = false
+        @Option(help: ArgumentHelp("With --mvds: the id that the others have for it.", valueName: "hex")) var id:
+            String?
 
         func run() async throws {
-            try await options.withNode { node in print("group \(try await node.createGroup(named: name).id)") }
+            guard mvds || id == nil else { throw Failure("--id is for groups of the mvds dialect: add --mvds") }
+            let given = try id.map { text in
+                guard let id = GroupID(hex: text) else {
+                    throw Failure("\(text) is not a group's id: 64 hexadecimal digits")
+                }
+                return id
+            }
+            try await options.withNode { node in
+                let group =
+                    mvds
+                    ? try await node.createMVDSGroup(named: name, id: given) : try await node.createGroup(named: name)
+                print("group \(group.id)")
+            }
         }
     }
 
@@ -82,7 +101,12 @@ struct Send: AsyncParsableCommand {
 
     func run() async throws {
         try await options.withNode { node in
-            print(try await findGroup(group, node).send(Said(author: name, text: text)))
+            let group = try findGroup(group, node)
+            // Other MVDS peers know nothing of types and names: they get the text.
+            let id =
+                group.dialect == .mvds
+                ? try await group.send(bytes: Data(text.utf8)) : try await group.send(Said(author: name, text: text))
+            print(id)
         }
     }
 }
@@ -103,15 +127,18 @@ struct Authors {
 
     mutating func export(_ entry: Entry, _ group: SyncGroup) throws -> ExportedEntry {
         let said = try entry.content(as: Said.self)
-        if let said, !said.author.isEmpty {
-            names[entry.log] = said.author
-        } else if names[entry.log] == nil, entry.sequence > 1 {
-            names[entry.log] = try group.firstEntry(of: entry.log)?.content(as: Said.self)?.author
+        if let log = entry.log {
+            if let said, !said.author.isEmpty {
+                names[log] = said.author
+            } else if names[log] == nil, entry.sequence > 1 {
+                names[log] = try group.firstEntry(of: log)?.content(as: Said.self)?.author
+            }
         }
-        let text = said?.text ?? ((try? entry.content(as: Text.self)) ?? nil)?.string
+        let plain = entry.type == nil ? String(data: entry.data, encoding: .utf8) : nil
+        let text = said?.text ?? plain ?? ((try? entry.content(as: Text.self)) ?? nil)?.string
         return ExportedEntry(
             id: "\(entry.id)", parents: entry.parents.map(\.description),
-            author: names[entry.log] ?? String("\(entry.log)".prefix(8)),
+            author: entry.log.map { names[$0] ?? String("\($0)".prefix(8)) } ?? "mvds",
             time: Int64((entry.timestamp.timeIntervalSince1970 * 1_000).rounded()),
             text: text ?? "(\(entry.data.count) bytes of type \(entry.type ?? "unknown"))")
     }

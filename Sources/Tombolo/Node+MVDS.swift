@@ -1,0 +1,139 @@
+public import Foundation
+public import TomboloCore
+import TomboloCrypto
+import TomboloNIO
+import TomboloSQLite
+
+// Groups of the mvds dialect, and peers that speak MVDS alone (protocol §1).
+extension Node {
+    /// Makes a group of the mvds dialect: its members are whoever it is shared with, and nothing in it is signed.
+    ///
+    /// - Parameter id: the group's id where others have it already; nil for a new one.
+    /// - Throws: ``EngineError`` `groupExists`.
+    public func createMVDSGroup(named name: String, id: GroupID? = nil) async throws -> SyncGroup {
+        let effect = try await replica.request { .createMVDSGroup($0, id, name: name) }
+        guard case .created(_, let id) = effect, let group = try group(id) else {
+            throw TomboloError("the engine gave no answer")
+        }
+        return group
+    }
+
+    /// Remembers a peer that speaks MVDS alone, at `host:port` over plain TCP, and shares a group with it.
+    ///
+    /// Nothing proves who answers at the address: whoever does reads and writes the group.
+    /// - Returns: what the peer is called here.
+    @discardableResult
+    public func addMVDSPeer(at address: String, sharing group: SyncGroup) async throws -> DeviceKey {
+        guard TCPTransport.parse(address) != nil else {
+            throw TomboloError("\(address) is not an address of the form host:port")
+        }
+        let peer = Self.mvdsPeer(at: address)
+        mailbox.post([.addPeer(peer, dialect: .mvds, addresses: [address])])
+        _ = try await replica.request { .share($0, group: group.id, with: peer) }
+        mailbox.tellLinkNews()
+        return peer
+    }
+
+    /// Shares a group of the mvds dialect with a device of Tombolo's own.
+    public func share(_ group: SyncGroup, with device: DeviceKey) async throws {
+        _ = try await replica.request { .share($0, group: group.id, with: device) }
+    }
+
+    private static func mvdsPeer(at address: String) -> DeviceKey {
+        DeviceKey(SwiftCryptography().sha256(Array("tombolo-mvds-peer \(address)".utf8)))
+    }
+
+    /// Listens for peers that speak MVDS alone. Only those are heard that come from the host of a known one.
+    @discardableResult
+    public func listenMVDS(host: String = "127.0.0.1", port: Int = 0) async throws -> Int {
+        let known = try peers.filter { $0.dialect == .mvds }
+        var byAddress: [String: DeviceKey] = [:]
+        for peer in known {
+            for host in peer.addresses.compactMap({ TCPTransport.parse($0)?.host }) {
+                if let resolved = MVDSTransport.resolve(host) { byAddress[resolved] = peer.device }
+            }
+        }
+        return try await mvdsTransport.listen(host: host, port: port) { [byAddress] in byAddress[$0] }
+    }
+
+    /// Exchanges what is outstanding with a peer that speaks MVDS alone, and hangs up when everything is acknowledged and
+    /// the peer has been quiet for a while.
+    func syncMVDS(with peer: DeviceKey, at address: String, timeout: Duration) async throws -> SyncReport {
+        let start = ContinuousClock.now
+        try await mvdsTransport.dial(address, as: peer)
+        defer { for connection in mailbox.connections(to: peer) { connection.close() } }
+        var lastTraffic = -1
+        var lastChange = ContinuousClock.now
+        while true {
+            try await Task.sleep(for: .milliseconds(100))
+            let outstanding = try storage.read { try $0.recordCount(with: peer) }
+            guard let connection = mailbox.connections(to: peer).first else {
+                throw TomboloError(
+                    "the link to \(address) was closed; \(outstanding) messages and requests are outstanding")
+            }
+            let traffic = connection.traffic
+            if traffic.sent + traffic.received != lastTraffic {
+                lastTraffic = traffic.sent + traffic.received
+                lastChange = .now
+            }
+            if outstanding == 0, ContinuousClock.now - lastChange > Self.mvdsQuiet {
+                let groups = try storage.read { reader in
+                    try reader.groups().filter { try reader.sharers(of: $0).contains(peer) }.map(\.id)
+                }
+                return SyncReport(
+                    groups: groups.sorted(), bytesSent: traffic.sent, bytesReceived: traffic.received,
+                    handshakeBytes: 0, duration: .now - start)
+            }
+            if ContinuousClock.now - start > timeout {
+                throw TomboloError("\(address) has not acknowledged or answered \(outstanding) records in time")
+            }
+        }
+    }
+
+    /// The reference's peers speak once in an epoch, of which a second is usual.
+    private static let mvdsQuiet = Duration.seconds(3)
+}
+
+extension SyncGroup {
+    /// Says bytes as they are, without type or version: what other MVDS peers read and write.
+    @discardableResult
+    public func send(bytes: Data) async throws -> EventID {
+        let effect = try await node.replica.request {
+            .append($0, group: id, kind: .message, content: Array(bytes), expiry: nil)
+        }
+        guard case .appended(_, let event) = effect else { throw TomboloError("the engine gave no answer") }
+        return event
+    }
+
+    /// A digest over the ids of all messages of a group of the mvds dialect.
+    var messageDigest: String {
+        get throws {
+            var ids: [EventID] = []
+            try forEachMessage { ids.append($0.id) }
+            return SwiftCryptography().sha256(ids.sorted().flatMap(\.bytes)).description
+        }
+    }
+
+    private func forEachMessage(_ body: (StoredMessage) -> Void) throws {
+        try node.storage.read { reader in
+            var last: Int64 = 0
+            while true {
+                let messages = try reader.messages(of: record, after: last, limit: 1_024)
+                guard let end = messages.last else { return }
+                messages.forEach(body)
+                last = end.ordinal
+            }
+        }
+    }
+
+    /// Whether every message of a group of the mvds dialect has the id that its bytes make. Nothing else proves it.
+    func verifyMessages() throws -> [String] {
+        var problems = try node.storage.integrityProblems()
+        try forEachMessage { stored in
+            if stored.message.id(using: SwiftCryptography()) != stored.id, problems.count < 100 {
+                problems.append("message \(stored.id) is not what its id says")
+            }
+        }
+        return problems
+    }
+}

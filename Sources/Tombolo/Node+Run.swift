@@ -1,0 +1,55 @@
+import Logging
+import TomboloCore
+import TomboloNIO
+
+extension Node {
+    /// Keeps in touch with every peer whose address is known, until the task is cancelled: dials, and dials again with
+    /// growing delays where a peer is not there. Has the shape of a ServiceLifecycle `Service`.
+    ///
+    /// Peers that are added meanwhile are dialled too.
+    public func run() async throws {
+        var backoffs: [DeviceKey: Backoff] = [:]
+        let news = mailbox.linkNews()
+        while !Task.isCancelled {
+            let connected = Set(mailbox.connectedPeers)
+            let now = ContinuousClock.now
+            let absent = try peers.filter { !$0.addresses.isEmpty && !connected.contains($0.device) }
+            let due = absent.filter { (backoffs[$0.device]?.next ?? now) <= now }
+            await withTaskGroup(of: Void.self) { group in
+                for peer in due.prefix(16) { group.addTask { await self.dial(peer) } }
+            }
+            for peer in due { backoffs[peer.device, default: Backoff()].tried() }
+            // A link that stood for a while shows that the peer is well.
+            for peer in connected { backoffs[peer] = nil }
+            let next = absent.compactMap { backoffs[$0.device]?.next }.min() ?? now + .seconds(3_600)
+            await news.next(until: next)
+        }
+    }
+
+    private func dial(_ peer: PeerRecord) async {
+        for address in peer.addresses {
+            do {
+                switch peer.dialect {
+                case .native: try await transport.dial(address, expecting: peer.device)
+                case .mvds: try await mvdsTransport.dial(address, as: peer.device)
+                }
+                return
+            } catch {
+                logger.debug("\(error)")
+            }
+        }
+    }
+}
+
+/// When to dial a peer next: 1, 2, 4… seconds after the last time, up to a minute, with jitter (half to all of it), so that
+/// devices that lost each other do not come back in step.
+private struct Backoff {
+    private var count = 0
+    var next = ContinuousClock.now
+
+    mutating func tried() {
+        let longest = min(60_000, 1_000 << min(count, 6))
+        count += 1
+        next = .now + .milliseconds(Int.random(in: longest / 2...longest))
+    }
+}

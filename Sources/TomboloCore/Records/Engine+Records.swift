@@ -1,0 +1,259 @@
+// MVDS's records: offers, requests, messages and acks between two peers (protocol §1).
+extension Engine {
+    /// The groups that are shared with a session's peer, by their bytes on the wire.
+    private func sharedGroup(_ bytes: Bytes, with peer: DeviceKey) -> Int? {
+        GroupID(bytes).flatMap { mvdsIndex($0) }.flatMap { mvdsGroups[$0].peers.contains(peer) ? $0 : nil }
+    }
+
+    /// Whether a held message belongs to a group that is shared with `peer`.
+    private func isShared(_ stored: StoredMessage, with peer: DeviceKey) -> Bool {
+        mvdsIndex(ofReference: stored.group).map { mvdsGroups[$0].peers.contains(peer) } ?? false
+    }
+
+    /// What is not 32 bytes long names nothing, and is passed over.
+    private func ids(_ list: [Bytes]) -> [EventID] {
+        var seen: Set<EventID> = []
+        return list.compactMap { EventID($0) }.filter { seen.insert($0).inserted }
+    }
+
+    mutating func receiveRecords(
+        _ payload: Payload, session index: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        let peer = sessions[index].link.peer
+        guard mvdsGroups.contains(where: { $0.peers.contains(peer) }) else { return }
+        let acks = ids(payload.acks)
+        if !acks.isEmpty {
+            try store.removeRecords(of: acks, with: peer)
+            for id in acks { sessions[index].records.settled(id) }
+        }
+        try receiveMessages(payload.messages, session: index, store)
+        try receiveRequests(ids(payload.requests), session: index, store)
+        try receiveOffers(ids(payload.offers), session: index, store)
+    }
+
+    private mutating func receiveMessages(
+        _ messages: [Message], session index: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        let peer = sessions[index].link.peer
+        var byGroup: [Int: [(id: EventID, message: Message)]] = [:]
+        for message in messages {
+            guard let group = sharedGroup(message.groupID, with: peer), message.body.count <= Limits.mvdsBody else {
+                continue
+            }
+            let id = message.id(using: cryptography)
+            if message.metadata?.isEphemeral == true {
+                receiveEphemeral(id, message, group: group)
+            } else {
+                byGroup[group, default: []].append((id, message))
+            }
+        }
+        for (group, received) in byGroup.sorted(by: { $0.key < $1.key }) {
+            try take(newMessages(received, store), group: group, from: peer, store)
+            // The peer has them: nothing about them is outstanding towards it.
+            let ids = received.map(\.id)
+            try store.removeRecords(of: ids, with: peer)
+            for id in ids {
+                sessions[index].records.settled(id)
+                if !sessions[index].records.acks.contains(id) { sessions[index].records.acks.append(id) }
+            }
+        }
+    }
+
+    private mutating func receiveEphemeral(_ id: EventID, _ message: Message, group: Int) {
+        guard !mvdsGroups[group].recentEphemeral.contains(id) else { return }
+        mvdsGroups[group].recentEphemeral.append(id)
+        if mvdsGroups[group].recentEphemeral.count > MVDSReplica.mostRecentEphemeral {
+            mvdsGroups[group].recentEphemeral.removeFirst()
+        }
+        effects.append(
+            .receivedEphemeral(
+                mvdsGroups[group].id, from: nil, timestamp: message.timestamp, content: Array(message.body)))
+    }
+
+    private mutating func receiveRequests(
+        _ requests: [EventID], session index: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        guard !requests.isEmpty else { return }
+        let peer = sessions[index].link.peer
+        var outstanding: [EventID: SyncRecord] = [:]
+        for record in try store.records(of: requests, with: peer) { outstanding[record.id] = record }
+        var changed: [SyncRecord] = []
+        for (id, held) in zip(requests, try store.messages(ids: requests)) {
+            guard let held, isShared(held, with: peer) else { continue }
+            if var record = outstanding[id] {
+                // It was asked for: the offer has done its work.
+                record.kind = .message
+                record.nextSend = now
+                record.isOwn = true
+                changed.append(record)
+            } else if sessions[index].records.answers.count < Limits.recordAnswers {
+                sessions[index].records.answers.append(id)
+            }
+        }
+        try store.put(changed)
+    }
+
+    private mutating func receiveOffers(
+        _ offers: [EventID], session index: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        guard !offers.isEmpty else { return }
+        let peer = sessions[index].link.peer
+        let outstanding = Set(try store.records(of: offers, with: peer).map(\.id))
+        var room = Limits.recordRequests - (try store.requestCount(with: peer))
+        var requests: [SyncRecord] = []
+        for (id, held) in zip(offers, try store.messages(ids: offers)) {
+            if let held {
+                guard isShared(held, with: peer) else { continue }
+                // It has what we were about to offer, and learns that so do we.
+                try store.removeRecords(of: [id], with: peer)
+                sessions[index].records.settled(id)
+                if !sessions[index].records.acks.contains(id) { sessions[index].records.acks.append(id) }
+            } else if !outstanding.contains(id), room > 0 {
+                room -= 1
+                requests.append(SyncRecord(.request, of: id, with: peer, nextSend: now))
+            }
+        }
+        try store.put(requests)
+    }
+
+    // MARK: Sending
+
+    /// Sends what is due towards a session's peer, in payloads of bounded size, while the peer keeps acknowledging.
+    mutating func sendRecords(_ index: Int, _ store: any EventStore) throws(StoreError) {
+        let peer = sessions[index].link.peer
+        sessions[index].records.nextWake = nil
+        guard sessions[index].sendsRecords, mvdsGroups.contains(where: { $0.peers.contains(peer) }),
+            sessions.first(where: { $0.link.peer == peer && $0.sendsRecords })?.link.session
+                == sessions[index].link.session
+        else { return }
+        var builder = PayloadBuilder()
+        for id in sessions[index].records.acks { builder.addAck(id) }
+        let answers = sessions[index].records.answers
+        sessions[index].records.acks = []
+        sessions[index].records.answers = []
+        for stored in try store.messages(ids: answers) {
+            if let stored { builder.add(stored.message) }
+        }
+        var isBlocked = false
+        while !isBlocked {
+            let due = try store.records(with: peer, dueAt: now, limit: 256)
+            guard !due.isEmpty else { break }
+            var sent: [SyncRecord] = []
+            var dropped: [EventID] = []
+            let bodies = try store.messages(ids: due.map(\.id))
+            for (var record, body) in zip(due, bodies) {
+                switch record.kind {
+                case .request:
+                    guard record.sendCount < Limits.requestSends else {
+                        dropped.append(record.id)
+                        continue
+                    }
+                    builder.addRequest(record.id)
+                case .offer: builder.addOffer(record.id)
+                case .message:
+                    guard let body else {
+                        dropped.append(record.id)
+                        continue
+                    }
+                    let bytes = body.message.body.count
+                    if record.sendCount == 0, !sendsAtOnce(record, bytes: bytes, group: body.group) {
+                        record.kind = .offer
+                        builder.addOffer(record.id)
+                    } else {
+                        let isCounted = sessions[index].records.inFlight[record.id] != nil
+                        guard isCounted || sessions[index].records.inFlightBytes < RecordSession.window else {
+                            isBlocked = true
+                            continue
+                        }
+                        sessions[index].records.sent(record.id, bytes: bytes + 64)
+                        builder.add(body.message)
+                    }
+                }
+                record.sendCount += 1
+                record.nextSend = now + backoff(afterSends: record.sendCount)
+                sent.append(record)
+            }
+            try store.put(sent)
+            try store.removeRecords(of: dropped, with: peer)
+            if sent.isEmpty && dropped.isEmpty { break }
+        }
+        for payload in builder.payloads() { send(payload, to: index) }
+        // While the window is full, acks open it again, or what is in flight comes due.
+        if let next = try store.nextRecord(with: peer) {
+            sessions[index].records.nextWake = max(next, isBlocked ? now + Self.firstRetransmission : now + 1)
+        }
+    }
+
+    private func sendsAtOnce(_ record: SyncRecord, bytes: Int, group: Int64) -> Bool {
+        guard !record.isOwn || recordMode != .byCost else { return true }
+        let others = mvdsIndex(ofReference: group).map { max(0, mvdsGroups[$0].peers.count - 1) } ?? 0
+        return recordMode.sendsAtOnce(bytes: bytes, others: others)
+    }
+
+    /// Milliseconds after which a first send is repeated.
+    static var firstRetransmission: UInt64 { 2_000 }
+    /// Milliseconds: no two sends are further apart while the peer is connected.
+    static var lastRetransmission: UInt64 { 600_000 }
+
+    /// Doubles up to a ceiling; up to a quarter more, so that peers do not speak in step.
+    private mutating func backoff(afterSends count: Int) -> UInt64 {
+        let delay = min(Self.firstRetransmission << UInt64(min(count - 1, 20)), Self.lastRetransmission)
+        return delay + generator.next(upperBound: delay / 4)
+    }
+
+    /// A peer that comes online is told everything outstanding again, as if for the first time.
+    mutating func restartRecords(_ index: Int, _ store: any EventStore) throws(StoreError) {
+        let peer = sessions[index].link.peer
+        guard mvdsGroups.contains(where: { $0.peers.contains(peer) }) else { return }
+        try store.restartRecords(with: peer, at: now)
+    }
+}
+
+/// Fills payloads up to the bound of a stream.
+private struct PayloadBuilder {
+    private var done: [Payload] = []
+    private var payload = Payload()
+    private var bytes = 0
+
+    /// Tag, length and 32 bytes.
+    private static let idBytes = 36
+    /// Tags and lengths of a message's fields.
+    private static let messageOverhead = 96
+
+    private mutating func reserve(_ count: Int) {
+        if bytes + count > Limits.payload, !payload.isEmpty {
+            done.append(payload)
+            payload = Payload()
+            bytes = 0
+        }
+        bytes += count
+    }
+
+    mutating func addAck(_ id: EventID) {
+        reserve(Self.idBytes)
+        payload.acks.append(id.bytes[...])
+    }
+
+    mutating func addOffer(_ id: EventID) {
+        reserve(Self.idBytes)
+        payload.offers.append(id.bytes[...])
+    }
+
+    mutating func addRequest(_ id: EventID) {
+        reserve(Self.idBytes)
+        payload.requests.append(id.bytes[...])
+    }
+
+    mutating func add(_ message: Message) {
+        let metadata = (message.metadata?.parents.count ?? 0) * Self.idBytes
+        reserve(message.body.count + metadata + message.unknownFields.count + Self.messageOverhead)
+        payload.messages.append(message)
+    }
+
+    mutating func payloads() -> [Payload] {
+        if !payload.isEmpty { done.append(payload) }
+        payload = Payload()
+        defer { done = [] }
+        return done
+    }
+}

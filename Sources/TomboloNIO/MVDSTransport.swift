@@ -1,0 +1,100 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+public import TomboloCore
+
+/// Plain TCP to peers that speak MVDS alone. Nothing proves who they are or hides what is said: the address is the peer.
+public final class MVDSTransport: Sendable {
+    private let group: any EventLoopGroup
+    private let handler: any ConnectionHandler
+    private let listeners = Mutex<[any Channel]>([])
+    private let inbound = Mutex(0)
+
+    /// Connections from outside that may stand at once; further ones are closed unread.
+    static let mostInbound = 64
+
+    public init(handler: any ConnectionHandler) {
+        group = MultiThreadedEventLoopGroup.singleton
+        self.handler = handler
+    }
+
+    /// Dials `host:port`, and stands for `peer` from then on.
+    public func dial(_ address: String, as peer: DeviceKey) async throws {
+        guard let (host, port) = TCPTransport.parse(address) else {
+            throw TransportError("\(address) is not an address of the form host:port")
+        }
+        do {
+            _ = try await ClientBootstrap(group: group)
+                .connectTimeout(.seconds(10))
+                .channelOption(.socketOption(.tcp_nodelay), value: 1)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try self.configure(channel, peer: peer, isDialler: true)
+                    }
+                }
+                .connect(host: host, port: port).get()
+        } catch {
+            throw TransportError("cannot reach \(address): \(error)")
+        }
+    }
+
+    /// Listens for peers that are told by the address that they come from; others are closed unread.
+    ///
+    /// - Parameter identify: the peer at an IP address, if there is one.
+    /// - Returns: the port.
+    public func listen(
+        host: String, port: Int, identify: @escaping @Sendable (_ address: String) -> DeviceKey?
+    ) async throws -> Int {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 64)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                guard let address = channel.remoteAddress?.ipAddress, let peer = identify(address),
+                    self.admitInbound(channel)
+                else { return channel.close() }
+                return channel.eventLoop.makeCompletedFuture {
+                    try self.configure(channel, peer: peer, isDialler: false)
+                }
+            }
+        do {
+            let channel = try await bootstrap.bind(host: host, port: port).get()
+            listeners.withLock { $0.append(channel) }
+            return channel.localAddress?.port ?? port
+        } catch {
+            throw TransportError("cannot listen on \(host):\(port): \(error); choose another port")
+        }
+    }
+
+    private func admitInbound(_ channel: any Channel) -> Bool {
+        let admitted = inbound.withLock { count in
+            guard count < Self.mostInbound else { return false }
+            count += 1
+            return true
+        }
+        if admitted { channel.closeFuture.whenComplete { _ in self.inbound.withLock { $0 -= 1 } } }
+        return admitted
+    }
+
+    /// The IP address that a host's name stands for now. Asks the system's resolver, which may take its time.
+    public static func resolve(_ host: String) -> String? {
+        try? SocketAddress.makeAddressResolvingHost(host, port: 0).ipAddress
+    }
+
+    /// Stops listening. Connections stay.
+    public func stopListening() async {
+        let channels = listeners.withLock { channels in
+            defer { channels = [] }
+            return channels
+        }
+        for channel in channels { try? await channel.close().get() }
+    }
+
+    private func configure(_ channel: any Channel, peer: DeviceKey, isDialler: Bool) throws {
+        let counter = ByteCounter()
+        let connection = Connection(
+            peer: peer, isDialler: isDialler, binding: .zero, dialect: .mvds, channel: channel, counter: counter)
+        let frames = MVDSFrameHandler(handler: handler, connection: connection)
+        try channel.pipeline.syncOperations.addHandlers([CountingHandler(counter), frames])
+    }
+}

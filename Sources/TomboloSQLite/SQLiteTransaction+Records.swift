@@ -1,0 +1,155 @@
+import Foundation
+import GRDB
+import TomboloCore
+
+// Groups of the mvds dialect.
+extension SQLiteTransaction {
+    func peers(sharing group: Int64) throws(StoreError) -> [DeviceKey] {
+        try run {
+            try Data.fetchAll(db, sql: "SELECT peer FROM sharing WHERE replica = ? ORDER BY peer", arguments: [group])
+                .compactMap { DeviceKey($0) }
+        }
+    }
+
+    func share(_ group: Int64, with peer: DeviceKey) throws(StoreError) {
+        try run { try execute("INSERT OR IGNORE INTO sharing VALUES (?, ?)", [group, Data(peer.bytes)]) }
+    }
+
+    // MARK: Messages
+
+    func insert(_ messages: [StoredMessage]) throws(StoreError) -> Int64 {
+        try run {
+            let first = try Int64.fetchOne(db, sql: "SELECT coalesce(max(ordinal), 0) + 1 FROM message") ?? 1
+            for (ordinal, stored) in zip(first..., messages) {
+                try execute(
+                    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        ordinal, stored.group, stored.message.timestamp, stored.id.prefix,
+                        Int64(stored.status.rawValue), Data(stored.id.bytes), Data(stored.message.encoded),
+                    ])
+                if stored.status == .delivered { try addChange(ordinal, inGroup: stored.group) }
+            }
+            return first
+        }
+    }
+
+    private func addChange(_ ordinal: Int64, inGroup group: Int64) throws {
+        try execute("INSERT INTO change (replica, event) VALUES (?, ?)", [group, ordinal])
+    }
+
+    func messages(ids: [EventID]) throws(StoreError) -> [StoredMessage?] {
+        try run {
+            let statement = try db.cachedStatement(sql: "SELECT * FROM message WHERE prefix = ?")
+            return try ids.map { id in
+                try Row.fetchAll(statement, arguments: [id.prefix]).lazy.map(Rows.message).first { $0.id == id }
+            }
+        }
+    }
+
+    func waitingMessages(inGroup group: Int64) throws(StoreError) -> [StoredMessage] {
+        try run {
+            try Row.fetchAll(
+                db, sql: "SELECT * FROM message WHERE replica = ? AND status = 0 ORDER BY ordinal", arguments: [group]
+            ).map(Rows.message)
+        }
+    }
+
+    func deliverMessages(ordinals: [Int64], inGroup group: Int64) throws(StoreError) {
+        try run {
+            for ordinal in ordinals {
+                try execute("UPDATE message SET status = 1 WHERE ordinal = ?", [ordinal])
+                try addChange(ordinal, inGroup: group)
+            }
+        }
+    }
+
+    func messageHeads(inGroup group: Int64, limit: Int) throws(StoreError) -> [EventID] {
+        try run {
+            let ids = try Data.fetchOne(db, sql: "SELECT ids FROM messageHead WHERE replica = ?", arguments: [group])
+            let bytes = Array(ids ?? Data())
+            let heads = stride(from: 0, to: bytes.count, by: 32).compactMap {
+                EventID(bytes[$0..<min($0 + 32, bytes.count)])
+            }
+            return Array(heads.suffix(limit))
+        }
+    }
+
+    func setMessageHeads(_ heads: [EventID], inGroup group: Int64) throws(StoreError) {
+        try run {
+            try execute("INSERT OR REPLACE INTO messageHead VALUES (?, ?)", [group, Data(heads.flatMap(\.bytes))])
+        }
+    }
+
+    // MARK: Records
+
+    func records(of ids: [EventID], with peer: DeviceKey) throws(StoreError) -> [SyncRecord] {
+        try run {
+            let statement = try db.cachedStatement(sql: "SELECT * FROM record WHERE peer = ? AND id = ?")
+            return try ids.compactMap {
+                try Row.fetchOne(statement, arguments: [Data(peer.bytes), Data($0.bytes)]).map(Rows.record)
+            }
+        }
+    }
+
+    func records(with peer: DeviceKey, dueAt time: UInt64, limit: Int) throws(StoreError) -> [SyncRecord] {
+        try run {
+            try Row.fetchAll(
+                db.cachedStatement(
+                    sql: "SELECT * FROM record WHERE peer = ? AND nextSend <= ? ORDER BY nextSend, id LIMIT ?"),
+                arguments: [Data(peer.bytes), Int64(clamping: time), limit]
+            ).map(Rows.record)
+        }
+    }
+
+    func nextRecord(with peer: DeviceKey) throws(StoreError) -> UInt64? {
+        try run {
+            try Int64.fetchOne(
+                db.cachedStatement(sql: "SELECT min(nextSend) FROM record WHERE peer = ?"),
+                arguments: [Data(peer.bytes)]
+            ).map { UInt64(max(0, $0)) }
+        }
+    }
+
+    func requestCount(with peer: DeviceKey) throws(StoreError) -> Int {
+        try run {
+            try Int.fetchOne(
+                db.cachedStatement(sql: "SELECT count(*) FROM record WHERE peer = ? AND kind = 2"),
+                arguments: [Data(peer.bytes)]) ?? 0
+        }
+    }
+
+    func put(_ records: [SyncRecord]) throws(StoreError) {
+        try run {
+            for record in records {
+                try execute(
+                    "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?)",
+                    [
+                        Data(record.peer.bytes), Data(record.id.bytes), Int64(record.kind.rawValue),
+                        record.isOwn ? 1 : 0, record.sendCount, Int64(clamping: record.nextSend),
+                    ])
+            }
+        }
+    }
+
+    func removeRecords(of ids: [EventID], with peer: DeviceKey) throws(StoreError) {
+        try run {
+            for id in ids {
+                try execute("DELETE FROM record WHERE peer = ? AND id = ?", [Data(peer.bytes), Data(id.bytes)])
+            }
+        }
+    }
+
+    func removeRequests(of ids: [EventID]) throws(StoreError) {
+        try run {
+            for id in ids { try execute("DELETE FROM record WHERE id = ? AND kind = 2", [Data(id.bytes)]) }
+        }
+    }
+
+    func restartRecords(with peer: DeviceKey, at time: UInt64) throws(StoreError) {
+        try run {
+            try execute(
+                "UPDATE record SET nextSend = ?, sendCount = 0 WHERE peer = ?",
+                [Int64(clamping: time), Data(peer.bytes)])
+        }
+    }
+}
