@@ -42,13 +42,13 @@ public struct ConversationBuilder: Sendable {
 
     private let group: GroupID
     private let cryptography = SwiftCryptography()
-    private var hashing: EventHashing<SwiftCryptography>
+    private var hashing: EventHashing
     private var authors: [String: Author] = [:]
     private var events: [String: EventReference] = [:]
 
     public init(group: GroupID) {
         self.group = group
-        hashing = EventHashing(cryptography, group: group)
+        hashing = EventHashing(group: group)
     }
 
     /// The event that stands for one of the conversation's, signed.
@@ -80,19 +80,23 @@ public struct ConversationBuilder: Sendable {
         let header = EventHeader(
             kind: .message, isSalted: true, log: author.log, sequence: (author.latest?.sequence ?? 0) + 1,
             previous: author.latest.map { Backlink(id: $0.id, lamport: $0.lamport) }, parents: references.sorted(),
-            contentLength: content.count, commitment: hashing.commitment(salt: salt, content: content),
+            contentLength: content.count,
+            commitment: hashing.commitment(
+                salt: salt[...], content: content[...], using: cryptography),
             extensions: author.latest == nil ? author.certificate.headerExtension[...] : [])
         let bytes = header.encoded[...]
         let timestamp = max(0, min(time, Int64(Limits.integer) - 1))
         let reference = EventReference(
-            id: hashing.id(timestamp: timestamp, header: bytes), log: author.log, sequence: header.sequence,
+            id: hashing.id(timestamp: timestamp, header: bytes, using: cryptography), log: author.log,
+            sequence: header.sequence,
             lamport: header.lamport)
         author.latest = reference
         authors[name] = author
         events[id] = reference
         return Message(
             groupID: group.bytes[...], timestamp: timestamp, body: bytes, content: content[...],
-            signature: hashing.sign(timestamp: timestamp, header: bytes, with: author.key)[...], salt: salt[...])
+            signature: hashing.sign(timestamp: timestamp, header: bytes, with: author.key, using: cryptography)[...],
+            salt: salt[...])
     }
 
     private func newAuthor() -> Author {

@@ -52,7 +52,8 @@ private struct StoreVerifier {
     }
 
     var problems: [String] = []
-    private var hashing: EventHashing<SwiftCryptography>
+    private let cryptography = SwiftCryptography()
+    private var hashing: EventHashing
     private let group: GroupID
     private var seen: [EventID: Seen] = [:]
     private var keys: [LogID: Bytes32] = [:]
@@ -61,20 +62,20 @@ private struct StoreVerifier {
 
     init(group: GroupID) {
         self.group = group
-        hashing = EventHashing(SwiftCryptography(), group: group)
+        hashing = EventHashing(group: group)
     }
 
     mutating func check(_ stored: StoredEvent) {
         let event = stored.event
-        if hashing.id(timestamp: event.timestamp, header: event.headerBytes) != event.id {
+        if hashing.id(timestamp: event.timestamp, header: event.headerBytes, using: cryptography) != event.id {
             problems.append("event \(event.id): its id does not match its header")
         }
-        do throws(EventError) { try event.checkContent(hashing: &hashing) } catch {
+        do throws(EventError) { try event.checkContent(hashing: &hashing, using: cryptography) } catch {
             problems.append("event \(event.id): \(error)")
         }
         if let certificate = event.header.certificate {
-            if certificate.isValid(in: group, using: hashing.cryptography),
-                certificate.logID(in: group, using: hashing.cryptography) == event.header.log
+            if certificate.isValid(in: group, using: cryptography),
+                certificate.logID(in: group, using: cryptography) == event.header.log
             {
                 keys[event.header.log] = certificate.key
             } else {
@@ -92,7 +93,8 @@ private struct StoreVerifier {
     mutating func checkSignatures() {
         for (id, timestamp, header, signature, log) in signed {
             guard let key = keys[log],
-                hashing.isValid(signature[...], timestamp: timestamp, header: header[...], key: key)
+                hashing.isValid(
+                    signature[...], timestamp: timestamp, header: header[...], key: key, using: cryptography)
             else {
                 problems.append("event \(id): its signature does not verify")
                 continue

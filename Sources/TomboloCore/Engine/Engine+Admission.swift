@@ -96,7 +96,8 @@ extension Engine {
                 let isSigned =
                     event.signature.map {
                         groups[group].hashing.isValid(
-                            $0, timestamp: event.timestamp, header: event.headerBytes, key: certificate.key)
+                            $0, timestamp: event.timestamp, header: event.headerBytes, key: certificate.key,
+                            using: cryptography)
                     } ?? false
                 if isSigned {
                     distance = 0

@@ -76,14 +76,18 @@ extension Engine {
         let header = EventHeader(
             kind: kind, isSalted: true, log: log, sequence: (end?.sequence ?? 0) + 1, previous: previous,
             parents: Array(parents.sorted().prefix(Limits.references)), expiry: expiry,
-            contentLength: content.count, commitment: groups[index].hashing.commitment(salt: salt, content: content),
+            contentLength: content.count,
+            commitment: groups[index].hashing.commitment(
+                salt: salt[...], content: content[...], using: cryptography),
             extensions: end == nil ? certificate.headerExtension[...] : [])
         let bytes = header.encoded[...]
         let timestamp = Int64(min(now, Limits.integer - 1))
         let event = Event(
-            id: groups[index].hashing.id(timestamp: timestamp, header: bytes), timestamp: timestamp, header: header,
+            id: groups[index].hashing.id(timestamp: timestamp, header: bytes, using: cryptography),
+            timestamp: timestamp, header: header,
             headerBytes: bytes, content: content[...], salt: salt[...],
-            signature: groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key)[...])
+            signature: groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key, using: cryptography)[
+                ...])
         _ = try admit([event], group: index, from: nil, isOwn: true, store)
         return event.id
     }
@@ -94,7 +98,8 @@ extension Engine {
     ) throws(StoreError) -> (Crypto.SigningKey, LogID, Certificate) {
         var record = groups[index].record
         let seed = record.ownSeed ?? .random(using: &generator)
-        let key = groups[index].ownKey ?? cryptography.signingKey(seed: seed)
+        let key = ownKeys[record.id] ?? cryptography.signingKey(seed: seed)
+        ownKeys[record.id] = key
         if let log = record.ownLog, let known = groups[index].frontier.index(of: log),
             let certificate = groups[index].frontier.logs[known].certificate
         {
@@ -108,7 +113,6 @@ extension Engine {
         record.ownLog = log
         try store.put(&record)
         groups[index].record = record
-        groups[index].ownKey = key
         return (key, log, certificate)
     }
 
@@ -121,7 +125,7 @@ extension Engine {
         events.reserveCapacity(messages.count)
         for message in messages {
             do throws(EventError) {
-                events.append(try Event(checking: message, hashing: &groups[index].hashing))
+                events.append(try Event(checking: message, hashing: &groups[index].hashing, using: cryptography))
             } catch {
                 return effects.append(.failed(request, .invalidEvent(error)))
             }
@@ -147,15 +151,16 @@ extension Engine {
         let timestamp = max(Int64(min(now, Limits.integer - 1)), last + 1)
         let header = EventHeader(
             kind: .ephemeral, isSalted: false, log: log, sequence: 0, previous: nil, contentLength: content.count,
-            commitment: groups[index].hashing.commitment(salt: [], content: content))
+            commitment: groups[index].hashing.commitment(salt: [], content: content[...], using: cryptography))
         let bytes = header.encoded[...]
         groups[index].ephemeralTimes[log] = timestamp
-        let signature = groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key)
+        let signature = groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key, using: cryptography)
         passOnEphemeral(
             Message(
                 groupID: group.bytes[...], timestamp: timestamp, body: bytes, content: content[...],
                 signature: signature[...]),
             group: index, except: nil)
-        effects.append(.appended(request, groups[index].hashing.id(timestamp: timestamp, header: bytes)))
+        effects.append(
+            .appended(request, groups[index].hashing.id(timestamp: timestamp, header: bytes, using: cryptography)))
     }
 }

@@ -89,6 +89,7 @@ extension Engine {
         do throws(TransitError) {
             try decoder.decode(
                 &reader, logs: &sessions[index].groups[group].incomingLogs, hashing: &groups[number].hashing,
+                using: cryptography,
                 held: { (log, sequence) throws(StoreError) in
                     guard let known = frontier.index(of: log), frontier.logs[known].reference != 0 else { return nil }
                     if let end = frontier.logs[known].ends.last, end.sequence == sequence, frontier.logs[known].isLinear
@@ -171,7 +172,7 @@ extension Engine {
             let number = sessions[index].groups[group].group
             let event: Event
             do throws(EventError) {
-                event = try Event(checking: message, hashing: &groups[number].hashing)
+                event = try Event(checking: message, hashing: &groups[number].hashing, using: cryptography)
             } catch {
                 throw EngineError.invalidEvent(error)
             }
@@ -194,7 +195,7 @@ extension Engine {
             let message = try Message(decoding: reader.take(reader.varint()))
             let event: Event
             do throws(EventError) {
-                event = try Event(checking: message, hashing: &groups[number].hashing)
+                event = try Event(checking: message, hashing: &groups[number].hashing, using: cryptography)
             } catch {
                 throw EngineError.invalidEvent(error)
             }
@@ -205,7 +206,8 @@ extension Engine {
             // Later than the last one of its log, or it is a replay.
             guard event.timestamp > groups[number].ephemeralTimes[log] ?? 0,
                 groups[number].hashing.isValid(
-                    signature, timestamp: event.timestamp, header: event.headerBytes, key: certificate.key)
+                    signature, timestamp: event.timestamp, header: event.headerBytes, key: certificate.key,
+                    using: cryptography)
             else { continue }
             groups[number].ephemeralTimes[log] = event.timestamp
             if event.header.isUnderstood {

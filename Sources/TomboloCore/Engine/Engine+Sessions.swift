@@ -4,7 +4,7 @@ extension Engine {
         guard sessions.count < Limits.sessions else {
             return effects.append(.close(link.session, .tooManySessions))
         }
-        var session = Session<Crypto>(link, isTrusted: peers[link.peer] != nil || link.isDialler)
+        var session = Session(link, isTrusted: peers[link.peer] != nil || link.isDialler)
         if link.isDialler, peers[link.peer] == nil { try addPeer(link.peer, addresses: [], store) }
         if link.dialect == .native {
             session.groups = groups.indices.prefix(Limits.groupsPerSession).map { GroupSession(group: $0) }

@@ -10,12 +10,14 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     var generator: any RandomNumberGenerator & Sendable
     let identity: Identity<Crypto>
     let incarnation: [UInt8]
-    var groups: [GroupReplica<Crypto>] = []
+    var groups: [GroupReplica] = []
+    /// Keys of this device's own logs, as they come to be used.
+    var ownKeys: [GroupID: Crypto.SigningKey] = [:]
     /// Groups of the mvds dialect.
     var mvdsGroups: [MVDSReplica] = []
     let recordMode: RecordMode
     /// In ascending order of their ids.
-    var sessions: [Session<Crypto>] = []
+    var sessions: [Session] = []
     var peers: [DeviceKey: PeerRecord] = [:]
     var effects: [EngineEffect] = []
     /// Milliseconds since 1970, as last told.
@@ -47,7 +49,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         }
         var peers: [DeviceKey: PeerRecord] = [:]
         for peer in try store.peers() { peers[peer.device] = peer }
-        var groups: [GroupReplica<Crypto>] = []
+        var groups: [GroupReplica] = []
         var mvdsGroups: [MVDSReplica] = []
         for record in try store.groups() {
             switch record.dialect {
@@ -67,13 +69,12 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
 
     static func open(
         _ record: GroupRecord, _ store: any EventStore, _ cryptography: Crypto
-    ) throws(StoreError) -> GroupReplica<Crypto> {
+    ) throws(StoreError) -> GroupReplica {
         let logs = try store.logs(inGroup: record.reference)
         let heads = try store.events(ordinals: store.heads(inGroup: record.reference))
         var replica = GroupReplica(
             record: record, frontier: Frontier(logs), heads: [:],
-            ownKey: record.ownSeed.map { cryptography.signingKey(seed: $0) },
-            hashing: EventHashing(cryptography, group: record.id),
+            hashing: EventHashing(group: record.id),
             waiting: logs.reduce(0) { $0 + $1.waiting })
         for head in heads {
             replica.heads[head.event.id] = (head.event.reference, head.ordinal)

@@ -1,5 +1,5 @@
 /// What an engine keeps in memory of a group: everything else is in the store.
-struct GroupReplica<Crypto: Cryptography> {
+struct GroupReplica: Sendable {
     var record: GroupRecord
     var frontier: Frontier
     /// Delivered events that no delivered event names, with their ordinals.
@@ -7,8 +7,7 @@ struct GroupReplica<Crypto: Cryptography> {
     var recent = RecentEvents(capacity: 16_384)
     /// The places that the batch at hand is judged by: unlike `recent`, complete for it.
     var batch: [EventID: RecentEvents.Place] = [:]
-    var ownKey: Crypto.SigningKey?
-    var hashing: EventHashing<Crypto>
+    var hashing: EventHashing
     /// Events that wait for ancestors, over all logs.
     var waiting: Int
     /// The last ephemeral event's time of each log: what is not later is a replay.

@@ -1,5 +1,5 @@
 /// One contact with one peer.
-struct Session<Crypto: Cryptography>: Sendable {
+struct Session: Sendable {
     let link: Link
     var isClosed = false
     var hasSaidHello = false
@@ -8,7 +8,7 @@ struct Session<Crypto: Cryptography>: Sendable {
     /// Whether the peer has said hello, and is one that this device knows or has shown a group's tag.
     var hasHeardHello = false
     var isTrusted: Bool
-    var groups: [GroupSession<Crypto>] = []
+    var groups: [GroupSession] = []
     /// Tags that the peer has shown and that no group of ours has (yet).
     var unmatched: [(number: UInt64, tag: Bytes, root: Bytes32, since: [UInt64])] = []
     /// Records of groups of the mvds dialect.
@@ -26,7 +26,7 @@ struct Session<Crypto: Cryptography>: Sendable {
 }
 
 /// What a session knows about one group that both sides may have.
-struct GroupSession<Crypto: Cryptography>: Sendable {
+struct GroupSession: Sendable {
     /// Index of the group in the engine; also our number for it.
     let group: Int
     /// The peer's number for it, once it has shown its tag.
@@ -61,7 +61,7 @@ struct GroupSession<Crypto: Cryptography>: Sendable {
     var isLazyTowardsPeer = false
 
     // Receiving.
-    var decoder: TransitDecoder<Crypto>?
+    var decoder: TransitDecoder?
     var window: [Event] = []
     var windowBytes = 0
     var receivedBytes: UInt64 = 0

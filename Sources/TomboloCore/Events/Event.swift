@@ -28,41 +28,45 @@ public struct Event: Hashable, Sendable {
 }
 
 /// What is hashed and signed, built into one buffer that is used again for a whole batch.
-package struct EventHashing<Crypto: Cryptography> {
-    package let cryptography: Crypto
+package struct EventHashing: Sendable {
     package let group: GroupID
     private var scratch: [UInt8] = []
 
-    package init(_ cryptography: Crypto, group: GroupID) {
-        self.cryptography = cryptography
-        self.group = group
-    }
+    package init(group: GroupID) { self.group = group }
 
     /// The event's id (protocol §1).
-    package mutating func id(timestamp: Int64, header: some Collection<UInt8>) -> EventID {
+    package mutating func id(
+        timestamp: Int64, header: Bytes, using cryptography: some Cryptography
+    ) -> EventID {
         fill(Message.idPrefix, timestamp, header)
         return EventID(cryptography.sha256(scratch))
     }
 
-    package mutating func isValid(_ signature: Bytes, timestamp: Int64, header: Bytes, key: Bytes32) -> Bool {
+    package mutating func isValid(
+        _ signature: Bytes, timestamp: Int64, header: Bytes, key: Bytes32, using cryptography: some Cryptography
+    ) -> Bool {
         fill(eventSignaturePrefix, timestamp, header)
         return cryptography.isValid(signature, over: scratch, by: key)
     }
 
-    package mutating func sign(timestamp: Int64, header: Bytes, with key: Crypto.SigningKey) -> [UInt8] {
+    package mutating func sign<Crypto: Cryptography>(
+        timestamp: Int64, header: Bytes, with key: Crypto.SigningKey, using cryptography: Crypto
+    ) -> [UInt8] {
         fill(eventSignaturePrefix, timestamp, header)
         return cryptography.sign(scratch, with: key)
     }
 
     /// SHA-256(salt ‖ content).
-    package mutating func commitment(salt: some Collection<UInt8>, content: some Collection<UInt8>) -> Bytes32 {
+    package mutating func commitment(
+        salt: Bytes, content: Bytes, using cryptography: some Cryptography
+    ) -> Bytes32 {
         scratch.removeAll(keepingCapacity: true)
         scratch += salt
         scratch += content
         return cryptography.sha256(scratch)
     }
 
-    private mutating func fill(_ prefix: [UInt8], _ timestamp: Int64, _ header: some Collection<UInt8>) {
+    private mutating func fill(_ prefix: [UInt8], _ timestamp: Int64, _ header: Bytes) {
         scratch.removeAll(keepingCapacity: true)
         scratch += prefix
         scratch.append(group)
@@ -75,20 +79,23 @@ private let eventSignaturePrefix = Array("tombolo-event-1".utf8)
 
 extension Event {
     /// Checks what can be judged from a received event alone: timestamp, header, commitment (protocol §2.4).
-    package init<Crypto>(
-        checking message: Message, hashing: inout EventHashing<Crypto>
+    package init(
+        checking message: Message, hashing: inout EventHashing, using cryptography: some Cryptography
     ) throws(EventError) {
         guard message.groupID.elementsEqual(hashing.group.bytes) else { throw .invalid("it is of another group") }
         let header = try EventHeader(decoding: message.body)
         guard message.signature?.count ?? 64 == 64 else { throw .invalid("a signature is not 64 bytes long") }
         self.init(
-            id: hashing.id(timestamp: message.timestamp, header: message.body), timestamp: message.timestamp,
+            id: hashing.id(timestamp: message.timestamp, header: message.body, using: cryptography),
+            timestamp: message.timestamp,
             header: header, headerBytes: message.body, content: message.content, salt: message.salt,
             signature: message.signature)
-        try checkContent(hashing: &hashing)
+        try checkContent(hashing: &hashing, using: cryptography)
     }
 
-    package func checkContent<Crypto>(hashing: inout EventHashing<Crypto>) throws(EventError) {
+    package func checkContent(
+        hashing: inout EventHashing, using cryptography: some Cryptography
+    ) throws(EventError) {
         guard timestamp >= 0, timestamp < Int64(Limits.integer) else { throw .invalid("the timestamp is out of range") }
         // Until groups can erase, who leaves out content withholds it.
         guard let content else { throw .invalid("the content is missing") }
@@ -96,7 +103,7 @@ extension Event {
         guard (salt != nil) == header.isSalted, salt?.count ?? 16 == 16 else {
             throw .invalid("the salt does not fit the header")
         }
-        guard hashing.commitment(salt: salt ?? [], content: content) == header.commitment else {
+        guard hashing.commitment(salt: salt ?? [], content: content, using: cryptography) == header.commitment else {
             throw .invalid("the content is not what the header commits to")
         }
     }

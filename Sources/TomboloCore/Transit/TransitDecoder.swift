@@ -9,7 +9,7 @@ enum TransitError: Error, Hashable {
 }
 
 /// Rebuilds the events of one window (protocol §5.3).
-struct TransitDecoder<Crypto: Cryptography> {
+struct TransitDecoder: Sendable {
     private typealias Flags = TransitEncoder.Flags
 
     private var list: [EventReference] = []
@@ -20,16 +20,18 @@ struct TransitDecoder<Crypto: Cryptography> {
     ///
     /// - Parameter held: the device's own event of a log at a sequence, if exactly one is held.
     mutating func decode(
-        _ reader: inout WireReader, logs: inout LogTable, hashing: inout EventHashing<Crypto>,
+        _ reader: inout WireReader, logs: inout LogTable, hashing: inout EventHashing,
+        using cryptography: some Cryptography,
         held: (LogID, UInt64) throws(StoreError) -> Backlink?, into events: inout [Event]
     ) throws(TransitError) {
         while !reader.isAtEnd {
-            events.append(try decodeOne(&reader, logs: &logs, hashing: &hashing, held: held))
+            events.append(try decodeOne(&reader, logs: &logs, hashing: &hashing, using: cryptography, held: held))
         }
     }
 
     private mutating func decodeOne(
-        _ reader: inout WireReader, logs: inout LogTable, hashing: inout EventHashing<Crypto>,
+        _ reader: inout WireReader, logs: inout LogTable, hashing: inout EventHashing,
+        using cryptography: some Cryptography,
         held: (LogID, UInt64) throws(StoreError) -> Backlink?
     ) throws(TransitError) -> Event {
         let flags: UInt64
@@ -84,8 +86,8 @@ struct TransitDecoder<Crypto: Cryptography> {
 
         header.lamport = header.kind.isEphemeral ? 0 : header.lamportOfReferences + 1
         header.contentLength = content.count
-        header.commitment = hashing.commitment(salt: salt ?? [], content: content)
-        let bytes = header.encoded
+        header.commitment = hashing.commitment(salt: salt ?? [], content: content, using: cryptography)
+        let bytes = header.encoded[...]
         do throws(EventError) {
             guard bytes.count <= Limits.header else {
                 throw .malformed(.tooLarge("a header", limit: Limits.header))
@@ -96,12 +98,12 @@ struct TransitDecoder<Crypto: Cryptography> {
             guard !header.kind.isEphemeral else { throw .invalid("an ephemeral event in a window") }
             try header.check()
         } catch { throw .invalid(error) }
-        let id = hashing.id(timestamp: timestamp, header: bytes)
+        let id = hashing.id(timestamp: timestamp, header: bytes, using: cryptography)
         let place = EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
         latestOfLog[header.log] = place
         list.append(place)
         return Event(
-            id: id, timestamp: timestamp, header: header, headerBytes: bytes[...], content: content, salt: salt,
+            id: id, timestamp: timestamp, header: header, headerBytes: bytes, content: content, salt: salt,
             signature: signature)
     }
 

@@ -8,7 +8,7 @@ struct ForeignLog {
     private let cryptography = SwiftCryptography()
     private let key: SwiftCryptography.SigningKey
     private let certificate: Certificate
-    private var hashing: EventHashing<SwiftCryptography>
+    private var hashing: EventHashing
 
     init(group: GroupID, seed: UInt64) {
         self.group = group
@@ -27,7 +27,7 @@ struct ForeignLog {
             ofLogWithKey: key, in: group, member: memberKey, memberSignature: memberSignature, signedBy: device,
             using: cryptography)
         id = certificate.logID(in: group, using: cryptography)
-        hashing = EventHashing(cryptography, group: group)
+        hashing = EventHashing(group: group)
     }
 
     /// The event that follows `previous` in the log, signed unless told otherwise.
@@ -40,14 +40,15 @@ struct ForeignLog {
             kind: .message, isSalted: false, log: id, sequence: (previous?.header.sequence ?? 0) + 1,
             previous: previous.map { Backlink(id: $0.id, lamport: $0.header.lamport) },
             parents: parents.map(\.reference).sorted(), contentLength: content.count,
-            commitment: hashing.commitment(salt: [], content: content),
+            commitment: hashing.commitment(salt: [], content: content[...], using: cryptography),
             extensions: previous == nil ? certificate.headerExtension[...] : [])
         change(&header)
         let bytes = header.encoded[...]
         return Event(
-            id: hashing.id(timestamp: 1, header: bytes), timestamp: 1, header: header, headerBytes: bytes,
+            id: hashing.id(timestamp: 1, header: bytes, using: cryptography), timestamp: 1, header: header,
+            headerBytes: bytes,
             content: content[...], salt: nil,
-            signature: signed ? hashing.sign(timestamp: 1, header: bytes, with: key)[...] : nil)
+            signature: signed ? hashing.sign(timestamp: 1, header: bytes, with: key, using: cryptography)[...] : nil)
     }
 
     /// A chain of events after `previous`.
