@@ -39,7 +39,10 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "TomboloSQLite",
-            dependencies: ["TomboloCore", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "TomboloCore", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .systemLibrary(
             name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),

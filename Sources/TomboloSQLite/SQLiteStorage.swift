@@ -40,7 +40,7 @@ public final class SQLiteStorage: Sendable {
             configuration.maximumReaderCount = 4
             configuration.prepareDatabase { db in
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
-                if !isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32000") }
+                if !isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -32000") }
             }
             pool = try DatabasePool(path: path, configuration: configuration)
             let migrator = Schema.migrator

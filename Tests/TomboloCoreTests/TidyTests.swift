@@ -11,7 +11,7 @@ struct TidyTests {
     private let allowed: [String: Set<String>] = [
         "TomboloCore": [],
         "TomboloCrypto": ["TomboloCore", "Crypto", "FoundationEssentials", "Foundation"],
-        "TomboloSQLite": ["TomboloCore", "GRDB", "Foundation", "Synchronization", "Glibc", "Darwin"],
+        "TomboloSQLite": ["TomboloCore", "GRDB", "GRDBSQLite", "Foundation", "Synchronization", "Glibc", "Darwin"],
         "TomboloNIO": [
             "TomboloCore", "CZlib", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Crypto", "X509", "SwiftASN1",
             "Foundation",

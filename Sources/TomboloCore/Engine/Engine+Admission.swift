@@ -126,7 +126,6 @@ extension Engine {
         _ events: [Event], group: Int, _ certificates: [LogID: Certificate], _ result: inout Admission,
         _ store: any EventStore
     ) throws(StoreError) -> [Candidate] {
-        let reference = groups[group].record.reference
         var candidates: [Candidate] = []
         candidates.reserveCapacity(events.count)
         var inBatch: Set<EventID> = []
@@ -149,8 +148,9 @@ extension Engine {
                     result.alreadyHeld += 1
                     continue
                 }
-                let place = try store.places(of: [event.id], inGroup: reference)[0]
-                if place != nil || header.sequence <= groups[group].frontier.logs[index].floor {
+                let isHeld = try Self.isHeld(
+                    event.id, header.sequence, groups[group].frontier.logs[index].reference, store)
+                if isHeld || header.sequence <= groups[group].frontier.logs[index].floor {
                     result.alreadyHeld += 1
                     continue
                 }
@@ -160,13 +160,14 @@ extension Engine {
                 continue
             }
             let previous = header.previous?.id
-            let placement = try groups[group].frontier.update(index) { (log) throws(StoreError) in
-                try log.place(
+            let log = groups[group].frontier.logs[index].reference
+            let placement = try groups[group].frontier.update(index) { (state) throws(StoreError) in
+                try state.place(
                     sequence: header.sequence, id: event.id, lamport: header.lamport, previous: previous
                 ) { () throws(StoreError) in
                     guard let previous else { return false }
                     if inBatch.contains(previous) { return true }
-                    return try store.places(of: [previous], inGroup: reference)[0] != nil
+                    return try Self.isHeld(previous, header.sequence - 1, log, store)
                 }
             }
             guard placement == .placed else {
@@ -182,6 +183,13 @@ extension Engine {
             candidates.append(Candidate(event: event, log: index))
         }
         return candidates
+    }
+
+    private static func isHeld(
+        _ id: EventID, _ sequence: UInt64, _ log: Int64, _ store: any EventStore
+    ) throws(StoreError) -> Bool {
+        guard log != 0 else { return false }
+        return try store.places(of: [EventKey(log: log, sequence: sequence, id: id)])[0] != nil
     }
 
     private mutating func reportFork(
@@ -276,26 +284,32 @@ extension Engine {
         parentsOf events: [Event], group: Int, _ store: any EventStore
     ) throws(StoreError) {
         let own = Set(events.map(\.id))
-        var unknown: Set<EventID> = []
+        var unknown: Set<EventReference> = []
         for event in events {
             event.header.forEachAncestor { ancestor in
-                guard !own.contains(ancestor), groups[group].batch[ancestor] == nil else { return }
-                if let place = groups[group].recent[ancestor] {
-                    groups[group].batch[ancestor] = place
+                guard !own.contains(ancestor.id), groups[group].batch[ancestor.id] == nil else { return }
+                if let place = groups[group].recent[ancestor.id] {
+                    groups[group].batch[ancestor.id] = place
                 } else {
                     unknown.insert(ancestor)
                 }
             }
         }
         guard !unknown.isEmpty else { return }
-        let ids = unknown.sorted()
-        for (id, place) in zip(ids, try store.places(of: ids, inGroup: groups[group].record.reference)) {
-            guard let place, let log = groups[group].frontier.index(ofReference: place.log) else { continue }
+        let named = unknown.sorted { ($0.id, $0.log, $0.sequence) < ($1.id, $1.log, $1.sequence) }.compactMap {
+            reference -> (EventReference, EventKey)? in
+            guard let log = groups[group].frontier.index(of: reference.log),
+                groups[group].frontier.logs[log].reference != 0
+            else { return nil }
+            let number = groups[group].frontier.logs[log].reference
+            return (reference, EventKey(log: number, sequence: reference.sequence, id: reference.id))
+        }
+        for ((reference, _), place) in zip(named, try store.places(of: named.map(\.1))) {
+            guard let place else { continue }
             let known = RecentEvents.Place(
-                log: groups[group].frontier.logs[log].id, sequence: place.sequence, lamport: place.lamport,
-                status: place.status)
-            groups[group].recent[id] = known
-            groups[group].batch[id] = known
+                log: reference.log, sequence: reference.sequence, lamport: place.lamport, status: place.status)
+            groups[group].recent[reference.id] = known
+            groups[group].batch[reference.id] = known
         }
     }
 
@@ -313,10 +327,10 @@ extension Engine {
         func judge(_ id: EventID, _ log: LogID, _ sequence: UInt64, _ lamport: UInt64, _ place: RecentEvents.Place?)
             -> Bool
         {
-            guard let place else { missing = missing ?? id; return true }
+            // Who names a place where the event does not stand names what can never come.
+            guard let place, place.log == log, place.sequence == sequence else { missing = missing ?? id; return true }
             if place.status == .waiting { missing = missing ?? id }
-            return place.status != .invalid && place.log == log && place.sequence == sequence
-                && place.lamport == lamport
+            return place.status != .invalid && place.lamport == lamport
         }
         if let previous = header.previous,
             !judge(previous.id, header.log, header.sequence - 1, previous.lamport, groups[group].batch[previous.id])
@@ -382,7 +396,7 @@ extension Engine {
         var (added, removed): (Set<Int64>, Set<Int64>) = ([], [])
         for (event, ordinal) in delivered where !event.header.kind.isState {
             event.header.forEachAncestor { ancestor in
-                guard let head = groups[group].heads.removeValue(forKey: ancestor) else { return }
+                guard let head = groups[group].heads.removeValue(forKey: ancestor.id) else { return }
                 if added.remove(head.ordinal) == nil { removed.insert(head.ordinal) }
             }
             groups[group].heads[event.id] = (event.reference, ordinal)
@@ -400,11 +414,13 @@ extension EventHeader {
     }
 
     /// The same as going through ``ancestors``, without making an array.
-    func forEachAncestor(_ body: (EventID) -> Void) {
-        if let previous { body(previous.id) }
-        for reference in parents { body(reference.id) }
-        for reference in stateHeads { body(reference.id) }
-        for reference in rekeys { body(reference.id) }
+    func forEachAncestor(_ body: (EventReference) -> Void) {
+        if let previous {
+            body(EventReference(id: previous.id, log: log, sequence: sequence - 1, lamport: previous.lamport))
+        }
+        for reference in parents { body(reference) }
+        for reference in stateHeads { body(reference) }
+        for reference in rekeys { body(reference) }
     }
 
     /// The ids of all events that this one names.

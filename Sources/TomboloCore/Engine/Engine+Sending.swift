@@ -49,14 +49,14 @@ extension Engine {
             let target = sessions[index].groups[group].windowTarget
             let inFlight = sessions[index].groups[group].inFlight
             guard inFlight == 0 || inFlight + UInt64(target) <= limit else { return }
-            let events = try nextWindow(group, session: index, bytes: min(target, Int(limit) / 4), store)
+            let events = try nextWindow(group, session: index, bytes: min(target, Int(limit) / 2), store)
             guard !events.isEmpty else { return }
             if sessions[index].groups[group].sendsPlain {
                 sendPlain(events.map(\.event), group, session: index)
             } else {
                 sendWindow(events, group, session: index)
             }
-            sessions[index].groups[group].windowTarget = min(target * 2, 1 << 20)
+            sessions[index].groups[group].windowTarget = min(target * 2, 1 << 21)
         }
     }
 

@@ -38,6 +38,14 @@ public struct Bytes32: Hashable, Comparable, Sendable {
         return result
     }
 
+    /// Lends the 32 bytes.
+    package func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var words = (word0.bigEndian, word1.bigEndian, word2.bigEndian, word3.bigEndian)
+        return try withUnsafeBytes(of: &words) { (bytes) throws(Failure) in try body(bytes) }
+    }
+
     /// Appends the 32 bytes to `buffer`.
     package func append(to buffer: inout [UInt8]) {
         var words = (word0.bigEndian, word1.bigEndian, word2.bigEndian, word3.bigEndian)

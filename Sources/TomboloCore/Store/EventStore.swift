@@ -20,8 +20,8 @@ public protocol EventStore: RecordStore {
     func insert(_ events: [StoredEvent], inGroup group: Int64) throws(StoreError) -> Int64
     /// The highest ordinal given so far.
     func lastOrdinal() throws(StoreError) -> Int64
-    /// A place for each id, or nil where it is not held.
-    func places(of ids: [EventID], inGroup group: Int64) throws(StoreError) -> [EventPlace?]
+    /// A place for each, or nil where it is not held.
+    func places(of keys: [EventKey]) throws(StoreError) -> [EventPlace?]
     /// Events of one log in ascending order of (sequence, id); branches of a fork are all there.
     func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) throws(StoreError) -> [StoredEvent]
     /// The events with these ordinals, in this order; those that are not there are left out.

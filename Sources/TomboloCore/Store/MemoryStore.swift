@@ -4,7 +4,6 @@ public final class MemoryStore: EventStore {
         var record: GroupRecord
         var heads: Set<Int64> = []
         var logOfID: [LogID: Int64] = [:]
-        var ordinalOfID: [EventID: Int64] = [:]
         var waiters: [EventID: [Int64]] = [:]
         var changes: [Int64] = []
     }
@@ -65,7 +64,6 @@ public final class MemoryStore: EventStore {
         for var event in events {
             event.ordinal = Int64(eventTable.count + 1)
             eventTable.append(event)
-            groupTable[Int(group) - 1].ordinalOfID[event.event.id] = event.ordinal
             logTable[Int(event.log) - 1].events[event.event.header.sequence, default: []].append(event.ordinal)
             if event.status == .delivered { groupTable[Int(group) - 1].changes.append(event.ordinal) }
         }
@@ -74,13 +72,14 @@ public final class MemoryStore: EventStore {
 
     public func lastOrdinal() -> Int64 { Int64(eventTable.count) }
 
-    public func places(of ids: [EventID], inGroup group: Int64) -> [EventPlace?] {
-        ids.map { id in
-            guard let ordinal = groupTable[Int(group) - 1].ordinalOfID[id] else { return nil }
+    public func places(of keys: [EventKey]) -> [EventPlace?] {
+        keys.map { key in
+            let ordinals = logTable[Int(key.log) - 1].events[key.sequence] ?? []
+            guard let ordinal = ordinals.first(where: { eventTable[Int($0) - 1].event.id == key.id }) else {
+                return nil
+            }
             let stored = eventTable[Int(ordinal) - 1]
-            return EventPlace(
-                ordinal: ordinal, log: stored.log, sequence: stored.event.header.sequence,
-                lamport: stored.event.header.lamport, status: stored.status)
+            return EventPlace(ordinal: ordinal, lamport: stored.event.header.lamport, status: stored.status)
         }
     }
 

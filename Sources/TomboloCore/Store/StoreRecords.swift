@@ -52,18 +52,32 @@ public struct StoredEvent: Sendable {
     }
 }
 
+/// Which event is looked for: where it stands in its log, and which one it is of those that stand there.
+public struct EventKey: Hashable, Comparable, Sendable {
+    /// The store's number for the log.
+    public var log: Int64
+    public var sequence: UInt64
+    public var id: EventID
+
+    public init(log: Int64, sequence: UInt64, id: EventID) {
+        self.log = log
+        self.sequence = sequence
+        self.id = id
+    }
+
+    public static func < (lhs: Self, rhs: Self) -> Bool {
+        (lhs.log, lhs.sequence, lhs.id) < (rhs.log, rhs.sequence, rhs.id)
+    }
+}
+
 /// An event's place without its bytes.
 public struct EventPlace: Hashable, Sendable {
     public var ordinal: Int64
-    public var log: Int64
-    public var sequence: UInt64
     public var lamport: UInt64
     public var status: EventStatus
 
-    public init(ordinal: Int64, log: Int64, sequence: UInt64, lamport: UInt64, status: EventStatus) {
+    public init(ordinal: Int64, lamport: UInt64, status: EventStatus) {
         self.ordinal = ordinal
-        self.log = log
-        self.sequence = sequence
         self.lamport = lamport
         self.status = status
     }
