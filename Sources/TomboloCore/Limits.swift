@@ -16,7 +16,7 @@ public enum Limits {
     /// Bytes of a payload that holds a single large event, and of a frame.
     public static let frame = 73_728
     /// Bytes of `events` in one window, and not yet processed per group and direction.
-    public static let window = 4 << 20
+    public static let window = 8 << 20
     /// Of so many consecutive events of a log that are held, one is signed.
     static let runEvents = 128
 

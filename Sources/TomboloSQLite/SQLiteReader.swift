@@ -109,7 +109,7 @@ public struct SQLiteReader {
         var events: [StoredEvent] = []
         while events.count < limit, let row = try rows.next() {
             let stored = try Rows.event(row)
-            if let place, (stored.event.header.lamport, stored.event.id) >= place { continue }
+            if let place, (stored.event.lamport, stored.event.id) >= place { continue }
             events.append(stored)
         }
         return events.reversed()

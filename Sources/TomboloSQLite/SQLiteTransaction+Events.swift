@@ -12,7 +12,7 @@ extension SQLiteTransaction {
             for stored in events {
                 let event = stored.event
                 try statement.bind(
-                    ordinal, group, stored.log, Int64(event.header.sequence), Int64(event.header.lamport),
+                    ordinal, group, stored.log, Int64(event.sequence), Int64(event.lamport),
                     event.id.prefix, Int64(stored.status.rawValue), event.timestamp)
                 try statement.execute(
                     binding: event.id.value, event.headerBytes, event.salt, event.signature, event.content, from: 9)

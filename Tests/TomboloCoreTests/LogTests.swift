@@ -86,7 +86,7 @@ struct LogTests {
         var log = ForeignLog(group: group, seed: 1)
         let first = log.event(after: nil, "first", signed: false)
         var second = log.event(after: first, "second")
-        second.signature = [UInt8](repeating: 7, count: 64)[...]
+        second = second.signed(with: [UInt8](repeating: 7, count: 64)[...])
         try devices.ingest([first, second], into: 0, group: group)
         #expect(devices.delivered(0, in: group).isEmpty)
         let third = log.event(after: second, "third")

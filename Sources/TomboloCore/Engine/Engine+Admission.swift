@@ -17,10 +17,16 @@ private struct Expected {
     var distance: Int
 }
 
-/// An event on its way into the store.
-private struct Candidate {
-    var event: Event
-    var log: Int
+/// Events on their way into the store.
+struct AdmissionBatch {
+    /// The ordinal of the first.
+    let first: Int64
+    /// Each with the index of its log.
+    var events: [(log: Int, event: Event)] = []
+    var statuses: [EventStatus] = []
+    var waiting: [(missing: EventID, waiter: Int64)] = []
+
+    var nextOrdinal: Int64 { first + Int64(events.count) }
 }
 
 // Verify first: an event becomes held only here.
@@ -37,11 +43,18 @@ extension Engine {
         var result = Admission()
         let certificates = newCertificates(events, group: group, &result)
         let authentic = isOwn ? events : vouch(for: events, group: group, certificates, &result)
-        let candidates = try place(authentic, group: group, certificates, &result, store)
-        guard !candidates.isEmpty else { return result }
-        result.accepted = candidates.count
-        try insertAndDeliver(candidates, group: group, store)
-        passOn(candidates.map { ($0.log, $0.event) }, group: group, except: session)
+        guard !authentic.isEmpty else { return result }
+        var batch = AdmissionBatch(first: try store.lastOrdinal() + 1)
+        batch.events.reserveCapacity(authentic.count)
+        groups[group].recent.beginBatch()
+        for event in authentic {
+            guard let log = try place(event, group: group, certificates, &result, batch, store) else { continue }
+            try judge(event, log: log, group: group, &batch, store)
+        }
+        guard !batch.events.isEmpty else { return result }
+        result.accepted = batch.events.count
+        try keepAndDeliver(batch, group: group, store)
+        passOn(batch.events, group: group, except: session)
         return result
     }
 
@@ -49,18 +62,18 @@ extension Engine {
     private func newCertificates(_ events: [Event], group: Int, _ result: inout Admission) -> [LogID: Certificate] {
         var certificates: [LogID: Certificate] = [:]
         let id = groups[group].id
-        for event in events where event.header.sequence == 1 && certificates[event.header.log] == nil {
-            let known = groups[group].frontier.index(of: event.header.log)
+        for event in events where event.sequence == 1 && certificates[event.log] == nil {
+            let known = groups[group].frontier.index(of: event.log)
             if let known, groups[group].frontier.logs[known].certificate != nil { continue }
             guard let certificate = event.header.certificate,
-                certificate.logID(in: id, using: cryptography) == event.header.log,
+                certificate.logID(in: id, using: cryptography) == event.log,
                 certificate.isStateLog == event.header.kind.isState,
                 certificate.isValid(in: id, using: cryptography)
             else {
-                result.refused = "the certificate of log \(event.header.log) does not verify"
+                result.refused = "the certificate of log \(event.log) does not verify"
                 continue
             }
-            certificates[event.header.log] = certificate
+            certificates[event.log] = certificate
         }
         return certificates
     }
@@ -74,19 +87,22 @@ extension Engine {
         var authentic: [Event] = []
         authentic.reserveCapacity(events.count)
         for var event in events.reversed() {
-            let header = event.header
-            let known = groups[group].frontier.index(of: header.log).flatMap {
-                groups[group].frontier.logs[$0].certificate
-            }
-            guard let certificate = known ?? certificates[header.log] else {
+            let known = groups[group].frontier.index(of: event.log)
+            let isStateLog: Bool
+            let key: Bytes32
+            if let known, let certificate = groups[group].frontier.logs[known].certificate {
+                (isStateLog, key) = (certificate.isStateLog, certificate.key)
+            } else if let certificate = certificates[event.log] {
+                (isStateLog, key) = (certificate.isStateLog, certificate.key)
+            } else {
                 result.pending += 1
                 continue
             }
             var distance = 0
             let descendant = expected.removeValue(forKey: event.id)
-            let isVouchedFor = descendant.map { $0.log == header.log && $0.sequence == header.sequence } ?? false
+            let isVouchedFor = descendant.map { $0.log == event.log && $0.sequence == event.sequence } ?? false
             if let descendant, isVouchedFor { distance = descendant.distance + 1 }
-            guard certificate.isStateLog == header.kind.isState else {
+            guard isStateLog == event.header.kind.isState else {
                 result.refused = "event \(event.id) stands in a log of another class"
                 continue
             }
@@ -96,13 +112,13 @@ extension Engine {
                 let isSigned =
                     event.signature.map {
                         groups[group].hashing.isValid(
-                            $0, timestamp: event.timestamp, header: event.headerBytes, key: certificate.key,
+                            $0, timestamp: event.timestamp, header: event.headerBytes, key: key,
                             using: cryptography)
                     } ?? false
                 if isSigned {
                     distance = 0
                 } else if isVouchedFor, !isRunFull {
-                    event.signature = nil  // a spoilt signature spoils no event
+                    event = event.signed(with: nil)  // a spoilt signature spoils no event
                 } else if event.signature == nil, !isVouchedFor {
                     result.pending += 1
                     continue
@@ -111,9 +127,9 @@ extension Engine {
                     continue
                 }
             }
-            if let previous = header.previous {
+            if let previous = event.header.previous {
                 expected[previous.id] = Expected(
-                    log: header.log, sequence: header.sequence - 1, distance: distance)
+                    log: event.log, sequence: event.sequence - 1, distance: distance)
             }
             authentic.append(event)
         }
@@ -121,314 +137,75 @@ extension Engine {
         return authentic
     }
 
-    /// Leaves out what is held already, and gives every other event its place in its log.
+    /// Gives an event its place in its log, unless it is held already or a bound forbids it.
+    ///
+    /// - Returns: the index of its log.
     private mutating func place(
-        _ events: [Event], group: Int, _ certificates: [LogID: Certificate], _ result: inout Admission,
-        _ store: any EventStore
-    ) throws(StoreError) -> [Candidate] {
-        var candidates: [Candidate] = []
-        candidates.reserveCapacity(events.count)
-        var inBatch: Set<EventID> = []
-        for event in events {
-            let header = event.header
-            let index: Int
-            if let known = groups[group].frontier.index(of: header.log) {
-                index = known
-            } else {
-                guard groups[group].frontier.logs.count < Limits.logsPerGroup else {
-                    result.refused = "the group has \(Limits.logsPerGroup) logs, no more are taken"
-                    continue
-                }
-                index = groups[group].frontier.append(LogState(id: header.log))
+        _ event: Event, group: Int, _ certificates: [LogID: Certificate], _ result: inout Admission,
+        _ batch: AdmissionBatch, _ store: any EventStore
+    ) throws(StoreError) -> Int? {
+        let index: Int
+        if let known = groups[group].frontier.index(of: event.log) {
+            index = known
+        } else {
+            guard groups[group].frontier.logs.count < Limits.logsPerGroup else {
+                result.refused = "the group has \(Limits.logsPerGroup) logs, no more are taken"
+                return nil
             }
-            let lastSequence = groups[group].frontier.logs[index].lastSequence
-            let isNew = header.sequence > lastSequence
-            if !isNew {
-                if inBatch.contains(event.id) {
-                    result.alreadyHeld += 1
-                    continue
-                }
-                let isHeld = try Self.isHeld(
-                    event.id, header.sequence, groups[group].frontier.logs[index].reference, store)
-                if isHeld || header.sequence <= groups[group].frontier.logs[index].floor {
-                    result.alreadyHeld += 1
-                    continue
-                }
-            }
-            guard groups[group].frontier.logs[index].waiting < Limits.waitingPerLog else {
-                result.refused = "log \(header.log) has \(Limits.waitingPerLog) events that wait for ancestors"
-                continue
-            }
-            let previous = header.previous?.id
-            let log = groups[group].frontier.logs[index].reference
-            let placement = try groups[group].frontier.update(index) { (state) throws(StoreError) in
-                try state.place(
-                    sequence: header.sequence, id: event.id, lamport: header.lamport, previous: previous
-                ) { () throws(StoreError) in
-                    guard let previous else { return false }
-                    if inBatch.contains(previous) { return true }
-                    return try Self.isHeld(previous, header.sequence - 1, log, store)
-                }
-            }
-            guard placement == .placed else {
-                result.refused = "log \(header.log) has too many branches or gaps"
-                continue
-            }
-            if let certificate = certificates[header.log] {
-                groups[group].frontier.update(index) { $0.certificate = certificate }
-            }
-            groups[group].changedLogs.insert(index)
-            inBatch.insert(event.id)
-            if !isNew { try reportFork(of: event, log: groups[group].frontier[index], group: group, candidates, store) }
-            candidates.append(Candidate(event: event, log: index))
+            // The store's number comes first: events refer to it.
+            var states = [LogState(id: event.log)]
+            try store.put(&states, inGroup: groups[group].record.reference)
+            index = groups[group].frontier.append(states[0])
         }
-        return candidates
+        let isNew = event.sequence > groups[group].frontier.logs[index].lastSequence
+        let number = groups[group].frontier.logs[index].reference
+        if !isNew {
+            var isHeld = event.sequence <= groups[group].frontier.logs[index].floor
+            if !isHeld { isHeld = try self.isHeld(event.id, event.sequence, log: number, group: group, store) }
+            if isHeld {
+                result.alreadyHeld += 1
+                return nil
+            }
+        }
+        guard groups[group].frontier.logs[index].waiting < Limits.waitingPerLog else {
+            result.refused = "log \(event.log) has \(Limits.waitingPerLog) events that wait for ancestors"
+            return nil
+        }
+        let previous = event.header.previous?.id
+        var isPreviousHeld = false
+        if let previous, !groups[group].frontier.logs[index].isEnd(previous) {
+            isPreviousHeld = try isHeld(previous, event.sequence - 1, log: number, group: group, store)
+        }
+        let placement = groups[group].frontier.update(index) {
+            $0.place(
+                sequence: event.sequence, id: event.id, lamport: event.lamport, previous: previous,
+                isPreviousHeld: isPreviousHeld)
+        }
+        guard placement == .placed else {
+            result.refused = "log \(event.log) has too many branches or gaps"
+            return nil
+        }
+        if event.sequence == 1, let certificate = certificates[event.log] {
+            groups[group].frontier.update(index) { $0.certificate = certificate }
+        }
+        groups[group].changedLogs.insert(index)
+        if !isNew { try reportFork(of: event, log: number, group: group, batch, store) }
+        return index
     }
 
-    private static func isHeld(
-        _ id: EventID, _ sequence: UInt64, _ log: Int64, _ store: any EventStore
+    private mutating func isHeld(
+        _ id: EventID, _ sequence: UInt64, log: Int64, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
-        guard log != 0 else { return false }
+        if groups[group].recent[id] != nil { return true }
         return try store.places(of: [EventKey(log: log, sequence: sequence, id: id)])[0] != nil
     }
 
     private mutating func reportFork(
-        of event: Event, log: LogState, group: Int, _ candidates: [Candidate], _ store: any EventStore
+        of event: Event, log: Int64, group: Int, _ batch: AdmissionBatch, _ store: any EventStore
     ) throws(StoreError) {
-        let sequence = event.header.sequence
-        let other: EventID?
-        if let inBatch = candidates.first(where: {
-            $0.event.header.log == log.id && $0.event.header.sequence == sequence
-        }) {
-            other = inBatch.event.id
-        } else if log.reference != 0 {
-            other = try store.events(ofLog: log.reference, in: sequence...sequence, limit: 1).first?.event.id
-        } else {
-            other = nil
-        }
+        let sequence = event.sequence
+        var other = batch.events.first { $0.event.log == event.log && $0.event.sequence == sequence }?.event.id
+        if other == nil { other = try store.events(ofLog: log, in: sequence...sequence, limit: 1).first?.event.id }
         if let other { effects.append(.forked(groups[group].id, other, event.id)) }
-    }
-
-    // MARK: Delivery
-
-    private enum Verdict {
-        case deliver
-        case invalid
-        case wait(for: EventID)
-    }
-
-    private mutating func insertAndDeliver(
-        _ candidates: [Candidate], group: Int, _ store: any EventStore
-    ) throws(StoreError) {
-        let reference = groups[group].record.reference
-        defer { groups[group].batch.removeAll(keepingCapacity: true) }
-        try saveNewLogs(candidates, group: group, store)
-        try remember(parentsOf: candidates.map(\.event), group: group, store)
-        let first = try store.lastOrdinal() + 1
-        var stored: [StoredEvent] = []
-        stored.reserveCapacity(candidates.count)
-        var delivered: [(event: Event, ordinal: Int64)] = []
-        var invalid: [Event] = []
-        var waiting: [(missing: EventID, waiter: Int64)] = []
-        for (offset, candidate) in candidates.enumerated() {
-            let ordinal = first + Int64(offset)
-            var status = EventStatus.waiting
-            switch verdict(on: candidate.event, group: group) {
-            case .deliver:
-                status = .delivered
-                delivered.append((candidate.event, ordinal))
-            case .invalid:
-                status = .invalid
-                invalid.append(candidate.event)
-            case .wait(let missing):
-                waiting.append((missing, ordinal))
-                groups[group].frontier.update(candidate.log) { $0.waiting += 1 }
-            }
-            remember(candidate.event, status, group: group)
-            let log = groups[group].frontier[candidate.log].reference
-            stored.append(StoredEvent(ordinal: ordinal, log: log, status: status, event: candidate.event))
-        }
-        let inserted = try store.insert(stored, inGroup: reference)
-        precondition(inserted == first, "the store gave ordinal \(inserted) where \(first) was next")
-        let hadWaiters = groups[group].waiting > 0
-        if !waiting.isEmpty {
-            try store.addWaiting(waiting, inGroup: reference)
-            groups[group].waiting += waiting.count
-        }
-        // Only who waited before, or for one of this batch, can be released.
-        let settled = delivered.map(\.event.id) + invalid.map(\.id)
-        var events = delivered
-        if hadWaiters || !waiting.isEmpty { try release(waitersOf: settled, group: group, &events, store) }
-        try moveHeads(delivered: events, group: group, store)
-        if !events.isEmpty { noteChanged(groups[group].id) }
-    }
-
-    private mutating func noteChanged(_ id: GroupID) {
-        if case .changed(id)? = effects.last { return }
-        effects.append(.changed(id))
-    }
-
-    /// Logs get their numbers before events refer to them.
-    private mutating func saveNewLogs(
-        _ candidates: [Candidate], group: Int, _ store: any EventStore
-    ) throws(StoreError) {
-        let new = Set(candidates.map(\.log)).filter { groups[group].frontier.logs[$0].reference == 0 }.sorted()
-        guard !new.isEmpty else { return }
-        var states = new.map { groups[group].frontier[$0] }
-        try store.put(&states, inGroup: groups[group].record.reference)
-        for (log, state) in zip(new, states) { groups[group].frontier.setReference(state.reference, at: log) }
-    }
-
-    /// Looks up, in one batch, the places of all ancestors named that are not in memory.
-    private mutating func remember(
-        parentsOf events: [Event], group: Int, _ store: any EventStore
-    ) throws(StoreError) {
-        let own = Set(events.map(\.id))
-        var unknown: Set<EventReference> = []
-        for event in events {
-            event.header.forEachAncestor { ancestor in
-                guard !own.contains(ancestor.id), groups[group].batch[ancestor.id] == nil else { return }
-                if let place = groups[group].recent[ancestor.id] {
-                    groups[group].batch[ancestor.id] = place
-                } else {
-                    unknown.insert(ancestor)
-                }
-            }
-        }
-        guard !unknown.isEmpty else { return }
-        let named = unknown.sorted { ($0.id, $0.log, $0.sequence) < ($1.id, $1.log, $1.sequence) }.compactMap {
-            reference -> (EventReference, EventKey)? in
-            guard let log = groups[group].frontier.index(of: reference.log),
-                groups[group].frontier.logs[log].reference != 0
-            else { return nil }
-            let number = groups[group].frontier.logs[log].reference
-            return (reference, EventKey(log: number, sequence: reference.sequence, id: reference.id))
-        }
-        for ((reference, _), place) in zip(named, try store.places(of: named.map(\.1))) {
-            guard let place else { continue }
-            let known = RecentEvents.Place(
-                log: reference.log, sequence: reference.sequence, lamport: place.lamport, status: place.status)
-            groups[group].recent[reference.id] = known
-            groups[group].batch[reference.id] = known
-        }
-    }
-
-    private mutating func remember(_ event: Event, _ status: EventStatus, group: Int) {
-        let place = RecentEvents.Place(
-            log: event.header.log, sequence: event.header.sequence, lamport: event.header.lamport, status: status)
-        groups[group].recent[event.id] = place
-        groups[group].batch[event.id] = place
-    }
-
-    /// Judges an event by its ancestors (protocol §2.4).
-    private func verdict(on event: Event, group: Int) -> Verdict {
-        let header = event.header
-        var missing: EventID?
-        func judge(_ id: EventID, _ log: LogID, _ sequence: UInt64, _ lamport: UInt64, _ place: RecentEvents.Place?)
-            -> Bool
-        {
-            // Who names a place where the event does not stand names what can never come.
-            guard let place, place.log == log, place.sequence == sequence else { missing = missing ?? id; return true }
-            if place.status == .waiting { missing = missing ?? id }
-            return place.status != .invalid && place.lamport == lamport
-        }
-        if let previous = header.previous,
-            !judge(previous.id, header.log, header.sequence - 1, previous.lamport, groups[group].batch[previous.id])
-        {
-            return .invalid
-        }
-        for reference in header.references
-        where !judge(
-            reference.id, reference.log, reference.sequence, reference.lamport, groups[group].batch[reference.id])
-        {
-            return .invalid
-        }
-        return missing.map { .wait(for: $0) } ?? .deliver
-    }
-
-    /// Delivers what waited for these events, and what waited for that, until nothing more is released.
-    private mutating func release(
-        waitersOf settled: [EventID], group: Int, _ delivered: inout [(event: Event, ordinal: Int64)],
-        _ store: any EventStore
-    ) throws(StoreError) {
-        let reference = groups[group].record.reference
-        var settled = settled
-        while !settled.isEmpty {
-            let ordinals = try store.takeWaiting(for: settled, inGroup: reference)
-            settled.removeAll(keepingCapacity: true)
-            for batch in ordinals.sorted().chunks(of: 1_024) {
-                let waiters = try store.events(ordinals: batch)
-                try remember(parentsOf: waiters.map(\.event), group: group, store)
-                var (nowDelivered, nowInvalid): ([Int64], [Int64]) = ([], [])
-                var stillWaiting: [(missing: EventID, waiter: Int64)] = []
-                for waiter in waiters {
-                    switch verdict(on: waiter.event, group: group) {
-                    case .deliver:
-                        nowDelivered.append(waiter.ordinal)
-                        delivered.append((waiter.event, waiter.ordinal))
-                        remember(waiter.event, .delivered, group: group)
-                    case .invalid:
-                        nowInvalid.append(waiter.ordinal)
-                        remember(waiter.event, .invalid, group: group)
-                    case .wait(let missing):
-                        stillWaiting.append((missing, waiter.ordinal))
-                        continue
-                    }
-                    settled.append(waiter.event.id)
-                    groups[group].waiting -= 1
-                    if let log = groups[group].frontier.index(of: waiter.event.header.log) {
-                        groups[group].frontier.update(log) { $0.waiting -= 1 }
-                        groups[group].changedLogs.insert(log)
-                    }
-                }
-                if !nowDelivered.isEmpty {
-                    try store.setStatus(.delivered, ordinals: nowDelivered, inGroup: reference)
-                }
-                if !nowInvalid.isEmpty { try store.setStatus(.invalid, ordinals: nowInvalid, inGroup: reference) }
-                if !stillWaiting.isEmpty { try store.addWaiting(stillWaiting, inGroup: reference) }
-            }
-        }
-    }
-
-    private mutating func moveHeads(
-        delivered: [(event: Event, ordinal: Int64)], group: Int, _ store: any EventStore
-    ) throws(StoreError) {
-        var (added, removed): (Set<Int64>, Set<Int64>) = ([], [])
-        for (event, ordinal) in delivered where !event.header.kind.isState {
-            event.header.forEachAncestor { ancestor in
-                guard let head = groups[group].heads.removeValue(forKey: ancestor.id) else { return }
-                if added.remove(head.ordinal) == nil { removed.insert(head.ordinal) }
-            }
-            groups[group].heads[event.id] = (event.reference, ordinal)
-            added.insert(ordinal)
-        }
-        try store.changeHeads(
-            adding: added.sorted(), removing: removed.sorted(), inGroup: groups[group].record.reference)
-    }
-}
-
-extension EventHeader {
-    /// All events that this one names but previous.
-    var references: [EventReference] {
-        stateHeads.isEmpty && rekeys.isEmpty ? parents : parents + stateHeads + rekeys
-    }
-
-    /// The same as going through ``ancestors``, without making an array.
-    func forEachAncestor(_ body: (EventReference) -> Void) {
-        if let previous {
-            body(EventReference(id: previous.id, log: log, sequence: sequence - 1, lamport: previous.lamport))
-        }
-        for reference in parents { body(reference) }
-        for reference in stateHeads { body(reference) }
-        for reference in rekeys { body(reference) }
-    }
-
-    /// The ids of all events that this one names.
-    package var ancestors: [EventID] { (previous.map { [$0.id] } ?? []) + references.map(\.id) }
-}
-
-extension Array {
-    func chunks(of size: Int) -> [[Element]] {
-        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
     }
 }

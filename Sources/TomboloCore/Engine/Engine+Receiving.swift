@@ -99,7 +99,7 @@ extension Engine {
                     let found = try store.events(
                         ofLog: frontier.logs[known].reference, in: sequence...sequence, limit: 2)
                     guard found.count == 1, let event = found.first?.event else { return nil }
-                    return Backlink(id: event.id, lamport: event.header.lamport)
+                    return Backlink(id: event.id, lamport: event.lamport)
                 }, into: &window)
         } catch {
             switch error {
@@ -199,7 +199,7 @@ extension Engine {
             } catch {
                 throw EngineError.invalidEvent(error)
             }
-            let log = event.header.log
+            let log = event.log
             guard event.header.kind.isEphemeral, let known = groups[number].frontier.index(of: log),
                 let certificate = groups[number].frontier.logs[known].certificate, let signature = event.signature
             else { continue }

@@ -199,7 +199,7 @@ extension Engine {
             walk: while next >= max(range.start, 1) {
                 let lowest = max(range.start, next > 127 ? next - 127 : 1)
                 let events = try store.events(ofLog: log.reference, in: lowest...next, limit: 128 * Limits.endsPerLog)
-                for stored in events.reversed() where stored.event.header.sequence == next {
+                for stored in events.reversed() where stored.event.sequence == next {
                     let matches = wanted.map { $0 == stored.event.id } ?? range.id.matches(stored.event.id)
                     guard matches else { continue }
                     held.insert(stored.event.id)

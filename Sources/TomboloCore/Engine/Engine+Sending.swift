@@ -7,13 +7,15 @@ extension Engine {
                 guard sessions[index].groups[number].isMatched else { continue }
                 let isOpen = sessions[index].groups[number].phase == .live || sessions[index].groups[number].hasFrontier
                 guard isOpen else { continue }
+                if index == source {
+                    note(events, number, session: index)
+                    continue
+                }
                 for (log, event) in events {
-                    let sequence = event.header.sequence
+                    let sequence = event.sequence
                     let covered = sessions[index].groups[number].covered[log] ?? 0
                     sessions[index].groups[number].covered[log] = max(covered, sequence)
-                    if index == source {
-                        sessions[index].groups[number].changedLogs.insert(log)
-                    } else if sessions[index].groups[number].isLazyTowardsPeer {
+                    if sessions[index].groups[number].isLazyTowardsPeer {
                         sessions[index].groups[number].changedLogs.insert(log)
                         sessions[index].groups[number].mustAcknowledge = true
                     } else if sequence > covered || !groups[group].frontier.logs[log].isLinear {
@@ -22,6 +24,14 @@ extension Engine {
                 }
             }
         }
+    }
+
+    /// The peer that sent these has them, and is told that they came.
+    private mutating func note(_ events: [(log: Int, event: Event)], _ group: Int, session index: Int) {
+        var last: [Int: UInt64] = [:]
+        for (log, event) in events { last[log] = max(last[log] ?? 0, event.sequence) }
+        sessions[index].groups[group].changedLogs.formUnion(last.keys)
+        sessions[index].groups[group].covered.merge(last) { max($0, $1) }
     }
 
     /// Says what was processed and what is held now. Leaves after the commit, like every effect (law 1).
@@ -49,7 +59,7 @@ extension Engine {
             let target = sessions[index].groups[group].windowTarget
             let inFlight = sessions[index].groups[group].inFlight
             guard inFlight == 0 || inFlight + UInt64(target) <= limit else { return }
-            let events = try nextWindow(group, session: index, bytes: min(target, Int(limit) / 2), store)
+            let events = try nextWindow(group, session: index, bytes: min(target, Int(limit) / 4), store)
             guard !events.isEmpty else { return }
             if sessions[index].groups[group].sendsPlain {
                 sendPlain(events.map(\.event), group, session: index)
@@ -121,8 +131,8 @@ extension Engine {
         sessions[index].groups[group].outgoingLogs = table
         // What was sent comes before the next window.
         for (log, event) in events
-        where event.header.sequence == (sessions[index].groups[group].heldByPeer[log] ?? 0) + 1 {
-            sessions[index].groups[group].heldByPeer[log] = event.header.sequence
+        where event.sequence == (sessions[index].groups[group].heldByPeer[log] ?? 0) + 1 {
+            sessions[index].groups[group].heldByPeer[log] = event.sequence
         }
     }
 

@@ -144,9 +144,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         groups[index].changedLogs.removeAll(keepingCapacity: true)
         var states = changed.map { groups[index].frontier[$0] }
         try store.put(&states, inGroup: groups[index].record.reference)
-        for (log, state) in zip(changed, states) where groups[index].frontier.logs[log].reference == 0 {
-            groups[index].frontier.setReference(state.reference, at: log)
-        }
     }
 }
 

@@ -5,8 +5,6 @@ struct GroupReplica: Sendable {
     /// Delivered events that no delivered event names, with their ordinals.
     var heads: [EventID: (place: EventReference, ordinal: Int64)]
     var recent = RecentEvents(capacity: 16_384)
-    /// The places that the batch at hand is judged by: unlike `recent`, complete for it.
-    var batch: [EventID: RecentEvents.Place] = [:]
     var hashing: EventHashing
     /// Events that wait for ancestors, over all logs.
     var waiting: Int

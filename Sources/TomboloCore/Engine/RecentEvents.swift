@@ -1,6 +1,7 @@
 /// Places of events that were named or stored lately, so that parents are rarely looked up in the store.
 ///
-/// Two generations of at most `capacity` each: a full one becomes the old one, and what is used moves up again.
+/// Two generations: a young one that has grown to `capacity` becomes the old one when the next batch begins, and what is
+/// used moves up again. Within a batch nothing is forgotten: its events are judged by each other.
 struct RecentEvents {
     struct Place: Hashable {
         var log: LogID
@@ -19,19 +20,18 @@ struct RecentEvents {
         mutating get {
             if let place = young[id] { return place }
             guard let place = old[id] else { return nil }
-            insert(id, place)
+            young[id] = place
             return place
         }
         set {
-            if let newValue { insert(id, newValue) }
+            young[id] = newValue
         }
     }
 
-    private mutating func insert(_ id: EventID, _ place: Place) {
-        if young.count >= capacity {
-            old = young
-            young = Dictionary(minimumCapacity: capacity)
-        }
-        young[id] = place
+    /// To be called before each batch.
+    mutating func beginBatch() {
+        guard young.count >= capacity else { return }
+        old = young
+        young = Dictionary(minimumCapacity: capacity)
     }
 }

@@ -87,20 +87,20 @@ struct SendPlan {
                 $0.ordinal > after && !(excluded?.contains($0.event.id) ?? false)
             }
             // A fork's branches share a sequence: the batch must not end between them.
-            if read.count < batch || read.last?.event.header.sequence == range.upperBound {
+            if read.count < batch || read.last?.event.sequence == range.upperBound {
                 cursors[index].ranges.removeFirst()
-            } else if let last = read.last?.event.header.sequence {
+            } else if let last = read.last?.event.sequence {
                 if log.isLinear {
                     cursors[index].ranges[0] = last + 1...range.upperBound
                 } else {
-                    let complete = cursors[index].buffer.prefix { $0.event.header.sequence < last }
+                    let complete = cursors[index].buffer.prefix { $0.event.sequence < last }
                     cursors[index].buffer = Array(complete)
                     cursors[index].ranges[0] = last...range.upperBound
                 }
             }
         }
         let event = cursors[index].buffer[cursors[index].position].event
-        push((Key(lamport: event.header.lamport, id: event.id), index))
+        push((Key(lamport: event.lamport, id: event.id), index))
         cursors[index].isQueued = true
     }
 

@@ -1,30 +1,70 @@
 /// A native event: its header, and what stands beside it (protocol §2).
 public struct Event: Hashable, Sendable {
-    public var id: EventID
-    /// The author's clock, milliseconds since 1970.
-    public var timestamp: Int64
-    public var header: EventHeader
-    /// The header's bytes, as the id covers them.
-    public var headerBytes: Bytes
-    /// Nil once erased.
-    public var content: Bytes?
-    /// 16 bytes where the header says that they are sent; gone with the content.
-    public var salt: Bytes?
-    /// Only where one was sent: in a run the last event's vouches for those before it.
-    public var signature: Bytes?
+    /// Shared by all copies: an event passes through many hands on its way into the store.
+    private final class Storage: Sendable {
+        let id: EventID
+        let timestamp: Int64
+        let header: EventHeader
+        let headerBytes: Bytes
+        let content: Bytes?
+        let salt: Bytes?
+        let signature: Bytes?
+
+        init(
+            _ id: EventID, _ timestamp: Int64, _ header: EventHeader, _ headerBytes: Bytes, _ content: Bytes?,
+            _ salt: Bytes?, _ signature: Bytes?
+        ) {
+            self.id = id
+            self.timestamp = timestamp
+            self.header = header
+            self.headerBytes = headerBytes
+            self.content = content
+            self.salt = salt
+            self.signature = signature
+        }
+    }
+
+    private var storage: Storage
 
     public init(
         id: EventID, timestamp: Int64, header: EventHeader, headerBytes: Bytes, content: Bytes?, salt: Bytes?,
         signature: Bytes?
     ) {
-        self.id = id
-        self.timestamp = timestamp
-        self.header = header
-        self.headerBytes = headerBytes
-        self.content = content
-        self.salt = salt
-        self.signature = signature
+        storage = Storage(id, timestamp, header, headerBytes, content, salt, signature)
     }
+
+    public var id: EventID { storage.id }
+    /// The author's clock, milliseconds since 1970.
+    public var timestamp: Int64 { storage.timestamp }
+    public var header: EventHeader { storage.header }
+    /// The header's bytes, as the id covers them.
+    public var headerBytes: Bytes { storage.headerBytes }
+    /// Nil once erased.
+    public var content: Bytes? { storage.content }
+    /// 16 bytes where the header says that they are sent; gone with the content.
+    public var salt: Bytes? { storage.salt }
+    /// Only where one was sent: in a run the last event's vouches for those before it.
+    public var signature: Bytes? { storage.signature }
+
+    /// The same event with another signature, or without one.
+    package func signed(with signature: Bytes?) -> Event {
+        Event(
+            id: id, timestamp: timestamp, header: header, headerBytes: headerBytes, content: content, salt: salt,
+            signature: signature)
+    }
+
+    // What is asked for most, without copying the header.
+    package var log: LogID { storage.header.log }
+    package var sequence: UInt64 { storage.header.sequence }
+    package var lamport: UInt64 { storage.header.lamport }
+
+    public static func == (lhs: Event, rhs: Event) -> Bool {
+        lhs.storage === rhs.storage
+            || (lhs.id == rhs.id && lhs.timestamp == rhs.timestamp && lhs.headerBytes == rhs.headerBytes
+                && lhs.content == rhs.content && lhs.salt == rhs.salt && lhs.signature == rhs.signature)
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
 /// What is hashed and signed, built into one buffer that is used again for a whole batch.

@@ -24,17 +24,12 @@ package struct Frontier {
         logs.append(log)
         leaves.append(nil)
         indexOfLog[log.id] = index
-        if log.reference != 0 { indexOfReference[log.reference] = index }
+        indexOfReference[log.reference] = index
         let bucket = log.id.value.firstByte
         let position = buckets[bucket].firstIndex { logs[$0].id > log.id } ?? buckets[bucket].endIndex
         buckets[bucket].insert(index, at: position)
         invalidate(index)
         return index
-    }
-
-    package mutating func setReference(_ reference: Int64, at index: Int) {
-        logs[index].reference = reference
-        indexOfReference[reference] = index
     }
 
     package mutating func update<Result, Failure: Error>(

@@ -42,23 +42,24 @@ public struct LogState: Hashable, Sendable {
         ends.count <= 1 && starts.count <= 1 && (starts.first?.sequence ?? floor + 1) == floor + 1
     }
 
+    package func isEnd(_ id: EventID) -> Bool { ends.contains { $0.id == id } }
+
     package enum Placement { case placed, overfull }
 
     /// Takes note of a newly held event.
     ///
-    /// - Parameter previousIsHeld: asked only when `previous` is not an end.
+    /// - Parameter isPreviousHeld: counts only where `previous` is not an end.
     /// - Returns: `overfull`, and nothing changed, if a bound of protocol §3 would be exceeded.
-    package mutating func place<Failure: Error>(
-        sequence: UInt64, id: EventID, lamport: UInt64, previous: EventID?,
-        previousIsHeld: () throws(Failure) -> Bool
-    ) throws(Failure) -> Placement {
+    package mutating func place(
+        sequence: UInt64, id: EventID, lamport: UInt64, previous: EventID?, isPreviousHeld: Bool
+    ) -> Placement {
         var start = sequence
         var replacedEnd: Int?
         var isStart = false
         if let previous, let index = ends.firstIndex(where: { $0.id == previous }) {
             replacedEnd = index
             start = ends[index].start
-        } else if previous != nil, sequence > floor + 1, try previousIsHeld() {
+        } else if previous != nil, sequence > floor + 1, isPreviousHeld {
             start = starts.last { $0.sequence < sequence }?.sequence ?? floor + 1
         } else {
             isStart = true

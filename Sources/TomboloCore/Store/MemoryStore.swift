@@ -64,7 +64,7 @@ public final class MemoryStore: EventStore {
         for var event in events {
             event.ordinal = Int64(eventTable.count + 1)
             eventTable.append(event)
-            logTable[Int(event.log) - 1].events[event.event.header.sequence, default: []].append(event.ordinal)
+            logTable[Int(event.log) - 1].events[event.event.sequence, default: []].append(event.ordinal)
             if event.status == .delivered { groupTable[Int(group) - 1].changes.append(event.ordinal) }
         }
         return first
@@ -79,7 +79,7 @@ public final class MemoryStore: EventStore {
                 return nil
             }
             let stored = eventTable[Int(ordinal) - 1]
-            return EventPlace(ordinal: ordinal, lamport: stored.event.header.lamport, status: stored.status)
+            return EventPlace(ordinal: ordinal, lamport: stored.event.lamport, status: stored.status)
         }
     }
 
@@ -103,8 +103,8 @@ public final class MemoryStore: EventStore {
     public func changes(after ordinal: Int64, inGroup group: Int64) -> [LogChange] {
         var changes: [Int64: LogChange] = [:]
         for stored in eventTable.dropFirst(Int(ordinal)) {
-            let sequence = stored.event.header.sequence
-            guard groupTable[Int(group) - 1].logOfID[stored.event.header.log] == stored.log else { continue }
+            let sequence = stored.event.sequence
+            guard groupTable[Int(group) - 1].logOfID[stored.event.log] == stored.log else { continue }
             let known = changes[stored.log] ?? LogChange(log: stored.log, first: sequence, last: sequence)
             changes[stored.log] = LogChange(
                 log: stored.log, first: min(known.first, sequence), last: max(known.last, sequence))

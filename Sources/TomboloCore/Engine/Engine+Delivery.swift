@@ -1,0 +1,186 @@
+// Delivering events after what they name (law 5).
+extension Engine {
+    private enum Verdict {
+        case deliver
+        case invalid
+        case wait(for: EventID)
+    }
+
+    /// Adds a placed event to the batch, judged by its ancestors.
+    mutating func judge(
+        _ event: Event, log: Int, group: Int, _ batch: inout AdmissionBatch, _ store: any EventStore
+    ) throws(StoreError) {
+        let status: EventStatus
+        switch try verdict(on: event, group: group, store) {
+        case .deliver: status = .delivered
+        case .invalid: status = .invalid
+        case .wait(let missing):
+            status = .waiting
+            batch.waiting.append((missing, batch.nextOrdinal))
+            groups[group].frontier.update(log) { $0.waiting += 1 }
+        }
+        remember(event, status, group: group)
+        batch.events.append((log, event))
+        batch.statuses.append(status)
+    }
+
+    /// Stores a batch, and delivers what it completes.
+    mutating func keepAndDeliver(
+        _ batch: AdmissionBatch, group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        let reference = groups[group].record.reference
+        var stored: [StoredEvent] = []
+        stored.reserveCapacity(batch.events.count)
+        var delivered: [(event: Event, ordinal: Int64)] = []
+        var settled: [EventID] = []
+        let mayRelease = groups[group].waiting > 0 || !batch.waiting.isEmpty
+        for (offset, (log, event)) in batch.events.enumerated() {
+            let (ordinal, status) = (batch.first + Int64(offset), batch.statuses[offset])
+            if status == .delivered { delivered.append((event, ordinal)) }
+            if status != .waiting, mayRelease { settled.append(event.id) }
+            stored.append(
+                StoredEvent(
+                    ordinal: ordinal, log: groups[group].frontier.logs[log].reference, status: status, event: event))
+        }
+        let inserted = try store.insert(stored, inGroup: reference)
+        precondition(inserted == batch.first, "the store gave ordinal \(inserted) where \(batch.first) was next")
+        if !batch.waiting.isEmpty {
+            try store.addWaiting(batch.waiting, inGroup: reference)
+            groups[group].waiting += batch.waiting.count
+        }
+        if mayRelease { try release(waitersOf: settled, group: group, &delivered, store) }
+        try moveHeads(delivered: delivered, group: group, store)
+        if !delivered.isEmpty { noteChanged(groups[group].id) }
+    }
+
+    private mutating func noteChanged(_ id: GroupID) {
+        if case .changed(id)? = effects.last { return }
+        effects.append(.changed(id))
+    }
+
+    private mutating func remember(_ event: Event, _ status: EventStatus, group: Int) {
+        groups[group].recent[event.id] = RecentEvents.Place(
+            log: event.log, sequence: event.sequence, lamport: event.lamport, status: status)
+    }
+
+    /// What is known of an event at the place that a reference names; nil if it is not held there.
+    private mutating func known(
+        _ reference: EventReference, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> RecentEvents.Place? {
+        if let place = groups[group].recent[reference.id] {
+            // Who names a place where the event does not stand names what can never come.
+            return place.log == reference.log && place.sequence == reference.sequence ? place : nil
+        }
+        guard let log = groups[group].frontier.index(of: reference.log) else { return nil }
+        let key = EventKey(
+            log: groups[group].frontier.logs[log].reference, sequence: reference.sequence, id: reference.id)
+        guard let found = try store.places(of: [key])[0] else { return nil }
+        let place = RecentEvents.Place(
+            log: reference.log, sequence: reference.sequence, lamport: found.lamport, status: found.status)
+        groups[group].recent[reference.id] = place
+        return place
+    }
+
+    /// Judges an event by its ancestors (protocol §2.4).
+    private mutating func verdict(
+        on event: Event, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> Verdict {
+        var missing: EventID?
+        var isInvalid = false
+        try event.header.forEachAncestor { (ancestor) throws(StoreError) in
+            guard let place = try known(ancestor, group: group, store) else {
+                missing = missing ?? ancestor.id
+                return
+            }
+            if place.status == .waiting { missing = missing ?? ancestor.id }
+            if place.status == .invalid || place.lamport != ancestor.lamport { isInvalid = true }
+        }
+        if isInvalid { return .invalid }
+        return missing.map { .wait(for: $0) } ?? .deliver
+    }
+
+    /// Delivers what waited for these events, and what waited for that, until nothing more is released.
+    private mutating func release(
+        waitersOf settled: [EventID], group: Int, _ delivered: inout [(event: Event, ordinal: Int64)],
+        _ store: any EventStore
+    ) throws(StoreError) {
+        let reference = groups[group].record.reference
+        var settled = settled
+        while !settled.isEmpty {
+            let ordinals = try store.takeWaiting(for: settled, inGroup: reference)
+            settled.removeAll(keepingCapacity: true)
+            for batch in ordinals.sorted().chunks(of: 1_024) {
+                let waiters = try store.events(ordinals: batch)
+                var (nowDelivered, nowInvalid): ([Int64], [Int64]) = ([], [])
+                var stillWaiting: [(missing: EventID, waiter: Int64)] = []
+                for waiter in waiters {
+                    switch try verdict(on: waiter.event, group: group, store) {
+                    case .deliver:
+                        nowDelivered.append(waiter.ordinal)
+                        delivered.append((waiter.event, waiter.ordinal))
+                        remember(waiter.event, .delivered, group: group)
+                    case .invalid:
+                        nowInvalid.append(waiter.ordinal)
+                        remember(waiter.event, .invalid, group: group)
+                    case .wait(let missing):
+                        stillWaiting.append((missing, waiter.ordinal))
+                        continue
+                    }
+                    settled.append(waiter.event.id)
+                    groups[group].waiting -= 1
+                    if let log = groups[group].frontier.index(of: waiter.event.log) {
+                        groups[group].frontier.update(log) { $0.waiting -= 1 }
+                        groups[group].changedLogs.insert(log)
+                    }
+                }
+                if !nowDelivered.isEmpty {
+                    try store.setStatus(.delivered, ordinals: nowDelivered, inGroup: reference)
+                }
+                if !nowInvalid.isEmpty { try store.setStatus(.invalid, ordinals: nowInvalid, inGroup: reference) }
+                if !stillWaiting.isEmpty { try store.addWaiting(stillWaiting, inGroup: reference) }
+            }
+        }
+    }
+
+    private mutating func moveHeads(
+        delivered: [(event: Event, ordinal: Int64)], group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        var (added, removed): (Set<Int64>, Set<Int64>) = ([], [])
+        for (event, ordinal) in delivered where !event.header.kind.isState {
+            event.header.forEachAncestor { ancestor in
+                guard let head = groups[group].heads.removeValue(forKey: ancestor.id) else { return }
+                if added.remove(head.ordinal) == nil { removed.insert(head.ordinal) }
+            }
+            groups[group].heads[event.id] = (event.reference, ordinal)
+            added.insert(ordinal)
+        }
+        try store.changeHeads(
+            adding: added.sorted(), removing: removed.sorted(), inGroup: groups[group].record.reference)
+    }
+}
+
+extension EventHeader {
+    /// All events that this one names but previous.
+    var references: [EventReference] {
+        stateHeads.isEmpty && rekeys.isEmpty ? parents : parents + stateHeads + rekeys
+    }
+
+    /// The same as going through ``ancestors``, without making an array.
+    func forEachAncestor<Failure: Error>(_ body: (EventReference) throws(Failure) -> Void) throws(Failure) {
+        if let previous {
+            try body(EventReference(id: previous.id, log: log, sequence: sequence - 1, lamport: previous.lamport))
+        }
+        for reference in parents { try body(reference) }
+        for reference in stateHeads { try body(reference) }
+        for reference in rekeys { try body(reference) }
+    }
+
+    /// The ids of all events that this one names.
+    package var ancestors: [EventID] { (previous.map { [$0.id] } ?? []) + references.map(\.id) }
+}
+
+extension Array {
+    func chunks(of size: Int) -> [[Element]] {
+        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+    }
+}
