@@ -1,5 +1,5 @@
 # What the README's two commands do, and what developers need.
-.PHONY: demo test lint format clean setup
+.PHONY: demo test lint format bench clean setup
 
 TOOL = Tools/.build/release/tombolo
 
@@ -16,11 +16,21 @@ test: setup
 	swift test --skip-build
 	swift build --package-path Tools
 
+# The figures of docs/measurements.md.
+bench: setup
+	@echo "Building the benchmarks in release mode: 6 to 7 minutes on two cores the first time."
+	@swift build -c release --package-path Benchmarks
+	@Benchmarks/.build/release/Benchmarks conversation
+	@Benchmarks/.build/release/Benchmarks latency
+	@Benchmarks/.build/release/Benchmarks bulk
+
 lint:
-	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources
+	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources \
+		Benchmarks/Package.swift Benchmarks/Sources
 
 format:
-	swift format --in-place --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources
+	swift format --in-place --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources \
+		Benchmarks/Package.swift Benchmarks/Sources
 
 clean:
-	rm -rf .build Tools/.build
+	rm -rf .build Tools/.build Benchmarks/.build

@@ -61,6 +61,7 @@ extension Node {
     func syncMVDS(with peer: DeviceKey, at address: String, timeout: Duration) async throws -> SyncReport {
         let start = ContinuousClock.now
         try await mvdsTransport.dial(address, as: peer)
+        let handshakeDuration = ContinuousClock.now - start
         defer { for connection in mailbox.connections(to: peer) { connection.close() } }
         var lastTraffic = -1
         var lastChange = ContinuousClock.now
@@ -82,7 +83,7 @@ extension Node {
                 }
                 return SyncReport(
                     groups: groups.sorted(), bytesSent: traffic.sent, bytesReceived: traffic.received,
-                    handshakeBytes: 0, duration: .now - start)
+                    handshakeBytes: 0, duration: .now - start, handshakeDuration: handshakeDuration)
             }
             if ContinuousClock.now - start > timeout {
                 throw TomboloError("\(address) has not acknowledged or answered \(outstanding) records in time")

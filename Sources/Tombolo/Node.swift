@@ -143,6 +143,7 @@ public final class Node: Sendable {
         defer { mailbox.unwatch(peer) }
         let start = ContinuousClock.now
         try await transport.dial(address, expecting: peer)
+        let handshakeDuration = ContinuousClock.now - start
         let deadline = Task { [mailbox] in
             try await Task.sleep(for: timeout)
             for connection in mailbox.connections(to: peer) { connection.close() }
@@ -170,7 +171,8 @@ public final class Node: Sendable {
         for connection in connections where connection.isDialler { connection.close() }
         return SyncReport(
             groups: agreed.sorted(), bytesSent: traffic.sent, bytesReceived: traffic.received,
-            handshakeBytes: traffic.handshake, duration: ContinuousClock.now - start)
+            handshakeBytes: traffic.handshake, duration: ContinuousClock.now - start,
+            handshakeDuration: handshakeDuration)
     }
 
     /// Stops listening, closes all links and syncs the store to disk.
@@ -194,7 +196,10 @@ public struct SyncReport: Sendable, Hashable {
     public let bytesReceived: Int
     /// Bytes of the TLS handshake, both ways.
     public let handshakeBytes: Int
+    /// From dialling to the end.
     public let duration: Duration
+    /// The part of `duration` until the peer had proved its key.
+    public let handshakeDuration: Duration
 }
 
 private final class ReplicaBox: Sendable {

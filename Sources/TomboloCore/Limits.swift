@@ -15,8 +15,10 @@ public enum Limits {
     public static let payload = 65_536
     /// Bytes of a payload that holds a single large event, and of a frame.
     public static let frame = 73_728
-    /// Bytes of `events` in one window, and not yet processed per group and direction.
-    public static let window = 8 << 20
+    /// Bytes that a window may have and rebuild to, per group and direction.
+    public static let window = 16 << 20
+    /// Bytes of windows that a peer may leave unprocessed before the next one is begun.
+    public static let inFlight = 8 << 20
     /// Of so many consecutive events of a log that are held, one is signed.
     static let runEvents = 128
 

@@ -11,7 +11,7 @@ final class FrameHandler: ChannelDuplexHandler {
     typealias OutboundOut = ByteBuffer
 
     /// Bytes of payloads that may wait to be dealt with.
-    private static let highWater = 1 << 20
+    private static let highWater = 4 << 20
     private static let deflated: UInt32 = 1 << 31
 
     private let identify: (NIOSSLCertificate?) -> Connection?

@@ -113,7 +113,7 @@ extension Engine {
         sessions[index].groups[group].windowBytes += window[before...].reduce(bytes.count) {
             $0 + $1.headerBytes.count / 4
         }
-        guard sessions[index].groups[group].windowBytes <= 2 * Limits.window else {
+        guard sessions[index].groups[group].windowBytes <= Limits.window else {
             throw EngineError.protocolViolation("a window larger than \(Limits.window) bytes")
         }
         guard flags & 2 != 0 else {

@@ -46,7 +46,7 @@ extension Engine {
         sessions[index].hasSaidHello = true
         var hello = Hello()
         hello.incarnation = incarnation[...]
-        hello.windowLimit = UInt64(Limits.window)
+        hello.windowLimit = UInt64(Limits.inFlight)
         return hello
     }
 

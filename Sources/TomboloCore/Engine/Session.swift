@@ -14,7 +14,7 @@ struct Session: Sendable {
     /// Records of groups of the mvds dialect.
     var records = RecordSession()
     /// Bytes of windows that the peer takes at once.
-    var windowLimit = Limits.window
+    var windowLimit = Limits.inFlight
 
     init(_ link: Link, isTrusted: Bool) {
         self.link = link

@@ -138,7 +138,8 @@ struct Sync: AsyncParsableCommand {
                     try printJSON(
                         SyncRow(
                             peer: "\(target.device)", groups: report.groups.count, sent: report.bytesSent,
-                            received: report.bytesReceived, handshake: report.handshakeBytes, seconds: seconds))
+                            received: report.bytesReceived, handshake: report.handshakeBytes, seconds: seconds,
+                            handshakeSeconds: report.handshakeDuration / .seconds(1)))
                 } else {
                     print(
                         "\("\(target.device)".prefix(8)): \(report.groups.count) groups in sync, "
@@ -165,6 +166,8 @@ struct SyncRow: Codable {
     let received: Int
     let handshake: Int
     let seconds: Double
+    /// The part of `seconds` until the peer had proved its key.
+    let handshakeSeconds: Double
 }
 
 struct Run: AsyncParsableCommand {

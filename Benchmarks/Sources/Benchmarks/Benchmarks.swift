@@ -1,0 +1,31 @@
+import ArgumentParser
+import Foundation
+
+/// Measures what `docs/measurements.md` states, each figure by one command.
+@main struct Benchmarks: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "benchmarks",
+        abstract: "Measures Tombolo over real sockets and stores, each device a process of its own.",
+        subcommands: [Conversation.self, Bulk.self, Latency.self, Serve.self, Fetch.self])
+}
+
+/// A directory that is gone afterwards.
+func withScratch<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-bench-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: url) }
+    return try await body(url)
+}
+
+struct BenchmarkError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
+func printRow(_ cells: [String]) { print("| " + cells.joined(separator: " | ") + " |") }
+
+extension Double {
+    func rounded(to places: Int) -> String { String(format: "%.\(places)f", self) }
+}

@@ -1,0 +1,109 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+/// Points 3 and 4: many events to an empty device, then meetings in sync and one behind.
+struct Bulk: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Syncs N events to an empty device over TCP and TLS into SQLite; then in sync, then one behind.")
+    @Option(help: "Events.") var events = 1_000_000
+    @Option(help: "Authors.") var authors = 100
+    @Option(help: "Bytes of content of each event.") var bytes = 256
+    @Option(help: "Seed of what is said.") var seed: UInt64 = 1
+
+    func run() async throws {
+        print("\(events) events of \(bytes) bytes from \(authors) authors, seed \(seed)\n")
+        try await withScratch { directory in
+            let pair = try await Pair(in: directory)
+            try await pair.withGroup { try await fill($0) }
+            let (first, server) = try pair.sync()
+            guard first.events == events else { throw BenchmarkError("\(first.events) of \(events) events came") }
+            printRow(["meeting", "events/s", "seconds", "bytes sent", "bytes received", "beyond content, per event"])
+            printRow(["---", "---:", "---:", "---:", "---:", "---:"])
+            let seconds = first.seconds - first.handshakeSeconds
+            let beyond = Double(first.sent + first.received - events * bytes) / Double(events)
+            printRow([
+                "all to an empty device", (Double(events) / seconds).rounded(to: 0), seconds.rounded(to: 3),
+                "\(first.sent)", "\(first.received)", beyond.rounded(to: 1),
+            ])
+            let inSync = try pair.sync().fetched
+            printRow(row("in sync", inSync))
+            try await pair.withGroup { try await $0.send(Text(text(of: bytes, SplitMix(seed: 7)))) }
+            printRow(row("one behind", try pair.sync().fetched))
+            print("")
+            printRow(["process", "user s", "system s", "peak resident MiB"])
+            printRow(["---", "---:", "---:", "---:"])
+            printRow(row("sender", server))
+            printRow(row("receiver", first.usage))
+        }
+    }
+
+    private func row(_ name: String, _ fetched: Fetched) -> [String] {
+        let seconds = fetched.seconds - fetched.handshakeSeconds
+        return [name, "", seconds.rounded(to: 4), "\(fetched.sent)", "\(fetched.received)", ""]
+    }
+
+    private func row(_ name: String, _ usage: Usage) -> [String] {
+        [
+            name, usage.user.rounded(to: 2), usage.system.rounded(to: 2),
+            (Double(usage.peakResident) / 1_048_576).rounded(to: 0),
+        ]
+    }
+
+    private func fill(_ group: SyncGroup) async throws {
+        var generator = SplitMix(seed: seed)
+        var builder = ConversationBuilder(group: group.id)
+        var batch: [Message] = []
+        var latest: [Int: Int] = [:]
+        for number in 0..<events {
+            let author = Int.random(in: 0..<authors, using: &generator)
+            // Three in ten answer what was said last.
+            var parents = latest[author].map { [$0] } ?? []
+            if number > 0, Int.random(in: 0..<10, using: &generator) < 3, !parents.contains(number - 1) {
+                parents.append(number - 1)
+            }
+            // Two bytes of the content are the envelope's.
+            batch.append(
+                try builder.add(
+                    id: "\(number)", parents: parents.map(String.init), author: "a\(author)",
+                    time: 1_700_000_000_000 + Int64(number) * 1_000, text: text(of: bytes - 8, generator)))
+            _ = generator.next()
+            latest[author] = number
+            if batch.count == 4_096 || number == events - 1 {
+                _ = try await group.ingest(batch)
+                batch = []
+                note("\(number + 1) of \(events) events made")
+            }
+        }
+    }
+}
+
+/// Words and numbers, about as compressible as what people write.
+func text(of bytes: Int, _ generator: SplitMix) -> String {
+    var generator = generator
+    var text = ""
+    while text.utf8.count < bytes {
+        text += words[Int(generator.next() % UInt64(words.count))] + " "
+        if generator.next() % 10 < 3 { text += String(generator.next() % 1_048_576, radix: 16) + " " }
+    }
+    return String(text.prefix(bytes))
+}
+
+private let words = """
+    tide sand bar island mainland covers half day keeps group people machines say sync devices rarely online together \
+    whatever carries bytes no server has be up harbour lamp rope keel mast wind north rain ferry chart
+    """.split(separator: " ").map(String.init)
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same events.
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+/// Point 2: a real conversation graph, beside git moving the same graph in the same run.
+struct Conversation: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Syncs a conversation to an empty device, then ten events behind, beside git with the same graph.")
+    @Option(help: "The conversation: JSON lines of id, parents, author, time, text.")
+    var file = "../shared/data/conversation.jsonl.gz"
+    @Option(help: "The script that measures git.") var git = "../shared/tools/git_baseline.py"
+    @Option(help: "Runs of each; the fastest counts.") var runs = 3
+
+    struct Line: Decodable {
+        let id: String
+        let parents: [String]
+        let author: String
+        let time: Int64
+        let text: String
+    }
+
+    struct GitRow: Decodable {
+        let what: String
+        let events: Int
+        let loopback_bytes: Int
+        let seconds: Double
+    }
+
+    func run() async throws {
+        let lines = try readLines()
+        var whole: [Fetched] = []
+        var behind: [Fetched] = []
+        for _ in 0..<runs {
+            try await withScratch { directory in
+                let pair = try await Pair(in: directory)
+                var messages: [Message] = []
+                try await pair.withGroup { group in
+                    var builder = ConversationBuilder(group: group.id)
+                    messages = try lines.map {
+                        try builder.add(
+                            id: $0.id, parents: $0.parents, author: $0.author, time: $0.time, text: $0.text)
+                    }
+                    _ = try await group.ingest(messages.dropLast(10))
+                }
+                let first = try pair.sync().fetched
+                try await pair.withGroup { _ = try await $0.ingest(messages.suffix(10)) }
+                behind.append(try pair.sync(checksOrder: true).fetched)
+                // Everything at once, to another empty device.
+                let again = try await Pair(in: directory.appendingPathComponent("whole"))
+                try await again.withGroup { group in
+                    var builder = ConversationBuilder(group: group.id)
+                    _ = try await group.ingest(
+                        try lines.map {
+                            try builder.add(
+                                id: $0.id, parents: $0.parents, author: $0.author, time: $0.time, text: $0.text)
+                        })
+                }
+                whole.append(try again.sync(checksOrder: true).fetched)
+                guard first.events == lines.count - 10, behind.allSatisfy(\.isCausal), whole.allSatisfy(\.isCausal)
+                else { throw BenchmarkError("not everything came, or not in causal order") }
+            }
+        }
+        let baseline = try measureGit()
+        printRow(["", "tombolo ms", "git ms", "ratio", "tombolo bytes, both ways", "git bytes on loopback", "ratio"])
+        printRow(["---", "---:", "---:", "---:", "---:", "---:", "---:"])
+        compare("all \(lines.count) events", whole, baseline.filter { $0.events > 100 })
+        compare("10 behind", behind, baseline.filter { $0.events <= 100 })
+        print(
+            "\nOurs: after the handshake (\(handshake(whole + behind)) ms, in neither column), commits included, every "
+                + "parent before its child. Git: its own protocol on loopback, its process's start included.")
+    }
+
+    private func handshake(_ fetched: [Fetched]) -> String {
+        (1_000 * (fetched.map(\.handshakeSeconds).min() ?? 0)).rounded(to: 1)
+    }
+
+    private func compare(_ name: String, _ ours: [Fetched], _ git: [GitRow]) {
+        guard let fastest = ours.map({ $0.seconds - $0.handshakeSeconds }).min(), let first = ours.first,
+            let gitFastest = git.map(\.seconds).min(), let gitBytes = git.first?.loopback_bytes
+        else { return }
+        let bytes = first.sent + first.received
+        printRow([
+            name, (1_000 * fastest).rounded(to: 1), (1_000 * gitFastest).rounded(to: 1),
+            (fastest / gitFastest).rounded(to: 2), "\(bytes)", "\(gitBytes)",
+            (Double(bytes) / Double(gitBytes)).rounded(to: 2),
+        ])
+    }
+
+    private func output(_ command: [String]) throws -> Data {
+        let process = Process()
+        let pipe = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = command
+        process.standardOutput = pipe
+        try process.run()
+        let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw BenchmarkError("\(command.joined(separator: " ")) failed") }
+        return data
+    }
+
+    private func readLines() throws -> [Line] {
+        let data =
+            file.hasSuffix(".gz")
+            ? try output(["gzip", "-dc", file]) : try Data(contentsOf: URL(fileURLWithPath: file))
+        return try data.split(separator: UInt8(ascii: "\n")).map { try JSONDecoder().decode(Line.self, from: $0) }
+    }
+
+    private func measureGit() throws -> [GitRow] {
+        var rows: [GitRow] = []
+        for _ in 0..<runs {
+            let lines = try output(["python3", git, file, "--behind", "10"]).split(separator: UInt8(ascii: "\n"))
+            rows += try lines.map { try JSONDecoder().decode(GitRow.self, from: $0) }
+        }
+        return rows
+    }
+}
