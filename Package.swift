@@ -19,6 +19,8 @@ let package = Package(
         .library(name: "TomboloSQLite", targets: ["TomboloSQLite"]),
         .library(name: "TomboloNIO", targets: ["TomboloNIO"]),
         .library(name: "Tombolo", targets: ["Tombolo"]),
+        .library(name: "TomboloObservation", targets: ["TomboloObservation"]),
+        .library(name: "TomboloTesting", targets: ["TomboloTesting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -67,6 +69,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .target(name: "TomboloObservation", dependencies: ["Tombolo"], swiftSettings: strict),
+        .target(name: "TomboloTesting", dependencies: ["Tombolo", "TomboloCore"], swiftSettings: strict),
         .testTarget(
             name: "TomboloCoreTests",
             dependencies: [
@@ -76,7 +80,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TomboloTests",
-            dependencies: ["Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto"],
+            dependencies: [
+                "Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto", "TomboloTesting", "TomboloObservation",
+            ],
             swiftSettings: strict),
     ]
 )

@@ -54,6 +54,12 @@ public struct Entry: Sendable, Identifiable {
     }
 }
 
+extension Entry: Comparable {
+    /// The total order that everyone shows: by Lamport time, then by id.
+    public static func < (lhs: Entry, rhs: Entry) -> Bool { (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id) }
+    public static func == (lhs: Entry, rhs: Entry) -> Bool { lhs.id == rhs.id }
+}
+
 /// Where a consumer of a group's changes has got to. Stored by the application with what it made of them.
 public struct Bookmark: Hashable, Sendable, Codable {
     let number: Int64

@@ -1,25 +1,28 @@
 import Synchronization
 import TomboloCore
-import TomboloNIO
 
 /// What has happened and was not taken by the engine yet, and the links that it happened on.
 final class Mailbox: ConnectionHandler {
     private struct State {
         var inputs: [EngineInput] = []
         /// Payload bytes among the inputs, by connection.
-        var consumed: [(Connection, Int)] = []
+        var consumed: [(any Connection, Int)] = []
         var isDrainScheduled = false
         var sessions: [ObjectIdentifier: SessionID] = [:]
-        var connections: [SessionID: Connection] = [:]
+        var connections: [SessionID: any Connection] = [:]
         var nextSession: UInt64 = 1
-        /// Invitations to be joined with, by the inviter that is being dialled.
-        var joining: [DeviceKey: Invitation] = [:]
-        var watchers: [DeviceKey: AsyncStream<SessionNews>.Continuation] = [:]
-        var traffic: [DeviceKey: Connection.Traffic] = [:]
+        /// Syncs whose peer is being dialled, and those that are under way.
+        var dialled: [DeviceKey: Meeting] = [:]
+        var meetings: [SessionID: Meeting] = [:]
         var linkNews: LinkNews?
+        /// This device, and the peers that it dials to stay connected with.
+        var device: DeviceKey?
+        var keptDials: Set<DeviceKey> = []
     }
 
     private let state = Mutex(State())
+    /// Peers with at least one connection.
+    let connected = LatestValue<Set<DeviceKey>>([])
     private let drain: @Sendable () -> Void
 
     /// - Parameter drain: called once whenever the mailbox stops being empty.
@@ -38,7 +41,7 @@ final class Mailbox: ConnectionHandler {
         return !state.isDrainScheduled
     }
 
-    func takeAll() -> (inputs: [EngineInput], consumed: [(Connection, Int)]) {
+    func takeAll() -> (inputs: [EngineInput], consumed: [(any Connection, Int)]) {
         state.withLock { state in
             defer {
                 state.inputs = []
@@ -51,44 +54,70 @@ final class Mailbox: ConnectionHandler {
 
     // MARK: Links
 
-    func opened(_ connection: Connection) {
+    func opened(_ connection: any Connection) {
         let mustDrain = state.withLock { state in
             let session = SessionID(rawValue: state.nextSession)
             state.nextSession += 1
             state.sessions[ObjectIdentifier(connection)] = session
             state.connections[session] = connection
-            let invitation = connection.isDialler ? state.joining.removeValue(forKey: connection.peer) : nil
+            let meeting = connection.isDialler ? state.dialled.removeValue(forKey: connection.peer) : nil
+            meeting?.begin(on: connection)
+            state.meetings[session] = meeting
             state.inputs.append(
                 .linkOpened(
                     Link(
                         session: session, peer: connection.peer, isDialler: connection.isDialler,
-                        binding: connection.binding, dialect: connection.dialect, invitation: invitation)))
+                        binding: connection.binding, dialect: connection.dialect,
+                        invitation: meeting?.invitation, windowLimit: meeting?.budget.windowBytes)))
             return Self.schedule(&state)
         }
+        connected.update { $0.insert(connection.peer) }
+        closeRedundant(with: connection.peer)
         if mustDrain { drain() }
     }
 
-    func received(_ payload: [UInt8], on connection: Connection) {
-        let mustDrain = state.withLock { state in
-            guard let session = state.sessions[ObjectIdentifier(connection)] else { return false }
+    /// Two devices that dialled each other at once keep the link that the one with the smaller key dialled: whoever dialled
+    /// the other one closes it.
+    private func closeRedundant(with peer: DeviceKey) {
+        let redundant = state.withLock { state -> [any Connection] in
+            guard let device = state.device, peer < device, state.keptDials.contains(peer) else { return [] }
+            let links = state.connections.values.filter { $0.peer == peer && $0.dialect == .native }
+            return links.contains { !$0.isDialler } ? links.filter(\.isDialler) : []
+        }
+        for connection in redundant { connection.close() }
+    }
+
+    /// Notes who is dialled to stay connected with.
+    func keep(_ peer: DeviceKey, for device: DeviceKey) {
+        state.withLock { state in
+            state.device = device
+            state.keptDials.insert(peer)
+        }
+    }
+
+    func received(_ payload: [UInt8], on connection: any Connection) {
+        let (mustDrain, meeting) = state.withLock { state -> (Bool, Meeting?) in
+            guard let session = state.sessions[ObjectIdentifier(connection)] else { return (false, nil) }
             state.inputs.append(.payloadReceived(session, payload[...]))
             state.consumed.append((connection, payload.count))
-            return Self.schedule(&state)
+            return (Self.schedule(&state), state.meetings[session])
         }
         if mustDrain { drain() }
+        meeting?.checkBudget()
     }
 
-    func closed(_ connection: Connection) {
-        let (mustDrain, watcher) = state.withLock { state in
+    func closed(_ connection: any Connection) {
+        let (mustDrain, meeting) = state.withLock { state -> (Bool, Meeting?) in
             guard let session = state.sessions.removeValue(forKey: ObjectIdentifier(connection)) else {
-                return (false, nil as AsyncStream<SessionNews>.Continuation?)
+                return (false, nil)
             }
             state.connections[session] = nil
-            state.traffic[connection.peer] = connection.traffic
             state.inputs.append(.linkClosed(session))
-            return (Self.schedule(&state), state.watchers[connection.peer])
+            return (Self.schedule(&state), state.meetings.removeValue(forKey: session))
         }
-        watcher?.yield(.closed(nil))
+        meeting?.tell(.closed(nil))
+        let remaining = connections(to: connection.peer)
+        if remaining.isEmpty { connected.update { $0.remove(connection.peer) } }
         tellLinkNews()
         if mustDrain { drain() }
     }
@@ -102,10 +131,10 @@ final class Mailbox: ConnectionHandler {
 
     func tellLinkNews() { state.withLock { $0.linkNews }?.tell() }
 
-    func connection(_ session: SessionID) -> Connection? { state.withLock { $0.connections[session] } }
+    func connection(_ session: SessionID) -> (any Connection)? { state.withLock { $0.connections[session] } }
     var connectedPeers: [DeviceKey] { state.withLock { $0.connections.values.map(\.peer).sorted() } }
 
-    func connections(to peer: DeviceKey) -> [Connection] {
+    func connections(to peer: DeviceKey) -> [any Connection] {
         state.withLock { $0.connections.values.filter { $0.peer == peer } }
     }
 
@@ -113,34 +142,16 @@ final class Mailbox: ConnectionHandler {
         for connection in state.withLock({ Array($0.connections.values) }) { connection.close() }
     }
 
-    /// The traffic of the latest connection with a peer that has closed.
-    func traffic(with peer: DeviceKey) -> Connection.Traffic { state.withLock { $0.traffic[peer] ?? .init() } }
+    // MARK: Syncs that were asked for
 
-    // MARK: News of one peer's session
+    /// The next connection that this device dials to the meeting's peer is the meeting's.
+    func prepare(_ meeting: Meeting) { state.withLock { $0.dialled[meeting.peer] = meeting } }
 
-    func watch(_ peer: DeviceKey, joining invitation: Invitation?) -> AsyncStream<SessionNews> {
-        let (stream, continuation) = AsyncStream.makeStream(of: SessionNews.self)
-        state.withLock { state in
-            state.watchers[peer] = continuation
-            state.joining[peer] = invitation
-        }
-        return stream
+    func forget(_ meeting: Meeting) {
+        state.withLock { if $0.dialled[meeting.peer] === meeting { $0.dialled[meeting.peer] = nil } }
     }
 
-    func unwatch(_ peer: DeviceKey) { state.withLock { $0.watchers[peer] = nil } }
-
-    func tell(_ session: SessionID, _ news: SessionNews) {
-        let watcher = state.withLock { state in
-            state.connections[session].flatMap { state.watchers[$0.peer] }
-        }
-        watcher?.yield(news)
+    func tell(_ session: SessionID, _ news: Meeting.News) {
+        state.withLock { $0.meetings[session] }?.tell(news)
     }
-}
-
-/// What becomes known of a session with a peer.
-enum SessionNews: Sendable {
-    case ready([GroupID])
-    case joined(GroupID)
-    case agreed(GroupID)
-    case closed(EngineError?)
 }

@@ -24,13 +24,13 @@ extension Node {
     /// - Returns: what the peer is called here.
     @discardableResult
     public func addMVDSPeer(at address: String, sharing group: SyncGroup) async throws -> DeviceKey {
-        guard TCPTransport.parse(address) != nil else {
+        guard PeerAddress(address) != nil else {
             throw TomboloError("\(address) is not an address of the form host:port")
         }
         let peer = Self.mvdsPeer(at: address)
-        mailbox.post([.addPeer(peer, dialect: .mvds, addresses: [address])])
+        try mailbox.post([.addPeer(peer, dialect: .mvds, addresses: [address])])
         _ = try await replica.request { .share($0, group: group.id, with: peer) }
-        mailbox.tellLinkNews()
+        try mailbox.tellLinkNews()
         return peer
     }
 
@@ -49,7 +49,7 @@ extension Node {
         let known = try peers.filter { $0.dialect == .mvds }
         var byAddress: [String: DeviceKey] = [:]
         for peer in known {
-            for host in peer.addresses.compactMap({ TCPTransport.parse($0)?.host }) {
+            for host in peer.addresses.compactMap({ PeerAddress($0)?.host }) {
                 if let resolved = MVDSTransport.resolve(host) { byAddress[resolved] = peer.device }
             }
         }
@@ -58,41 +58,42 @@ extension Node {
 
     /// Exchanges what is outstanding with a peer that speaks MVDS alone, and hangs up when everything is acknowledged and
     /// the peer has been quiet for a while.
-    func syncMVDS(with peer: DeviceKey, at address: String, timeout: Duration) async throws -> SyncReport {
+    func syncMVDS(with peer: DeviceKey, at address: String, within budget: SyncBudget) async throws -> PeerReport {
+        let mailbox = try mailbox
         let start = ContinuousClock.now
         try await mvdsTransport.dial(address, as: peer)
         let handshakeDuration = ContinuousClock.now - start
         defer { for connection in mailbox.connections(to: peer) { connection.close() } }
-        var lastTraffic = -1
+        var seen = Traffic(sent: -1)
         var lastChange = ContinuousClock.now
         while true {
-            try await Task.sleep(for: .milliseconds(100))
+            try? await Task.sleep(for: .milliseconds(100))
             let outstanding = try storage.read { try $0.recordCount(with: peer) }
             guard let connection = mailbox.connections(to: peer).first else {
                 throw TomboloError(
                     "the link to \(address) was closed; \(outstanding) messages and requests are outstanding")
             }
             let traffic = connection.traffic
-            if traffic.sent + traffic.received != lastTraffic {
-                lastTraffic = traffic.sent + traffic.received
-                lastChange = .now
+            if traffic != seen { (seen, lastChange) = (traffic, .now) }
+            let isComplete = outstanding == 0 && ContinuousClock.now - lastChange > Self.mvdsQuiet
+            let isSpent =
+                ContinuousClock.now - start > budget.time ?? Self.mvdsPatience
+                || traffic.sent + traffic.received > budget.bytes ?? .max || Task.isCancelled
+            guard isComplete || isSpent else { continue }
+            let groups = try storage.read { reader in
+                try reader.groups().filter { try reader.sharers(of: $0).contains(peer) }.map(\.id)
             }
-            if outstanding == 0, ContinuousClock.now - lastChange > Self.mvdsQuiet {
-                let groups = try storage.read { reader in
-                    try reader.groups().filter { try reader.sharers(of: $0).contains(peer) }.map(\.id)
-                }
-                return SyncReport(
-                    groups: groups.sorted(), bytesSent: traffic.sent, bytesReceived: traffic.received,
-                    handshakeBytes: 0, duration: .now - start, handshakeDuration: handshakeDuration)
-            }
-            if ContinuousClock.now - start > timeout {
-                throw TomboloError("\(address) has not acknowledged or answered \(outstanding) records in time")
-            }
+            return PeerReport(
+                peer: peer, groups: isComplete ? groups.sorted() : [], isComplete: isComplete, bytesSent: traffic.sent,
+                bytesReceived: traffic.received, handshakeBytes: 0, duration: .now - start,
+                handshakeDuration: handshakeDuration)
         }
     }
 
     /// The reference's peers speak once in an epoch, of which a second is usual.
     private static let mvdsQuiet = Duration.seconds(3)
+    /// Without a budget: a peer that neither answers nor acknowledges is given up.
+    private static let mvdsPatience = Duration.seconds(600)
 }
 
 extension SyncGroup {

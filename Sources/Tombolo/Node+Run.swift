@@ -9,6 +9,7 @@ extension Node {
     /// Peers that are added meanwhile are dialled too.
     public func run() async throws {
         var backoffs: [DeviceKey: Backoff] = [:]
+        let mailbox = try mailbox
         let news = mailbox.linkNews()
         while !Task.isCancelled {
             let connected = Set(mailbox.connectedPeers)
@@ -30,7 +31,9 @@ extension Node {
         for address in peer.addresses {
             do {
                 switch peer.dialect {
-                case .native: try await transport.dial(address, expecting: peer.device)
+                case .native:
+                    try mailbox.keep(peer.device, for: device)
+                    try await transport.dial(address, expecting: peer.device)
                 case .mvds: try await mvdsTransport.dial(address, as: peer.device)
                 }
                 return

@@ -18,6 +18,8 @@ actor Replica {
     private var wake: Task<Void, Never>?
     private var watchers: [UUID: (group: GroupID, continuation: AsyncStream<Void>.Continuation)] = [:]
     private var ephemeral: [UUID: (group: GroupID, continuation: AsyncStream<EphemeralMessage>.Continuation)] = [:]
+    /// What has come and gone.
+    nonisolated let progress = LatestValue(SyncProgress())
     private(set) var forks: [(GroupID, EventID, EventID)] = []
 
     init(storage: SQLiteStorage, mailbox: Mailbox, beginsIncarnation: Bool, logger: Logger) throws {
@@ -67,9 +69,26 @@ actor Replica {
             }
             for (connection, bytes) in consumed { connection.consumed(bytes) }
             for effect in effects { carryOut(effect) }
+            noteProgress(received: consumed.map(\.1), effects)
             scheduleWake(now: now)
         } catch {
             fail(error)
+        }
+    }
+
+    private func noteProgress(received: [Int], _ effects: [EngineEffect]) {
+        progress.update { progress in
+            progress.batches += 1
+            progress.payloads += received.count
+            progress.bytesReceived += received.reduce(0, +)
+            for effect in effects {
+                switch effect {
+                case .send(_, let payload): progress.bytesSent += payload.count
+                case .agreed(_, let group): progress.groupsInSync.insert(group)
+                case .changed(let group): progress.groupsInSync.remove(group)
+                default: break
+                }
+            }
         }
     }
 
@@ -146,10 +165,26 @@ actor Replica {
 
     /// Takes nothing any more.
     func close() {
-        failure = failure ?? StoreError(.unavailable, "the node is closed")
-        wake?.cancel()
+        stop("the node is closed")
         for watcher in watchers.values { watcher.continuation.finish() }
         for watcher in ephemeral.values { watcher.continuation.finish() }
+        progress.finish()
+    }
+
+    /// Takes nothing until ``resume(beginsIncarnation:)``; whoever watches keeps watching.
+    func suspend() { stop("the node is suspended: call resume() first") }
+
+    private func stop(_ why: String) {
+        drain()
+        failure = failure ?? StoreError(.unavailable, why)
+        wake?.cancel()
+    }
+
+    /// Opens the engine anew on what is stored.
+    func resume(beginsIncarnation: Bool) throws {
+        engine = try Self.openEngine(storage, beginsIncarnation: beginsIncarnation)
+        failure = nil
+        _ = mailbox.takeAll()
     }
 }
 

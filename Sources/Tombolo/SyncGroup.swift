@@ -67,6 +67,16 @@ public struct SyncGroup: Sendable, Identifiable {
         return AsyncThrowingStream { try await cursor.next() }
     }
 
+    /// Says when something was delivered, until the task is cancelled; several deliveries may be one piece of news.
+    public func news() async throws -> AsyncStream<Void> {
+        guard node.isReadOnly else { return try await node.replica.notices(of: id) }
+        return AsyncStream {
+            // Another process writes: there is nobody to tell this one.
+            try? await Task.sleep(for: .seconds(1))
+            return Task.isCancelled ? nil : ()
+        }
+    }
+
     /// The changes that are there now, at most `limit`.
     public func changes(after bookmark: Bookmark, limit: Int) throws -> [Change] {
         try node.storage.read { reader in
@@ -94,8 +104,8 @@ public struct SyncGroup: Sendable, Identifiable {
     }
 
     /// What is said without being kept, from now on.
-    public func ephemeralMessages() async -> AsyncStream<EphemeralMessage> {
-        await node.replica.ephemeralMessages(of: id)
+    public func ephemeralMessages() async throws -> AsyncStream<EphemeralMessage> {
+        try await node.replica.ephemeralMessages(of: id)
     }
 
     public var status: GroupStatus {
@@ -159,7 +169,7 @@ private actor ChangeCursor {
         while read.isEmpty {
             try Task.checkCancellation()
             // Listening begins before reading, so that nothing falls in between.
-            if notices == nil { notices = await group.node.replica.notices(of: group.id).makeAsyncIterator() }
+            if notices == nil { notices = try await group.news().makeAsyncIterator() }
             read = try group.changes(after: bookmark, limit: 256).reversed()
             if read.isEmpty {
                 var iterator = notices

@@ -1,11 +1,12 @@
 import NIOCore
 import Synchronization
+import TomboloCore
 
 /// Counts the bytes of a connection below TLS.
 final class ByteCounter: Sendable {
-    private let state = Mutex(Connection.Traffic())
+    private let state = Mutex(Traffic())
 
-    var traffic: Connection.Traffic { state.withLock { $0 } }
+    var traffic: Traffic { state.withLock { $0 } }
 
     func add(sent: Int = 0, received: Int = 0) {
         state.withLock {

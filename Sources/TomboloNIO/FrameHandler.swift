@@ -14,11 +14,11 @@ final class FrameHandler: ChannelDuplexHandler {
     private static let highWater = 4 << 20
     private static let deflated: UInt32 = 1 << 31
 
-    private let identify: (NIOSSLCertificate?) -> Connection?
+    private let identify: (NIOSSLCertificate?) -> ChannelConnection?
     private let handler: any ConnectionHandler
     private let counter: ByteCounter
     private let peerCertificate: () -> NIOSSLCertificate?
-    private var connection: Connection?
+    private var connection: ChannelConnection?
     private var buffer = ByteBuffer()
     private var waitingBytes = 0
     private var heldBackRead = false
@@ -31,7 +31,7 @@ final class FrameHandler: ChannelDuplexHandler {
     init(
         handler: any ConnectionHandler, counter: ByteCounter, established: EventLoopPromise<Void>?,
         peerCertificate: @escaping () -> NIOSSLCertificate?,
-        identify: @escaping (NIOSSLCertificate?) -> Connection?
+        identify: @escaping (NIOSSLCertificate?) -> ChannelConnection?
     ) {
         self.handler = handler
         self.counter = counter

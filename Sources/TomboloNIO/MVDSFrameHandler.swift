@@ -13,12 +13,12 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
     private static let highWater = 1 << 20
 
     private let handler: any ConnectionHandler
-    private let connection: Connection
+    private let connection: ChannelConnection
     private var buffer = ByteBuffer()
     private var waitingBytes = 0
     private var heldBackRead = false
 
-    init(handler: any ConnectionHandler, connection: Connection) {
+    init(handler: any ConnectionHandler, connection: ChannelConnection) {
         self.handler = handler
         self.connection = connection
     }

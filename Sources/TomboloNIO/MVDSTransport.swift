@@ -20,7 +20,7 @@ public final class MVDSTransport: Sendable {
 
     /// Dials `host:port`, and stands for `peer` from then on.
     public func dial(_ address: String, as peer: DeviceKey) async throws {
-        guard let (host, port) = TCPTransport.parse(address) else {
+        guard let target = PeerAddress(address) else {
             throw TransportError("\(address) is not an address of the form host:port")
         }
         do {
@@ -32,7 +32,7 @@ public final class MVDSTransport: Sendable {
                         try self.configure(channel, peer: peer, isDialler: true)
                     }
                 }
-                .connect(host: host, port: port).get()
+                .connect(host: target.host, port: target.port).get()
         } catch {
             throw TransportError("cannot reach \(address): \(error)")
         }
@@ -92,7 +92,7 @@ public final class MVDSTransport: Sendable {
 
     private func configure(_ channel: any Channel, peer: DeviceKey, isDialler: Bool) throws {
         let counter = ByteCounter()
-        let connection = Connection(
+        let connection = ChannelConnection(
             peer: peer, isDialler: isDialler, binding: .zero, dialect: .mvds, channel: channel, counter: counter)
         let frames = MVDSFrameHandler(handler: handler, connection: connection)
         try channel.pipeline.syncOperations.addHandlers([CountingHandler(counter), frames])

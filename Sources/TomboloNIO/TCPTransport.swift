@@ -5,7 +5,7 @@ import Synchronization
 public import TomboloCore
 
 /// TCP with TLS 1.3, both sides pinned to their device keys (protocol §4).
-public final class TCPTransport: Sendable {
+public final class TCPTransport: Transport {
     private let certificate: DeviceCertificate
     private let group: any EventLoopGroup
     private let handler: any ConnectionHandler
@@ -17,9 +17,8 @@ public final class TCPTransport: Sendable {
     /// Connections from outside that may stand at once; further ones are closed unread.
     static let mostInbound = 256
 
-    /// - Parameter deviceSeed: the seed of the device's Ed25519 key.
-    public init(deviceSeed: Bytes32, handler: any ConnectionHandler) throws {
-        certificate = try DeviceCertificate(deviceSeed: deviceSeed)
+    public init(identity: TransportIdentity, handler: any ConnectionHandler) throws {
+        certificate = try DeviceCertificate(deviceSeed: identity.seed)
         group = MultiThreadedEventLoopGroup.singleton
         self.handler = handler
         clientContext = try NIOSSLContext(configuration: certificate.configuration(isServer: false))
@@ -61,7 +60,7 @@ public final class TCPTransport: Sendable {
 
     /// Dials `host:port`. Returns when the peer has proved its key; the connection is handed to the handler.
     public func dial(_ address: String, expecting peer: DeviceKey) async throws {
-        guard let (host, port) = Self.parse(address) else {
+        guard let target = PeerAddress(address) else {
             throw TransportError("\(address) is not an address of the form host:port")
         }
         let established = group.any().makePromise(of: Void.self)
@@ -74,22 +73,12 @@ public final class TCPTransport: Sendable {
                         try self.configure(channel, isServer: false, expecting: peer, established: established)
                     }
                 }
-                .connect(host: host, port: port).get()
+                .connect(host: target.host, port: target.port).get()
             try await established.futureResult.get()
         } catch {
             established.fail(error)
             throw TransportError("cannot reach \(address): \(error)")
         }
-    }
-
-    /// `host:port`, or `[v6]:port`.
-    public static func parse(_ address: String) -> (host: String, port: Int)? {
-        guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]),
-            (1...65_535).contains(port)
-        else { return nil }
-        var host = address[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        return host.isEmpty ? nil : (String(host), port)
     }
 
     /// Stops listening. Connections stay.
@@ -126,7 +115,7 @@ public final class TCPTransport: Sendable {
                 return nil
             }
             let binding = DeviceCertificate.binding(dialler: isServer ? der : own, listener: isServer ? own : der)
-            return Connection(
+            return ChannelConnection(
                 peer: key, isDialler: !isServer, binding: binding, dialect: .native, channel: channel, counter: counter)
         }
         try channel.pipeline.syncOperations.addHandlers([CountingHandler(counter), tls, frames])

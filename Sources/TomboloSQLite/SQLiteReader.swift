@@ -28,6 +28,81 @@ public struct SQLiteReader {
             .compactMap { DeviceKey($0) }
     }
 
+    public func value(forKey key: String) throws -> [UInt8]? {
+        try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) }
+    }
+
+    /// Delivered entries after a number of the change log that others wrote, merges not counted.
+    public func unreadCount(of group: GroupRecord, after number: Int64) throws -> Int {
+        if group.dialect == .mvds {
+            return try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM change WHERE number > ? AND replica = ?",
+                arguments: [number, group.reference]) ?? 0
+        }
+        // The header's second byte is the kind (protocol §2.1).
+        return try Int.fetchOne(
+            db,
+            sql: """
+                SELECT count(*) FROM change JOIN event ON event.ordinal = change.event JOIN log ON log.reference = event.log
+                JOIN replica ON replica.reference = change.replica
+                WHERE change.number > ? AND change.replica = ? AND substr(event.header, 2, 1) = x'00'
+                    AND log.id IS NOT replica.ownLog
+                """, arguments: [number, group.reference]) ?? 0
+    }
+
+    /// The latest number of a group's change log; 0 if nothing was delivered.
+    public func lastChange(of group: GroupRecord) throws -> Int64 {
+        try Int64.fetchOne(
+            db, sql: "SELECT number FROM change WHERE replica = ? ORDER BY number DESC LIMIT 1",
+            arguments: [group.reference]) ?? 0
+    }
+
+    /// The event of a log at a sequence that has this id.
+    public func event(of group: GroupRecord, log: LogID, sequence: UInt64, id: EventID) throws -> StoredEvent? {
+        try Row.fetchAll(
+            db,
+            sql: """
+                SELECT event.* FROM log JOIN event ON event.log = log.reference
+                WHERE log.replica = ? AND log.id = ? AND event.sequence = ?
+                """, arguments: [group.reference, Data(log.bytes), Int64(clamping: sequence)]
+        ).map(Rows.event).first { $0.event.id == id }
+    }
+
+    /// The peers that are known to hold an event: they have said so, or agreed on everything since it came.
+    public func holders(of stored: StoredEvent, in group: GroupRecord) throws -> [DeviceKey] {
+        try Data.fetchAll(
+            db,
+            sql: """
+                SELECT peer FROM acknowledged WHERE log = ? AND sequence >= ?
+                UNION SELECT peer FROM agreement WHERE replica = ? AND ordinal >= ?
+                """,
+            arguments: [stored.log, Int64(clamping: stored.event.sequence), group.reference, stored.ordinal]
+        ).compactMap { DeviceKey($0) }
+    }
+
+    /// The peers that were found to have the group.
+    public func peers(of group: GroupRecord) throws -> [DeviceKey] {
+        try Data.fetchAll(
+            db,
+            sql: """
+                SELECT DISTINCT peer FROM agreement WHERE replica = ?
+                UNION SELECT DISTINCT peer FROM acknowledged JOIN log ON log.reference = acknowledged.log
+                WHERE log.replica = ?
+                """, arguments: [group.reference, group.reference]
+        ).compactMap { DeviceKey($0) }
+    }
+
+    /// Those of the peers that a message is shared with and has nothing outstanding towards.
+    public func holders(ofMessage id: EventID, in group: GroupRecord) throws -> [DeviceKey] {
+        try Data.fetchAll(
+            db,
+            sql: """
+                SELECT peer FROM sharing WHERE replica = ?
+                EXCEPT SELECT peer FROM record WHERE id = ? AND kind != 2
+                """, arguments: [group.reference, Data(id.bytes)]
+        ).compactMap { DeviceKey($0) }
+    }
+
     // MARK: Groups of the mvds dialect
 
     /// Delivered messages in the order of delivery, each with its number in the change log.

@@ -11,9 +11,16 @@ public import TomboloCore
 
 /// A device's store on disk: one SQLite database in WAL mode, in a directory that one process writes at a time.
 public final class SQLiteStorage: Sendable {
-    private let pool: DatabasePool
-    /// The locked file; nil when read-only or closed.
-    private let lock: Mutex<Int32?>
+    private struct Opened {
+        var pool: DatabasePool
+        /// The locked file; nil when read-only.
+        var lock: Int32?
+    }
+
+    private let directory: URL
+    private let isReadOnly: Bool
+    /// Nil while suspended, and once closed.
+    private let opened: Mutex<Opened?>
 
     /// The database's name within the directory.
     public static let fileName = "tombolo.sqlite"
@@ -24,16 +31,23 @@ public final class SQLiteStorage: Sendable {
     /// - Throws: ``StoreError`` `busy` if another process writes it, `newer` if a newer version made it, `corrupt` or
     ///   `unavailable` if it cannot be read.
     public init(directory: URL, isReadOnly: Bool = false) throws(StoreError) {
+        self.directory = directory
+        self.isReadOnly = isReadOnly
+        opened = Mutex(try Self.openStore(directory, isReadOnly: isReadOnly))
+    }
+
+    private static func openStore(_ directory: URL, isReadOnly: Bool) throws(StoreError) -> Opened {
         let path = directory.appendingPathComponent(Self.fileName).path
+        var lock: Int32?
         do {
             if !isReadOnly {
                 try FileManager.default.createDirectory(
                     at: directory, withIntermediateDirectories: true,
                     attributes: [.posixPermissions: 0o700])
+                lock = try Self.lock(directory)
             } else if !FileManager.default.fileExists(atPath: path) {
                 throw StoreError(.unavailable, "there is no store in \(directory.path)")
             }
-            lock = Mutex(isReadOnly ? nil : try Self.lock(directory))
             var configuration = Configuration()
             configuration.readonly = isReadOnly
             configuration.busyMode = .timeout(5)
@@ -42,31 +56,51 @@ public final class SQLiteStorage: Sendable {
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
                 if !isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -32000") }
             }
-            pool = try DatabasePool(path: path, configuration: configuration)
+            let pool = try DatabasePool(path: path, configuration: configuration)
             let migrator = Schema.migrator
             if try pool.read(migrator.hasBeenSuperseded) {
                 throw StoreError(
                     .newer, "a newer version of Tombolo made the store in \(directory.path): update this one")
             }
             if !isReadOnly { try migrator.migrate(pool) }
+            return Opened(pool: pool, lock: lock)
         } catch {
+            if let lock { closeFile(lock) }
             throw .from(error)
         }
     }
 
-    deinit { unlock() }
-
-    /// Closes the database and lets another process have the directory. Everything fails after that.
-    public func close() throws(StoreError) {
-        do { try pool.close() } catch { throw .from(error) }
-        unlock()
+    deinit {
+        if let lock = opened.withLock({ $0?.lock }) { closeFile(lock) }
     }
 
-    private func unlock() {
-        lock.withLock { file in
-            if let descriptor = file { closeFile(descriptor) }
-            file = nil
+    private var pool: DatabasePool {
+        get throws(StoreError) {
+            guard let pool = opened.withLock({ $0?.pool }) else {
+                throw StoreError(.unavailable, "the store in \(directory.path) is closed or suspended")
+            }
+            return pool
         }
+    }
+
+    /// Closes the database and lets another process have the directory. Everything fails after that, until ``resume()``.
+    public func close() throws(StoreError) {
+        let opened = opened.withLock { opened in
+            defer { opened = nil }
+            return opened
+        }
+        guard let opened else { return }
+        defer {
+            if let lock = opened.lock { closeFile(lock) }
+        }
+        do { try opened.pool.close() } catch { throw .from(error) }
+    }
+
+    /// Opens the store again after ``close()``.
+    public func resume() throws(StoreError) {
+        guard opened.withLock({ $0 == nil }) else { return }
+        let again = try Self.openStore(directory, isReadOnly: isReadOnly)
+        opened.withLock { $0 = again }
     }
 
     private static func lock(_ directory: URL) throws(StoreError) -> Int32 {

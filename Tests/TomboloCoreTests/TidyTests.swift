@@ -21,6 +21,8 @@ struct TidyTests {
             "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO", "Foundation", "Logging", "Synchronization",
             "Darwin",
         ],
+        "TomboloObservation": ["Tombolo", "Observation"],
+        "TomboloTesting": ["Tombolo", "TomboloCore", "Foundation", "Synchronization"],
     ]
 
     private func swiftFiles(in folder: String) throws -> [URL] {

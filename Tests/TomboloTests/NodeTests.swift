@@ -4,7 +4,9 @@ import Tombolo
 import TomboloCore
 
 /// A directory that is gone after the test.
-func withDirectory<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
+func withDirectory<Result>(
+    isolation: isolated (any Actor)? = #isolation, _ body: (URL) async throws -> Result
+) async throws -> Result {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-test-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: url) }
     return try await body(url)

@@ -54,19 +54,20 @@ extension Engine {
 
     /// Sends windows as long as there is something to send and the peer keeps up.
     mutating func pump(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
-        let limit = UInt64(min(Limits.inFlight, sessions[index].windowLimit))
+        let limit = UInt64(
+            min(Limits.inFlight, sessions[index].windowLimit, sessions[index].link.windowLimit ?? .max))
         while !sessions[index].groups[group].plan.isEmpty, !sessions[index].isClosed {
-            let target = sessions[index].groups[group].windowTarget
+            let target = min(sessions[index].groups[group].windowTarget, Int(limit) / 2)
             let inFlight = sessions[index].groups[group].inFlight
             guard inFlight == 0 || inFlight + UInt64(target) <= limit else { return }
-            let events = try nextWindow(group, session: index, bytes: min(target, Int(limit) / 2), store)
+            let events = try nextWindow(group, session: index, bytes: target, store)
             guard !events.isEmpty else { return }
             if sessions[index].groups[group].sendsPlain {
                 sendPlain(events.map(\.event), group, session: index)
             } else {
                 sendWindow(events, group, session: index)
             }
-            sessions[index].groups[group].windowTarget = min(target * 2, 1 << 22)
+            sessions[index].groups[group].windowTarget = min(target * 2, Limits.inFlight / 2)
         }
     }
 

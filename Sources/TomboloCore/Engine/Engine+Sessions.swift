@@ -46,7 +46,7 @@ extension Engine {
         sessions[index].hasSaidHello = true
         var hello = Hello()
         hello.incarnation = incarnation[...]
-        hello.windowLimit = UInt64(Limits.inFlight)
+        hello.windowLimit = UInt64(clamping: sessions[index].link.windowLimit ?? Limits.inFlight)
         return hello
     }
 
@@ -109,7 +109,7 @@ extension Engine {
                 throw EngineError.protocolViolation("it does not begin with a hello of version 1")
             }
             sessions[index].hasHeardHello = true
-            sessions[index].windowLimit = Int(clamping: max(hello.windowLimit, 65_536))
+            sessions[index].windowLimit = Int(clamping: max(hello.windowLimit, UInt64(Limits.smallestWindow)))
             try noteIncarnation(Array(hello.incarnation), of: sessions[index].link.peer, store)
         }
         if let join = payload.join { try answer(join, index, store) }

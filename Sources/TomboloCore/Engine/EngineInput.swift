@@ -15,18 +15,21 @@ public struct Link: Hashable, Sendable {
     public var binding: Bytes32
     /// What is spoken: a peer of the mvds dialect knows nothing of sessions, and says no hello.
     public var dialect: Dialect
+    /// Bytes of windows that may be on their way at once, in each direction, where a budget limits it.
+    public var windowLimit: Int?
     /// What to join with, when an invitation was dialled.
     public var invitation: Invitation?
 
     public init(
         session: SessionID, peer: DeviceKey, isDialler: Bool, binding: Bytes32, dialect: Dialect = .native,
-        invitation: Invitation? = nil
+        invitation: Invitation? = nil, windowLimit: Int? = nil
     ) {
         self.session = session
         self.peer = peer
         self.isDialler = isDialler
         self.binding = binding
         self.dialect = dialect
+        self.windowLimit = windowLimit
         self.invitation = invitation
     }
 }

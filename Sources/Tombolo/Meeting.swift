@@ -1,0 +1,45 @@
+import Synchronization
+import TomboloCore
+
+/// One sync with a peer that was asked for: what it may cost, and how it goes.
+final class Meeting: Sendable {
+    enum News: Sendable {
+        case ready([GroupID])
+        case joined(GroupID)
+        case agreed(GroupID)
+        case closed(EngineError?)
+        case budgetSpent
+    }
+
+    let peer: DeviceKey
+    let invitation: Invitation?
+    let budget: SyncBudget
+    let news: AsyncStream<News>
+    private let continuation: AsyncStream<News>.Continuation
+    private let connection = Mutex<(any Connection)?>(nil)
+
+    init(with peer: DeviceKey, joining invitation: Invitation?, within budget: SyncBudget) {
+        self.peer = peer
+        self.invitation = invitation
+        self.budget = budget
+        (news, continuation) = AsyncStream.makeStream(of: News.self)
+    }
+
+    func begin(on connection: any Connection) { self.connection.withLock { $0 = connection } }
+    func tell(_ news: News) { continuation.yield(news) }
+    var traffic: Traffic { connection.withLock { $0 }?.traffic ?? Traffic() }
+    func hangUp() { connection.withLock { $0 }?.close() }
+
+    /// Ends the sync: what has come is kept.
+    func spendBudget() {
+        tell(.budgetSpent)
+        hangUp()
+    }
+
+    /// Hangs up where what may still be on its way would go beyond the budget.
+    func checkBudget() {
+        guard let bytes = budget.bytes, let window = budget.windowBytes else { return }
+        let traffic = traffic
+        if traffic.sent + traffic.received > bytes - 2 * window { spendBudget() }
+    }
+}

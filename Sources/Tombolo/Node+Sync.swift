@@ -1,0 +1,116 @@
+public import TomboloCore
+
+extension Node {
+    /// Joins the group of an invitation: reaches the inviter, proves the secret, and syncs.
+    public func join(_ link: InvitationLink, timeout: Duration = .seconds(30)) async throws -> SyncGroup {
+        let invitation = link.invitation
+        guard !invitation.addresses.isEmpty else {
+            throw TomboloError("the invitation says nowhere to reach the inviter: ask for one made while it listens")
+        }
+        var lastError: any Error = TomboloError("the inviter cannot be reached")
+        for address in invitation.addresses {
+            do {
+                let report = try await sync(
+                    with: invitation.inviter, at: address, joining: invitation, within: .budget(time: timeout))
+                guard report.isComplete else { throw TomboloError("the inviter did not answer in time") }
+                try mailbox.post([.addPeer(invitation.inviter, addresses: invitation.addresses)])
+                try await replica.drain()
+                if let group = try group(invitation.group) { return group }
+            } catch {
+                lastError = error
+            }
+        }
+        throw lastError
+    }
+
+    /// Connects to a peer and stays connected until either side closes: live events flow.
+    public func connect(to peer: DeviceKey, at address: String) async throws {
+        try await transport.dial(address, expecting: peer)
+    }
+
+    /// Syncs once with every peer whose address is known, one after the other, and hangs up.
+    ///
+    /// Ends when everything is in sync, when the budget is spent, or when the task is cancelled; what has come by then is
+    /// kept, and reported. Peers that cannot be reached are reported, not thrown.
+    public func sync(within budget: SyncBudget = .unlimited) async throws -> SyncReport {
+        let start = ContinuousClock.now
+        var report = SyncReport()
+        for peer in try peers where !peer.addresses.isEmpty {
+            var left = budget
+            if let bytes = budget.bytes { left.bytes = bytes - report.bytes }
+            if let time = budget.time { left.time = time - (ContinuousClock.now - start) }
+            guard left.bytes ?? 1 > 0, left.time ?? .seconds(1) > .zero, !Task.isCancelled else {
+                report.failures[peer.device] = "the budget was spent before its turn"
+                continue
+            }
+            for address in peer.addresses {
+                do {
+                    report.peers.append(try await sync(with: peer.device, at: address, within: left))
+                    report.failures[peer.device] = nil
+                    break
+                } catch {
+                    report.failures[peer.device] = "\(error)"
+                }
+            }
+        }
+        report.duration = ContinuousClock.now - start
+        return report
+    }
+
+    /// Connects to a peer, syncs every group that both have, and hangs up.
+    ///
+    /// - Throws: ``TransportError`` if it cannot be reached, ``EngineError`` if it does not follow the protocol.
+    public func sync(
+        with peer: DeviceKey, at address: String, within budget: SyncBudget = .unlimited
+    ) async throws -> PeerReport {
+        if try peers.contains(where: { $0.device == peer && $0.dialect == .mvds }) {
+            return try await syncMVDS(with: peer, at: address, within: budget)
+        }
+        return try await sync(with: peer, at: address, joining: nil, within: budget)
+    }
+
+    private func sync(
+        with peer: DeviceKey, at address: String, joining invitation: Invitation?, within budget: SyncBudget
+    ) async throws -> PeerReport {
+        let mailbox = try mailbox
+        let meeting = Meeting(with: peer, joining: invitation, within: budget)
+        mailbox.prepare(meeting)
+        defer {
+            mailbox.forget(meeting)
+            meeting.hangUp()
+        }
+        let start = ContinuousClock.now
+        try await transport.dial(address, expecting: peer)
+        let handshakeDuration = ContinuousClock.now - start
+        let deadline = Task {
+            guard let time = budget.time else { return }
+            try await Task.sleep(for: time)
+            meeting.spendBudget()
+        }
+        defer { deadline.cancel() }
+        var common: Set<GroupID>?
+        var agreed: Set<GroupID> = []
+        var isComplete = false
+        news: for await event in meeting.news {
+            switch event {
+            case .ready(let groups):
+                if invitation == nil || !groups.isEmpty { common = (common ?? []).union(groups) }
+            case .joined(let group): common = (common ?? []).union([group])
+            case .agreed(let group): agreed.insert(group)
+            case .closed(let error):
+                if let error { throw error }
+                throw TomboloError("the link to \(address) was closed before everything was synced")
+            case .budgetSpent: break news
+            }
+            guard let common, common.isSubset(of: agreed) else { continue }
+            if let invitation, !common.contains(invitation.group) { continue }
+            isComplete = true
+            break
+        }
+        let traffic = meeting.traffic
+        return PeerReport(
+            peer: peer, groups: agreed.sorted(), isComplete: isComplete, bytesSent: traffic.sent,
+            bytesReceived: traffic.received, handshakeBytes: traffic.handshake,
+            duration: ContinuousClock.now - start, handshakeDuration: handshakeDuration)
+    }
+}

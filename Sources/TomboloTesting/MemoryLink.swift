@@ -1,0 +1,93 @@
+import Synchronization
+import TomboloCore
+
+/// A link in memory: two connections, each of which hands what it sends to the other side's handler.
+final class MemoryLink: Sendable {
+    /// One side's view of the link.
+    final class End: Connection {
+        let peer: DeviceKey
+        let isDialler: Bool
+        let binding: Bytes32
+        let dialect = Dialect.native
+        private let counted = Mutex(Traffic())
+        private let link: MemoryLink
+
+        init(_ link: MemoryLink, peer: DeviceKey, isDialler: Bool, binding: Bytes32) {
+            self.link = link
+            self.peer = peer
+            self.isDialler = isDialler
+            self.binding = binding
+        }
+
+        var traffic: Traffic { counted.withLock { $0 } }
+        func send(_ payload: [UInt8]) { link.carry(payload, fromDialler: isDialler) }
+        func close() { link.close() }
+        /// Windows bound what is under way.
+        func consumed(_ bytes: Int) {}
+
+        fileprivate func count(sent: Int = 0, received: Int = 0) {
+            counted.withLock {
+                $0.sent += sent
+                $0.received += received
+            }
+        }
+    }
+
+    private struct State {
+        var ends: (dialler: End, listener: End)?
+        var isClosed = false
+    }
+
+    let devices: Set<DeviceKey>
+    private let dialler: (device: DeviceKey, handler: any ConnectionHandler)
+    private let listener: (device: DeviceKey, handler: any ConnectionHandler)
+    private let number: UInt64
+    private let state = Mutex(State())
+
+    init(
+        number: UInt64, dialler: (device: DeviceKey, handler: any ConnectionHandler),
+        listener: (device: DeviceKey, handler: any ConnectionHandler)
+    ) {
+        self.number = number
+        self.dialler = dialler
+        self.listener = listener
+        devices = [dialler.device, listener.device]
+    }
+
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    func open() {
+        // What both know and no other link has.
+        var bytes = dialler.device.bytes
+        for shift in 0..<8 { bytes[shift] ^= UInt8(truncatingIfNeeded: number >> UInt64(8 * shift)) }
+        let binding = Bytes32(bytes) ?? .zero
+        let ends = (
+            dialler: End(self, peer: listener.device, isDialler: true, binding: binding),
+            listener: End(self, peer: dialler.device, isDialler: false, binding: binding)
+        )
+        state.withLock { $0.ends = ends }
+        listener.handler.opened(ends.listener)
+        dialler.handler.opened(ends.dialler)
+    }
+
+    fileprivate func carry(_ payload: [UInt8], fromDialler: Bool) {
+        guard let ends = state.withLock({ $0.isClosed ? nil : $0.ends }) else { return }
+        let (from, to) = fromDialler ? (ends.dialler, ends.listener) : (ends.listener, ends.dialler)
+        from.count(sent: payload.count)
+        to.count(received: payload.count)
+        (fromDialler ? listener : dialler).handler.received(payload, on: to)
+    }
+
+    func close() {
+        let ends = state.withLock { state -> (dialler: End, listener: End)? in
+            defer {
+                state.isClosed = true
+                state.ends = nil
+            }
+            return state.ends
+        }
+        guard let ends else { return }
+        dialler.handler.closed(ends.dialler)
+        listener.handler.closed(ends.listener)
+    }
+}

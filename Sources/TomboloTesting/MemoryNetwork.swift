@@ -1,0 +1,122 @@
+public import Foundation
+import Synchronization
+public import Tombolo
+public import TomboloCore
+
+/// A network in memory: real nodes with real stores, links without sockets, cut and healed by the test.
+///
+///     let network = MemoryNetwork()
+///     let a = try await network.openNode(at: directory)
+///
+/// Hosts are names of the test's own choice; nothing listens outside of the process.
+public final class MemoryNetwork: Sendable {
+    private struct Listener {
+        let identity: TransportIdentity
+        let handler: any ConnectionHandler
+    }
+
+    private struct State {
+        var listeners: [PeerAddress: Listener] = [:]
+        var nextPort = 1
+        var links: [MemoryLink] = []
+        var cut: Set<Set<DeviceKey>> = []
+        var linkCount: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    public init() {}
+
+    /// Opens a node whose peers are reached over this network.
+    public func openNode(at directory: URL) async throws -> Node {
+        try await Node.open(at: directory) { self.transport(for: $0, handler: $1) }
+    }
+
+    /// A transport of this network, for `Node.open(at:over:)`.
+    public func transport(for identity: TransportIdentity, handler: any ConnectionHandler) -> any Transport {
+        MemoryTransport(network: self, identity: identity, handler: handler)
+    }
+
+    /// Closes the links between two devices, and refuses new ones until ``heal(_:_:)``.
+    public func cut(_ one: DeviceKey, _ other: DeviceKey) {
+        let links = state.withLock { state in
+            state.cut.insert([one, other])
+            return state.links.filter { $0.devices == [one, other] }
+        }
+        for link in links { link.close() }
+    }
+
+    /// Lets two devices reach each other again.
+    public func heal(_ one: DeviceKey, _ other: DeviceKey) {
+        state.withLock { _ = $0.cut.remove([one, other]) }
+    }
+
+    // MARK: What transports ask for
+
+    fileprivate func listen(host: String, port: Int, _ identity: TransportIdentity, _ handler: any ConnectionHandler)
+        throws -> Int
+    {
+        try state.withLock { state in
+            var port = port
+            if port == 0 {
+                port = state.nextPort
+                state.nextPort += 1
+            }
+            guard let address = PeerAddress("\(host):\(port)"), state.listeners[address] == nil else {
+                throw TransportError("cannot listen on \(host):\(port): it is taken; choose another port")
+            }
+            state.listeners[address] = Listener(identity: identity, handler: handler)
+            return port
+        }
+    }
+
+    fileprivate func stopListening(_ device: DeviceKey) {
+        state.withLock { state in state.listeners = state.listeners.filter { $0.value.identity.device != device } }
+    }
+
+    fileprivate func dial(
+        _ address: String, expecting peer: DeviceKey, _ identity: TransportIdentity, _ handler: any ConnectionHandler
+    ) throws {
+        let link = try state.withLock { state in
+            guard let target = PeerAddress(address), let listener = state.listeners[target] else {
+                throw TransportError("cannot reach \(address): nobody listens there")
+            }
+            guard listener.identity.device == peer else {
+                throw TransportError("cannot reach \(address): another device listens there")
+            }
+            guard !state.cut.contains([identity.device, peer]) else {
+                throw TransportError("cannot reach \(address): the network is cut")
+            }
+            state.linkCount += 1
+            let link = MemoryLink(
+                number: state.linkCount, dialler: (identity.device, handler),
+                listener: (peer, listener.handler))
+            state.links.removeAll { $0.isClosed }
+            state.links.append(link)
+            return link
+        }
+        link.open()
+    }
+}
+
+private final class MemoryTransport: Transport {
+    private let network: MemoryNetwork
+    private let identity: TransportIdentity
+    private let handler: any ConnectionHandler
+
+    init(network: MemoryNetwork, identity: TransportIdentity, handler: any ConnectionHandler) {
+        self.network = network
+        self.identity = identity
+        self.handler = handler
+    }
+
+    func listen(host: String, port: Int) async throws -> Int {
+        try network.listen(host: host, port: port, identity, handler)
+    }
+
+    func dial(_ address: String, expecting peer: DeviceKey) async throws {
+        try network.dial(address, expecting: peer, identity, handler)
+    }
+
+    func stopListening() async { network.stopListening(identity.device) }
+}

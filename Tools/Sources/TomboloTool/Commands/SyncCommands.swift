@@ -1,0 +1,141 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+struct Sync: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sync once with one peer, or with all whose address is known, and hang up.",
+        discussion: """
+            It can be cut at any time, by its budget or with Ctrl-C: what has come is kept, and the next sync goes on from \
+            there. Exit code 1 if not everything is in sync at the end.
+            """)
+    @OptionGroup var options: DataOptions
+    @Option(help: "The peer's key, or the beginning of it.") var peer: String?
+    @Option(help: ArgumentHelp("Where it listens.", valueName: "host:port")) var at: String?
+    @Option(help: "Bytes, both ways and over all peers, at which to stop.") var budget: Int?
+    @Option(help: "Seconds after which to stop.") var timeout = 600
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        guard budget ?? 131_072 >= 131_072 else { throw Failure("--budget must be at least 131072 bytes") }
+        guard timeout >= 1 else { throw Failure("--timeout must be at least a second") }
+        let limit = SyncBudget.budget(bytes: budget, time: .seconds(timeout))
+        let isComplete = try await options.withNode { node in
+            if at == nil, peer == nil {
+                guard try node.peers.contains(where: { !$0.addresses.isEmpty }) else {
+                    throw Failure("no peer's address is known: `tombolo peer add KEY HOST:PORT`, or --peer and --at")
+                }
+                return try show(try await node.sync(within: limit))
+            }
+            let (device, addresses) = try target(try node.peers)
+            var report = SyncReport()
+            for address in addresses {
+                do {
+                    report.peers = [try await node.sync(with: device, at: address, within: limit)]
+                    report.failures = [:]
+                    break
+                } catch {
+                    report.failures[device] = "\(error)"
+                }
+            }
+            return try show(report)
+        }
+        if !isComplete { throw ExitCode(1) }
+    }
+
+    /// The one peer that the options name.
+    private func target(_ peers: [PeerRecord]) throws -> (DeviceKey, [String]) {
+        let known = peers.filter { "\($0.device)".hasPrefix(peer ?? "") }
+        if let at, let peer, let key = DeviceKey(hex: peer) { return (key, [at]) }
+        guard known.count == 1, let only = known.first else {
+            throw Failure(
+                known.isEmpty
+                    ? "no peer is known whose key begins with \(peer ?? "")"
+                    : "\(known.count) peers are meant: say which with --peer")
+        }
+        let addresses = at.map { [$0] } ?? only.addresses
+        guard !addresses.isEmpty else { throw Failure("the peer's address is not known: say it with --at") }
+        return (only.device, addresses)
+    }
+
+    private func show(_ report: SyncReport) throws -> Bool {
+        for peer in report.peers {
+            if json {
+                try printJSON(SyncRow(peer))
+            } else {
+                let seconds = String(format: "%.3f", peer.duration / .seconds(1))
+                print(
+                    "\("\(peer.peer)".prefix(8)): \(peer.groups.count) groups in sync"
+                        + (peer.isComplete ? "" : " (cut before all were)")
+                        + ", \(peer.bytesSent) bytes sent, \(peer.bytesReceived) received, \(seconds) s")
+            }
+        }
+        for (peer, why) in report.failures.sorted(by: { $0.key < $1.key }) {
+            FileHandle.standardError.write(Data("error: \("\(peer)".prefix(8)): \(why)\n".utf8))
+        }
+        if report.peers.isEmpty, !report.failures.isEmpty { throw ExitCode(2) }
+        return report.isComplete
+    }
+}
+
+/// What `sync --json` prints for each peer.
+struct SyncRow: Codable {
+    let peer: String
+    let groups: Int
+    let isComplete: Bool
+    let sent: Int
+    let received: Int
+    let handshake: Int
+    let seconds: Double
+    /// The part of `seconds` until the peer had proved its key.
+    let handshakeSeconds: Double
+
+    init(_ report: PeerReport) {
+        peer = "\(report.peer)"
+        groups = report.groups.count
+        isComplete = report.isComplete
+        sent = report.bytesSent
+        received = report.bytesReceived
+        handshake = report.handshakeBytes
+        seconds = report.duration / .seconds(1)
+        handshakeSeconds = report.handshakeDuration / .seconds(1)
+    }
+}
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Stay in touch: dial the peers whose address is known, listen for others, until stopped.")
+    @OptionGroup var options: DataOptions
+    @Option(help: "The address to listen on.") var host = "127.0.0.1"
+    @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
+    @Option(help: "Listen at this port, too, for known peers that speak MVDS alone.") var mvdsPort: Int?
+
+    func run() async throws {
+        try await options.withNode { node in
+            let port = try await node.listen(host: host, port: port)
+            print("listening on \(host):\(port) as \(node.device)")
+            if let mvdsPort {
+                print("listening for MVDS on \(host):\(try await node.listenMVDS(host: host, port: mvdsPort))")
+            }
+            fflush(nil)
+            let running = Task { try await node.run() }
+            await untilStopped()
+            running.cancel()
+        }
+    }
+}
+
+/// Returns at SIGINT or SIGTERM.
+func untilStopped() async {
+    let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+    let sources = [SIGINT, SIGTERM].map { number in
+        signal(number, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: number)
+        source.setEventHandler { continuation.yield() }
+        source.resume()
+        return source
+    }
+    for await _ in stream { break }
+    for source in sources { source.cancel() }
+}
