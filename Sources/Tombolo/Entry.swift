@@ -81,6 +81,12 @@ public struct EphemeralMessage: Sendable {
     /// The author's clock, milliseconds since 1970; seconds in the mvds dialect.
     public let timestamp: Int64
     public let content: [UInt8]
+
+    /// The content as a type of the application's, or nil if it is of another type.
+    public func content<Content: EventContent>(as: Content.Type = Content.self) throws -> Content? {
+        guard let opened = ContentEnvelope.open(content[...]), opened.type == Content.type else { return nil }
+        return try Content(decodingContent: Data(opened.data), version: opened.version)
+    }
 }
 
 /// What went wrong, and what to do.

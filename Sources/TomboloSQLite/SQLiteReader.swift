@@ -68,6 +68,17 @@ public struct SQLiteReader {
         ).map(Rows.event).first { $0.event.id == id }
     }
 
+    /// Events whose ids begin with eight bytes in this range. Goes through the index of the group's order.
+    public func events(
+        of group: GroupRecord, idsFrom first: UInt64, through last: UInt64, limit: Int
+    ) throws -> [StoredEvent] {
+        func signed(_ word: UInt64) -> Int64 { Int64(bitPattern: word ^ (1 << 63)) }
+        return try Row.fetchAll(
+            db, sql: "SELECT * FROM event WHERE replica = ? AND prefix BETWEEN ? AND ? LIMIT ?",
+            arguments: [group.reference, signed(first), signed(last), limit]
+        ).map(Rows.event)
+    }
+
     /// The peers that are known to hold an event: they have said so, or agreed on everything since it came.
     public func holders(of stored: StoredEvent, in group: GroupRecord) throws -> [DeviceKey] {
         try Data.fetchAll(
@@ -193,7 +204,7 @@ public struct SQLiteReader {
     /// All events of a group in the order of arrival, `limit` after an ordinal.
     public func events(of group: GroupRecord, after ordinal: Int64, limit: Int) throws -> [StoredEvent] {
         try Row.fetchAll(
-            db.cachedStatement(sql: "SELECT * FROM event WHERE replica = ? AND ordinal > ? ORDER BY ordinal LIMIT ?"),
+            db.cachedStatement(sql: "SELECT * FROM event WHERE +replica = ? AND ordinal > ? ORDER BY ordinal LIMIT ?"),
             arguments: [group.reference, ordinal, limit]
         ).map(Rows.event)
     }
@@ -210,7 +221,7 @@ public struct SQLiteReader {
             db,
             sql: """
                 SELECT coalesce(sum(length(content)), 0) FROM (
-                    SELECT content FROM event WHERE replica = ? ORDER BY ordinal LIMIT -1 OFFSET ?)
+                    SELECT content FROM event WHERE +replica = ? ORDER BY ordinal LIMIT -1 OFFSET ?)
                 """, arguments: [group.reference, count]) ?? 0
     }
 

@@ -86,11 +86,12 @@ final class SQLiteTransaction: EventStore {
 
     func changes(after ordinal: Int64, inGroup group: Int64) throws(StoreError) -> [LogChange] {
         try run {
+            // The pluses keep SQLite from going through all events by an index: few are that new.
             try Row.fetchAll(
                 db,
                 sql: """
-                    SELECT log, min(sequence), max(sequence) FROM event WHERE ordinal > ? AND replica = ?
-                    GROUP BY log ORDER BY log
+                    SELECT log, min(sequence), max(sequence) FROM event WHERE ordinal > ? AND +replica = ?
+                    GROUP BY +log ORDER BY 1
                     """, arguments: [ordinal, group]
             ).map { LogChange(log: $0[0], first: UInt64($0[1] as Int64), last: UInt64($0[2] as Int64)) }
         }

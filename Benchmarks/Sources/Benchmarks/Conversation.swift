@@ -87,17 +87,19 @@ struct Conversation: AsyncParsableCommand {
         ])
     }
 
+    /// What a command prints. Into a file: what it leaves running may keep a pipe open.
     private func output(_ command: [String]) throws -> Data {
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-bench-\(UUID().uuidString)")
+        _ = FileManager.default.createFile(atPath: url.path, contents: nil)
+        defer { try? FileManager.default.removeItem(at: url) }
         let process = Process()
-        let pipe = Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
-        process.standardOutput = pipe
+        process.standardOutput = try FileHandle(forWritingTo: url)
         try process.run()
-        let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { throw BenchmarkError("\(command.joined(separator: " ")) failed") }
-        return data
+        return try Data(contentsOf: url)
     }
 
     private func readLines() throws -> [Line] {

@@ -13,16 +13,22 @@ struct Usage: Codable {
 
     static var own: Usage {
         var usage = rusage()
-        #if canImport(Glibc)
-            getrusage(RUSAGE_SELF, &usage)
-            let unit = 1_024
+        #if os(Linux)
+            getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         #else
             getrusage(RUSAGE_SELF, &usage)
-            let unit = 1
         #endif
         func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
         return Usage(
-            user: seconds(usage.ru_utime), system: seconds(usage.ru_stime), peakResident: Int(usage.ru_maxrss) * unit)
+            user: seconds(usage.ru_utime), system: seconds(usage.ru_stime),
+            peakResident: peakResident ?? Int(usage.ru_maxrss))
+    }
+
+    /// The kernel's own count since this program was started: on Linux, rusage inherits the parent's.
+    private static var peakResident: Int? {
+        let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1_024 }
     }
 }
 

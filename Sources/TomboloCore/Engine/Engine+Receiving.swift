@@ -14,6 +14,7 @@ extension Engine {
                 throw EngineError.protocolViolation("it processed more than it was sent")
             }
             sessions[index].groups[group].processedBytes = processed
+            noteProcessed(group, session: index)
         }
         if let ephemeral = sync.ephemeral { try receiveEphemeral(ephemeral, group, session: index) }
     }

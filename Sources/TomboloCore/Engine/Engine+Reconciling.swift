@@ -38,11 +38,9 @@ extension Engine {
     private mutating func chooseBase(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
         let reference = groups[sessions[index].groups[group].group].record.reference
         let ours = try store.agreements(with: sessions[index].link.peer, inGroup: reference)
-        let theirs = sessions[index].groups[group].since
+        let (named, theirs) = (sessions[index].groups[group].named, sessions[index].groups[group].since)
         let token =
-            sessions[index].link.isDialler
-            ? ours.first { theirs.contains($0.token) }?.token
-            : theirs.first { token in ours.contains { $0.token == token } }
+            sessions[index].link.isDialler ? named.first(where: theirs.contains) : theirs.first(where: named.contains)
         sessions[index].groups[group].base = ours.first { $0.token == token }
     }
 
@@ -125,6 +123,8 @@ extension Engine {
         var covered: [Int: UInt64] = [:]
         var heldByPeer: [Int: UInt64] = [:]
         let candidates: [Int]
+        // Where in a log the events stand that arrived since the agreement: the peer can lack no others.
+        var changed: [Int: ClosedRange<UInt64>] = [:]
         if after > 0 {
             // What did not change here since the agreement, the peer holds.
             for log in frontier.logs.indices where frontier.logs[log].isLinear {
@@ -132,16 +132,18 @@ extension Engine {
             }
             let changes = try store.changes(after: after, inGroup: groups[number].record.reference)
             for change in changes {
-                if let log = frontier.index(ofReference: change.log) { heldByPeer[log] = change.first - 1 }
+                guard let log = frontier.index(ofReference: change.log) else { continue }
+                heldByPeer[log] = change.first - 1
+                changed[log] = change.first...change.last
             }
-            candidates = changes.compactMap { frontier.index(ofReference: $0.log) }.sorted()
+            candidates = changed.keys.sorted()
         } else {
             candidates = Array(frontier.logs.indices)
         }
         for log in candidates where !frontier.logs[log].ends.isEmpty {
             let state = frontier[log]
             covered[log] = state.lastSequence
-            let whole = (state.floor + 1)...max(state.floor + 1, state.lastSequence)
+            let whole = changed[log] ?? (state.floor + 1)...max(state.floor + 1, state.lastSequence)
             guard let entry = entries[state.id] else {
                 plan.add(log: log, whole)
                 continue

@@ -60,6 +60,8 @@ extension Engine {
             let target = min(sessions[index].groups[group].windowTarget, Int(limit) / 2)
             let inFlight = sessions[index].groups[group].inFlight
             guard inFlight == 0 || inFlight + UInt64(target) <= limit else { return }
+            // One more window goes out behind the probe, so that neither side is idle.
+            if let probe = sessions[index].groups[group].probe, inFlight > probe.bytes { return }
             let events = try nextWindow(group, session: index, bytes: target, store)
             guard !events.isEmpty else { return }
             if sessions[index].groups[group].sendsPlain {
@@ -67,9 +69,28 @@ extension Engine {
             } else {
                 sendWindow(events, group, session: index)
             }
-            sessions[index].groups[group].windowTarget = min(target * 2, Limits.inFlight / 2)
+            if sessions[index].groups[group].hasProbed {
+                sessions[index].groups[group].windowTarget = min(target * 2, Limits.inFlight / 2)
+            } else if sessions[index].groups[group].probe == nil {
+                sessions[index].groups[group].probe = (sessions[index].groups[group].inFlight, now)
+            }
         }
     }
+
+    /// Large windows need few signatures, small ones lose little when a link breaks: a quarter of a second's worth is aimed at.
+    mutating func noteProcessed(_ group: Int, session index: Int) {
+        guard let probe = sessions[index].groups[group].probe,
+            sessions[index].groups[group].processedBytes >= probe.bytes
+        else { return }
+        sessions[index].groups[group].probe = nil
+        sessions[index].groups[group].hasProbed = true
+        let elapsed = max(1, now > probe.sentAt ? now - probe.sentAt : 1)
+        let worth = probe.bytes * Self.windowDuration / elapsed
+        sessions[index].groups[group].windowTarget = Int(min(max(worth, 65_536), UInt64(Limits.inFlight / 2)))
+    }
+
+    /// Milliseconds.
+    private static var windowDuration: UInt64 { 250 }
 
     /// Takes events from the plan until they make a window; each log's last one is signed (protocol §2.3).
     private mutating func nextWindow(

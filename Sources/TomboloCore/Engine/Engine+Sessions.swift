@@ -56,10 +56,19 @@ extension Engine {
         let group = sessions[index].groups[groupSession].group
         var sync = GroupSync(number: group)
         sync.tag = tag(ofGroup: group, sessions[index].link, ofDialler: sessions[index].link.isDialler)
-        sync.root = groups[group].frontier.root(using: cryptography)
+        let root = groups[group].frontier.root(using: cryptography)
+        sync.root = root
         sync.since = try store.agreements(
             with: sessions[index].link.peer, inGroup: groups[group].record.reference
         ).map(\.token)
+        if sync.since.first == root.prefix64 {
+            // Nothing has changed here since the last agreement: one token says all, and it stands in the root.
+            sync.isAgreed = true
+            sync.since = []
+            sessions[index].groups[groupSession].named = [root.prefix64]
+        } else {
+            sessions[index].groups[groupSession].named = sync.since
+        }
         sessions[index].groups[groupSession].lastRootSent = sync.root
         return sync
     }
@@ -152,7 +161,7 @@ extension Engine {
         }
         guard let found else {
             guard sessions[index].unmatched.count < Limits.groupsPerSession else { return }
-            sessions[index].unmatched.append((sync.number, tag, root, sync.since))
+            sessions[index].unmatched.append(sync)
             return
         }
         if !sessions[index].isTrusted {
@@ -163,7 +172,7 @@ extension Engine {
         }
         sessions[index].groups[found].theirNumber = sync.number
         sessions[index].groups[found].peerRoot = root
-        sessions[index].groups[found].since = sync.since
+        sessions[index].groups[found].since = (sync.isAgreed ? [root.prefix64] : []) + sync.since
     }
 
     private mutating func announceReadiness(_ index: Int) {
@@ -235,9 +244,7 @@ extension Engine {
             let waiting = sessions[index].unmatched
             sessions[index].unmatched = []
             for entry in waiting {
-                var sync = GroupSync(number: Int(clamping: entry.number))
-                (sync.tag, sync.root, sync.since) = (entry.tag, entry.root, entry.since)
-                try match(sync, index, store)
+                try match(entry, index, store)
             }
         }
         effects.append(.joined(sessions[index].link.session, id))

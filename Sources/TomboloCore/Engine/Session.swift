@@ -10,7 +10,7 @@ struct Session: Sendable {
     var isTrusted: Bool
     var groups: [GroupSession] = []
     /// Tags that the peer has shown and that no group of ours has (yet).
-    var unmatched: [(number: UInt64, tag: Bytes, root: Bytes32, since: [UInt64])] = []
+    var unmatched: [GroupSync] = []
     /// Records of groups of the mvds dialect.
     var records = RecordSession()
     /// Bytes of windows that the peer takes at once.
@@ -31,7 +31,9 @@ struct GroupSession: Sendable {
     let group: Int
     /// The peer's number for it, once it has shown its tag.
     var theirNumber: UInt64?
+    /// The tokens of agreements that the peer has named, and those that this side has.
     var since: [UInt64] = []
+    var named: [UInt64] = []
 
     enum Phase { case introduced, exchanging, live }
     var phase = Phase.introduced
@@ -56,6 +58,9 @@ struct GroupSession: Sendable {
     var sentBytes: UInt64 = 0
     var processedBytes: UInt64 = 0
     var windowTarget = 65_536
+    /// The first window on its way: how soon it is processed says how large the next ones can be.
+    var probe: (bytes: UInt64, sentAt: UInt64)?
+    var hasProbed = false
     var lastRootSent: Bytes32?
     var sendsPlain = false
     var isLazyTowardsPeer = false

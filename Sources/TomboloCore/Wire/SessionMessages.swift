@@ -4,7 +4,7 @@
 package struct Hello: Hashable, Sendable {
     package var version: UInt64 = 1
     package var incarnation: Bytes = []
-    package var windowLimit: UInt64 = 0
+    package var windowLimit = UInt64(Limits.inFlight)
 
     package init() {}
 
@@ -22,9 +22,9 @@ package struct Hello: Hashable, Sendable {
 
     var encoded: [UInt8] {
         var buffer: [UInt8] = []
-        buffer.append(field: 1, varint: version)
+        if version != 1 { buffer.append(field: 1, varint: version) }
         buffer.append(field: 2, bytes: incarnation)
-        buffer.append(field: 3, varint: windowLimit)
+        if windowLimit != Limits.inFlight { buffer.append(field: 3, varint: windowLimit) }
         return buffer
     }
 }
@@ -35,6 +35,8 @@ package struct GroupSync: Hashable, Sendable {
     package var tag: Bytes?
     package var root: Bytes32?
     package var since: [UInt64] = []
+    /// In place of `since`: the root is that of the newest agreement.
+    package var isAgreed = false
     package var frontier: Bytes?
     package var have: Bytes?
     package var want: Bytes?
@@ -66,6 +68,7 @@ package struct GroupSync: Hashable, Sendable {
             case (9, .varint(let raw)): processed = raw
             case (10, .varint(let raw)): push = raw
             case (11, .bytes(let run)): ephemeral = run
+            case (12, .varint(let raw)): isAgreed = raw != 0
             default: break
             }
         }
@@ -89,6 +92,7 @@ package struct GroupSync: Hashable, Sendable {
         if let processed { buffer.append(field: 9, varint: processed) }
         if let push { buffer.append(field: 10, varint: push) }
         if let ephemeral { buffer.append(field: 11, bytes: ephemeral) }
+        if isAgreed { buffer.append(field: 12, varint: 1) }
         return buffer
     }
 }

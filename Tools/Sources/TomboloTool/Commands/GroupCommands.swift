@@ -151,12 +151,25 @@ struct Log: AsyncParsableCommand {
     @Option(help: "The group's name or the beginning of its id.") var group: String?
     @Option(name: .shortAndLong, help: "How many.") var count = 20
     @Flag(help: "Print JSON lines.") var json = false
+    @Flag(
+        help: """
+            Newest first, with the causal graph beside it: what stands in different lanes at once was said without \
+            seeing each other.
+            """) var graph = false
 
     func run() async throws {
         guard count >= 1 else { throw Failure("--count must be at least 1") }
+        guard !(json && graph) else { throw Failure("--json and --graph exclude each other") }
         try await options.withNode { node in
             var authors = Authors()
             let group = try findGroup(group, node)
+            if graph {
+                var drawing = GraphDrawing()
+                for entry in try group.timeline(limit: count).reversed() {
+                    for row in drawing.rows(for: entry, try authors.export(entry, group).line) { print(row) }
+                }
+                return
+            }
             for entry in try group.timeline(limit: count) {
                 let shown = try authors.export(entry, group)
                 if json { try printJSON(shown) } else { print(shown.line) }

@@ -1,0 +1,78 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+/// Sent while somebody types; not kept.
+struct Typing: EventContent, Codable {
+    static let type = "typing"
+    static let version = 1
+    var name: String
+}
+
+struct Chat: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Talk in a group: what is said comes live, and peers that are reached are kept connected.",
+        discussion: """
+            Type a line and press return; Ctrl-D or Ctrl-C ends. On a terminal, others see when you type. What you say \
+            while nobody is connected reaches them later.
+            """)
+    @OptionGroup var options: DataOptions
+    @Option(help: "The group's name or the beginning of its id.") var group: String?
+    @Option(help: "Your name.") var name = ProcessInfo.processInfo.environment["USER"] ?? "somebody"
+    @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
+
+    func run() async throws {
+        try await options.withNode { node in
+            let group = try findGroup(group, node)
+            let port = try await node.listen(port: port)
+            let screen = ChatScreen()
+            await screen.print("\(group.name): listening on 127.0.0.1:\(port). Ctrl-D ends.")
+            for entry in try group.timeline(limit: 10) { await screen.print(line(entry, group)) }
+            let last = try group.changes(after: group.readMark, limit: .max).last?.bookmark ?? group.readMark
+            let tasks = [
+                Task { try await node.run() },
+                Task { try await follow(group, after: last, screen) },
+                Task { try await watchPeers(node, screen) },
+                Task { try await watchTyping(group, screen) },
+            ]
+            for await input in TerminalInput.events() {
+                switch input {
+                case .typing: try await group.broadcast(Typing(name: name))
+                case .line(let text) where text.isEmpty: break
+                case .line(let text): _ = try await group.send(Said(author: name, text: text))
+                }
+            }
+            for task in tasks { task.cancel() }
+            TerminalInput.restore()
+        }
+    }
+
+    private func line(_ entry: Entry, _ group: SyncGroup) -> String {
+        var authors = Authors()
+        return (try? authors.export(entry, group)).map { "\($0.author): \($0.text)" } ?? ""
+    }
+
+    private func follow(_ group: SyncGroup, after bookmark: Bookmark, _ screen: ChatScreen) async throws {
+        for try await change in group.changes(after: bookmark) {
+            await screen.print(line(change.entry, group))
+            try await group.markRead(through: change.bookmark)
+        }
+    }
+
+    private func watchPeers(_ node: Node, _ screen: ChatScreen) async throws {
+        var known: Set<DeviceKey> = []
+        for await states in try node.peerStates() {
+            let connected = Set(states.filter(\.isConnected).map(\.device))
+            for device in connected.subtracting(known) { await screen.print("* \("\(device)".prefix(8)) is connected") }
+            for device in known.subtracting(connected) { await screen.print("* \("\(device)".prefix(8)) is gone") }
+            known = connected
+        }
+    }
+
+    private func watchTyping(_ group: SyncGroup, _ screen: ChatScreen) async throws {
+        for await message in try await group.ephemeralMessages() {
+            if let typing = try message.content(as: Typing.self) { await screen.note("\(typing.name) is typing…") }
+        }
+    }
+}
