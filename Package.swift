@@ -29,7 +29,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
@@ -71,17 +70,16 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "TomboloObservation", dependencies: ["Tombolo"], swiftSettings: strict),
         .target(name: "TomboloTesting", dependencies: ["Tombolo", "TomboloCore"], swiftSettings: strict),
-        .testTarget(
-            name: "TomboloCoreTests",
-            dependencies: [
-                "TomboloCore", "TomboloCrypto",
-                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-            ],
+        .executableTarget(
+            name: "CrashTestDevice", dependencies: ["Tombolo", "TomboloCore"], path: "Tests/CrashTestDevice",
             swiftSettings: strict),
+        .testTarget(
+            name: "TomboloCoreTests", dependencies: ["TomboloCore", "TomboloCrypto"], swiftSettings: strict),
         .testTarget(
             name: "TomboloTests",
             dependencies: [
                 "Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto", "TomboloTesting", "TomboloObservation",
+                "CrashTestDevice", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
     ]

@@ -39,6 +39,11 @@ extension Node {
         _ = try await replica.request { .share($0, group: group.id, with: device) }
     }
 
+    /// Messages, offers and requests that are outstanding towards a peer.
+    public func outstandingRecords(with peer: DeviceKey) throws -> Int {
+        try storage.read { try $0.recordCount(with: peer) }
+    }
+
     private static func mvdsPeer(at address: String) -> DeviceKey {
         DeviceKey(SwiftCryptography().sha256(Array("tombolo-mvds-peer \(address)".utf8)))
     }

@@ -11,7 +11,7 @@ import TomboloCore
         abstract: "Keeps what a group says in sync between devices that are rarely online together.",
         discussion: """
             A device keeps everything in one directory (--data, or $TOMBOLO_DATA, else ~/.tombolo), which one process \
-            uses at a time. Begin with `tombolo init`, then `tombolo group create NAME` on one device, and on another \
+            writes at a time; others can read beside it (log, status, why, export…). Begin with `tombolo init`, then `tombolo group create NAME` on one device, and on another \
             `tombolo group join LINK` with a link that `tombolo group invite NAME` made; the inviter must be running \
             (`tombolo run --port PORT`).
 
@@ -60,17 +60,30 @@ struct DataOptions: ParsableArguments {
         return FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".tombolo", isDirectory: true)
     }
 
-    /// Opens the device that was made by `init`.
-    func open() async throws -> Node {
+    /// Opens the device for reading, also while another process uses it, and closes it.
+    func withReader<Result>(_ body: (Node) async throws -> Result) async throws -> Result {
+        try checkExists()
+        let node = try Node.openReadOnly(at: directory)
+        do {
+            let result = try await body(node)
+            try await node.close()
+            return result
+        } catch {
+            try? await node.close()
+            throw error
+        }
+    }
+
+    private func checkExists() throws {
         guard FileManager.default.fileExists(atPath: directory.appendingPathComponent("tombolo.sqlite").path) else {
             throw Failure("there is no device in \(directory.path): make one with `tombolo init`")
         }
-        return try await Node.open(at: directory)
     }
 
     /// Runs a command's work, and closes the device whether it succeeds or not.
     func withNode<Result>(_ body: (Node) async throws -> Result) async throws -> Result {
-        let node = try await open()
+        try checkExists()
+        let node = try await Node.open(at: directory)
         do {
             let result = try await body(node)
             try await node.close()

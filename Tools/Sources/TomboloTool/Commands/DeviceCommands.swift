@@ -25,7 +25,7 @@ struct ID: AsyncParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
-        try await options.withNode { node in
+        try await options.withReader { node in
             if json {
                 try printJSON(["device": "\(node.device)", "member": "\(node.member)"])
             } else {
@@ -89,7 +89,7 @@ struct Peer: AsyncParsableCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await options.withNode { node in
+            try await options.withReader { node in
                 struct Row: Encodable {
                     let device: String
                     let speaks: String

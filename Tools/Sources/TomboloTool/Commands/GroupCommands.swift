@@ -50,7 +50,7 @@ struct Group: AsyncParsableCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await options.withNode { node in
+            try await options.withReader { node in
                 let groups = try node.groups
                 if json { return try printJSON(groups.map { ["id": "\($0.id)", "name": $0.name] }) }
                 for group in groups { print(group.id, group.name) }
@@ -149,7 +149,7 @@ struct Log: AsyncParsableCommand {
         abstract: "Print the latest entries in the order that everyone shows.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
-    @Option(name: .shortAndLong, help: "How many.") var count = 20
+    @Option(name: [.customShort("n"), .long], help: "How many.") var count = 20
     @Flag(help: "Print JSON lines.") var json = false
     @Flag(
         help: """
@@ -160,7 +160,7 @@ struct Log: AsyncParsableCommand {
     func run() async throws {
         guard count >= 1 else { throw Failure("--count must be at least 1") }
         guard !(json && graph) else { throw Failure("--json and --graph exclude each other") }
-        try await options.withNode { node in
+        try await options.withReader { node in
             var authors = Authors()
             let group = try findGroup(group, node)
             if graph {
@@ -217,7 +217,7 @@ struct Status: AsyncParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
-        try await options.withNode { node in
+        try await options.withReader { node in
             for group in try node.groups {
                 let row = try StatusRow(group)
                 if json {
@@ -258,7 +258,7 @@ struct Verify: AsyncParsableCommand {
     @OptionGroup var options: DataOptions
 
     func run() async throws {
-        let problems = try await options.withNode { node in
+        let problems = try await options.withReader { node in
             var problems: [String] = []
             for group in try node.groups {
                 problems += try group.verify()

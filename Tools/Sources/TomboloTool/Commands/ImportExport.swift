@@ -120,7 +120,7 @@ struct Export: AsyncParsableCommand {
     @Option(help: "The group's name or the beginning of its id.") var group: String?
 
     func run() async throws {
-        try await options.withNode { node in
+        try await options.withReader { node in
             let group = try findGroup(group, node)
             var authors = Authors()
             var bookmark = Bookmark.start

@@ -13,7 +13,7 @@ struct Why: AsyncParsableCommand {
     @Argument(help: "The event's id, or the first four digits of it or more.") var event: String
 
     func run() async throws {
-        let isHeld = try await options.withNode { node in
+        let isHeld = try await options.withReader { node in
             guard let history = try findGroup(group, node).history(ofID: event) else { return false }
             if json { try printJSON(HistoryRow(history)) } else { show(history, node) }
             return true

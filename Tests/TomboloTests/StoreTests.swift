@@ -1,0 +1,59 @@
+import Foundation
+import GRDB
+import Testing
+import Tombolo
+import TomboloCore
+
+@Suite("Stores that are newer, or damaged")
+struct StoreTests {
+    private func makeStore(at root: URL) async throws {
+        let node = try await Node.open(at: root)
+        let group = try await node.createGroup(named: "notes")
+        for number in 0..<200 { try await group.send(Text("\(number) \(String(repeating: "y", count: 300))")) }
+        try await node.close()
+    }
+
+    @Test("a store that a newer version has written is refused, and left as it is")
+    func newer() async throws {
+        try await withDirectory { root in
+            try await makeStore(at: root)
+            let path = root.appendingPathComponent("tombolo.sqlite").path
+            let database = try DatabaseQueue(path: path)
+            try await database.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('999')") }
+            try database.close()
+            for _ in 0..<2 {
+                let error = await #expect(throws: StoreError.self) { _ = try await Node.open(at: root) }
+                #expect(error?.code == .newer)
+            }
+        }
+    }
+
+    @Test("damage anywhere in the file is found or does no harm; nothing crashes")
+    func damage() async throws {
+        try await withDirectory { root in
+            try await makeStore(at: root)
+            let url = root.appendingPathComponent("tombolo.sqlite")
+            let sound = try Data(contentsOf: url)
+            var state: UInt64 = 42
+            var found = 0
+            for _ in 0..<24 {
+                var damaged = sound
+                for _ in 0..<8 {
+                    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                    let place = Int((state >> 16) % UInt64(damaged.count - 64))
+                    for offset in 0..<64 { damaged[place + offset] ^= UInt8(truncatingIfNeeded: state >> 40) | 1 }
+                }
+                try damaged.write(to: url)
+                do {
+                    let node = try await Node.open(at: root)
+                    for group in try node.groups where try !group.verify().isEmpty { found += 1 }
+                    try await node.close()
+                } catch {
+                    #expect(error is StoreError, "\(error)")
+                    found += 1
+                }
+            }
+            #expect(found > 12)
+        }
+    }
+}
