@@ -1,5 +1,5 @@
 # What the README's two commands do, and what developers need.
-.PHONY: demo test lint format bench clean setup
+.PHONY: demo test lint format bench docs clean setup
 
 TOOL = Tools/.build/release/tombolo
 
@@ -24,13 +24,18 @@ bench: setup
 	@Benchmarks/.build/release/Benchmarks latency
 	@Benchmarks/.build/release/Benchmarks bulk
 
+# One DocC archive a product, in .build/plugins.
+docs: setup
+	@for target in TomboloCore TomboloCrypto TomboloSQLite TomboloNIO Tombolo TomboloObservation TomboloTesting; do \
+		swift package generate-documentation --target $$target --warnings-as-errors || exit 1; done
+
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources \
-		Benchmarks/Package.swift Benchmarks/Sources
+		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
 format:
 	swift format --in-place --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources \
-		Benchmarks/Package.swift Benchmarks/Sources
+		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
 
 clean:
-	rm -rf .build Tools/.build Benchmarks/.build
+	rm -rf .build Tools/.build Benchmarks/.build Examples/.build

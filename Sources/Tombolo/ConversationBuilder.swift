@@ -56,7 +56,9 @@ public struct ConversationBuilder: Sendable {
     /// - Parameters:
     ///   - id: what the conversation calls it; any text that is not used twice.
     ///   - parents: what it answers to; each must have been added before.
+    ///   - name: the author's name; each author has a log.
     ///   - time: milliseconds since 1970.
+    ///   - text: what was said.
     /// - Throws: ``TomboloError`` if a parent is missing, an id repeated or the text too long.
     public mutating func add(
         id: String, parents: [String], author name: String, time: Int64, text: String

@@ -8,8 +8,10 @@ import TomboloSQLite
 extension Node {
     /// Makes a group of the mvds dialect: its members are whoever it is shared with, and nothing in it is signed.
     ///
-    /// - Parameter id: the group's id where others have it already; nil for a new one.
-    /// - Throws: ``EngineError`` `groupExists`.
+    /// - Parameters:
+    ///   - name: what to call it; for display on this device only.
+    ///   - id: the group's id where others have it already; nil for a new one.
+    /// - Throws: `EngineError` `groupExists`.
     public func createMVDSGroup(named name: String, id: GroupID? = nil) async throws -> SyncGroup {
         let effect = try await replica.request { .createMVDSGroup($0, id, name: name) }
         guard case .created(_, let id) = effect, let group = try group(id) else {

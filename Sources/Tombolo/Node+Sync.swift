@@ -59,7 +59,7 @@ extension Node {
 
     /// Connects to a peer, syncs every group that both have, and hangs up.
     ///
-    /// - Throws: ``TransportError`` if it cannot be reached, ``EngineError`` if it does not follow the protocol.
+    /// - Throws: `TransportError` if it cannot be reached, `EngineError` if it does not follow the protocol.
     public func sync(
         with peer: DeviceKey, at address: String, within budget: SyncBudget = .unlimited
     ) async throws -> PeerReport {

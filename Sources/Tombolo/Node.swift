@@ -30,15 +30,18 @@ public final class Node: Sendable {
 
     /// Opens the device's store in `directory`, making its identity on first use. Peers are reached by TCP with TLS 1.3.
     ///
-    /// - Throws: ``StoreError``: `busy` if another process uses it, `newer`, `corrupt` or `unavailable`.
+    /// - Throws: `StoreError`: `busy` if another process uses it, `newer`, `corrupt` or `unavailable`.
     public static func open(at directory: URL, logger: Logger = Logger(label: "tombolo")) async throws -> Node {
         try await open(at: directory, logger: logger) { try TCPTransport(identity: $0, handler: $1) }
     }
 
     /// Opens the device's store in `directory`, with a transport of the caller's own.
     ///
-    /// - Parameter makeTransport: what carries payloads to peers.
-    /// - Throws: ``StoreError`` as above, and what `makeTransport` throws.
+    /// - Parameters:
+    ///   - directory: the device's own.
+    ///   - logger: what is told of links that were closed and of a store that failed.
+    ///   - makeTransport: what carries payloads to peers.
+    /// - Throws: `StoreError` as above, and what `makeTransport` throws.
     public static func open(
         at directory: URL, logger: Logger = Logger(label: "tombolo"),
         over makeTransport: (TransportIdentity, any ConnectionHandler) throws -> any Transport
@@ -60,8 +63,8 @@ public final class Node: Sendable {
 
     /// Opens the store for reading beside the process that writes it: for widgets, notification extensions, tools.
     ///
-    /// Whatever would write or reach peers throws; ``SyncGroup/changes(after:)-4o9eb`` looks for news once a second.
-    /// - Throws: ``StoreError`` `unavailable` if there is no store yet, `newer` or `corrupt`.
+    /// Whatever would write or reach peers throws; `SyncGroup.changes(after:)` looks for news once a second.
+    /// - Throws: `StoreError` `unavailable` if there is no store yet, `newer` or `corrupt`.
     public static func openReadOnly(
         at directory: URL, logger: Logger = Logger(label: "tombolo")
     ) throws -> Node {
@@ -156,7 +159,7 @@ public final class Node: Sendable {
 
     /// Goes on after ``suspend()``. Listening and dialling begin anew.
     ///
-    /// - Throws: ``StoreError`` `busy` if another process has taken the directory meanwhile.
+    /// - Throws: `StoreError` `busy` if another process has taken the directory meanwhile.
     public func resume() async throws {
         let runtime = try writable()
         try storage.resume()

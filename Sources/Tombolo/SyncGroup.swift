@@ -21,7 +21,7 @@ public struct SyncGroup: Sendable, Identifiable {
 
     /// Says something; returns once it is on disk.
     ///
-    /// - Throws: ``EngineError`` `contentTooLarge` above 65,536 bytes; ``StoreError`` if the store failed.
+    /// - Throws: `EngineError` `contentTooLarge` above 65,536 bytes; `StoreError` if the store failed.
     @discardableResult
     public func send(_ content: some EventContent) async throws -> EventID {
         let bytes = try ContentEnvelope.seal(content)

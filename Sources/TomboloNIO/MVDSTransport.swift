@@ -7,11 +7,7 @@ public import TomboloCore
 public final class MVDSTransport: Sendable {
     private let group: any EventLoopGroup
     private let handler: any ConnectionHandler
-    private let listeners = Mutex<[any Channel]>([])
-    private let inbound = Mutex(0)
-
-    /// Connections from outside that may stand at once; further ones are closed unread.
-    static let mostInbound = 64
+    private let listeners = Listeners(mostInbound: 64)
 
     public init(handler: any ConnectionHandler) {
         group = MultiThreadedEventLoopGroup.singleton
@@ -40,40 +36,20 @@ public final class MVDSTransport: Sendable {
 
     /// Listens for peers that are told by the address that they come from; others are closed unread.
     ///
-    /// - Parameter identify: the peer at an IP address, if there is one.
+    /// - Parameters:
+    ///   - host: the address to listen on.
+    ///   - port: 0 takes any free one.
+    ///   - identify: the peer at an IP address, if there is one.
     /// - Returns: the port.
     public func listen(
         host: String, port: Int, identify: @escaping @Sendable (_ address: String) -> DeviceKey?
     ) async throws -> Int {
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 64)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-            .childChannelInitializer { channel in
-                guard let address = channel.remoteAddress?.ipAddress, let peer = identify(address),
-                    self.admitInbound(channel)
-                else { return channel.close() }
-                return channel.eventLoop.makeCompletedFuture {
-                    try self.configure(channel, peer: peer, isDialler: false)
-                }
+        try await listeners.listen(host: host, port: port, on: group) { channel in
+            guard let address = channel.remoteAddress?.ipAddress, let peer = identify(address) else {
+                throw TransportError("nobody is known there")
             }
-        do {
-            let channel = try await bootstrap.bind(host: host, port: port).get()
-            listeners.withLock { $0.append(channel) }
-            return channel.localAddress?.port ?? port
-        } catch {
-            throw TransportError("cannot listen on \(host):\(port): \(error); choose another port")
+            try self.configure(channel, peer: peer, isDialler: false)
         }
-    }
-
-    private func admitInbound(_ channel: any Channel) -> Bool {
-        let admitted = inbound.withLock { count in
-            guard count < Self.mostInbound else { return false }
-            count += 1
-            return true
-        }
-        if admitted { channel.closeFuture.whenComplete { _ in self.inbound.withLock { $0 -= 1 } } }
-        return admitted
     }
 
     /// The IP address that a host's name stands for now. Asks the system's resolver, which may take its time.
@@ -82,13 +58,7 @@ public final class MVDSTransport: Sendable {
     }
 
     /// Stops listening. Connections stay.
-    public func stopListening() async {
-        let channels = listeners.withLock { channels in
-            defer { channels = [] }
-            return channels
-        }
-        for channel in channels { try? await channel.close().get() }
-    }
+    public func stopListening() async { await listeners.stop() }
 
     private func configure(_ channel: any Channel, peer: DeviceKey, isDialler: Bool) throws {
         let counter = ByteCounter()

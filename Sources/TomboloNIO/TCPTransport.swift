@@ -11,11 +11,7 @@ public final class TCPTransport: Transport {
     private let handler: any ConnectionHandler
     private let clientContext: NIOSSLContext
     private let serverContext: NIOSSLContext
-    private let listeners = Mutex<[any Channel]>([])
-    private let inbound = Mutex(0)
-
-    /// Connections from outside that may stand at once; further ones are closed unread.
-    static let mostInbound = 256
+    private let listeners = Listeners(mostInbound: 256)
 
     public init(identity: TransportIdentity, handler: any ConnectionHandler) throws {
         certificate = try DeviceCertificate(deviceSeed: identity.seed)
@@ -27,35 +23,11 @@ public final class TCPTransport: Transport {
 
     /// Listens for peers; port 0 takes any free one.
     /// - Returns: the port.
-    /// - Throws: ``TransportError`` if the port is taken or the address is not of this machine.
+    /// - Throws: `TransportError` if the port is taken or the address is not of this machine.
     public func listen(host: String, port: Int) async throws -> Int {
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 64)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-            .childChannelInitializer { channel in
-                guard self.admitInbound(channel) else { return channel.close() }
-                return channel.eventLoop.makeCompletedFuture {
-                    try self.configure(channel, isServer: true, expecting: nil, established: nil)
-                }
-            }
-        do {
-            let channel = try await bootstrap.bind(host: host, port: port).get()
-            listeners.withLock { $0.append(channel) }
-            return channel.localAddress?.port ?? port
-        } catch {
-            throw TransportError("cannot listen on \(host):\(port): \(error); choose another port")
+        try await listeners.listen(host: host, port: port, on: group) { channel in
+            try self.configure(channel, isServer: true, expecting: nil, established: nil)
         }
-    }
-
-    private func admitInbound(_ channel: any Channel) -> Bool {
-        let admitted = inbound.withLock { count in
-            guard count < Self.mostInbound else { return false }
-            count += 1
-            return true
-        }
-        if admitted { channel.closeFuture.whenComplete { _ in self.inbound.withLock { $0 -= 1 } } }
-        return admitted
     }
 
     /// Dials `host:port`. Returns when the peer has proved its key; the connection is handed to the handler.
@@ -81,14 +53,7 @@ public final class TCPTransport: Transport {
         }
     }
 
-    /// Stops listening. Connections stay.
-    public func stopListening() async {
-        let channels = listeners.withLock { channels in
-            defer { channels = [] }
-            return channels
-        }
-        for channel in channels { try? await channel.close().get() }
-    }
+    public func stopListening() async { await listeners.stop() }
 
     private func configure(
         _ channel: any Channel, isServer: Bool, expecting expected: DeviceKey?, established: EventLoopPromise<Void>?

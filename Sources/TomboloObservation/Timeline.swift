@@ -6,7 +6,7 @@ public import Tombolo
 /// Follows the group by itself; what arrives late appears at its place in the order. Works wherever Observation does.
 @MainActor @Observable
 public final class Timeline {
-    /// Ascending; the latest ``window`` entries and the pages that were asked for.
+    /// Ascending; the latest entries and the pages that were asked for.
     public private(set) var entries: [Entry] = []
     /// Whether there may be entries before the first one.
     public private(set) var hasEarlier = true
@@ -18,7 +18,9 @@ public final class Timeline {
     @ObservationIgnored private let page: Int
     @ObservationIgnored private var following: Task<Void, Never>?
 
-    /// - Parameter window: entries to show at first, and to add with each page; at least 1.
+    /// - Parameters:
+    ///   - group: what to show.
+    ///   - window: entries to show at first, and to add with each page; at least 1.
     public init(of group: SyncGroup, window: Int = 50) {
         self.group = group
         page = max(1, window)

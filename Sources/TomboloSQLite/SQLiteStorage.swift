@@ -27,8 +27,10 @@ public final class SQLiteStorage: Sendable {
 
     /// Opens the store in `directory`, making both if they are not there.
     ///
-    /// - Parameter isReadOnly: for a second process: does not lock, and fails if there is no store.
-    /// - Throws: ``StoreError`` `busy` if another process writes it, `newer` if a newer version made it, `corrupt` or
+    /// - Parameters:
+    ///   - directory: where the store is, or is to be.
+    ///   - isReadOnly: for a second process: does not lock, and fails if there is no store.
+    /// - Throws: `StoreError` `busy` if another process writes it, `newer` if a newer version made it, `corrupt` or
     ///   `unavailable` if it cannot be read.
     public init(directory: URL, isReadOnly: Bool = false) throws(StoreError) {
         self.directory = directory
@@ -117,7 +119,9 @@ public final class SQLiteStorage: Sendable {
 
     /// Runs `body` in one transaction, which commits when it returns and is rolled back when it throws.
     ///
-    /// - Parameter isDurable: syncs to disk at the commit; else a power cut (not a crash) may lose it.
+    /// - Parameters:
+    ///   - isDurable: syncs to disk at the commit; else a power cut (not a crash) may lose it.
+    ///   - body: what to do with the transaction.
     public func write<Result>(isDurable: Bool, _ body: (any EventStore) throws -> Result) throws(StoreError) -> Result {
         do {
             return try pool.writeWithoutTransaction { db in

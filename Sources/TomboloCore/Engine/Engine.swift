@@ -28,6 +28,9 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// Reads groups, the states of their logs and their heads: nothing that grows with the number of events.
     ///
     /// - Parameters:
+    ///   - store: a transaction of the store, which commits after this.
+    ///   - cryptography: the real one, or a simulation's stand-in.
+    ///   - generator: where all of the engine's randomness comes from.
     ///   - beginsIncarnation: whether received data may have been lost since the last time (law 1).
     ///   - recordMode: how messages of the mvds dialect are brought to peers.
     public init(
@@ -88,6 +91,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// Takes everything that happened, in this order.
     ///
     /// - Parameters:
+    ///   - inputs: all that has happened since the last time.
     ///   - now: milliseconds since 1970. A clock that goes backwards delays what waits for time, and nothing else.
     ///   - store: the transaction that carries it all.
     /// - Returns: what to do after the commit.
