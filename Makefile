@@ -26,7 +26,7 @@ bench: setup
 
 # One DocC archive a product, in .build/plugins.
 docs: setup
-	@for target in TomboloCore TomboloCrypto TomboloSQLite TomboloNIO Tombolo TomboloObservation TomboloTesting; do \
+	@for target in SetReconciliation TomboloCore TomboloCrypto TomboloSQLite TomboloNIO Tombolo TomboloObservation TomboloTesting; do \
 		swift package generate-documentation --target $$target --warnings-as-errors || exit 1; done
 
 lint:

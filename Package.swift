@@ -14,6 +14,7 @@ let package = Package(
     name: "tombolo",
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
+        .library(name: "SetReconciliation", targets: ["SetReconciliation"]),
         .library(name: "TomboloCore", targets: ["TomboloCore"]),
         .library(name: "TomboloCrypto", targets: ["TomboloCrypto"]),
         .library(name: "TomboloSQLite", targets: ["TomboloSQLite"]),
@@ -33,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
+        .target(name: "SetReconciliation", swiftSettings: strict),
         .target(name: "TomboloCore", swiftSettings: strict),
         .target(
             name: "TomboloCrypto",
@@ -72,6 +74,10 @@ let package = Package(
         .target(name: "TomboloTesting", dependencies: ["Tombolo", "TomboloCore"], swiftSettings: strict),
         .executableTarget(
             name: "CrashTestDevice", dependencies: ["Tombolo", "TomboloCore"], path: "Tests/CrashTestDevice",
+            swiftSettings: strict),
+        .testTarget(
+            name: "SetReconciliationTests",
+            dependencies: ["SetReconciliation", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
             name: "TomboloCoreTests", dependencies: ["TomboloCore", "TomboloCrypto"], swiftSettings: strict),

@@ -1,0 +1,100 @@
+/// An element of a set that is reconciled by ranges: ordered by time, then by its 32 bytes.
+public struct RangeItem: Hashable, Comparable, Sendable {
+    /// Any unit, the same on both sides; all but the highest value.
+    public let timestamp: UInt64
+    public let id: ItemID
+
+    public init(timestamp: UInt64, id: ItemID) {
+        self.timestamp = timestamp
+        self.id = id
+    }
+
+    public static func < (lhs: Self, rhs: Self) -> Bool {
+        lhs.timestamp != rhs.timestamp ? lhs.timestamp < rhs.timestamp : lhs.id < rhs.id
+    }
+}
+
+/// Thirty-two bytes that name an element, ordered as bytes.
+public struct ItemID: Hashable, Comparable, Sendable {
+    /// Big endian, so that the order of the words is that of the bytes.
+    private let words: (UInt64, UInt64, UInt64, UInt64)
+
+    /// The name that exactly 32 bytes make; nil for another count.
+    public init?(_ bytes: some Collection<UInt8>) {
+        guard bytes.count == 32 else { return nil }
+        var words: [UInt64] = [0, 0, 0, 0]
+        for (offset, byte) in bytes.enumerated() { words[offset / 8] = words[offset / 8] << 8 | UInt64(byte) }
+        self.words = (words[0], words[1], words[2], words[3])
+    }
+
+    public var bytes: [UInt8] {
+        [words.0, words.1, words.2, words.3].flatMap { word in
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
+        }
+    }
+
+    /// The id read as an integer of 256 bits, least significant byte first.
+    var littleEndian: Sum256 {
+        Sum256(words: (words.0.byteSwapped, words.1.byteSwapped, words.2.byteSwapped, words.3.byteSwapped))
+    }
+
+    public static func == (lhs: Self, rhs: Self) -> Bool { lhs.words == rhs.words }
+    public static func < (lhs: Self, rhs: Self) -> Bool { lhs.words < rhs.words }
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.3)
+    }
+}
+
+/// A sum of ids modulo 2^256.
+public struct Sum256: Hashable, Sendable {
+    /// The least significant first.
+    private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+    public init() {}
+
+    fileprivate init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
+
+    public static func + (lhs: Sum256, rhs: Sum256) -> Sum256 {
+        var carry: UInt64 = 0
+        func add(_ a: UInt64, _ b: UInt64) -> UInt64 {
+            let (partial, first) = a.addingReportingOverflow(b)
+            let (sum, second) = partial.addingReportingOverflow(carry)
+            carry = first || second ? 1 : 0
+            return sum
+        }
+        return Sum256(
+            words: (
+                add(lhs.words.0, rhs.words.0), add(lhs.words.1, rhs.words.1), add(lhs.words.2, rhs.words.2),
+                add(lhs.words.3, rhs.words.3)
+            ))
+    }
+
+    public static func - (lhs: Sum256, rhs: Sum256) -> Sum256 {
+        var borrow: UInt64 = 0
+        func subtract(_ a: UInt64, _ b: UInt64) -> UInt64 {
+            let (partial, first) = a.subtractingReportingOverflow(b)
+            let (difference, second) = partial.subtractingReportingOverflow(borrow)
+            borrow = first || second ? 1 : 0
+            return difference
+        }
+        return Sum256(
+            words: (
+                subtract(lhs.words.0, rhs.words.0), subtract(lhs.words.1, rhs.words.1),
+                subtract(lhs.words.2, rhs.words.2), subtract(lhs.words.3, rhs.words.3)
+            ))
+    }
+
+    /// 32 bytes, the least significant first.
+    var bytes: [UInt8] {
+        [words.0, words.1, words.2, words.3].flatMap { word in
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
+        }
+    }
+
+    public static func == (lhs: Self, rhs: Self) -> Bool { lhs.words == rhs.words }
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.3)
+    }
+}

@@ -1,0 +1,201 @@
+/// Range-based set reconciliation (Meyer, "Range-Based Set Reconciliation", SRDS 2023) in the negentropy protocol, version 1.
+///
+/// Two sides exchange fingerprints of ranges; where they differ, a range is split in 16, and below 32 items its ids are sent.
+/// Sans I/O: messages in, messages out. The initiator learns what each side lacks.
+///
+///     var initiator = RangeReconciler(SortedItems(items), sha256: sha256)
+///     var message = initiator.initiate()
+///     // send it; for each answer:
+///     let step = try initiator.reconcile(answer)      // step.reply is nil at the end
+///
+/// A message costs at most work and memory in proportion to its own size, the answer's bound and the items of the ranges that
+/// it names. A peer that does not want to end can always ask for more: whoever runs this bounds the rounds.
+public struct RangeReconciler<Storage: RangeStorage> {
+    /// What one message led to.
+    public struct Step {
+        /// What to send; nil for the initiator when everything is known.
+        public var reply: [UInt8]?
+        /// For the initiator: ids that it has and the other side lacks, and the reverse.
+        public var have: [ItemID] = []
+        public var need: [ItemID] = []
+    }
+
+    private let storage: Storage
+    /// The most bytes of a message; 0 for any number.
+    private let frameLimit: Int
+    private let sha256: ([UInt8]) -> [UInt8]
+    private var isInitiator = false
+
+    private static var version: UInt8 { 0x61 }
+    private static var fingerprintBytes: Int { 16 }
+    private static var fanOut: Int { 16 }
+    /// Left over for the fingerprint of what a message has no room for.
+    private static var frameReserve: Int { 200 }
+
+    /// - Parameters:
+    ///   - storage: the set, which must not change meanwhile.
+    ///   - frameLimit: the most bytes of a message: 0 for any number, else at least 4,096.
+    ///   - sha256: SHA-256 (FIPS 180-4).
+    public init(_ storage: Storage, frameLimit: Int = 0, sha256: @escaping ([UInt8]) -> [UInt8]) {
+        precondition(frameLimit == 0 || frameLimit >= 4_096, "a frame limit is 0 or at least 4,096, not \(frameLimit)")
+        self.storage = storage
+        self.frameLimit = frameLimit
+        self.sha256 = sha256
+    }
+
+    /// The first message. Makes this side the initiator.
+    public mutating func initiate() -> [UInt8] {
+        isInitiator = true
+        var output = RangeWriter(version: Self.version)
+        split(0..<storage.count, upTo: .infinity, into: &output)
+        return output.bytes
+    }
+
+    /// Takes the other side's message.
+    ///
+    /// - Throws: ``RangeError`` if it is not a message of the protocol.
+    public mutating func reconcile(_ message: [UInt8]) throws(RangeError) -> Step {
+        var reader = RangeReader(message)
+        let version = try reader.byte()
+        guard (0x60...0x6f).contains(version) else { throw .malformed(offset: 0) }
+        guard version == Self.version else {
+            if isInitiator { throw .unsupportedVersion(version) }
+            return Step(reply: [Self.version])
+        }
+        var step = Step()
+        var output = RangeWriter(version: Self.version)
+        var previousBound = RangeBound(timestamp: 0, prefix: [])
+        var lower = 0
+        var skips = false
+        while !reader.isAtEnd {
+            let bound = try reader.bound()
+            let mode = try reader.varint()
+            var upper = storage.firstIndex(notBelow: bound, from: lower)
+            // What is written for this range may have to be taken back: it goes to the output if the frame has room.
+            var part = output.part()
+            func endSkip(_ part: inout RangeWriter) {
+                guard skips else { return }
+                skips = false
+                part.append(previousBound)
+                part.append(varint: Mode.skip)
+            }
+            switch mode {
+            case Mode.skip: skips = true
+            case Mode.fingerprint:
+                if try reader.take(Self.fingerprintBytes) == fingerprint(lower..<upper)[...] {
+                    skips = true
+                } else {
+                    endSkip(&part)
+                    split(lower..<upper, upTo: bound, into: &part)
+                }
+            case Mode.idList:
+                let theirs = try reader.ids()
+                if isInitiator {
+                    skips = true
+                    compare(lower..<upper, with: theirs, &step)
+                } else {
+                    endSkip(&part)
+                    upper = answer(lower..<upper, upTo: bound, frameBytes: output.count, into: &part)
+                    output.append(part)
+                    part = output.part()
+                }
+            default: throw .malformed(offset: reader.offset)
+            }
+            if exceedsFrame(output.count + part.count) {
+                var rest = output.part()
+                rest.append(.infinity)
+                rest.append(varint: Mode.fingerprint)
+                rest.append(fingerprint(upper..<storage.count))
+                output.append(rest)
+                break
+            }
+            output.append(part)
+            lower = upper
+            previousBound = bound
+        }
+        step.reply = isInitiator && output.count == 1 ? nil : output.bytes
+        return step
+    }
+
+    private func exceedsFrame(_ bytes: Int) -> Bool { frameLimit != 0 && bytes > frameLimit - Self.frameReserve }
+
+    private func compare(_ range: Range<Int>, with theirs: [ItemID], _ step: inout Step) {
+        let known = Set(theirs)
+        var ours: Set<ItemID> = []
+        for index in range {
+            let id = storage[index].id
+            ours.insert(id)
+            if !known.contains(id) { step.have.append(id) }
+        }
+        var told: Set<ItemID> = []
+        for id in theirs where !ours.contains(id) && told.insert(id).inserted { step.need.append(id) }
+    }
+
+    /// Our ids of a range, as many as the frame has room for.
+    /// - Returns: the end of those that were written.
+    private func answer(
+        _ range: Range<Int>, upTo bound: RangeBound, frameBytes: Int, into output: inout RangeWriter
+    ) -> Int {
+        var (end, endBound) = (range.upperBound, bound)
+        var ids: [UInt8] = []
+        for index in range {
+            if exceedsFrame(frameBytes + ids.count) {
+                (end, endBound) = (index, RangeBound(storage[index]))
+                break
+            }
+            ids += storage[index].id.bytes
+        }
+        output.append(endBound)
+        output.append(varint: Mode.idList)
+        output.append(varint: UInt64(ids.count / 32))
+        output.append(ids)
+        return end
+    }
+
+    private func split(_ range: Range<Int>, upTo bound: RangeBound, into output: inout RangeWriter) {
+        guard range.count >= 2 * Self.fanOut else {
+            output.append(bound)
+            output.append(varint: Mode.idList)
+            output.append(varint: UInt64(range.count))
+            for index in range { output.append(storage[index].id.bytes) }
+            return
+        }
+        let (size, extra) = range.count.quotientAndRemainder(dividingBy: Self.fanOut)
+        var start = range.lowerBound
+        for bucket in 0..<Self.fanOut {
+            let end = start + size + (bucket < extra ? 1 : 0)
+            output.append(end == range.upperBound ? bound : RangeBound(between: storage[end - 1], and: storage[end]))
+            output.append(varint: Mode.fingerprint)
+            output.append(fingerprint(start..<end))
+            start = end
+        }
+    }
+
+    private func fingerprint(_ range: Range<Int>) -> [UInt8] {
+        var bytes = storage.sum(of: range).bytes
+        bytes.append(digits: UInt64(range.count))
+        return Array(sha256(bytes).prefix(Self.fingerprintBytes))
+    }
+}
+
+/// What is said of a range.
+private enum Mode {
+    static let skip: UInt64 = 0
+    static let fingerprint: UInt64 = 1
+    static let idList: UInt64 = 2
+}
+
+/// Why a message is refused.
+public enum RangeError: Error, Hashable, Sendable, CustomStringConvertible {
+    case malformed(offset: Int)
+    /// The other side speaks another version of the protocol.
+    case unsupportedVersion(UInt8)
+
+    public var description: String {
+        switch self {
+        case .malformed(let offset): "the message is not of the protocol: see byte \(offset)"
+        case .unsupportedVersion(let version):
+            "the other side speaks version \(version), this one 97: update one of them"
+        }
+    }
+}

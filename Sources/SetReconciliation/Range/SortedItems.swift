@@ -1,0 +1,81 @@
+/// A set to be reconciled by ranges, in order.
+public protocol RangeStorage {
+    var count: Int { get }
+    subscript(index: Int) -> RangeItem { get }
+    /// The first index from `start` on whose item is not below `bound`; `count` if there is none.
+    func firstIndex(notBelow bound: RangeBound, from start: Int) -> Int
+    /// The sum of the ids of a range.
+    func sum(of range: Range<Int>) -> Sum256
+}
+
+/// A sorted array with running sums: any range's fingerprint costs the same. 72 bytes an item.
+public struct SortedItems: RangeStorage, Sendable {
+    private let items: [RangeItem]
+    /// The sum of the ids before each index.
+    private let sums: [Sum256]
+
+    /// Sorts the items; what is there twice counts once.
+    public init(_ items: some Sequence<RangeItem>) {
+        var unique: [RangeItem] = []
+        for item in items.sorted() where unique.last != item { unique.append(item) }
+        var sums = [Sum256()]
+        sums.reserveCapacity(unique.count + 1)
+        for item in unique { sums.append(sums[sums.count - 1] + item.id.littleEndian) }
+        self.items = unique
+        self.sums = sums
+    }
+
+    public var count: Int { items.count }
+    public subscript(index: Int) -> RangeItem { items[index] }
+
+    public func firstIndex(notBelow bound: RangeBound, from start: Int) -> Int {
+        var (low, high) = (start, items.count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if bound.isAbove(items[middle]) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    public func sum(of range: Range<Int>) -> Sum256 { sums[range.upperBound] - sums[range.lowerBound] }
+}
+
+/// An end of a range, not included: a time, and as many bytes of an id as are needed to tell neighbours apart.
+public struct RangeBound: Hashable, Sendable {
+    /// The highest value stands for infinity.
+    public let timestamp: UInt64
+    /// At most 32 bytes.
+    public let prefix: [UInt8]
+
+    public static let infinity = RangeBound(timestamp: .max, prefix: [])
+
+    public init(timestamp: UInt64, prefix: [UInt8]) {
+        self.timestamp = timestamp
+        self.prefix = prefix
+    }
+
+    init(_ item: RangeItem) { self.init(timestamp: item.timestamp, prefix: item.id.bytes) }
+
+    /// The shortest bound above `previous` and not above `next`.
+    init(between previous: RangeItem, and next: RangeItem) {
+        guard previous.timestamp == next.timestamp else {
+            self.init(timestamp: next.timestamp, prefix: [])
+            return
+        }
+        let (a, b) = (previous.id.bytes, next.id.bytes)
+        let shared = zip(a, b).prefix { $0 == $1 }.count
+        self.init(timestamp: next.timestamp, prefix: Array(b.prefix(shared + 1)))
+    }
+
+    /// Whether the item comes before this bound. A prefix counts as if it were followed by zeros.
+    func isAbove(_ item: RangeItem) -> Bool {
+        if item.timestamp != timestamp { return item.timestamp < timestamp }
+        guard !prefix.isEmpty else { return false }
+        let bytes = item.id.bytes
+        for index in 0..<32 {
+            let own = index < prefix.count ? prefix[index] : 0
+            if bytes[index] != own { return bytes[index] < own }
+        }
+        return false
+    }
+}
