@@ -71,17 +71,20 @@ extension Node {
         try await mvdsTransport.dial(address, as: peer)
         let handshakeDuration = ContinuousClock.now - start
         defer { for connection in mailbox.connections(to: peer) { connection.close() } }
-        var seen = Traffic(sent: -1)
+        // Not bytes: the reference's peers answer with empty payloads for ever.
+        var seen = (outstanding: -1, held: -1)
         var lastChange = ContinuousClock.now
         while true {
             try? await Task.sleep(for: .milliseconds(100))
-            let outstanding = try storage.read { try $0.recordCount(with: peer) }
+            let (outstanding, held) = try storage.read { reader in
+                (try reader.recordCount(with: peer), try reader.messageCount())
+            }
             guard let connection = mailbox.connections(to: peer).first else {
                 throw TomboloError(
                     "the link to \(address) was closed; \(outstanding) messages and requests are outstanding")
             }
             let traffic = connection.traffic
-            if traffic != seen { (seen, lastChange) = (traffic, .now) }
+            if (outstanding, held) != seen { (seen, lastChange) = ((outstanding, held), .now) }
             let isComplete = outstanding == 0 && ContinuousClock.now - lastChange > Self.mvdsQuiet
             let isSpent =
                 ContinuousClock.now - start > budget.time ?? Self.mvdsPatience

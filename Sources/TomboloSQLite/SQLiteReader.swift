@@ -162,6 +162,9 @@ public struct SQLiteReader {
             db, sql: "SELECT count(*) FROM message WHERE replica = ?\(filter)", arguments: [group.reference]) ?? 0
     }
 
+    /// Messages of all groups of the mvds dialect.
+    public func messageCount() throws -> Int { try Int.fetchOne(db, sql: "SELECT count(*) FROM message") ?? 0 }
+
     /// Records outstanding towards a peer.
     public func recordCount(with peer: DeviceKey) throws -> Int {
         try Int.fetchOne(

@@ -60,6 +60,21 @@ struct HostilePeerTests {
         }
     }
 
+    @Test("a sync with a peer that answers with empty payloads for ever ends")
+    func emptyPayloads() async throws {
+        try await withDirectory { root in
+            let node = try await Node.open(at: root)
+            let talk = try await node.createMVDSGroup(named: "talk")
+            let listener = try PlainListener()
+            let peer = try await node.addMVDSPeer(at: "127.0.0.1:\(listener.port)", sharing: talk)
+            listener.sendEmptyFrames()
+            let report = try await node.sync(
+                with: peer, at: "127.0.0.1:\(listener.port)", within: .budget(time: .seconds(60)))
+            #expect(report.isComplete && report.bytesReceived >= 8)
+            try await node.close()
+        }
+    }
+
     @Test("offers without end from a peer of the mvds dialect take no more than their bound")
     func offers() async throws {
         try await withDirectory { root in
@@ -97,5 +112,40 @@ extension Payload {
         var payload = Payload()
         payload.acks = [[UInt8](repeating: byte, count: 32)[...]]
         return payload.encoded
+    }
+}
+
+/// A plain TCP listener that speaks the reference's frames: four bytes of length, big endian, then the payload.
+private final class PlainListener: Sendable {
+    private let socketNumber: Int32
+    let port: UInt16
+
+    init() throws {
+        socketNumber = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let socketNumber = socketNumber
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socketNumber, $0, length) == 0 && listen(socketNumber, 1) == 0
+                    && getsockname(socketNumber, $0, &length) == 0
+            }
+        }
+        try #require(bound)
+        port = UInt16(bigEndian: address.sin_port)
+    }
+
+    /// Accepts one connection and sends an empty payload ten times a second until it is closed.
+    func sendEmptyFrames() {
+        Thread.detachNewThread { [socketNumber] in
+            let connection = accept(socketNumber, nil, nil)
+            while send(connection, [UInt8](repeating: 0, count: 4), 4, Int32(MSG_NOSIGNAL)) == 4 {
+                usleep(100_000)
+            }
+            close(connection)
+            close(socketNumber)
+        }
     }
 }
