@@ -13,7 +13,16 @@ import Tombolo
         var text: String
     }
 
-    static func main() async throws {
+    static func main() async {
+        do {
+            try await chat()
+        } catch {
+            FileHandle.standardError.write(Data("error: \(error)\n".utf8))
+            exit(2)
+        }
+    }
+
+    static func chat() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 2 else {
             print("usage: SmallChat DIRECTORY [LINK]")
@@ -30,16 +39,24 @@ import Tombolo
                 try await node.createGroup(named: "chat")
             }
         print("others join with:\n\(try await group.invite())\n")
+        fflush(nil)
 
         let running = Task { try await node.run() }
         let printing = Task {
             for try await change in group.changes() {
                 guard let line = try change.entry.content(as: Line.self) else { continue }
                 print("\(line.name): \(line.text)")
+                fflush(nil)
             }
         }
         let name = ProcessInfo.processInfo.environment["USER"] ?? "somebody"
-        for try await text in FileHandle.standardInput.bytes.lines where !text.isEmpty {
+        let lines = AsyncStream<String> { continuation in
+            Thread.detachNewThread {
+                while let line = readLine() { continuation.yield(line) }
+                continuation.finish()
+            }
+        }
+        for await text in lines where !text.isEmpty {
             try await group.send(Line(name: name, text: text))
         }
         running.cancel()
