@@ -20,6 +20,7 @@ actor Replica {
     private var ephemeral: [UUID: (group: GroupID, continuation: AsyncStream<EphemeralMessage>.Continuation)] = [:]
     /// What has come and gone.
     nonisolated let progress = LatestValue(SyncProgress())
+    private let instruments = Instruments()
     private(set) var forks: [(GroupID, EventID, EventID)] = []
 
     init(storage: SQLiteStorage, mailbox: Mailbox, beginsIncarnation: Bool, logger: Logger) throws {
@@ -62,6 +63,7 @@ actor Replica {
     func drain() {
         let (inputs, consumed) = mailbox.takeAll()
         guard failure == nil, !inputs.isEmpty else { return }
+        let start = ContinuousClock.now
         let now = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
         do {
             let effects = try storage.write(isDurable: inputs.contains(where: \.isOwnWriting)) { store in
@@ -69,27 +71,37 @@ actor Replica {
             }
             for (connection, bytes) in consumed { connection.consumed(bytes) }
             for effect in effects { carryOut(effect) }
-            noteProgress(received: consumed.map(\.1), effects)
+            noteProgress(received: consumed.map(\.1), effects, since: start)
             scheduleWake(now: now)
         } catch {
             fail(error)
         }
     }
 
-    private func noteProgress(received: [Int], _ effects: [EngineEffect]) {
+    private func noteProgress(
+        received: [Int], _ effects: [EngineEffect], since start: ContinuousClock.Instant
+    ) {
+        let bytesReceived = received.reduce(0, +)
+        var (bytesSent, agreements, forks) = (0, 0, 0)
         progress.update { progress in
-            progress.batches += 1
-            progress.payloads += received.count
-            progress.bytesReceived += received.reduce(0, +)
             for effect in effects {
                 switch effect {
-                case .send(_, let payload): progress.bytesSent += payload.count
-                case .agreed(_, let group): progress.groupsInSync.insert(group)
+                case .send(_, let payload): bytesSent += payload.count
+                case .agreed(_, let group):
+                    agreements += 1
+                    progress.groupsInSync.insert(group)
                 case .changed(let group): progress.groupsInSync.remove(group)
+                case .forked: forks += 1
                 default: break
                 }
             }
+            progress.batches += 1
+            progress.payloads += received.count
+            progress.bytesReceived += bytesReceived
+            progress.bytesSent += bytesSent
         }
+        instruments.note(
+            ContinuousClock.now - start, received: bytesReceived, sent: bytesSent, agreements: agreements, forks: forks)
     }
 
     /// The replica stops: its engine may be ahead of its store.

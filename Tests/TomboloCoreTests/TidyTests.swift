@@ -19,7 +19,8 @@ struct TidyTests {
             "Synchronization",
         ],
         "Tombolo": [
-            "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO", "Foundation", "Logging", "Synchronization",
+            "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO", "Foundation", "Logging", "Metrics",
+            "Synchronization",
             "Darwin",
         ],
         "TomboloObservation": ["Tombolo", "Observation"],
