@@ -16,7 +16,7 @@ public final class Timeline {
     @ObservationIgnored private let group: SyncGroup
     @ObservationIgnored private var count: Int
     @ObservationIgnored private let page: Int
-    @ObservationIgnored private var following: Task<Void, Never>?
+    @ObservationIgnored private var following: Following?
 
     /// - Parameters:
     ///   - group: what to show.
@@ -26,10 +26,18 @@ public final class Timeline {
         page = max(1, window)
         count = page
         reload()
-        following = Task { [weak self] in await self?.follow() }
+        following = Following(
+            Task { [weak self] in
+                do {
+                    for await _ in try await group.news() {
+                        guard let self else { return }
+                        refresh()
+                    }
+                } catch {
+                    self?.failure = error
+                }
+            })
     }
-
-    isolated deinit { following?.cancel() }
 
     /// Shows one page more of what came before.
     public func loadEarlier() {
@@ -48,19 +56,20 @@ public final class Timeline {
         }
     }
 
-    private func follow() async {
-        do {
-            for await _ in try await group.news() {
-                let first = entries.first
-                reload()
-                // Who went back to earlier entries keeps them in sight.
-                while count > page, hasEarlier, let first, let now = entries.first, first < now {
-                    count += page
-                    reload()
-                }
-            }
-        } catch {
-            failure = error
+    private func refresh() {
+        let first = entries.first
+        reload()
+        // Who went back to earlier entries keeps them in sight.
+        while count > page, hasEarlier, let first, let now = entries.first, first < now {
+            count += page
+            reload()
         }
     }
+}
+
+/// A task that ends with whoever holds it.
+private final class Following: Sendable {
+    private let task: Task<Void, Never>
+    init(_ task: Task<Void, Never>) { self.task = task }
+    deinit { task.cancel() }
 }

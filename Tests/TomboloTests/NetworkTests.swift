@@ -91,6 +91,10 @@ struct NetworkTests {
             #expect(timeline.entries == timeline.entries.sorted())
             let texts = try timeline.entries.map { try $0.content(as: Text.self)?.string }
             #expect(texts.prefix(2).contains("late"))
+            var passing: Timeline? = Timeline(of: crew)
+            weak let released = passing
+            passing = nil
+            #expect(released == nil, "following must not keep a timeline alive")
             try await b.close()
             try await a.close()
         }
