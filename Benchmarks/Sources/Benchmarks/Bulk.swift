@@ -11,8 +11,15 @@ struct Bulk: AsyncParsableCommand {
     @Option(help: "Authors.") var authors = 100
     @Option(help: "Bytes of content of each event.") var bytes = 256
     @Option(help: "Seed of what is said.") var seed: UInt64 = 1
+    @Option(help: "Makes the two stores in this directory and ends: to profile `serve a` and `fetch b KEY ADDRESS`.")
+    var prepare: String?
 
     func run() async throws {
+        if let prepare {
+            let pair = try await Pair(in: URL(fileURLWithPath: prepare, isDirectory: true))
+            try await pair.withGroup { try await fill($0) }
+            return print(pair.deviceA)
+        }
         print("\(events) events of \(bytes) bytes from \(authors) authors, seed \(seed)\n")
         try await withScratch { directory in
             let pair = try await Pair(in: directory)

@@ -10,11 +10,10 @@ extension Engine {
         if let want = sync.want { try receiveWant(want, group, session: index) }
         if let events = sync.events { try receiveWindow(events, group, session: index, store) }
         if let processed = sync.processed {
-            guard processed <= sessions[index].groups[group].sentBytes else {
+            guard processed <= sessions[index].groups[group].pacing.sentBytes else {
                 throw EngineError.protocolViolation("it processed more than it was sent")
             }
-            sessions[index].groups[group].processedBytes = processed
-            noteProcessed(group, session: index)
+            sessions[index].groups[group].pacing.noteProcessed(processed, at: now)
         }
         if let ephemeral = sync.ephemeral { try receiveEphemeral(ephemeral, group, session: index) }
     }

@@ -245,7 +245,7 @@ extension Engine {
             }
         }
         let isOpen = session.phase == .live || session.hasFrontier
-        let isIdle = session.plan.isEmpty && session.inFlight == 0 && session.window.isEmpty
+        let isIdle = session.plan.isEmpty && session.pacing.inFlight == 0 && session.window.isEmpty
         guard isOpen, isIdle else { return }
         let root = groups[session.group].frontier.root(using: cryptography)
         if session.lastRootSent != root {

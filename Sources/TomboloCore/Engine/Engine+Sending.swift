@@ -54,43 +54,20 @@ extension Engine {
 
     /// Sends windows as long as there is something to send and the peer keeps up.
     mutating func pump(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
-        let limit = UInt64(
-            min(Limits.inFlight, sessions[index].windowLimit, sessions[index].link.windowLimit ?? .max))
-        while !sessions[index].groups[group].plan.isEmpty, !sessions[index].isClosed {
-            let target = min(sessions[index].groups[group].windowTarget, Int(limit) / 2)
-            let inFlight = sessions[index].groups[group].inFlight
-            guard inFlight == 0 || inFlight + UInt64(target) <= limit else { return }
-            // One more window goes out behind the probe, so that neither side is idle.
-            if let probe = sessions[index].groups[group].probe, inFlight > probe.bytes { return }
-            let events = try nextWindow(group, session: index, bytes: target, store)
+        let limit = min(Limits.inFlight, sessions[index].windowLimit, sessions[index].link.windowLimit ?? .max)
+        while !sessions[index].groups[group].plan.isEmpty, !sessions[index].isClosed,
+            let size = sessions[index].groups[group].pacing.nextWindow(limit: limit)
+        {
+            let events = try nextWindow(group, session: index, bytes: size, store)
             guard !events.isEmpty else { return }
             if sessions[index].groups[group].sendsPlain {
                 sendPlain(events.map(\.event), group, session: index)
             } else {
                 sendWindow(events, group, session: index)
             }
-            if sessions[index].groups[group].hasProbed {
-                sessions[index].groups[group].windowTarget = min(target * 2, Limits.inFlight / 2)
-            } else if sessions[index].groups[group].probe == nil {
-                sessions[index].groups[group].probe = (sessions[index].groups[group].inFlight, now)
-            }
+            sessions[index].groups[group].pacing.noteWindow(at: now)
         }
     }
-
-    /// Large windows need few signatures, small ones lose little when a link breaks: a quarter of a second's worth is aimed at.
-    mutating func noteProcessed(_ group: Int, session index: Int) {
-        guard let probe = sessions[index].groups[group].probe,
-            sessions[index].groups[group].processedBytes >= probe.bytes
-        else { return }
-        sessions[index].groups[group].probe = nil
-        sessions[index].groups[group].hasProbed = true
-        let elapsed = max(1, now > probe.sentAt ? now - probe.sentAt : 1)
-        let worth = probe.bytes * Self.windowDuration / elapsed
-        sessions[index].groups[group].windowTarget = Int(min(max(worth, 65_536), UInt64(Limits.inFlight / 2)))
-    }
-
-    /// Milliseconds.
-    private static var windowDuration: UInt64 { 250 }
 
     /// Takes events from the plan until they make a window; each log's last one is signed (protocol §2.3).
     private mutating func nextWindow(
@@ -137,7 +114,7 @@ extension Engine {
             if last { part[0] |= 2 }
             var sync = GroupSync(number: number)
             sync.events = part[...]
-            engine.sessions[index].groups[group].sentBytes += UInt64(part.count)
+            engine.sessions[index].groups[group].pacing.noteSent(part.count)
             engine.send(sync, to: index)
             part = [0]
         }
@@ -191,7 +168,7 @@ extension Engine {
             }
             payload.messages.append(event.message(in: id))
             bytes += size
-            sessions[index].groups[group].sentBytes += event.plainSize
+            sessions[index].groups[group].pacing.noteSent(Int(event.plainSize))
         }
         send(payload, to: index)
     }

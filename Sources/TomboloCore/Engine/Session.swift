@@ -55,12 +55,7 @@ struct GroupSession: Sendable {
     var covered: [Int: UInt64] = [:]
     /// Up to where the peer surely holds a log from its beginning: by its frontier, or sent in an earlier window.
     var heldByPeer: [Int: UInt64] = [:]
-    var sentBytes: UInt64 = 0
-    var processedBytes: UInt64 = 0
-    var windowTarget = 65_536
-    /// The first window on its way: how soon it is processed says how large the next ones can be.
-    var probe: (bytes: UInt64, sentAt: UInt64)?
-    var hasProbed = false
+    var pacing = WindowPacing()
     var lastRootSent: Bytes32?
     var sendsPlain = false
     var isLazyTowardsPeer = false
@@ -84,7 +79,5 @@ struct GroupSession: Sendable {
 
     init(group: Int) { self.group = group }
 
-    /// Bytes sent and not yet processed.
-    var inFlight: UInt64 { sentBytes &- processedBytes }
     var isMatched: Bool { theirNumber != nil }
 }

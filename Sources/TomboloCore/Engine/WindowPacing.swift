@@ -1,0 +1,48 @@
+/// How large the next window is, and whether one may be begun (protocol §5.3).
+///
+/// Large windows need few signatures; small ones lose little when a link breaks, and let the receiver begin while the sender
+/// is still reading. At most two are under way, so that neither side is idle; they grow fourfold as long as they are processed
+/// soon, and shrink to a quarter of a second's worth where they are not.
+struct WindowPacing: Sendable {
+    private(set) var sentBytes: UInt64 = 0
+    private(set) var processedBytes: UInt64 = 0
+    private var target = smallest
+    /// Where the windows under way end, counted in bytes sent, and when they were begun.
+    private var underWay: [(end: UInt64, size: UInt64, begunAt: UInt64)] = []
+
+    private static let smallest = 65_536
+    /// Milliseconds in which a window should be processed.
+    private static let duration: UInt64 = 250
+    private static let growth = 4
+
+    /// Bytes sent and not yet processed.
+    var inFlight: UInt64 { sentBytes &- processedBytes }
+
+    /// The size of a window that may be begun now, or nil if none may.
+    ///
+    /// - Parameter limit: bytes that may be under way at once.
+    func nextWindow(limit: Int) -> Int? {
+        let size = min(target, limit / 2)
+        guard underWay.isEmpty || (underWay.count < 2 && inFlight + UInt64(size) <= UInt64(limit)) else { return nil }
+        return size
+    }
+
+    mutating func noteSent(_ bytes: Int) { sentBytes += UInt64(bytes) }
+
+    /// Everything sent since the last time was one window.
+    mutating func noteWindow(at now: UInt64) {
+        let size = sentBytes - (underWay.last?.end ?? processedBytes)
+        underWay.append((sentBytes, size, now))
+    }
+
+    mutating func noteProcessed(_ bytes: UInt64, at now: UInt64) {
+        processedBytes = bytes
+        while let first = underWay.first, first.end <= bytes {
+            underWay.removeFirst()
+            let elapsed = max(1, now > first.begunAt ? now - first.begunAt : 1)
+            let worth = first.size * Self.duration / elapsed
+            let largest = UInt64(min(Limits.inFlight / 2, target * Self.growth))
+            target = Int(min(max(worth, UInt64(Self.smallest)), largest))
+        }
+    }
+}
