@@ -48,12 +48,14 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
-        .systemLibrary(
-            name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .systemLibrary(name: "CLibdeflate", providers: [.apt(["libdeflate-dev"])]),
+        .systemLibrary(name: "CZlib"),
         .target(
             name: "TomboloNIO",
             dependencies: [
-                "TomboloCore", "CZlib",
+                "TomboloCore",
+                .target(name: "CLibdeflate", condition: .when(platforms: [.linux])),
+                .target(name: "CZlib", condition: .when(platforms: [.macOS, .iOS])),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOTLS", package: "swift-nio"),

@@ -3,10 +3,14 @@ import TomboloCore
 
 /// What has happened and was not taken by the engine yet, and the links that it happened on.
 final class Mailbox: ConnectionHandler {
+    private struct Input {
+        let input: EngineInput
+        /// What a payload came by, and its bytes.
+        var source: (connection: any Connection, bytes: Int)?
+    }
+
     private struct State {
-        var inputs: [EngineInput] = []
-        /// Payload bytes among the inputs, by connection.
-        var consumed: [(any Connection, Int)] = []
+        var inputs: [Input] = []
         var isDrainScheduled = false
         var sessions: [ObjectIdentifier: SessionID] = [:]
         var connections: [SessionID: any Connection] = [:]
@@ -30,7 +34,7 @@ final class Mailbox: ConnectionHandler {
 
     func post(_ inputs: [EngineInput]) {
         let mustDrain = state.withLock { state in
-            state.inputs += inputs
+            state.inputs += inputs.map { Input(input: $0) }
             return Self.schedule(&state)
         }
         if mustDrain { drain() }
@@ -41,14 +45,34 @@ final class Mailbox: ConnectionHandler {
         return !state.isDrainScheduled
     }
 
-    func takeAll() -> (inputs: [EngineInput], consumed: [(any Connection, Int)]) {
-        state.withLock { state in
-            defer {
-                state.inputs = []
-                state.consumed = []
-                state.isDrainScheduled = false
+    /// A batch, in the order in which it happened: not everything at once where there is much, so that a peer hears of what
+    /// was committed while the rest is worked on.
+    ///
+    /// - Returns: the inputs, the bytes of payloads among them by connection, and whether more is left.
+    func takeBatch() -> (inputs: [EngineInput], consumed: [(any Connection, Int)], hasMore: Bool) {
+        let (batch, hasMore) = state.withLock { state -> ([Input], Bool) in
+            var (count, bytes) = (0, 0)
+            for input in state.inputs where bytes < Self.batchBytes && count < Self.batchInputs {
+                count += 1
+                bytes += input.source?.bytes ?? 0
             }
-            return (state.inputs, state.consumed)
+            defer {
+                state.inputs.removeFirst(count)
+                state.isDrainScheduled = !state.inputs.isEmpty
+            }
+            return (Array(state.inputs.prefix(count)), count < state.inputs.count)
+        }
+        return (batch.map(\.input), batch.compactMap { $0.source.map { ($0.connection, $0.bytes) } }, hasMore)
+    }
+
+    private static let batchBytes = 1 << 20
+    private static let batchInputs = 1_024
+
+    /// Forgets what was not taken.
+    func clear() {
+        state.withLock { state in
+            state.inputs = []
+            state.isDrainScheduled = false
         }
     }
 
@@ -64,11 +88,12 @@ final class Mailbox: ConnectionHandler {
             meeting?.begin(on: connection)
             state.meetings[session] = meeting
             state.inputs.append(
-                .linkOpened(
-                    Link(
-                        session: session, peer: connection.peer, isDialler: connection.isDialler,
-                        binding: connection.binding, dialect: connection.dialect,
-                        invitation: meeting?.invitation, windowLimit: meeting?.budget.windowBytes)))
+                Input(
+                    input: .linkOpened(
+                        Link(
+                            session: session, peer: connection.peer, isDialler: connection.isDialler,
+                            binding: connection.binding, dialect: connection.dialect,
+                            invitation: meeting?.invitation, windowLimit: meeting?.budget.windowBytes))))
             return Self.schedule(&state)
         }
         connected.update { $0.insert(connection.peer) }
@@ -98,8 +123,8 @@ final class Mailbox: ConnectionHandler {
     func received(_ payload: [UInt8], on connection: any Connection) {
         let (mustDrain, meeting) = state.withLock { state -> (Bool, Meeting?) in
             guard let session = state.sessions[ObjectIdentifier(connection)] else { return (false, nil) }
-            state.inputs.append(.payloadReceived(session, payload[...]))
-            state.consumed.append((connection, payload.count))
+            state.inputs.append(
+                Input(input: .payloadReceived(session, payload[...]), source: (connection, payload.count)))
             return (Self.schedule(&state), state.meetings[session])
         }
         if mustDrain { drain() }
@@ -112,7 +137,7 @@ final class Mailbox: ConnectionHandler {
                 return (false, nil)
             }
             state.connections[session] = nil
-            state.inputs.append(.linkClosed(session))
+            state.inputs.append(Input(input: .linkClosed(session)))
             return (Self.schedule(&state), state.meetings.removeValue(forKey: session))
         }
         meeting?.tell(.closed(nil))

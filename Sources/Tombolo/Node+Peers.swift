@@ -40,7 +40,7 @@ extension Node {
             throw TomboloError("\(address) is not an address of the form host:port")
         }
         try mailbox.post([.addPeer(device, addresses: [address])])
-        try await replica.drain()
+        try await replica.drainAll()
         try mailbox.tellLinkNews()
     }
 

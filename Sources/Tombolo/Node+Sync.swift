@@ -14,7 +14,7 @@ extension Node {
                     with: invitation.inviter, at: address, joining: invitation, within: .budget(time: timeout))
                 guard report.isComplete else { throw TomboloError("the inviter did not answer in time") }
                 try mailbox.post([.addPeer(invitation.inviter, addresses: invitation.addresses)])
-                try await replica.drain()
+                try await replica.drainAll()
                 if let group = try group(invitation.group) { return group }
             } catch {
                 lastError = error

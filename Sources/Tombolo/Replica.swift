@@ -60,9 +60,20 @@ actor Replica {
         }
     }
 
+    /// Takes one batch; where more is left, others have their turn first.
     func drain() {
-        let (inputs, consumed) = mailbox.takeAll()
-        guard failure == nil, !inputs.isEmpty else { return }
+        if drainBatch() { Task { drain() } }
+    }
+
+    /// Takes everything that was posted so far.
+    func drainAll() {
+        while drainBatch() {}
+    }
+
+    /// - Returns: whether more is left.
+    private func drainBatch() -> Bool {
+        let (inputs, consumed, hasMore) = mailbox.takeBatch()
+        guard failure == nil, !inputs.isEmpty else { return hasMore }
         let start = ContinuousClock.now
         let now = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
         do {
@@ -76,6 +87,7 @@ actor Replica {
         } catch {
             fail(error)
         }
+        return hasMore
     }
 
     private func noteProgress(
@@ -187,7 +199,7 @@ actor Replica {
     func suspend() { stop("the node is suspended: call resume() first") }
 
     private func stop(_ why: String) {
-        drain()
+        drainAll()
         failure = failure ?? StoreError(.unavailable, why)
         wake?.cancel()
     }
@@ -196,7 +208,7 @@ actor Replica {
     func resume(beginsIncarnation: Bool) throws {
         engine = try Self.openEngine(storage, beginsIncarnation: beginsIncarnation)
         failure = nil
-        _ = mailbox.takeAll()
+        mailbox.clear()
     }
 }
 

@@ -84,14 +84,8 @@ final class FrameHandler: ChannelDuplexHandler {
             guard count <= Limits.frame else { return context.close(promise: nil) }
             guard buffer.readableBytes >= 4 + count else { break }
             buffer.moveReaderIndex(forwardBy: 4)
-            guard var payload = buffer.readBytes(length: count), let connection else {
+            guard let payload = readPayload(count, isDeflated: word & Self.deflated != 0), let connection else {
                 return context.close(promise: nil)
-            }
-            if word & Self.deflated != 0 {
-                guard let inflated = Deflate.decompress(payload, limit: Limits.frame) else {
-                    return context.close(promise: nil)
-                }
-                payload = inflated
             }
             if let deadline = handshakeDeadline {
                 deadline.cancel()
@@ -103,6 +97,15 @@ final class FrameHandler: ChannelDuplexHandler {
             handler.received(payload, on: connection)
         }
         buffer.discardReadBytes()
+    }
+
+    /// The next payload, of `count` bytes on the wire; nil if it does not inflate.
+    private func readPayload(_ count: Int, isDeflated: Bool) -> [UInt8]? {
+        guard isDeflated else { return buffer.readBytes(length: count) }
+        defer { buffer.moveReaderIndex(forwardBy: count) }
+        return buffer.withUnsafeReadableBytes { bytes in
+            Deflate.decompress(UnsafeRawBufferPointer(rebasing: bytes[..<count]), limit: Limits.frame)
+        }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

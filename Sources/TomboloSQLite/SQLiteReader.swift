@@ -32,28 +32,40 @@ public struct SQLiteReader {
         try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) }
     }
 
+    /// Delivered rows of a table after a number of the change log, in the order of delivery: `change CROSS JOIN table` and
+    /// its condition, whose arguments are the group, the number and the number again. A row's number is `changeNumber`.
+    private static func delivered(_ table: String) -> String {
+        """
+        change CROSS JOIN \(table) ON \(table).ordinal BETWEEN change.event AND change.event + change.count - 1
+        WHERE change.replica = ? AND \(changeNumber(table)) > ?
+            AND change.number >= coalesce((SELECT max(number) FROM change WHERE number <= ?), 0)
+        """
+    }
+
+    private static func changeNumber(_ table: String) -> String { "change.number + \(table).ordinal - change.event" }
+
     /// Delivered entries after a number of the change log that others wrote, merges not counted.
     public func unreadCount(of group: GroupRecord, after number: Int64) throws -> Int {
         if group.dialect == .mvds {
             return try Int.fetchOne(
-                db, sql: "SELECT count(*) FROM change WHERE number > ? AND replica = ?",
-                arguments: [number, group.reference]) ?? 0
+                db, sql: "SELECT count(*) FROM \(Self.delivered("message"))",
+                arguments: [group.reference, number, number]) ?? 0
         }
         // The header's second byte is the kind (protocol §2.1).
         return try Int.fetchOne(
             db,
             sql: """
-                SELECT count(*) FROM change JOIN event ON event.ordinal = change.event JOIN log ON log.reference = event.log
-                JOIN replica ON replica.reference = change.replica
-                WHERE change.number > ? AND change.replica = ? AND substr(event.header, 2, 1) = x'00'
-                    AND log.id IS NOT replica.ownLog
-                """, arguments: [number, group.reference]) ?? 0
+                SELECT count(*) FROM \(Self.delivered("event")) AND substr(event.header, 2, 1) = x'00'
+                    AND event.log IS NOT (
+                        SELECT log.reference FROM replica JOIN log ON log.replica = replica.reference AND log.id = replica.ownLog
+                        WHERE replica.reference = change.replica)
+                """, arguments: [group.reference, number, number]) ?? 0
     }
 
     /// The latest number of a group's change log; 0 if nothing was delivered.
     public func lastChange(of group: GroupRecord) throws -> Int64 {
         try Int64.fetchOne(
-            db, sql: "SELECT number FROM change WHERE replica = ? ORDER BY number DESC LIMIT 1",
+            db, sql: "SELECT number + count - 1 FROM change WHERE replica = ? ORDER BY number DESC LIMIT 1",
             arguments: [group.reference]) ?? 0
     }
 
@@ -123,9 +135,9 @@ public struct SQLiteReader {
         try Row.fetchAll(
             db,
             sql: """
-                SELECT message.*, change.number FROM change JOIN message ON message.ordinal = change.event
-                WHERE change.number > ? AND change.replica = ? ORDER BY change.number LIMIT ?
-                """, arguments: [number, group.reference, limit]
+                SELECT message.*, \(Self.changeNumber("message")) FROM \(Self.delivered("message"))
+                ORDER BY change.number, message.ordinal LIMIT ?
+                """, arguments: [group.reference, number, number, limit]
         ).map { ($0[7], try Rows.message($0)) }
     }
 
@@ -178,9 +190,9 @@ public struct SQLiteReader {
         try Row.fetchAll(
             db,
             sql: """
-                SELECT event.*, change.number FROM change JOIN event ON event.ordinal = change.event
-                WHERE change.number > ? AND change.replica = ? ORDER BY change.number LIMIT ?
-                """, arguments: [number, group.reference, limit]
+                SELECT event.*, \(Self.changeNumber("event")) FROM \(Self.delivered("event"))
+                ORDER BY change.number, event.ordinal LIMIT ?
+                """, arguments: [group.reference, number, number, limit]
         ).map { ($0[13], try Rows.event($0)) }
     }
 

@@ -7,8 +7,8 @@ extension SQLiteTransaction {
         try run {
             let first = try lastOrdinal() + 1
             let statement = try raw("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-            let change = try raw("INSERT INTO change (replica, event) VALUES (?, ?)")
             var ordinal = first
+            var run = 0
             for stored in events {
                 let event = stored.event
                 try statement.bind(
@@ -17,11 +17,14 @@ extension SQLiteTransaction {
                 try statement.execute(
                     binding: event.id.value, event.headerBytes, event.salt, event.signature, event.content, from: 9)
                 if stored.status == .delivered {
-                    try change.bind(group, ordinal)
-                    try change.execute()
+                    run += 1
+                } else {
+                    try addChanges(from: ordinal - Int64(run), count: run, inGroup: group)
+                    run = 0
                 }
                 ordinal += 1
             }
+            try addChanges(from: ordinal - Int64(run), count: run, inGroup: group)
             return first
         }
     }
@@ -78,6 +81,18 @@ extension SQLiteTransaction {
             }
             return events
         }
+    }
+
+    /// Appends `count` events from an ordinal on to a group's change log.
+    func addChanges(from first: Int64, count: Int, inGroup group: Int64) throws {
+        guard count > 0 else { return }
+        let statement = try raw(
+            """
+            INSERT INTO change (number, replica, event, count)
+            VALUES (coalesce((SELECT number + count FROM change ORDER BY number DESC LIMIT 1), 1), ?, ?, ?)
+            """)
+        try statement.bind(group, first, Int64(count))
+        try statement.execute()
     }
 
     private func raw(_ sql: String) throws -> RawStatement { RawStatement(try db.cachedStatement(sql: sql)) }

@@ -27,14 +27,10 @@ extension SQLiteTransaction {
                         ordinal, stored.group, stored.message.timestamp, stored.id.prefix,
                         Int64(stored.status.rawValue), Data(stored.id.bytes), Data(stored.message.encoded),
                     ])
-                if stored.status == .delivered { try addChange(ordinal, inGroup: stored.group) }
+                if stored.status == .delivered { try addChanges(from: ordinal, count: 1, inGroup: stored.group) }
             }
             return first
         }
-    }
-
-    private func addChange(_ ordinal: Int64, inGroup group: Int64) throws {
-        try execute("INSERT INTO change (replica, event) VALUES (?, ?)", [group, ordinal])
     }
 
     func messages(ids: [EventID]) throws(StoreError) -> [StoredMessage?] {
@@ -58,7 +54,7 @@ extension SQLiteTransaction {
         try run {
             for ordinal in ordinals {
                 try execute("UPDATE message SET status = 1 WHERE ordinal = ?", [ordinal])
-                try addChange(ordinal, inGroup: group)
+                try addChanges(from: ordinal, count: 1, inGroup: group)
             }
         }
     }

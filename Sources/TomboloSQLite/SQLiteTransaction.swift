@@ -100,10 +100,14 @@ final class SQLiteTransaction: EventStore {
     func setStatus(_ status: EventStatus, ordinals: [Int64], inGroup group: Int64) throws(StoreError) {
         try run {
             let update = try db.cachedStatement(sql: "UPDATE event SET status = ? WHERE ordinal = ?")
-            let change = try db.cachedStatement(sql: "INSERT INTO change (replica, event) VALUES (?, ?)")
-            for ordinal in ordinals {
-                try update.execute(arguments: [Int64(status.rawValue), ordinal])
-                if status == .delivered { try change.execute(arguments: [group, ordinal]) }
+            for ordinal in ordinals { try update.execute(arguments: [Int64(status.rawValue), ordinal]) }
+            guard status == .delivered else { return }
+            var run = 0
+            for (index, ordinal) in ordinals.enumerated() {
+                run += 1
+                guard index + 1 == ordinals.count || ordinals[index + 1] != ordinal + 1 else { continue }
+                try addChanges(from: ordinal + 1 - Int64(run), count: run, inGroup: group)
+                run = 0
             }
         }
     }

@@ -68,6 +68,11 @@ enum Schema {
                     ALTER TABLE peer ADD COLUMN dialect INTEGER NOT NULL DEFAULT 0;
                     """)
         }
+        // A row of the change log is a run of events that arrived and were delivered one after the other: `number` is that of
+        // the first.
+        migrator.registerMigration("3") { db in
+            try db.execute(sql: "ALTER TABLE change ADD COLUMN count INTEGER NOT NULL DEFAULT 1")
+        }
         return migrator
     }
 }

@@ -9,6 +9,8 @@ struct WindowPacing: Sendable {
     private var target = smallest
     /// Where the windows under way end, counted in bytes sent, and when they were begun.
     private var underWay: [(end: UInt64, size: UInt64, begunAt: UInt64)] = []
+    /// When the last one was processed: the next one's time counts from then.
+    private var lastProcessedAt: UInt64 = 0
 
     private static let smallest = 65_536
     /// Milliseconds in which a window should be processed.
@@ -39,7 +41,9 @@ struct WindowPacing: Sendable {
         processedBytes = bytes
         while let first = underWay.first, first.end <= bytes {
             underWay.removeFirst()
-            let elapsed = max(1, now > first.begunAt ? now - first.begunAt : 1)
+            let begun = max(first.begunAt, lastProcessedAt)
+            lastProcessedAt = now
+            let elapsed = now > begun ? now - begun : 1
             let worth = first.size * Self.duration / elapsed
             let largest = UInt64(min(Limits.inFlight / 2, target * Self.growth))
             target = Int(min(max(worth, UInt64(Self.smallest)), largest))

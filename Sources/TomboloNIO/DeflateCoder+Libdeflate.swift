@@ -1,0 +1,41 @@
+#if canImport(CLibdeflate)
+    import CLibdeflate
+
+    /// libdeflate's state, for one thread at a time. Twice as fast as zlib both ways, and its output is shorter.
+    final class DeflateCoder: @unchecked Sendable {
+        // Unchecked: the pointers are used by whoever holds the coder, which is one thread (see `Deflate.withCoder`).
+        private let compressor: OpaquePointer
+        private let decompressor: OpaquePointer
+
+        /// Nil if there is no memory.
+        init?() {
+            guard let compressor = libdeflate_alloc_compressor(1) else { return nil }
+            guard let decompressor = libdeflate_alloc_decompressor() else {
+                libdeflate_free_compressor(compressor)
+                return nil
+            }
+            self.compressor = compressor
+            self.decompressor = decompressor
+        }
+
+        deinit {
+            libdeflate_free_compressor(compressor)
+            libdeflate_free_decompressor(decompressor)
+        }
+
+        /// - Returns: how many bytes were written; nil if there was no room.
+        func compress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
+            let count = libdeflate_deflate_compress(
+                compressor, input.baseAddress, input.count, output.baseAddress, output.count)
+            return count == 0 ? nil : count
+        }
+
+        /// - Returns: how many bytes were written; nil if the input is not one whole stream, or there was no room.
+        func decompress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
+            var (read, written) = (0, 0)
+            let result = libdeflate_deflate_decompress_ex(
+                decompressor, input.baseAddress, input.count, output.baseAddress, output.count, &read, &written)
+            return result == LIBDEFLATE_SUCCESS && read == input.count ? written : nil
+        }
+    }
+#endif
