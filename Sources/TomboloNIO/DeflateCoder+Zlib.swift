@@ -2,7 +2,7 @@
     import CZlib
 
     /// zlib, which every Apple platform has. Keeps nothing between payloads.
-    struct DeflateCoder: Sendable {
+    struct DeflateCoder {
         init?() {}
 
         /// - Returns: how many bytes were written; nil if there was no room.

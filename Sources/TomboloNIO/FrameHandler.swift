@@ -20,6 +20,7 @@ final class FrameHandler: ChannelDuplexHandler {
     private let peerCertificate: () -> NIOSSLCertificate?
     private var connection: ChannelConnection?
     private var buffer = ByteBuffer()
+    private var deflate = Deflate()
     private var waitingBytes = 0
     private var heldBackRead = false
     /// Payloads that did not get shorter lately: for a while the next ones are not tried.
@@ -104,26 +105,28 @@ final class FrameHandler: ChannelDuplexHandler {
         guard isDeflated else { return buffer.readBytes(length: count) }
         defer { buffer.moveReaderIndex(forwardBy: count) }
         return buffer.withUnsafeReadableBytes { bytes in
-            Deflate.decompress(UnsafeRawBufferPointer(rebasing: bytes[..<count]), limit: Limits.frame)
+            deflate.decompress(UnsafeRawBufferPointer(rebasing: bytes[..<count]), limit: Limits.frame)
         }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        var payload = unwrapOutboundIn(data)
+        let payload = unwrapOutboundIn(data)
         guard !payload.isEmpty else { return context.write(wrapOutboundOut(ByteBuffer()), promise: promise) }
-        var word = UInt32(payload.count)
+        var frame = context.channel.allocator.buffer(capacity: 4 + payload.count)
+        frame.writeInteger(UInt32(payload.count), endianness: .little)
+        var deflated = 0
         if incompressible > 0, !incompressible.isMultiple(of: 16) {
             incompressible = (incompressible + 1) % 64
-        } else if let deflated = Deflate.compress(payload) {
-            incompressible = deflated.count > payload.count - payload.count / 16 ? incompressible + 1 : 0
-            payload = deflated
-            word = UInt32(deflated.count) | Self.deflated
         } else if payload.count >= Deflate.shortest {
-            incompressible += 1
+            deflated = deflate.compress(payload, into: &frame)
+            let isWorthIt = deflated > 0 && deflated <= payload.count - payload.count / 16
+            incompressible = isWorthIt ? 0 : incompressible + 1
         }
-        var frame = context.channel.allocator.buffer(capacity: 4 + payload.count)
-        frame.writeInteger(word, endianness: .little)
-        frame.writeBytes(payload)
+        if deflated > 0 {
+            frame.setInteger(UInt32(deflated) | Self.deflated, at: frame.readerIndex, endianness: .little)
+        } else {
+            frame.writeBytes(payload)
+        }
         context.write(wrapOutboundOut(frame), promise: promise)
     }
 

@@ -28,6 +28,42 @@ struct StoreTests {
         }
     }
 
+    @Test("a store of an earlier version is brought up to date, and bookmarks stay where they were")
+    func earlier() async throws {
+        try await withDirectory { root in
+            try await makeStore(at: root)
+            // As versions before the third wrote it: a row of the change log for each event.
+            let database = try DatabaseQueue(path: root.appendingPathComponent("tombolo.sqlite").path)
+            try await database.write { db in
+                try db.execute(
+                    sql: """
+                        ALTER TABLE change DROP COLUMN count;
+                        DELETE FROM grdb_migrations WHERE identifier = '3';
+                        """)
+            }
+            try database.close()
+            let node = try await Node.open(at: root)
+            let group = try #require(try node.groups.first)
+            // An import adds a single row for all that it brings.
+            var builder = ConversationBuilder(group: group.id)
+            _ = try await group.ingest(
+                try (0..<300).map {
+                    try builder.add(id: "\($0)", parents: [], author: "a", time: 1, text: "\($0)")
+                })
+            let all = try group.changes(after: .start, limit: 1_000)
+            #expect(all.count == 500)
+            for place in [0, 1, 199, 200, 201, 250, 498, 499] {
+                let rest = try group.changes(after: all[place].bookmark, limit: 1_000)
+                #expect(rest.map(\.entry.id) == all[(place + 1)...].map(\.entry.id), "after \(place)")
+                let three = try group.changes(after: all[place].bookmark, limit: 3)
+                #expect(three.map(\.bookmark) == all[(place + 1)...].prefix(3).map(\.bookmark), "after \(place)")
+            }
+            try await group.markRead(through: all[249].bookmark)
+            #expect(try group.unreadCount == 250)
+            try await node.close()
+        }
+    }
+
     @Test("damage anywhere in the file is found or does no harm; nothing crashes")
     func damage() async throws {
         try await withDirectory { root in

@@ -42,13 +42,17 @@ extension Engine {
     ) throws(StoreError) -> Admission {
         var result = Admission()
         let certificates = newCertificates(events, group: group, &result)
-        let authentic = isOwn ? events : vouch(for: events, group: group, certificates, &result)
+        let authentic =
+            isOwn
+            ? events.map { (index(of: $0, group), $0) } : vouch(for: events, group: group, certificates, &result)
         guard !authentic.isEmpty else { return result }
         var batch = AdmissionBatch(first: try store.lastOrdinal() + 1)
         batch.events.reserveCapacity(authentic.count)
         groups[group].recent.beginBatch()
-        for event in authentic {
-            guard let log = try place(event, group: group, certificates, &result, batch, store) else { continue }
+        for (known, event) in authentic {
+            guard let log = try place(event, in: known, group: group, certificates, &result, batch, store) else {
+                continue
+            }
             try judge(event, log: log, group: group, &batch, store)
         }
         guard !batch.events.isEmpty else { return result }
@@ -57,6 +61,8 @@ extension Engine {
         passOn(batch.events, group: group, except: session)
         return result
     }
+
+    private func index(of event: Event, _ group: Int) -> Int? { groups[group].frontier.index(of: event.log) }
 
     /// The certificates of logs that begin in this batch, each verified.
     private func newCertificates(_ events: [Event], group: Int, _ result: inout Admission) -> [LogID: Certificate] {
@@ -82,12 +88,12 @@ extension Engine {
     /// sent is verified: peers send as few as the run rule allows, and each is needed to pass the run on.
     private mutating func vouch(
         for events: [Event], group: Int, _ certificates: [LogID: Certificate], _ result: inout Admission
-    ) -> [Event] {
+    ) -> [(log: Int?, event: Event)] {
         var expected: [EventID: Expected] = [:]
-        var authentic: [Event] = []
+        var authentic: [(log: Int?, event: Event)] = []
         authentic.reserveCapacity(events.count)
         for var event in events.reversed() {
-            let known = groups[group].frontier.index(of: event.log)
+            let known = index(of: event, group)
             let isStateLog: Bool
             let key: Bytes32
             if let known, let certificate = groups[group].frontier.logs[known].certificate {
@@ -131,7 +137,7 @@ extension Engine {
                 expected[previous.id] = Expected(
                     log: event.log, sequence: event.sequence - 1, distance: distance)
             }
-            authentic.append(event)
+            authentic.append((known, event))
         }
         authentic.reverse()
         return authentic
@@ -139,13 +145,14 @@ extension Engine {
 
     /// Gives an event its place in its log, unless it is held already or a bound forbids it.
     ///
+    /// - Parameter known: the index of its log, if that was there before the batch.
     /// - Returns: the index of its log.
     private mutating func place(
-        _ event: Event, group: Int, _ certificates: [LogID: Certificate], _ result: inout Admission,
-        _ batch: AdmissionBatch, _ store: any EventStore
+        _ event: Event, in known: Int?, group: Int, _ certificates: [LogID: Certificate], _ result: inout Admission,
+        _ batch: borrowing AdmissionBatch, _ store: any EventStore
     ) throws(StoreError) -> Int? {
         let index: Int
-        if let known = groups[group].frontier.index(of: event.log) {
+        if let known = known ?? self.index(of: event, group) {
             index = known
         } else {
             guard groups[group].frontier.logs.count < Limits.logsPerGroup else {

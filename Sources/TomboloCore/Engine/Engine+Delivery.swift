@@ -145,14 +145,18 @@ extension Engine {
     private mutating func moveHeads(
         delivered: [(event: Event, ordinal: Int64)], group: Int, _ store: any EventStore
     ) throws(StoreError) {
-        var (added, removed): (Set<Int64>, Set<Int64>) = ([], [])
-        for (event, ordinal) in delivered where !event.header.kind.isState {
-            event.header.forEachAncestor { ancestor in
-                guard let head = groups[group].heads.removeValue(forKey: ancestor.id) else { return }
-                if added.remove(head.ordinal) == nil { removed.insert(head.ordinal) }
-            }
+        var (added, removed): ([Int64], [Int64]) = ([], [])
+        // Backwards: what is named within the batch comes before who names it, and never becomes a head.
+        var named: Set<EventID> = []
+        named.reserveCapacity(delivered.count)
+        for (event, ordinal) in delivered.reversed() where !event.header.kind.isState {
+            event.header.forEachAncestor { named.insert($0.id) }
+            guard named.remove(event.id) == nil else { continue }
             groups[group].heads[event.id] = (event.reference, ordinal)
-            added.insert(ordinal)
+            added.append(ordinal)
+        }
+        for id in named {
+            if let head = groups[group].heads.removeValue(forKey: id) { removed.append(head.ordinal) }
         }
         try store.changeHeads(
             adding: added.sorted(), removing: removed.sorted(), inGroup: groups[group].record.reference)

@@ -32,8 +32,7 @@ extension Engine {
             let held = log.map { frontier.logs[$0].lastSequence } ?? 0
             if let log, frontier.logs[log].isLinear, end <= held || entry.ranges.count == 1 {
                 let sequence = min(end, held)
-                sessions[index].groups[group].covered[log] = max(
-                    sessions[index].groups[group].covered[log] ?? 0, sequence)
+                sessions[index].groups[group].covered.raise(log, to: sequence)
                 acknowledged.append((frontier.logs[log].reference, sequence))
             }
             if end > held {

@@ -120,8 +120,8 @@ extension Engine {
         let frontier = groups[number].frontier
         var plan = SendPlan()
         plan.after = after
-        var covered: [Int: UInt64] = [:]
-        var heldByPeer: [Int: UInt64] = [:]
+        var covered = SequenceTable()
+        var heldByPeer = SequenceTable()
         let candidates: [Int]
         // Where in a log the events stand that arrived since the agreement: the peer can lack no others.
         var changed: [Int: ClosedRange<UInt64>] = [:]
@@ -151,7 +151,7 @@ extension Engine {
             if state.isLinear {
                 let gaps = try missing(of: state, given: entry, store)
                 let first = gaps.first?.lowerBound ?? state.lastSequence + 1
-                heldByPeer[log] = max(heldByPeer[log] ?? 0, first - 1)
+                heldByPeer.raise(log, to: first - 1)
                 for range in gaps { plan.add(log: log, range) }
             } else {
                 plan.excluded[log] = try heldIDs(of: state, given: entry, store)

@@ -13,8 +13,8 @@ extension Engine {
                 }
                 for (log, event) in events {
                     let sequence = event.sequence
-                    let covered = sessions[index].groups[number].covered[log] ?? 0
-                    sessions[index].groups[number].covered[log] = max(covered, sequence)
+                    let covered = sessions[index].groups[number].covered[log]
+                    sessions[index].groups[number].covered.raise(log, to: sequence)
                     if sessions[index].groups[number].isLazyTowardsPeer {
                         sessions[index].groups[number].changedLogs.insert(log)
                         sessions[index].groups[number].mustAcknowledge = true
@@ -28,10 +28,8 @@ extension Engine {
 
     /// The peer that sent these has them, and is told that they came.
     private mutating func note(_ events: [(log: Int, event: Event)], _ group: Int, session index: Int) {
-        var last: [Int: UInt64] = [:]
-        for (log, event) in events { last[log] = max(last[log] ?? 0, event.sequence) }
-        sessions[index].groups[group].changedLogs.formUnion(last.keys)
-        sessions[index].groups[group].covered.merge(last) { max($0, $1) }
+        for (log, event) in events { sessions[index].groups[group].covered.raise(log, to: event.sequence) }
+        sessions[index].groups[group].changedLogs.formUnion(events.lazy.map(\.log))
     }
 
     /// Says what was processed and what is held now. Leaves after the commit, like every effect (law 1).
@@ -44,10 +42,11 @@ extension Engine {
         var table = sessions[index].groups[group].outgoingLogs
         for log in sessions[index].groups[group].changedLogs.sorted() where have.count < Limits.payload - 8_192 {
             FrontierEntry.write(groups[number].frontier[log], fullIDs: false, table: &table, to: &have)
+            sessions[index].groups[group].changedLogs.remove(log)
         }
         sessions[index].groups[group].outgoingLogs = table
-        sessions[index].groups[group].changedLogs = []
-        sessions[index].groups[group].mustAcknowledge = false
+        // What there was no room for is said with the next batch.
+        sessions[index].groups[group].mustAcknowledge = !sessions[index].groups[group].changedLogs.isEmpty
         if !have.isEmpty { sync.have = have[...] }
         send(sync, to: index)
     }
@@ -58,12 +57,12 @@ extension Engine {
         while !sessions[index].groups[group].plan.isEmpty, !sessions[index].isClosed,
             let size = sessions[index].groups[group].pacing.nextWindow(limit: limit)
         {
-            let events = try nextWindow(group, session: index, bytes: size, store)
-            guard !events.isEmpty else { return }
+            let window = try nextWindow(group, session: index, bytes: size, store)
+            guard !window.events.isEmpty else { return }
             if sessions[index].groups[group].sendsPlain {
-                sendPlain(events.map(\.event), group, session: index)
+                sendPlain(window.events.map(\.event), group, session: index)
             } else {
-                sendWindow(events, group, session: index)
+                sendWindow(window, group, session: index)
             }
             sessions[index].groups[group].pacing.noteWindow(at: now)
         }
@@ -72,87 +71,68 @@ extension Engine {
     /// Takes events from the plan until they make a window; each log's last one is signed (protocol §2.3).
     private mutating func nextWindow(
         _ group: Int, session index: Int, bytes target: Int, _ store: any EventStore
-    ) throws(StoreError) -> [(log: Int, event: Event)] {
+    ) throws(StoreError) -> Window {
         let frontier = groups[sessions[index].groups[group].group].frontier
         var plan = sessions[index].groups[group].plan
         sessions[index].groups[group].plan = SendPlan()
         defer { sessions[index].groups[group].plan = plan }
-        var events: [(log: Int, event: Event)] = []
-        var bytes = 0
-        var unsigned: Set<Int> = []
-        func take(_ log: Int, _ stored: StoredEvent) {
-            events.append((log, stored.event))
-            bytes += stored.event.transitEstimate
-            if stored.event.signature == nil { unsigned.insert(log) } else { unsigned.remove(log) }
-        }
+        var window = Window()
         // The events came here in windows too: where one of those ended, nothing is unsigned. Ending there keeps the order.
-        while bytes < target || (bytes < 2 * target && !unsigned.isEmpty),
-            let (log, stored) = try plan.next(frontier, store)
-        { take(log, stored) }
-        for log in unsigned.sorted() {
-            while unsigned.contains(log), let (_, stored) = try plan.next(ofLog: log, frontier, store) {
-                take(log, stored)
+        while window.bytes < target || (window.bytes < 2 * target && window.unsignedLogs > 0),
+            let planned = try plan.next(frontier, store)
+        { window.append(planned) }
+        for cursor in window.unsignedCursors {
+            while window.isUnsigned(cursor), let planned = try plan.next(ofCursor: cursor, frontier, store) {
+                window.append(planned)
             }
         }
-        return events
+        return window
     }
 
-    private mutating func sendWindow(_ events: [(log: Int, event: Event)], _ group: Int, session index: Int) {
+    private mutating func sendWindow(_ window: Window, _ group: Int, session index: Int) {
         let number = sessions[index].groups[group].group
-        let signed = Self.signaturesToSend(events)
+        let isSigned = window.signaturesToSend()
         let frontier = groups[number].frontier
         let held = sessions[index].groups[group].heldByPeer
         func receiverHolds(_ log: LogID, _ sequence: UInt64) -> Bool {
             guard let known = frontier.index(of: log), frontier.logs[known].isLinear else { return false }
-            return sequence <= held[known] ?? 0
+            return sequence <= held[known]
         }
         var encoder = TransitEncoder()
         var table = sessions[index].groups[group].outgoingLogs
-        var part: [UInt8] = [1]
-        var encoded: [UInt8] = []
+        var part: [UInt8] = []
+        func begin(_ flags: UInt8) {
+            part = []
+            part.reserveCapacity(min(Limits.payload, window.bytes + 1_024))
+            part.append(flags)
+        }
         func flush(_ engine: inout Engine, last: Bool) {
             if last { part[0] |= 2 }
             var sync = GroupSync(number: number)
             sync.events = part[...]
             engine.sessions[index].groups[group].pacing.noteSent(part.count)
             engine.send(sync, to: index)
-            part = [0]
         }
-        for (position, (_, event)) in events.enumerated() {
-            let signature = signed.contains(position) ? event.signature : nil
+        begin(1)
+        var encoded: [UInt8] = []
+        for (position, planned) in window.events.enumerated() {
             encoded.removeAll(keepingCapacity: true)
             encoder.encode(
-                event, signature: signature, receiverHolds: receiverHolds, logs: &table, into: &encoded)
-            if part.count > 1, part.count + encoded.count > Limits.payload - 256 { flush(&self, last: false) }
+                planned.event, signature: isSigned[position] ? planned.event.signature : nil,
+                receiverHolds: receiverHolds, logs: &table, into: &encoded)
+            if part.count > 1, part.count + encoded.count > Limits.payload - 256 {
+                flush(&self, last: false)
+                begin(0)
+            }
             part += encoded
         }
         flush(&self, last: true)
         sessions[index].groups[group].outgoingLogs = table
         // What was sent comes before the next window.
-        for (log, event) in events
-        where event.sequence == (sessions[index].groups[group].heldByPeer[log] ?? 0) + 1 {
-            sessions[index].groups[group].heldByPeer[log] = event.sequence
+        for planned in window.events
+        where planned.event.sequence == sessions[index].groups[group].heldByPeer[planned.log] + 1 {
+            sessions[index].groups[group].heldByPeer[planned.log] = planned.event.sequence
         }
-    }
-
-    /// As few signatures as the run rule (protocol §2.3) allows: each log's last, and the latest in every 128 events.
-    static func signaturesToSend(_ events: [(log: Int, event: Event)]) -> Set<Int> {
-        var runs: [Int: Run] = [:]
-        var chosen: Set<Int> = []
-        for (position, (log, event)) in events.enumerated() {
-            var run = runs[log] ?? Run()
-            run.length += 1
-            run.last = position
-            if event.signature != nil { run.latestSigned = (position, run.length) }
-            if run.length == Limits.runEvents, let latest = run.latestSigned {
-                chosen.insert(latest.position)
-                run.length -= latest.length
-                run.latestSigned = nil
-            }
-            runs[log] = run
-        }
-        for run in runs.values { chosen.insert(run.last) }
-        return chosen
     }
 
     private mutating func sendPlain(_ events: [Event], _ group: Int, session index: Int) {
@@ -187,14 +167,6 @@ extension Engine {
             }
         }
     }
-}
-
-/// The events of a log in a window since the last signature that is sent.
-private struct Run {
-    var length = 0
-    var latestSigned: (position: Int, length: Int)?
-    /// Position of the log's last event.
-    var last = 0
 }
 
 extension Event {

@@ -31,7 +31,7 @@ struct RecentEvents {
     /// To be called before each batch.
     mutating func beginBatch() {
         guard young.count >= capacity else { return }
-        old = young
-        young = Dictionary(minimumCapacity: capacity)
+        swap(&old, &young)
+        young.removeAll(keepingCapacity: true)
     }
 }

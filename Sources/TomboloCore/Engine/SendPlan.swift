@@ -1,3 +1,12 @@
+/// An event that is to be sent.
+struct PlannedEvent {
+    /// The plan's number for the log, dense among the logs that it sends of.
+    let cursor: Int
+    /// The log's index in the group.
+    let log: Int
+    let event: Event
+}
+
 /// Which events a peer is still to be sent, and in which order: parents first, by merging the logs by Lamport time.
 struct SendPlan {
     /// What is wanted of one log.
@@ -25,11 +34,15 @@ struct SendPlan {
         static func < (lhs: Key, rhs: Key) -> Bool { (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id) }
     }
 
+    /// Whether a cursor that is not on the heap may have something to send.
+    private var hasUnqueued = false
+
     /// Whether nothing is left to send. Cursors that are not yet read count as something.
-    var isEmpty: Bool { heap.isEmpty && !cursors.contains { !$0.isQueued && !$0.ranges.isEmpty } }
+    var isEmpty: Bool { heap.isEmpty && !(hasUnqueued && cursors.contains { !$0.isQueued && !$0.ranges.isEmpty }) }
 
     /// Adds a part of a log; sequences that were planned before are not planned again.
     mutating func add(log: Int, _ range: ClosedRange<UInt64>) {
+        hasUnqueued = true
         let index: Int
         if let known = cursorOfLog[log] {
             index = known
@@ -46,46 +59,66 @@ struct SendPlan {
     }
 
     /// The next event that matters, or nil when there is none left.
-    mutating func next(_ frontier: Frontier, _ store: any EventStore) throws(StoreError) -> (Int, StoredEvent)? {
-        for index in cursors.indices where !cursors[index].isQueued { try queue(index, frontier, store) }
-        guard let top = heap.first else { return nil }
-        return try take(top.cursor, frontier, store)
+    mutating func next(_ frontier: Frontier, _ store: any EventStore) throws(StoreError) -> PlannedEvent? {
+        if hasUnqueued {
+            for index in cursors.indices where !cursors[index].isQueued {
+                guard let key = try fill(index, frontier, store) else { continue }
+                heap.append((key, index))
+                siftUp(heap.count - 1)
+                cursors[index].isQueued = true
+            }
+            hasUnqueued = false
+        }
+        guard !heap.isEmpty else { return nil }
+        return try take(at: 0, frontier, store)
     }
 
     /// The next event of one log, whatever others come before it.
     mutating func next(
-        ofLog log: Int, _ frontier: Frontier, _ store: any EventStore
-    ) throws(StoreError) -> (Int, StoredEvent)? {
-        guard let index = cursorOfLog[log], cursors[index].isQueued,
-            cursors[index].position < cursors[index].buffer.count
-        else { return nil }
-        return try take(index, frontier, store)
+        ofCursor cursor: Int, _ frontier: Frontier, _ store: any EventStore
+    ) throws(StoreError) -> PlannedEvent? {
+        guard cursors[cursor].isQueued, let place = heap.firstIndex(where: { $0.cursor == cursor }) else { return nil }
+        return try take(at: place, frontier, store)
     }
 
+    /// Takes the event of a place of the heap, which its log's next one gets.
     private mutating func take(
-        _ index: Int, _ frontier: Frontier, _ store: any EventStore
-    ) throws(StoreError) -> (Int, StoredEvent)? {
-        let event = cursors[index].buffer[cursors[index].position]
+        at place: Int, _ frontier: Frontier, _ store: any EventStore
+    ) throws(StoreError) -> PlannedEvent {
+        let index = heap[place].cursor
+        let event = cursors[index].buffer[cursors[index].position].event
         cursors[index].position += 1
-        removeFromHeap(cursor: index)
-        cursors[index].isQueued = false
-        try queue(index, frontier, store)
-        return (cursors[index].log, event)
+        if let key = try fill(index, frontier, store) {
+            heap[place].key = key
+        } else {
+            cursors[index].isQueued = false
+            heap.swapAt(place, heap.count - 1)
+            heap.removeLast()
+        }
+        if place < heap.count {
+            siftUp(place)
+            siftDown(place)
+        }
+        return PlannedEvent(cursor: index, log: cursors[index].log, event: event)
     }
 
-    /// Puts a cursor's next event on the heap, reading on in its log where needed.
-    private mutating func queue(_ index: Int, _ frontier: Frontier, _ store: any EventStore) throws(StoreError) {
+    /// Sees to it that a cursor's next event is in its buffer, reading on in its log where needed.
+    ///
+    /// - Returns: the event's place in the order; nil if there is none left.
+    private mutating func fill(
+        _ index: Int, _ frontier: Frontier, _ store: any EventStore
+    ) throws(StoreError) -> Key? {
         while cursors[index].position == cursors[index].buffer.count {
-            guard let range = cursors[index].ranges.first else { return }
+            guard let range = cursors[index].ranges.first else { return nil }
             let log = frontier[cursors[index].log]
             // At most 64 branches share a sequence, so that a batch of 128 always gets past one.
             let batch = log.isLinear ? max(8, min(128, 8_192 / cursors.count)) : 128
             let read = try store.events(ofLog: log.reference, in: range, limit: batch)
             let excluded = self.excluded[cursors[index].log]
             cursors[index].position = 0
-            cursors[index].buffer = read.filter {
-                $0.ordinal > after && !(excluded?.contains($0.event.id) ?? false)
-            }
+            cursors[index].buffer =
+                after == 0 && excluded == nil
+                ? read : read.filter { $0.ordinal > after && !(excluded?.contains($0.event.id) ?? false) }
             // A fork's branches share a sequence: the batch must not end between them.
             if read.count < batch || read.last?.event.sequence == range.upperBound {
                 cursors[index].ranges.removeFirst()
@@ -100,23 +133,7 @@ struct SendPlan {
             }
         }
         let event = cursors[index].buffer[cursors[index].position].event
-        push((Key(lamport: event.lamport, id: event.id), index))
-        cursors[index].isQueued = true
-    }
-
-    private mutating func push(_ entry: (key: Key, cursor: Int)) {
-        heap.append(entry)
-        siftUp(heap.count - 1)
-    }
-
-    private mutating func removeFromHeap(cursor: Int) {
-        let isTop = heap.first?.cursor == cursor
-        guard let index = isTop ? 0 : heap.firstIndex(where: { $0.cursor == cursor }) else { return }
-        heap.swapAt(index, heap.count - 1)
-        heap.removeLast()
-        guard index < heap.count else { return }
-        siftUp(index)
-        siftDown(index)
+        return Key(lamport: event.lamport, id: event.id)
     }
 
     private mutating func siftUp(_ start: Int) {

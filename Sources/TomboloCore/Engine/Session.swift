@@ -52,9 +52,9 @@ struct GroupSession: Sendable {
     // Sending.
     var plan = SendPlan()
     /// What the peer holds or was sent of a log, up to this sequence.
-    var covered: [Int: UInt64] = [:]
+    var covered = SequenceTable()
     /// Up to where the peer surely holds a log from its beginning: by its frontier, or sent in an earlier window.
-    var heldByPeer: [Int: UInt64] = [:]
+    var heldByPeer = SequenceTable()
     var pacing = WindowPacing()
     var lastRootSent: Bytes32?
     var sendsPlain = false

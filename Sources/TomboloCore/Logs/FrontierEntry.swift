@@ -31,26 +31,48 @@ package struct LogTable {
 
     package init() {}
 
-    mutating func write(_ log: LogID, to buffer: inout [UInt8]) {
+    func number(of log: LogID) -> Int? { numbers[log] }
+
+    /// - Returns: the log's number.
+    @discardableResult
+    mutating func write(_ log: LogID, to buffer: inout [UInt8]) -> Int {
         if let number = numbers[log] {
             buffer.append(varint: number)
-        } else {
-            buffer.append(varint: logs.count)
-            buffer.append(log)
-            numbers[log] = logs.count
-            logs.append(log)
+            return number
         }
+        buffer.append(varint: logs.count)
+        buffer.append(log)
+        numbers[log] = logs.count
+        logs.append(log)
+        return logs.count - 1
     }
 
     mutating func read(_ reader: inout WireReader) throws(WireError) -> LogID {
+        logs[try readNumber(&reader)]
+    }
+
+    mutating func readNumber(_ reader: inout WireReader) throws(WireError) -> Int {
         let number = try reader.varint(atMost: logs.count, "a log reference")
-        if number < logs.count { return logs[number] }
+        if number < logs.count { return number }
         guard number < Limits.logsPerGroup else { throw .tooLarge("a table of logs", limit: Limits.logsPerGroup) }
         let log = LogID(try reader.bytes32())
         guard numbers[log] == nil else { throw .invalid("a log that is declared again", offset: reader.offset) }
         numbers[log] = number
         logs.append(log)
-        return log
+        return number
+    }
+}
+
+/// The latest event of each log of a window, by the log's number.
+struct LatestOfLogs: Sendable {
+    private var events: [EventReference?] = []
+
+    subscript(number: Int) -> EventReference? {
+        get { number < events.count ? events[number] : nil }
+        set {
+            if number >= events.count { events += repeatElement(nil, count: number + 1 - events.count) }
+            events[number] = newValue
+        }
     }
 }
 

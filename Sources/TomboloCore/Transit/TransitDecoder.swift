@@ -13,7 +13,7 @@ struct TransitDecoder: Sendable {
     private typealias Flags = TransitEncoder.Flags
 
     private var list: [EventReference] = []
-    private var latestOfLog: [LogID: EventReference] = [:]
+    private var latestOfLog = LatestOfLogs()
     private var timestamp: Int64 = 0
 
     /// Decodes all events of one `events` field.
@@ -37,13 +37,14 @@ struct TransitDecoder: Sendable {
         let flags: UInt64
         var header: EventHeader
         let latest: EventReference?
+        let number: Int
         do throws(WireError) {
             flags = try reader.varint()
             guard flags & ~Flags.all == 0 else { throw .invalid("flags of an event", offset: reader.offset) }
-            let log = try logs.read(&reader)
-            latest = latestOfLog[log]
+            number = try logs.readNumber(&reader)
+            latest = latestOfLog[number]
             header = EventHeader(
-                kind: .message, isSalted: flags & Flags.salted != 0, log: log, sequence: 1, previous: nil,
+                kind: .message, isSalted: flags & Flags.salted != 0, log: logs.logs[number], sequence: 1, previous: nil,
                 contentLength: 0, commitment: .zero)
             header.sequence =
                 if flags & Flags.sequenceGiven != 0 { try reader.varint() } else if let latest {
@@ -100,7 +101,7 @@ struct TransitDecoder: Sendable {
         } catch { throw .invalid(error) }
         let id = hashing.id(timestamp: timestamp, header: bytes, using: cryptography)
         let place = EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
-        latestOfLog[header.log] = place
+        latestOfLog[number] = place
         list.append(place)
         return Event(
             id: id, timestamp: timestamp, header: header, headerBytes: bytes, content: content, salt: salt,

@@ -2,7 +2,7 @@
 struct TransitEncoder {
     private var numberOfID: [EventID: Int] = [:]
     private var count = 0
-    private var latestOfLog: [LogID: (sequence: UInt64, id: EventID)] = [:]
+    private var latestOfLog = LatestOfLogs()
     private var timestamp: Int64 = 0
     private var extra: [UInt8] = []
 
@@ -23,7 +23,8 @@ struct TransitEncoder {
         into buffer: inout [UInt8]
     ) {
         let header = event.header
-        let latest = latestOfLog[header.log]
+        let known = logs.number(of: header.log)
+        let latest = known.flatMap { latestOfLog[$0] }
         let followsLatest = latest.map { $0.sequence + 1 == header.sequence && $0.id == header.previous?.id } ?? false
         let isNext = latest.map { $0.sequence + 1 == header.sequence } ?? false
         let isFound = latest == nil && header.sequence > 1 && receiverHolds(header.log, header.sequence - 1)
@@ -38,7 +39,8 @@ struct TransitEncoder {
         if header.isSalted { flags |= Flags.salted }
 
         buffer.append(varint: flags)
-        logs.write(header.log, to: &buffer)
+        if let known { buffer.append(varint: known) }
+        let number = known ?? logs.write(header.log, to: &buffer)
         if !isNext { buffer.append(varint: header.sequence) }
         if needsPrevious, let previous = header.previous {
             buffer.append(previous.id)
@@ -60,7 +62,7 @@ struct TransitEncoder {
         if let signature { buffer += signature }
 
         timestamp = event.timestamp
-        latestOfLog[header.log] = (header.sequence, event.id)
+        latestOfLog[number] = event.reference
         remember(event.id)
     }
 

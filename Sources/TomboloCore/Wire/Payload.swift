@@ -54,6 +54,7 @@ extension Payload {
     /// The serialized payload.
     public var encoded: [UInt8] {
         var buffer: [UInt8] = []
+        buffer.reserveCapacity(groups.reduce(unknownFields.count + 64) { $0 + 256 + ($1.events?.count ?? 0) })
         for id in acks { buffer.append(field: 5001, bytes: id) }
         for id in offers { buffer.append(field: 5002, bytes: id) }
         for id in requests { buffer.append(field: 5003, bytes: id) }
@@ -68,7 +69,8 @@ extension Payload {
         for group in groups { buffer.append(field: 5102, bytes: group.encoded) }
         if let join { buffer.append(field: 5103, bytes: join.encoded) }
         if let welcome { buffer.append(field: 5104, bytes: welcome.encoded) }
-        return buffer + unknownFields
+        buffer += unknownFields
+        return buffer
     }
 }
 

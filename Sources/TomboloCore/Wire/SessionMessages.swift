@@ -77,6 +77,7 @@ package struct GroupSync: Hashable, Sendable {
 
     var encoded: [UInt8] {
         var buffer: [UInt8] = []
+        buffer.reserveCapacity(256 + (events?.count ?? 0))
         if number != 0 { buffer.append(field: 1, varint: number) }
         if let tag { buffer.append(field: 2, bytes: tag) }
         if let root { buffer.append(field: 3, bytes: root.bytes) }
