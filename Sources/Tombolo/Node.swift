@@ -104,10 +104,14 @@ public final class Node: Sendable {
         }
     }
 
+    /// Syncs the store to disk, notes that it was, and lets go of it; the last even where the disk does not take the others.
     private func noteStop() throws {
-        try storage.write(isDurable: true) { try $0.setValue([1], forKey: "clean") }
-        try storage.synchronize()
+        let noting = Result {
+            try storage.write(isDurable: true) { try $0.setValue([1], forKey: "clean") }
+            try storage.synchronize()
+        }
         try storage.close()
+        try noting.get()
     }
 
     var isReadOnly: Bool { runtime == nil }

@@ -8,6 +8,8 @@ import TomboloSQLite
 /// Runs the engine: drains the mailbox as one batch into one transaction, commits, and only then carries out what the
 /// engine said (law 1).
 actor Replica {
+    private let executor = ReplicaExecutor()
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private var engine: Engine<SwiftCryptography>
     private let storage: SQLiteStorage
     private let mailbox: Mailbox

@@ -19,6 +19,8 @@ public enum Limits {
     public static let window = 16 << 20
     /// Bytes of windows that a peer may leave unprocessed before the next one is begun.
     public static let inFlight = 8 << 20
+    /// Bytes of all parts of one frontier.
+    static let frontier = 16 << 20
     /// Bytes in flight that a peer cannot ask to go below.
     static let smallestWindow = 4_096
     /// Of so many consecutive events of a log that are held, one is signed.

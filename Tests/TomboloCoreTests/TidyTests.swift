@@ -22,7 +22,7 @@ struct TidyTests {
         "Tombolo": [
             "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO", "Foundation", "Logging", "Metrics",
             "Synchronization",
-            "Darwin",
+            "Darwin", "Dispatch",
         ],
         "TomboloObservation": ["Tombolo", "Observation"],
         "TomboloTesting": ["Tombolo", "TomboloCore", "Foundation", "Synchronization"],

@@ -86,6 +86,10 @@ extension Engine {
     mutating func receiveFrontier(
         _ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
+        sessions[index].groups[group].frontierBytes += bytes.count
+        guard sessions[index].groups[group].frontierBytes <= Limits.frontier else {
+            throw WireError.tooLarge("a frontier", limit: Limits.frontier)
+        }
         var reader = WireReader(bytes)
         let flags = try reader.byte()
         var after: Int64 = 0
@@ -107,6 +111,7 @@ extension Engine {
         guard flags & FrontierFlags.more == 0 else { return }
         let entries = sessions[index].groups[group].partialFrontier
         sessions[index].groups[group].partialFrontier = [:]
+        sessions[index].groups[group].frontierBytes = 0
         sessions[index].groups[group].hasFrontier = true
         sessions[index].groups[group].phase = .exchanging
         try makePlan(entries, after: after, group, session: index, store)

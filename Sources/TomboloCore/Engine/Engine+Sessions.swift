@@ -9,11 +9,24 @@ extension Engine {
         if link.dialect == .native {
             session.groups = groups.indices.prefix(Limits.groupsPerSession).map { GroupSession(group: $0) }
         }
+        if !session.isTrusted { session.trustDeadline = now + Self.patienceWithStrangers }
         sessions.append(session)
         sessions.sort { $0.link.session < $1.link.session }
         guard let index = sessionIndex(link.session) else { return }
         try restartRecords(index, store)
         if link.dialect == .native, session.isTrusted { try greet(index, store) }
+    }
+
+    /// Milliseconds that a stranger has to show that it knows a group, or has an invitation.
+    private static var patienceWithStrangers: UInt64 { 10_000 }
+
+    /// Strangers do not hold links for ever.
+    mutating func closeStrangers() {
+        for index in sessions.indices where !sessions[index].isClosed && !sessions[index].isTrusted {
+            if let deadline = sessions[index].trustDeadline, now >= deadline {
+                close(index, "it has shown no group that is known here, and no invitation")
+            }
+        }
     }
 
     func sessionIndex(_ id: SessionID) -> Int? { sessions.firstIndex { $0.link.session == id } }
@@ -92,7 +105,8 @@ extension Engine {
     mutating func receive(_ bytes: Bytes, from id: SessionID, _ store: any EventStore) throws(StoreError) {
         guard let index = sessionIndex(id), !sessions[index].isClosed else { return }
         do {
-            let payload = try Payload(decoding: bytes)
+            var payload = try Payload(decoding: bytes)
+            for group in payload.groups.indices { payload.groups[group].unpinEvents(from: bytes.count) }
             try receive(payload, index, store)
         } catch let error as StoreError {
             throw error
@@ -161,7 +175,7 @@ extension Engine {
         }
         guard let found else {
             guard sessions[index].unmatched.count < Limits.groupsPerSession else { return }
-            sessions[index].unmatched.append(sync)
+            sessions[index].unmatched.append(sync.introduction)
             return
         }
         if !sessions[index].isTrusted {

@@ -100,6 +100,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     ) throws(StoreError) -> [EngineEffect] {
         self.now = now
         for input in inputs { try take(input, store) }
+        closeStrangers()
         for index in groups.indices { try saveLogs(index, store) }
         try deliverOverdue(store)
         for index in sessions.indices {
@@ -135,7 +136,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// When to call `process` again although nothing happens, in milliseconds since 1970; nil for never.
     public var nextWake: UInt64? {
         let wakes =
-            sessions.flatMap { session in session.groups.compactMap(\.nextWake) + [session.records.nextWake] }
+            sessions.flatMap { session in
+                session.groups.compactMap(\.nextWake)
+                    + [session.records.nextWake, session.isTrusted ? nil : session.trustDeadline]
+            }
             + mvdsGroups.map { $0.waiting.map(\.deadline).min() }
         return wakes.compactMap(\.self).min()
     }

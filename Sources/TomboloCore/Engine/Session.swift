@@ -8,6 +8,8 @@ struct Session: Sendable {
     /// Whether the peer has said hello, and is one that this device knows or has shown a group's tag.
     var hasHeardHello = false
     var isTrusted: Bool
+    /// When a stranger is closed, in milliseconds since 1970.
+    var trustDeadline: UInt64?
     var groups: [GroupSession] = []
     /// Tags that the peer has shown and that no group of ours has (yet).
     var unmatched: [GroupSync] = []
@@ -48,6 +50,8 @@ struct GroupSession: Sendable {
     var incomingLogs = LogTable()
     /// Entries of a frontier that more parts follow.
     var partialFrontier: [LogID: FrontierEntry] = [:]
+    /// Bytes of the frontier's parts so far.
+    var frontierBytes = 0
 
     // Sending.
     var plan = SendPlan()

@@ -47,6 +47,24 @@ package struct GroupSync: Hashable, Sendable {
 
     package init(number: Int) { self.number = UInt64(number) }
 
+    /// What shows a group, and nothing else: no reference to the payload that it came in.
+    var introduction: GroupSync {
+        var shown = GroupSync(number: 0)
+        shown.number = number
+        shown.tag = tag.map { Bytes(Array($0)) }
+        shown.root = root
+        shown.since = since
+        shown.isAgreed = isAgreed
+        return shown
+    }
+
+    /// Events share the storage of what they were decoded from until they are stored: of a payload that is mostly something
+    /// else they get a copy of their own.
+    mutating func unpinEvents(from payloadBytes: Int) {
+        guard let events, events.count < payloadBytes / 2 else { return }
+        self.events = Bytes(Array(events))
+    }
+
     init(decoding bytes: Bytes) throws(WireError) {
         number = 0
         var reader = ProtobufReader(bytes)
