@@ -1,5 +1,5 @@
 # What the README's two commands do, and what developers need.
-.PHONY: demo test lint format bench docs clean setup
+.PHONY: demo test lint format bench fuzz docs clean setup
 
 TOOL = Tools/.build/release/tombolo
 
@@ -24,6 +24,15 @@ bench: setup
 	@Benchmarks/.build/release/Benchmarks latency
 	@Benchmarks/.build/release/Benchmarks bulk
 
+# libFuzzer on everything that decodes what comes from outside, SECONDS_EACH a target; what it finds stays in Fuzz/.build.
+SECONDS_EACH = 60
+fuzz: setup
+	@swift build -c release --package-path Fuzz -Xswiftc -sanitize=fuzzer -Xswiftc -use-ld=lld \
+		-Xlinker --allow-multiple-definition
+	@cd Fuzz/.build && for target in decoders ranges session records; do mkdir -p corpus/$$target; echo "fuzzing $$target…"; \
+		SWIFT_BACKTRACE=enable=no release/Fuzz $$target corpus/$$target -max_total_time=$(SECONDS_EACH) -max_len=4096 \
+			-rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 || exit 1; done
+
 # One DocC archive a product, in .build/plugins.
 docs: setup
 	@for target in SetReconciliation TomboloCore TomboloCrypto TomboloSQLite TomboloNIO Tombolo TomboloObservation TomboloTesting; do \
@@ -31,11 +40,11 @@ docs: setup
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources \
-		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
+		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Fuzz/Package.swift Fuzz/Sources
 
 format:
 	swift format --in-place --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources \
-		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources
+		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Fuzz/Package.swift Fuzz/Sources
 
 clean:
-	rm -rf .build Tools/.build Benchmarks/.build Examples/.build
+	rm -rf .build Tools/.build Benchmarks/.build Examples/.build Fuzz/.build

@@ -25,6 +25,8 @@ public enum Limits {
     static let smallestWindow = 4_096
     /// Of so many consecutive events of a log that are held, one is signed.
     static let runEvents = 128
+    /// Bytes of content that follow each other in a log without a signature.
+    static let runBytes = 65_536
 
     static let waitingPerLog = 65_536
     static let logsPerGroup = 65_536

@@ -56,6 +56,37 @@ struct HostileInputTests {
         }
     }
 
+    @Test("integers of 2^53 and above are refused wherever they stand, and the highest below are taken")
+    func integers() throws {
+        let (id, log) = (EventID(.zero), LogID(.zero))
+        let highest = Limits.integer - 1
+        func header(_ change: (inout EventHeader) -> Void) -> Bytes {
+            var header = EventHeader(
+                kind: .message, isSalted: false, log: log, sequence: 7, previous: Backlink(id: id, lamport: 9),
+                parents: [EventReference(id: EventID(Bytes32(words: 1)), log: log, sequence: 3, lamport: 30)],
+                expiry: 5, contentLength: 0, commitment: .zero)
+            change(&header)
+            return header.encoded[...]
+        }
+        #expect(throws: Never.self) { try EventHeader(decoding: header { _ in }) }
+        #expect(throws: Never.self) { try EventHeader(decoding: header { $0.expiry = highest }) }
+        #expect(throws: Never.self) {
+            try EventHeader(
+                decoding: header {
+                    $0.parents[0].lamport = highest - 1
+                    $0.lamport = highest
+                })
+        }
+        for value in [Limits.integer, 1 << 63, .max] {
+            #expect(throws: EventError.self) { try EventHeader(decoding: header { $0.previous?.lamport = value }) }
+            #expect(throws: EventError.self) { try EventHeader(decoding: header { $0.parents[0].lamport = value }) }
+            #expect(throws: EventError.self) { try EventHeader(decoding: header { $0.parents[0].sequence = value }) }
+            #expect(throws: EventError.self) { try EventHeader(decoding: header { $0.lamport = value }) }
+            #expect(throws: EventError.self) { try EventHeader(decoding: header { $0.expiry = value }) }
+            #expect(throws: EventError.self) { try EventHeader(decoding: header { $0.sequence = value }) }
+        }
+    }
+
     @Test("a header decodes to itself, and one byte more or less is refused or another header")
     func headers() throws {
         let id = EventID(Bytes32(hex: String(repeating: "ab", count: 32)) ?? .zero)
@@ -77,4 +108,8 @@ struct HostileInputTests {
         tooLong.contentLength = 65_537
         #expect(throws: EventError.self) { try EventHeader(decoding: tooLong.encoded[...]) }
     }
+}
+
+extension Bytes32 {
+    fileprivate init(words last: UInt8) { self = Bytes32([UInt8](repeating: 0, count: 31) + [last]) ?? .zero }
 }

@@ -13,8 +13,9 @@ struct Admission {
 private struct Expected {
     var log: LogID
     var sequence: UInt64
-    /// Events since the last verified signature above it.
+    /// Events since the last verified signature above it, that one counted, and the content bytes of the others.
     var distance: Int
+    var bytes: Int
 }
 
 /// Events on their way into the store.
@@ -104,16 +105,18 @@ extension Engine {
                 result.pending += 1
                 continue
             }
-            var distance = 0
+            var (distance, bytes) = (0, 0)
             let descendant = expected.removeValue(forKey: event.id)
             let isVouchedFor = descendant.map { $0.log == event.log && $0.sequence == event.sequence } ?? false
-            if let descendant, isVouchedFor { distance = descendant.distance + 1 }
+            if let descendant, isVouchedFor {
+                (distance, bytes) = (descendant.distance + 1, descendant.bytes + event.header.contentLength)
+            }
             guard isStateLog == event.header.kind.isState else {
                 result.refused = "event \(event.id) stands in a log of another class"
                 continue
             }
             // A run is at most so long, so that who passes it on need not wait long for a signed event.
-            let isRunFull = distance >= Limits.runEvents
+            let isRunFull = distance >= Limits.runEvents || bytes > Limits.runBytes
             if !isVouchedFor || isRunFull || event.signature != nil {
                 let isSigned =
                     event.signature.map {
@@ -122,7 +125,7 @@ extension Engine {
                             using: cryptography)
                     } ?? false
                 if isSigned {
-                    distance = 0
+                    (distance, bytes) = (0, 0)
                 } else if isVouchedFor, !isRunFull {
                     event = event.signed(with: nil)  // a spoilt signature spoils no event
                 } else if event.signature == nil, !isVouchedFor {
@@ -135,7 +138,7 @@ extension Engine {
             }
             if let previous = event.header.previous {
                 expected[previous.id] = Expected(
-                    log: event.log, sequence: event.sequence - 1, distance: distance)
+                    log: event.log, sequence: event.sequence - 1, distance: distance, bytes: bytes)
             }
             authentic.append((known, event))
         }

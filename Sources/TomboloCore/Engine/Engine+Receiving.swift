@@ -55,7 +55,7 @@ extension Engine {
             count += 1
             guard count <= Limits.wantedRanges else { throw WireError.tooLarge("want", limit: Limits.wantedRanges) }
             let id = try sessions[index].groups[group].incomingLogs.read(&reader)
-            let (first, last) = (try reader.varint(), try reader.varint())
+            let (first, last) = (try reader.integer(), try reader.integer())
             guard first >= 1, first <= last else { throw WireError.invalid("a wanted range", offset: reader.offset) }
             guard let log = frontier.index(of: id), first <= frontier.logs[log].lastSequence else { continue }
             sessions[index].groups[group].plan.add(log: log, first...min(last, frontier.logs[log].lastSequence))
@@ -110,7 +110,7 @@ extension Engine {
         }
         // What a few bytes rebuild to is bounded as well as the bytes.
         sessions[index].groups[group].windowBytes += window[before...].reduce(bytes.count) {
-            $0 + $1.headerBytes.count / 4
+            $0 + $1.headerBytes.count
         }
         guard sessions[index].groups[group].windowBytes <= Limits.window else {
             throw EngineError.protocolViolation("a window larger than \(Limits.window) bytes")

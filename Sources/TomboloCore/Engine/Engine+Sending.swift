@@ -78,11 +78,13 @@ extension Engine {
         defer { sessions[index].groups[group].plan = plan }
         var window = Window()
         // The events came here in windows too: where one of those ended, nothing is unsigned. Ending there keeps the order.
-        while window.bytes < target || (window.bytes < 2 * target && window.unsignedLogs > 0),
+        while window.weight < target || (window.weight < 2 * target && window.unsignedLogs > 0),
             let planned = try plan.next(frontier, store)
         { window.append(planned) }
         for cursor in window.unsignedCursors {
-            while window.isUnsigned(cursor), let planned = try plan.next(ofCursor: cursor, frontier, store) {
+            while window.isUnsigned(cursor), window.weight < Limits.window - Limits.frame,
+                let planned = try plan.next(ofCursor: cursor, frontier, store)
+            {
                 window.append(planned)
             }
         }
@@ -103,7 +105,7 @@ extension Engine {
         var part: [UInt8] = []
         func begin(_ flags: UInt8) {
             part = []
-            part.reserveCapacity(min(Limits.payload, window.bytes + 1_024))
+            part.reserveCapacity(min(Limits.payload, window.weight + 1_024))
             part.append(flags)
         }
         func flush(_ engine: inout Engine, last: Bool) {
@@ -140,7 +142,7 @@ extension Engine {
         var payload = Payload()
         var bytes = 0
         for event in events {
-            let size = event.transitEstimate + 256
+            let size = event.weight + 256
             if bytes + size > Limits.payload - 1_024, !payload.messages.isEmpty {
                 send(payload, to: index)
                 payload = Payload()
@@ -170,8 +172,8 @@ extension Engine {
 }
 
 extension Event {
-    /// About how many bytes it takes in a window.
-    var transitEstimate: Int { (content?.count ?? 0) + header.extensions.count + 40 }
+    /// About how many bytes it takes in a window, and where it is rebuilt.
+    var weight: Int { (content?.count ?? 0) + headerBytes.count + 40 }
     /// What a plain event counts for in `processed`.
     var plainSize: UInt64 { UInt64(headerBytes.count + (content?.count ?? 0)) }
 }

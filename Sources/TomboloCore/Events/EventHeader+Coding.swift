@@ -63,14 +63,14 @@ extension EventHeader {
         let kind = EventKind(rawValue: try reader.byte())
         let flags = try reader.byte()
         let log = LogID(try reader.bytes32())
-        let sequence = try reader.varint()
+        let sequence = try reader.integer()
         var previous: Backlink?
-        if sequence > 1 { previous = Backlink(id: EventID(try reader.bytes32()), lamport: try reader.varint()) }
-        let lamport = try reader.varint()
+        if sequence > 1 { previous = Backlink(id: EventID(try reader.bytes32()), lamport: try reader.integer()) }
+        let lamport = try reader.integer()
         let parents = try Self.references(&reader)
         let stateHeads = try Self.references(&reader)
         let rekeys = try Self.references(&reader)
-        let expiry = flags & Self.expiresFlag != 0 ? try reader.varint() : nil
+        let expiry = flags & Self.expiresFlag != 0 ? try reader.integer() : nil
         let contentLength = try reader.varint(atMost: Limits.content, "content")
         let commitment = try reader.bytes32()
         self.init(
@@ -91,7 +91,7 @@ extension EventHeader {
             references.append(
                 EventReference(
                     id: EventID(try reader.bytes32()), log: LogID(try reader.bytes32()),
-                    sequence: try reader.varint(), lamport: try reader.varint()))
+                    sequence: try reader.integer(), lamport: try reader.integer()))
         }
         return references
     }

@@ -109,15 +109,16 @@ extension FrontierEntry {
         let log = try table.read(&reader)
         switch try reader.varint() {
         case 0:
-            let sequence = try reader.varint()
+            let sequence = try reader.integer()
+            guard sequence >= 1 else { throw .invalid("a range of a frontier", offset: reader.offset) }
             return (log, FrontierEntry(ranges: [Range(start: 1, end: sequence, id: try id())]))
         case 1:
-            let floor = try reader.varint()
+            let floor = try reader.integer()
             let count = try reader.varint(atMost: Limits.endsPerLog, "ends")
             var ranges: [Range] = []
             for _ in 0..<count {
-                let (start, end) = (try reader.varint(), try reader.varint())
-                guard start >= 1, start <= end, end < Limits.integer else {
+                let (start, end) = (try reader.integer(), try reader.integer())
+                guard start >= 1, start <= end else {
                     throw .invalid("a range of a frontier", offset: reader.offset)
                 }
                 ranges.append(Range(start: start, end: end, id: try id()))

@@ -134,18 +134,18 @@ extension LogState {
         self.reference = reference
         self.certificate = certificate
         var reader = WireReader(storedForm)
-        floor = try reader.varint()
+        floor = try reader.integer()
         waiting = try reader.varint(atMost: Int(Int32.max), "waiting events")
         for _ in 0..<(try reader.varint(atMost: Limits.startsPerLog, "starts")) {
-            let (sequence, id) = (try reader.varint(), EventID(try reader.bytes32()))
+            let (sequence, id) = (try reader.integer(), EventID(try reader.bytes32()))
             let previous = try reader.byte() == 0 ? nil : EventID(try reader.bytes32())
             starts.append(Start(sequence: sequence, id: id, previous: previous))
         }
         for _ in 0..<(try reader.varint(atMost: Limits.endsPerLog, "ends")) {
             ends.append(
                 End(
-                    sequence: try reader.varint(), id: EventID(try reader.bytes32()), lamport: try reader.varint(),
-                    start: try reader.varint()))
+                    sequence: try reader.integer(), id: EventID(try reader.bytes32()), lamport: try reader.integer(),
+                    start: try reader.integer()))
         }
     }
 }

@@ -47,11 +47,11 @@ struct TransitDecoder: Sendable {
                 kind: .message, isSalted: flags & Flags.salted != 0, log: logs.logs[number], sequence: 1, previous: nil,
                 contentLength: 0, commitment: .zero)
             header.sequence =
-                if flags & Flags.sequenceGiven != 0 { try reader.varint() } else if let latest {
+                if flags & Flags.sequenceGiven != 0 { try reader.integer() } else if let latest {
                     latest.sequence + 1
                 } else { throw .invalid("a sequence that is left out", offset: reader.offset) }
             if flags & Flags.previousGiven != 0 {
-                header.previous = Backlink(id: EventID(try reader.bytes32()), lamport: try reader.varint())
+                header.previous = Backlink(id: EventID(try reader.bytes32()), lamport: try reader.integer())
             }
         } catch { throw .malformed(error) }
 
@@ -118,9 +118,9 @@ struct TransitDecoder: Sendable {
             let isInFull = form == TransitEncoder.inFull
             let id = isInFull ? EventID(try reader.bytes32()) : EventID(.zero)
             let log = try logs.read(&reader)
-            let sequence = try reader.varint()
+            let sequence = try reader.integer()
             reference = EventReference(
-                id: id, log: log, sequence: sequence, lamport: isInFull ? try reader.varint() : 0)
+                id: id, log: log, sequence: sequence, lamport: isInFull ? try reader.integer() : 0)
             if isInFull {
                 list.append(reference)
                 return reference
@@ -141,7 +141,7 @@ struct TransitDecoder: Sendable {
         guard (flags & 1 != 0) == header.isSalted else { throw .invalid("flags in extra", offset: reader.offset) }
         header.stateHeads = try EventHeader.references(&reader)
         header.rekeys = try EventHeader.references(&reader)
-        if flags & 2 != 0 { header.expiry = try reader.varint() }
+        if flags & 2 != 0 { header.expiry = try reader.integer() }
         header.unknownFlags = flags & ~3
         header.extensions = reader.rest()
     }

@@ -81,6 +81,13 @@ package struct WireReader {
         return Int(value)
     }
 
+    /// A sequence, a Lamport time or a time: a minimal varint below 2^53, so that adding to it never overflows.
+    package mutating func integer() throws(WireError) -> UInt64 {
+        let value = try varint()
+        guard value < Limits.integer else { throw .tooLarge("an integer", limit: Int(Limits.integer) - 1) }
+        return value
+    }
+
     package mutating func zigzag() throws(WireError) -> Int64 {
         let value = try varint()
         return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)

@@ -1,0 +1,51 @@
+import SetReconciliation
+import TomboloCore
+import TomboloCrypto
+
+/// What decodes must encode to something that decodes to the same.
+func decoders(_ bytes: [UInt8]) -> CInt {
+    if let payload = try? Payload(decoding: bytes[...]) {
+        let again = try? Payload(decoding: payload.encoded[...])
+        precondition(again == payload, "a payload that is written and read is another one")
+    }
+    if let message = try? Message(decoding: bytes[...]) {
+        let again = try? Message(decoding: message.encoded[...])
+        precondition(again == message, "a message that is written and read is another one")
+    }
+    if let header = try? EventHeader(decoding: bytes[...]) {
+        precondition(header.encoded == bytes, "a header has two encodings")
+    }
+    if let certificate = try? Certificate(decoding: bytes[...]) {
+        precondition(certificate.encoded == bytes, "a certificate has two encodings")
+    }
+    _ = try? GroupStatement(decoding: bytes[...])
+    _ = try? Invitation(decoding: bytes[...])
+    return 0
+}
+
+private let items = SortedItems(
+    (0..<300).map { number in
+        let bytes = SwiftCryptography().sha256Bytes(Array("\(number)".utf8))
+        guard let id = ItemID(bytes) else { preconditionFailure("SHA-256 has 32 bytes") }
+        return RangeItem(timestamp: UInt64(number / 3), id: id)
+    })
+
+/// Both roles of reconciliation by ranges.
+func ranges(_ bytes: [UInt8]) -> CInt {
+    for limit in [0, 4_096] {
+        var initiator = RangeReconciler(items, frameLimit: limit, sha256: { SwiftCryptography().sha256Bytes($0) })
+        _ = initiator.initiate()
+        if let step = try? initiator.reconcile(bytes), limit > 0 {
+            precondition(step.reply?.count ?? 0 <= limit, "a message above its limit")
+        }
+        var responder = RangeReconciler(items, frameLimit: limit, sha256: { SwiftCryptography().sha256Bytes($0) })
+        if let step = try? responder.reconcile(bytes), limit > 0 {
+            precondition(step.reply?.count ?? 0 <= limit, "a message above its limit")
+        }
+    }
+    return 0
+}
+
+extension SwiftCryptography {
+    func sha256Bytes(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes { sha256($0) }.bytes }
+}
