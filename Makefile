@@ -14,7 +14,8 @@ demo: setup
 test: setup
 	swift build --build-tests
 	swift test --skip-build
-	swift build --package-path Tools
+	swift build --package-path Tools --build-tests
+	swift test --package-path Tools --skip-build
 
 # The figures of docs/measurements.md.
 bench: setup
@@ -39,11 +40,11 @@ docs: setup
 		swift package generate-documentation --target $$target --warnings-as-errors || exit 1; done
 
 lint:
-	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources \
+	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources Tools/Tests \
 		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Fuzz/Package.swift Fuzz/Sources
 
 format:
-	swift format --in-place --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources \
+	swift format --in-place --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources Tools/Tests \
 		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Fuzz/Package.swift Fuzz/Sources
 
 clean:

@@ -27,6 +27,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict)
+            swiftSettings: strict),
+        // Runs the tool that was built beside it.
+        .testTarget(name: "TomboloToolTests", dependencies: ["TomboloTool"], swiftSettings: strict),
     ]
 )

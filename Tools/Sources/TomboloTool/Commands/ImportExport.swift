@@ -14,7 +14,7 @@ struct ConversationFile {
         guard FileManager.default.isReadableFile(atPath: path) else { throw Failure("\(path) cannot be read") }
         let data: Data
         if path.hasSuffix(".gz") {
-            data = try Self.output(of: ["gzip", "-dc", path])
+            data = try Self.output(of: ["gzip", "-dc", path], failure: "\(path) is not a gzip file")
         } else {
             data = try Data(contentsOf: URL(fileURLWithPath: path))
         }
@@ -33,9 +33,9 @@ struct ConversationFile {
     /// The history of a git repository: commits become entries, authors become authors.
     init(gitRepository path: String) throws {
         let format = "%H%x1f%P%x1f%an%x1f%at%x1f%B%x1e"
-        let data = try Self.output(of: [
-            "git", "-C", path, "log", "--all", "--topo-order", "--reverse", "--format=\(format)",
-        ])
+        let data = try Self.output(
+            of: ["git", "-C", path, "log", "--all", "--topo-order", "--reverse", "--format=\(format)"],
+            failure: "\(path) is not a git repository")
         for record in String(decoding: data, as: UTF8.self).split(separator: "\u{1e}") {
             let fields = record.split(separator: "\u{1f}", maxSplits: 4, omittingEmptySubsequences: false)
             guard fields.count == 5 else { continue }
@@ -57,16 +57,20 @@ struct ConversationFile {
         }
     }
 
-    private static func output(of command: [String]) throws -> Data {
+    /// What a command prints.
+    ///
+    /// - Throws: `Failure` with the sentence `failure`, if the command fails.
+    private static func output(of command: [String], failure: String) throws -> Data {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
         let pipe = Pipe()
         process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
         try process.run()
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failure("\(command.joined(separator: " ")) failed") }
+        guard process.terminationStatus == 0 else { throw Failure(failure) }
         return data
     }
 

@@ -1,0 +1,131 @@
+import Foundation
+import Testing
+
+@Suite("The command line, as a new user goes through it")
+struct StoryTests {
+    @Test("two devices: make, invite, join, say, sync, look, verify")
+    func twoDevices() throws {
+        try withDirectory { root in
+            let (a, b) = (
+                Tool(directory: root.appendingPathComponent("a")), Tool(directory: root.appendingPathComponent("b"))
+            )
+            try a.succeed("init")
+            try a.succeed("group", "create", "crew")
+            try a.succeed("send", "--name", "ann", "the tide is out")
+            let port = try freePort(a)
+            let link = try a.succeed("group", "invite", "--address", "127.0.0.1:\(port)").lines[0]
+            try b.succeed("init")
+            let running = try a.start("run", "--port", "\(port)")
+            defer { running.stop() }
+            #expect(try b.succeed("group", "join", String(link)).output.contains("joined crew, 1 entries"))
+            let id = try b.succeed("send", "--name", "bob", "coming").lines[0]
+            #expect(try b.succeed("sync").output.contains("1 groups in sync"))
+            // Beside the running process.
+            let log = try a.succeed("log").lines
+            #expect(log.count == 2)
+            #expect(log[0].hasSuffix("ann: the tide is out") && log[1].hasSuffix("bob: coming"))
+            #expect(try a.succeed("log", "--graph").output.contains("bob: coming"))
+            #expect(try a.succeed("why", String(id.prefix(8))).output.contains("held and delivered"))
+            #expect(try a("why", "0000").status == 1)
+            for device in [a, b] { #expect(try device.succeed("verify").output == "crew: 2 events verified\n") }
+            #expect(try a.succeed("status", "--json").output == b.succeed("status", "--json").output)
+            #expect(try b.succeed("peer", "list").output.contains("127.0.0.1:\(port)"))
+            // The directory is the running process's: whoever would write is told so.
+            let busy = try a("send", "me too")
+            #expect(busy.status == 2 && busy.errors.contains("another process uses"))
+        }
+    }
+
+    @Test("what is exported is what was imported")
+    func exportImport() throws {
+        try withDirectory { root in
+            let file = root.appendingPathComponent("conversation.jsonl")
+            let lines = (0..<300).map { number in
+                let parents = [number - 1, number - 7].filter { $0 >= 0 }.map { "\"\($0)\"" }.joined(separator: ",")
+                return
+                    #"{"id":"\#(number)","parents":[\#(parents)],"author":"a\#(number % 5)","time":\#(number),"text":"says \#(number) “…”"}"#
+            }
+            try Data(lines.joined(separator: "\n").utf8).write(to: file)
+            let tool = Tool(directory: root.appendingPathComponent("a"))
+            try tool.succeed("init")
+            try tool.succeed("group", "create", "talk")
+            #expect(try tool.succeed("import", file.path).output == "300 entries imported\n")
+            struct Line: Decodable {
+                let id: String
+                let parents: [String]
+                let author: String
+                let time: Int
+                let text: String
+            }
+            let exported = try tool.succeed("export").lines.map {
+                try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+            }
+            #expect(Set(exported.map(\.text)) == Set((0..<300).map { "says \($0) “…”" }))
+            #expect(exported.allSatisfy { $0.author == "a\($0.time % 5)" && $0.text == "says \($0.time) “…”" })
+            var seen: Set<String> = []
+            for line in exported {
+                #expect(line.parents.allSatisfy(seen.contains), "causes first")
+                seen.insert(line.id)
+            }
+            // And in again, on another device: each exported entry names its causes by the exported ids.
+            let again = Tool(directory: root.appendingPathComponent("b"))
+            try Data(try tool.succeed("export").output.utf8).write(to: file)
+            try again.succeed("init")
+            try again.succeed("group", "create", "talk")
+            #expect(try again.succeed("import", file.path).output == "300 entries imported\n")
+            #expect(try again.succeed("verify").output == "talk: 300 events verified\n")
+        }
+    }
+
+    @Test("a git history becomes a conversation")
+    func gitHistory() throws {
+        try withDirectory { root in
+            let repository = root.appendingPathComponent("repository").path
+            func git(_ arguments: String...) throws {
+                let process = Process()
+                process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+                process.arguments =
+                    ["git", "-c", "user.name=ann", "-c", "user.email=ann@example.org"] + arguments
+                process.standardOutput = FileHandle.nullDevice
+                process.standardError = FileHandle.nullDevice
+                try process.run()
+                process.waitUntilExit()
+                try #require(process.terminationStatus == 0)
+            }
+            try git("init", "-q", "-b", "main", repository)
+            for text in ["one", "two"] { try git("-C", repository, "commit", "-q", "--allow-empty", "-m", text) }
+            try git("-C", repository, "checkout", "-q", "-b", "side", "HEAD~1")
+            try git("-C", repository, "commit", "-q", "--allow-empty", "-m", "aside")
+            try git("-C", repository, "merge", "-q", "--no-ff", "-m", "joined", "main")
+            let tool = Tool(directory: root.appendingPathComponent("a"))
+            try tool.succeed("init")
+            try tool.succeed("group", "create", "history")
+            #expect(try tool.succeed("import", "--git", repository).output == "4 entries imported\n")
+            #expect(try tool.succeed("log").output.contains("ann: joined"))
+        }
+    }
+
+    @Test("the demo converges on a conversation of its user's")
+    func demo() throws {
+        try withDirectory { root in
+            let file = root.appendingPathComponent("conversation.jsonl")
+            let lines = (0..<400).map { number in
+                let parents = number > 0 ? "\"\(number - 1)\"" : ""
+                return
+                    #"{"id":"\#(number)","parents":[\#(parents)],"author":"a\#(number % 11)","time":\#(number),"text":"\#(number)"}"#
+            }
+            try Data(lines.joined(separator: "\n").utf8).write(to: file)
+            let result = try Tool.run(["demo", "--conversation", file.path])
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.output.hasSuffix("all three devices are equal\n"))
+            #expect(result.output.components(separatedBy: "400 held, 400 delivered, 0 waiting, verified").count == 4)
+        }
+    }
+
+    /// A port that was free a moment ago.
+    private func freePort(_ tool: Tool) throws -> Int {
+        let running = try tool.start("run")
+        defer { running.stop() }
+        return running.port
+    }
+}

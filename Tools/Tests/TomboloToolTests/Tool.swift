@@ -1,0 +1,91 @@
+import Foundation
+import Testing
+
+/// The command line tool, run as a user runs it.
+struct Tool {
+    /// The device's directory.
+    let directory: URL
+
+    struct Result {
+        let status: Int32
+        let output: String
+        let errors: String
+        var lines: [Substring] { output.split(separator: "\n") }
+    }
+
+    private static let executable = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        .appendingPathComponent("tombolo")
+
+    private static func process(_ arguments: [String], directory: URL?) -> Process {
+        let process = Process()
+        process.executableURL = executable
+        process.arguments = arguments
+        var environment = ProcessInfo.processInfo.environment
+        environment["TOMBOLO_DATA"] = directory?.path
+        process.environment = environment
+        return process
+    }
+
+    @discardableResult
+    static func run(_ arguments: [String], directory: URL? = nil) throws -> Result {
+        let process = process(arguments, directory: directory)
+        // Into files: nothing has to be read while it runs.
+        let folder = FileManager.default.temporaryDirectory
+        let urls = (0..<2).map { _ in folder.appendingPathComponent("tombolo-tool-\(UUID().uuidString)") }
+        for url in urls { _ = FileManager.default.createFile(atPath: url.path, contents: nil) }
+        defer { for url in urls { try? FileManager.default.removeItem(at: url) } }
+        process.standardOutput = try FileHandle(forWritingTo: urls[0])
+        process.standardError = try FileHandle(forWritingTo: urls[1])
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus, output: try String(contentsOf: urls[0], encoding: .utf8),
+            errors: try String(contentsOf: urls[1], encoding: .utf8))
+    }
+
+    @discardableResult
+    func callAsFunction(_ arguments: String...) throws -> Result { try Self.run(arguments, directory: directory) }
+
+    /// The same, expected to succeed.
+    @discardableResult
+    func succeed(_ arguments: String...) throws -> Result {
+        let result = try Self.run(arguments, directory: directory)
+        try #require(result.status == 0, "\(arguments): \(result.errors)")
+        return result
+    }
+
+    /// `tombolo run` or another command that goes on until it is stopped, once it has said where it listens.
+    func start(_ arguments: String...) throws -> Running { try Running(Self.process(arguments, directory: directory)) }
+
+    struct Running {
+        private let process: Process
+        let port: Int
+
+        fileprivate init(_ process: Process) throws {
+            self.process = process
+            let pipe = Pipe()
+            process.standardOutput = pipe
+            process.standardError = FileHandle.nullDevice
+            process.standardInput = FileHandle.nullDevice
+            try process.run()
+            var line = Data()
+            while let byte = try pipe.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) { line += byte }
+            let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+            port = try #require(words.lazy.compactMap { $0.split(separator: ":").last.flatMap { Int($0) } }.first)
+        }
+
+        func stop() {
+            process.terminate()
+            process.waitUntilExit()
+        }
+    }
+}
+
+/// A directory that is gone after the test.
+func withDirectory<Result>(_ body: (URL) throws -> Result) throws -> Result {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: url) }
+    return try body(url)
+}
