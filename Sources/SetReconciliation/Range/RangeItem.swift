@@ -17,20 +17,30 @@ public struct RangeItem: Hashable, Comparable, Sendable {
 /// Thirty-two bytes that name an element, ordered as bytes.
 public struct ItemID: Hashable, Comparable, Sendable {
     /// Big endian, so that the order of the words is that of the bytes.
-    private let words: (UInt64, UInt64, UInt64, UInt64)
+    @usableFromInline var words: (UInt64, UInt64, UInt64, UInt64)
+
+    @usableFromInline init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
 
     /// The name that exactly 32 bytes make; nil for another count.
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 32 else { return nil }
-        var words: [UInt64] = [0, 0, 0, 0]
-        for (offset, byte) in bytes.enumerated() { words[offset / 8] = words[offset / 8] << 8 | UInt64(byte) }
-        self.words = (words[0], words[1], words[2], words[3])
+        let loaded = bytes.withContiguousStorageIfAvailable { ItemID(loading: UnsafeRawBufferPointer($0)) }
+        self = loaded ?? Array(bytes).withUnsafeBytes { ItemID(loading: $0) }
+    }
+
+    /// Loads 32 bytes from the beginning of `buffer`, which must be at least that long.
+    private init(loading buffer: UnsafeRawBufferPointer) {
+        func word(_ offset: Int) -> UInt64 {
+            UInt64(bigEndian: buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        words = (word(0), word(8), word(16), word(24))
     }
 
     public var bytes: [UInt8] {
-        [words.0, words.1, words.2, words.3].flatMap { word in
-            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
-        }
+        var words = (
+            self.words.0.bigEndian, self.words.1.bigEndian, self.words.2.bigEndian, self.words.3.bigEndian
+        )
+        return withUnsafeBytes(of: &words) { Array($0) }
     }
 
     /// The id read as an integer of 256 bits, least significant byte first.
@@ -38,9 +48,9 @@ public struct ItemID: Hashable, Comparable, Sendable {
         Sum256(words: (words.0.byteSwapped, words.1.byteSwapped, words.2.byteSwapped, words.3.byteSwapped))
     }
 
-    public static func == (lhs: Self, rhs: Self) -> Bool { lhs.words == rhs.words }
-    public static func < (lhs: Self, rhs: Self) -> Bool { lhs.words < rhs.words }
-    public func hash(into hasher: inout Hasher) {
+    @inlinable public static func == (lhs: Self, rhs: Self) -> Bool { lhs.words == rhs.words }
+    @inlinable public static func < (lhs: Self, rhs: Self) -> Bool { lhs.words < rhs.words }
+    @inlinable public func hash(into hasher: inout Hasher) {
         hasher.combine(words.0)
         hasher.combine(words.3)
     }
@@ -87,9 +97,11 @@ public struct Sum256: Hashable, Sendable {
 
     /// 32 bytes, the least significant first.
     var bytes: [UInt8] {
-        [words.0, words.1, words.2, words.3].flatMap { word in
-            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
-        }
+        var words = (
+            self.words.0.littleEndian, self.words.1.littleEndian, self.words.2.littleEndian,
+            self.words.3.littleEndian
+        )
+        return withUnsafeBytes(of: &words) { Array($0) }
     }
 
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.words == rhs.words }

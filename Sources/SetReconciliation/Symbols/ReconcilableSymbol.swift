@@ -1,0 +1,65 @@
+/// A value of a fixed size that coded symbols are made of: a short id, a whole one, whatever can be added bit by bit.
+public protocol ReconcilableSymbol: Hashable, Sendable {
+    /// The symbol that changes nothing when it is added. It cannot be an element of a set.
+    static var zero: Self { get }
+    /// Bytes on the wire.
+    static var byteCount: Int { get }
+    /// Adds bit by bit: adding twice changes nothing.
+    static func ^= (lhs: inout Self, rhs: Self)
+    /// SipHash-2-4 of the symbol's bytes.
+    func hash(key: SipHashKey) -> UInt64
+    func append(to bytes: inout [UInt8])
+    /// Reads from exactly ``byteCount`` bytes.
+    init(bytes: ArraySlice<UInt8>)
+}
+
+/// A short id: the first eight bytes of a name, or a keyed hash of it.
+extension UInt64: ReconcilableSymbol {
+    public static var zero: UInt64 { 0 }
+    public static var byteCount: Int { 8 }
+
+    @inlinable public func hash(key: SipHashKey) -> UInt64 {
+        var hasher = SipHasher(key)
+        hasher.combine(self)
+        return hasher.finish()
+    }
+
+    public func append(to bytes: inout [UInt8]) { bytes.append(littleEndian: self) }
+
+    public init(bytes: ArraySlice<UInt8>) {
+        self = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}
+
+extension ItemID: ReconcilableSymbol {
+    public static let zero = ItemID(words: (0, 0, 0, 0))
+    public static var byteCount: Int { 32 }
+
+    @inlinable public static func ^= (lhs: inout ItemID, rhs: ItemID) {
+        lhs.words.0 ^= rhs.words.0
+        lhs.words.1 ^= rhs.words.1
+        lhs.words.2 ^= rhs.words.2
+        lhs.words.3 ^= rhs.words.3
+    }
+
+    @inlinable public func hash(key: SipHashKey) -> UInt64 {
+        var hasher = SipHasher(key)
+        hasher.combine(words.0.byteSwapped)
+        hasher.combine(words.1.byteSwapped)
+        hasher.combine(words.2.byteSwapped)
+        hasher.combine(words.3.byteSwapped)
+        return hasher.finish()
+    }
+
+    public func append(to bytes: inout [UInt8]) {
+        for word in [words.0, words.1, words.2, words.3] { bytes.append(littleEndian: word.byteSwapped) }
+    }
+
+    public init(bytes: ArraySlice<UInt8>) { self = ItemID(bytes) ?? .zero }
+}
+
+extension [UInt8] {
+    mutating func append(littleEndian word: UInt64) {
+        Swift.withUnsafeBytes(of: word.littleEndian) { append(contentsOf: $0) }
+    }
+}
