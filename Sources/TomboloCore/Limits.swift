@@ -15,6 +15,8 @@ public enum Limits {
     public static let payload = 65_536
     /// Bytes of a payload that holds a single large event, and of a frame.
     public static let frame = 73_728
+    /// Fields of a payload: what a few bytes decode to is bounded, too.
+    public static let payloadFields = 262_144
     /// Bytes that a window may have and rebuild to, per group and direction.
     public static let window = 16 << 20
     /// Bytes of windows that a peer may leave unprocessed before the next one is begun.
@@ -28,7 +30,10 @@ public enum Limits {
     /// Bytes of content that follow each other in a log without a signature.
     static let runBytes = 65_536
 
+    /// Runs are taken whole: up to one more.
     static let waitingPerLog = 65_536
+    /// Events that join heads, written before one event of the application's.
+    static let mergesPerAppend = 16
     static let logsPerGroup = 65_536
     static let startsPerLog = 64
     static let endsPerLog = 64

@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 import TomboloCore
 
 /// A connection over a NIO channel: TLS with the peer's device key proved, or plain to one that speaks MVDS alone.
@@ -9,6 +10,9 @@ final class ChannelConnection: Connection {
     let dialect: Dialect
     private let channel: any Channel
     private let counter: ByteCounter
+    /// Bytes of payloads that have not left yet.
+    private let unsent = Atomic(0)
+    private static let mostUnsent = 64 << 20
 
     init(
         peer: DeviceKey, isDialler: Bool, binding: Bytes32, dialect: Dialect, channel: any Channel, counter: ByteCounter
@@ -22,11 +26,19 @@ final class ChannelConnection: Connection {
     }
 
     func send(_ payload: [UInt8]) {
-        channel.writeAndFlush(payload, promise: nil)
+        let waiting = unsent.add(payload.count, ordering: .relaxed).newValue
+        // What a peer may have under way is bounded by windows; who asks and never reads is cut off.
+        guard waiting <= Self.mostUnsent else { return channel.close(promise: nil) }
+        channel.writeAndFlush(payload).whenComplete { [self] _ in
+            unsent.subtract(payload.count, ordering: .relaxed)
+        }
     }
 
+    /// Once everything has left, or after five seconds: who does not read holds no link for ever.
     func close() {
-        channel.writeAndFlush([UInt8]()).whenComplete { [channel] _ in channel.close(promise: nil) }
+        let channel = channel
+        channel.writeAndFlush([UInt8]()).whenComplete { _ in channel.close(promise: nil) }
+        channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
     }
 
     func consumed(_ bytes: Int) {

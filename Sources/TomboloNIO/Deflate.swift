@@ -33,6 +33,8 @@ struct Deflate {
             guard let written = coder.decompress(bytes, into: UnsafeMutableRawBufferPointer(buffer)) else { return }
             (count, isSound) = (written, true)
         }
-        return isSound ? result : nil
+        guard isSound, !result.isEmpty else { return nil }
+        // What is kept of it keeps all of it: not the room for the largest payload.
+        return result.count < limit / 2 ? Array(result[...]) : result
     }
 }

@@ -12,6 +12,8 @@ final class FrameHandler: ChannelDuplexHandler {
 
     /// Bytes of payloads that may wait to be dealt with.
     private static let highWater = 4 << 20
+    /// What a waiting payload costs beside its bytes: small ones must not be free.
+    private static let payloadCost = 512
     private static let deflated: UInt32 = 1 << 31
 
     private let identify: (NIOSSLCertificate?) -> ChannelConnection?
@@ -63,7 +65,7 @@ final class FrameHandler: ChannelDuplexHandler {
             handler.opened(connection)
             established?.succeed()
         } else if let consumed = event as? BytesConsumed {
-            waitingBytes -= consumed.count
+            waitingBytes -= consumed.count + Self.payloadCost
             if heldBackRead, waitingBytes < Self.highWater / 2 {
                 heldBackRead = false
                 context.read()
@@ -82,7 +84,7 @@ final class FrameHandler: ChannelDuplexHandler {
         buffer.writeBuffer(&incoming)
         while let word: UInt32 = buffer.getInteger(at: buffer.readerIndex, endianness: .little) {
             let count = Int(word & ~Self.deflated)
-            guard count <= Limits.frame else { return context.close(promise: nil) }
+            guard count > 0, count <= Limits.frame else { return context.close(promise: nil) }
             guard buffer.readableBytes >= 4 + count else { break }
             buffer.moveReaderIndex(forwardBy: 4)
             guard let payload = readPayload(count, isDeflated: word & Self.deflated != 0), let connection else {
@@ -94,7 +96,7 @@ final class FrameHandler: ChannelDuplexHandler {
                 // The frame, what follows it here, and a TLS record's 22 bytes.
                 counter.endHandshake(sent: false, firstFrame: 4 + count + buffer.readableBytes + 22)
             }
-            waitingBytes += payload.count
+            waitingBytes += payload.count + Self.payloadCost
             handler.received(payload, on: connection)
         }
         buffer.discardReadBytes()

@@ -11,6 +11,8 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
 
     /// Bytes of payloads that may wait to be dealt with.
     private static let highWater = 1 << 20
+    /// What a waiting payload costs beside its bytes: the reference's empty ones must not be free.
+    private static let payloadCost = 512
 
     private let handler: any ConnectionHandler
     private let connection: ChannelConnection
@@ -35,7 +37,7 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard let consumed = event as? BytesConsumed else { return context.fireUserInboundEventTriggered(event) }
-        waitingBytes -= consumed.count
+        waitingBytes -= consumed.count + Self.payloadCost
         if heldBackRead, waitingBytes < Self.highWater / 2 {
             heldBackRead = false
             context.read()
@@ -54,7 +56,7 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
             guard buffer.readableBytes >= 4 + Int(count) else { break }
             buffer.moveReaderIndex(forwardBy: 4)
             guard let payload = buffer.readBytes(length: Int(count)) else { return context.close(promise: nil) }
-            waitingBytes += payload.count
+            waitingBytes += payload.count + Self.payloadCost
             handler.received(payload, on: connection)
         }
         buffer.discardReadBytes()

@@ -92,6 +92,21 @@ struct RawStatement {
             start: sqlite3_column_blob(pointer, column), count: Int(sqlite3_column_bytes(pointer, column)))
     }
 
+    /// A row of ordinal, id, header, and whether there is a signature.
+    func header() throws -> StoredHeader {
+        let ordinal = integer(0)
+        guard let id = name(1), let bytes = blob(2) else {
+            throw StoreError(.corrupt, "the row of event number \(ordinal) is damaged")
+        }
+        do {
+            return StoredHeader(
+                ordinal: ordinal, id: EventID(id), header: try EventHeader(decoding: Array(bytes)[...]),
+                isSigned: integer(3) != 0)
+        } catch {
+            throw StoreError(.corrupt, "the row of event \(id) is damaged: \(error)")
+        }
+    }
+
     /// The row of `SELECT * FROM event`. Its four runs of bytes share one allocation.
     func event() throws -> StoredEvent {
         let ordinal = integer(0)

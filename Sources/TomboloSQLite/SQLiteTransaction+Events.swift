@@ -69,6 +69,42 @@ extension SQLiteTransaction {
         }
     }
 
+    // The content is a row's last column: what does not ask for it does not read it.
+
+    private static let headerColumns = "ordinal, id, header, signature IS NOT NULL"
+
+    func headers(
+        ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int
+    ) throws(StoreError) -> [StoredHeader] {
+        try run {
+            let statement = try raw(
+                """
+                SELECT \(Self.headerColumns) FROM event WHERE log = ? AND sequence BETWEEN ? AND ?
+                ORDER BY sequence, id LIMIT ?
+                """)
+            try statement.bind(
+                log, Int64(clamping: sequences.lowerBound), Int64(clamping: sequences.upperBound), Int64(limit))
+            defer { statement.reset() }
+            var headers: [StoredHeader] = []
+            while try statement.step() { headers.append(try statement.header()) }
+            return headers
+        }
+    }
+
+    func headers(ordinals: [Int64]) throws(StoreError) -> [StoredHeader] {
+        try run {
+            let statement = try raw("SELECT \(Self.headerColumns) FROM event WHERE ordinal = ?")
+            var headers: [StoredHeader] = []
+            headers.reserveCapacity(ordinals.count)
+            for ordinal in ordinals {
+                try statement.bind(ordinal)
+                if try statement.step() { headers.append(try statement.header()) }
+                statement.reset()
+            }
+            return headers
+        }
+    }
+
     func events(ordinals: [Int64]) throws(StoreError) -> [StoredEvent] {
         try run {
             let statement = try raw("SELECT * FROM event WHERE ordinal = ?")

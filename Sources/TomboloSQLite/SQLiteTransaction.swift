@@ -136,10 +136,12 @@ final class SQLiteTransaction: EventStore {
         }
     }
 
-    func heads(inGroup group: Int64) throws(StoreError) -> [Int64] {
-        try run {
-            try Int64.fetchAll(db, sql: "SELECT event FROM head WHERE replica = ? ORDER BY event", arguments: [group])
-        }
+    func heads(inGroup group: Int64) throws(StoreError) -> [StoredHeader] {
+        try headers(
+            ordinals: run {
+                try Int64.fetchAll(
+                    db, sql: "SELECT event FROM head WHERE replica = ? ORDER BY event", arguments: [group])
+            })
     }
 
     func changeHeads(adding: [Int64], removing: [Int64], inGroup group: Int64) throws(StoreError) {

@@ -11,7 +11,7 @@ extension Engine {
         _ event: Event, log: Int, group: Int, _ batch: inout AdmissionBatch, _ store: any EventStore
     ) throws(StoreError) {
         let status: EventStatus
-        switch try verdict(on: event, group: group, store) {
+        switch try verdict(on: event.header, group: group, store) {
         case .deliver: status = .delivered
         case .invalid: status = .invalid
         case .wait(let missing):
@@ -19,9 +19,8 @@ extension Engine {
             batch.waiting.append((missing, batch.nextOrdinal))
             groups[group].frontier.update(log) { $0.waiting += 1 }
         }
-        remember(event, status, group: group)
-        batch.events.append((log, event))
-        batch.statuses.append(status)
+        remember(event.reference, status, group: group)
+        batch.append(event, log: log, status)
     }
 
     /// Stores a batch, and delivers what it completes.
@@ -31,12 +30,13 @@ extension Engine {
         let reference = groups[group].record.reference
         var stored: [StoredEvent] = []
         stored.reserveCapacity(batch.events.count)
-        var delivered: [(event: Event, ordinal: Int64)] = []
+        var delivered: [Delivered] = []
+        delivered.reserveCapacity(batch.events.count)
         var settled: [EventID] = []
         let mayRelease = groups[group].waiting > 0 || !batch.waiting.isEmpty
         for (offset, (log, event)) in batch.events.enumerated() {
             let (ordinal, status) = (batch.first + Int64(offset), batch.statuses[offset])
-            if status == .delivered { delivered.append((event, ordinal)) }
+            if status == .delivered { delivered.append(Delivered(event.id, event.header, ordinal)) }
             if status != .waiting, mayRelease { settled.append(event.id) }
             stored.append(
                 StoredEvent(
@@ -58,7 +58,7 @@ extension Engine {
         effects.append(.changed(id))
     }
 
-    private mutating func remember(_ event: Event, _ status: EventStatus, group: Int) {
+    private mutating func remember(_ event: EventReference, _ status: EventStatus, group: Int) {
         groups[group].recent[event.id] = RecentEvents.Place(
             log: event.log, sequence: event.sequence, lamport: event.lamport, status: status)
     }
@@ -83,11 +83,11 @@ extension Engine {
 
     /// Judges an event by its ancestors (protocol §2.4).
     private mutating func verdict(
-        on event: Event, group: Int, _ store: any EventStore
+        on header: EventHeader, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Verdict {
         var missing: EventID?
         var isInvalid = false
-        try event.header.forEachAncestor { (ancestor) throws(StoreError) in
+        try header.forEachAncestor { (ancestor) throws(StoreError) in
             guard let place = try known(ancestor, group: group, store) else {
                 missing = missing ?? ancestor.id
                 return
@@ -101,7 +101,7 @@ extension Engine {
 
     /// Delivers what waited for these events, and what waited for that, until nothing more is released.
     private mutating func release(
-        waitersOf settled: [EventID], group: Int, _ delivered: inout [(event: Event, ordinal: Int64)],
+        waitersOf settled: [EventID], group: Int, _ delivered: inout [Delivered],
         _ store: any EventStore
     ) throws(StoreError) {
         let reference = groups[group].record.reference
@@ -110,25 +110,25 @@ extension Engine {
             let ordinals = try store.takeWaiting(for: settled, inGroup: reference)
             settled.removeAll(keepingCapacity: true)
             for batch in ordinals.sorted().chunks(of: 1_024) {
-                let waiters = try store.events(ordinals: batch)
+                let waiters = try store.headers(ordinals: batch)
                 var (nowDelivered, nowInvalid): ([Int64], [Int64]) = ([], [])
                 var stillWaiting: [(missing: EventID, waiter: Int64)] = []
                 for waiter in waiters {
-                    switch try verdict(on: waiter.event, group: group, store) {
+                    switch try verdict(on: waiter.header, group: group, store) {
                     case .deliver:
                         nowDelivered.append(waiter.ordinal)
-                        delivered.append((waiter.event, waiter.ordinal))
-                        remember(waiter.event, .delivered, group: group)
+                        delivered.append(Delivered(waiter.id, waiter.header, waiter.ordinal))
+                        remember(waiter.reference, .delivered, group: group)
                     case .invalid:
                         nowInvalid.append(waiter.ordinal)
-                        remember(waiter.event, .invalid, group: group)
+                        remember(waiter.reference, .invalid, group: group)
                     case .wait(let missing):
                         stillWaiting.append((missing, waiter.ordinal))
                         continue
                     }
-                    settled.append(waiter.event.id)
+                    settled.append(waiter.id)
                     groups[group].waiting -= 1
-                    if let log = groups[group].frontier.index(of: waiter.event.log) {
+                    if let log = groups[group].frontier.index(of: waiter.header.log) {
                         groups[group].frontier.update(log) { $0.waiting -= 1 }
                         groups[group].changedLogs.insert(log)
                     }
@@ -143,23 +143,40 @@ extension Engine {
     }
 
     private mutating func moveHeads(
-        delivered: [(event: Event, ordinal: Int64)], group: Int, _ store: any EventStore
+        delivered: [Delivered], group: Int, _ store: any EventStore
     ) throws(StoreError) {
         var (added, removed): ([Int64], [Int64]) = ([], [])
         // Backwards: what is named within the batch comes before who names it, and never becomes a head.
         var named: Set<EventID> = []
         named.reserveCapacity(delivered.count)
-        for (event, ordinal) in delivered.reversed() where !event.header.kind.isState {
+        for event in delivered.reversed() where !event.header.kind.isState {
             event.header.forEachAncestor { named.insert($0.id) }
             guard named.remove(event.id) == nil else { continue }
-            groups[group].heads[event.id] = (event.reference, ordinal)
-            added.append(ordinal)
+            groups[group].heads[event.id] = (event.reference, event.ordinal)
+            added.append(event.ordinal)
         }
         for id in named {
             if let head = groups[group].heads.removeValue(forKey: id) { removed.append(head.ordinal) }
         }
         try store.changeHeads(
             adding: added.sorted(), removing: removed.sorted(), inGroup: groups[group].record.reference)
+    }
+}
+
+/// A delivered event, without its content.
+struct Delivered {
+    let id: EventID
+    let header: EventHeader
+    let ordinal: Int64
+
+    init(_ id: EventID, _ header: EventHeader, _ ordinal: Int64) {
+        self.id = id
+        self.header = header
+        self.ordinal = ordinal
+    }
+
+    var reference: EventReference {
+        EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
     }
 }
 

@@ -56,26 +56,33 @@ extension Engine {
         }
         if let index = mvdsIndex(group) { return try appendMessage(request, index, content, store) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
-        // One event names at most 16 heads: more are merged first, by events of their own.
-        while groups[index].heads.count > Limits.references + 1 {
-            try write(.merge, content: [], expiry: nil, group: index, store)
+        // One event names at most 16 heads: more are merged first, by events of their own. Where there are very many, somebody
+        // has made them: some are left for later.
+        var merges = 0
+        while groups[index].heads.count > Limits.references + 1, merges < Limits.mergesPerAppend {
+            guard try write(.merge, content: [], expiry: nil, group: index, store) != nil else { break }
+            merges += 1
         }
-        let id = try write(kind, content: content, expiry: expiry, group: index, store)
+        guard let id = try write(kind, content: content, expiry: expiry, group: index, store) else {
+            return effects.append(.failed(request, .groupFull(group)))
+        }
         effects.append(.appended(request, id))
     }
 
+    /// - Returns: nil if it was not taken, for a bound on the group.
     @discardableResult
     private mutating func write(
         _ kind: EventKind, content: [UInt8], expiry: UInt64?, group index: Int, _ store: any EventStore
-    ) throws(StoreError) -> EventID {
+    ) throws(StoreError) -> EventID? {
         let (key, log, certificate) = try ownLog(group: index, store)
         let end = groups[index].frontier.index(of: log).flatMap { groups[index].frontier.logs[$0].ends.last }
         let previous = end.map { Backlink(id: $0.id, lamport: $0.lamport) }
-        let parents = groups[index].heads.values.map(\.place).filter { $0.id != previous?.id && $0.log != log }
+        let parents = groups[index].heads.values.lazy.map(\.place).filter { $0.id != previous?.id && $0.log != log }
+            .sorted()
         let salt = [UInt8].random(16, using: &generator)
         let header = EventHeader(
             kind: kind, isSalted: true, log: log, sequence: (end?.sequence ?? 0) + 1, previous: previous,
-            parents: Array(parents.sorted().prefix(Limits.references)), expiry: expiry,
+            parents: Array(parents.prefix(Limits.references)), expiry: expiry,
             contentLength: content.count,
             commitment: groups[index].hashing.commitment(
                 salt: salt[...], content: content[...], using: cryptography),
@@ -88,8 +95,8 @@ extension Engine {
             headerBytes: bytes, content: content[...], salt: salt[...],
             signature: groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key, using: cryptography)[
                 ...])
-        _ = try admit([event], group: index, from: nil, isOwn: true, store)
-        return event.id
+        let result = try admit([event], group: index, from: nil, isOwn: true, store)
+        return result.accepted == 1 ? event.id : nil
     }
 
     /// This device's log in the group, begun if there is none yet.

@@ -135,7 +135,11 @@ extension Engine {
             sessions[index].windowLimit = Int(clamping: max(hello.windowLimit, UInt64(Limits.smallestWindow)))
             try noteIncarnation(Array(hello.incarnation), of: sessions[index].link.peer, store)
         }
-        if let join = payload.join { try answer(join, index, store) }
+        if let join = payload.join {
+            guard !sessions[index].hasJoined else { throw EngineError.protocolViolation("it joins twice") }
+            sessions[index].hasJoined = true
+            try answer(join, index, store)
+        }
         if let welcome = payload.welcome { try take(welcome, index, store) }
         if sessions[index].isTrusted { try greet(index, store) }
         for sync in payload.groups {
@@ -169,12 +173,16 @@ extension Engine {
             throw EngineError.protocolViolation("a group without its tag or root")
         }
         let link = sessions[index].link
-        let found = sessions[index].groups.firstIndex { groupSession in
-            groupSession.theirNumber == nil
-                && self.tag(ofGroup: groupSession.group, link, ofDialler: !link.isDialler) == tag
+        let known = sessions[index].expectedTags.count
+        for group in sessions[index].groups.indices.dropFirst(known) {
+            let expected = self.tag(ofGroup: sessions[index].groups[group].group, link, ofDialler: !link.isDialler)
+            sessions[index].expectedTags.append(expected)
         }
-        guard let found else {
-            guard sessions[index].unmatched.count < Limits.groupsPerSession else { return }
+        let found = sessions[index].expectedTags.firstIndex(of: tag)
+        guard let found, sessions[index].groups[found].theirNumber == nil else {
+            guard sessions[index].unmatched.count < Limits.groupsPerSession else {
+                throw EngineError.protocolViolation("it shows more than \(Limits.groupsPerSession) groups")
+            }
             sessions[index].unmatched.append(sync.introduction)
             return
         }

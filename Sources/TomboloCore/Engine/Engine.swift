@@ -74,13 +74,13 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         _ record: GroupRecord, _ store: any EventStore, _ cryptography: Crypto
     ) throws(StoreError) -> GroupReplica {
         let logs = try store.logs(inGroup: record.reference)
-        let heads = try store.events(ordinals: store.heads(inGroup: record.reference))
+        let heads = try store.heads(inGroup: record.reference)
         var replica = GroupReplica(
             record: record, frontier: Frontier(logs), heads: [:],
             hashing: EventHashing(group: record.id),
             waiting: logs.reduce(0) { $0 + $1.waiting })
         for head in heads {
-            replica.heads[head.event.id] = (head.event.reference, head.ordinal)
+            replica.heads[head.id] = (head.reference, head.ordinal)
         }
         return replica
     }

@@ -94,6 +94,8 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case invitationRefused(String)
     case tooManySessions
     case groupExists(GroupID)
+    /// The group's logs are as many as there can be, or this device's own has too many branches.
+    case groupFull(GroupID)
     /// What was asked is for groups of the mvds dialect.
     case notMVDS(GroupID)
     /// What was asked is for native groups.
@@ -108,6 +110,7 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
         case .invitationRefused(let why): "the invitation was refused: \(why)"
         case .tooManySessions: "too many links are open: close one first"
         case .groupExists(let id): "there is a group \(id) here already"
+        case .groupFull(let id): "group \(id) takes no more logs: go on in a new group"
         case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
         case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"
         }

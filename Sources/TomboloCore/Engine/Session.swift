@@ -11,6 +11,10 @@ struct Session: Sendable {
     /// When a stranger is closed, in milliseconds since 1970.
     var trustDeadline: UInt64?
     var groups: [GroupSession] = []
+    /// Whether the peer has proved an invitation, or tried.
+    var hasJoined = false
+    /// By which the peer shows each of ``groups``; made when they are first needed.
+    var expectedTags: [Bytes] = []
     /// Tags that the peer has shown and that no group of ours has (yet).
     var unmatched: [GroupSync] = []
     /// Records of groups of the mvds dialect.

@@ -105,6 +105,7 @@ extension EventHeader {
         try require(kind.isEphemeral == (sequence == 0), "only ephemeral events have no sequence")
         try require(sequence < Limits.integer && lamport < Limits.integer, "the sequence or Lamport time is too large")
         try require(expiry ?? 0 < Limits.integer, "the expiry is too large")
+        try require((previous != nil) == (sequence > 1), "previous is there if and only if the sequence is above 1")
         if kind.isEphemeral {
             try require(lamport == 0 && parents.isEmpty, "an ephemeral event has parents or a Lamport time")
             try require(contentLength <= Limits.ephemeralContent, "the content of an ephemeral event is too large")

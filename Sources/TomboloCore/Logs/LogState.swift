@@ -25,8 +25,9 @@ public struct LogState: Hashable, Sendable {
         public var sequence: UInt64
         public var id: EventID
         package var lamport: UInt64
-        /// Where the held chain below it begins.
+        /// Where the held chain below it begins: at that event, unless it is known only to be held from this sequence on.
         package var start: UInt64
+        package var startID: EventID?
     }
 
     package init(id: LogID) { self.id = id }
@@ -42,7 +43,9 @@ public struct LogState: Hashable, Sendable {
         ends.count <= 1 && starts.count <= 1 && (starts.first?.sequence ?? floor + 1) == floor + 1
     }
 
-    package func isEnd(_ id: EventID) -> Bool { ends.contains { $0.id == id } }
+    package func isEnd(_ id: EventID, at sequence: UInt64) -> Bool {
+        ends.contains { $0.id == id && $0.sequence == sequence }
+    }
 
     package enum Placement { case placed, overfull }
 
@@ -53,18 +56,21 @@ public struct LogState: Hashable, Sendable {
     package mutating func place(
         sequence: UInt64, id: EventID, lamport: UInt64, previous: EventID?, isPreviousHeld: Bool
     ) -> Placement {
-        var start = sequence
+        var (start, startID): (UInt64, EventID?) = (sequence, id)
         var replacedEnd: Int?
         var isStart = false
-        if let previous, let index = ends.firstIndex(where: { $0.id == previous }) {
+        if let previous, let index = ends.firstIndex(where: { $0.id == previous && $0.sequence == sequence - 1 }) {
             replacedEnd = index
-            start = ends[index].start
+            (start, startID) = (ends[index].start, ends[index].startID)
         } else if previous != nil, sequence > floor + 1, isPreviousHeld {
-            start = starts.last { $0.sequence < sequence }?.sequence ?? floor + 1
+            // Off the middle of a chain. Which one's is certain where there is one: else no more is claimed than this event.
+            let below = starts.filter { $0.sequence < sequence }
+            (start, startID) =
+                below.count == 1 ? (below[0].sequence, below[0].id) : below.isEmpty ? (floor + 1, nil) : (sequence, nil)
         } else {
             isStart = true
         }
-        let children = starts.indices.filter { starts[$0].previous == id }
+        let children = starts.indices.filter { starts[$0].previous == id && starts[$0].sequence == sequence + 1 }
         let isEnd = children.isEmpty
         guard starts.count - children.count + (isStart ? 1 : 0) <= Limits.startsPerLog,
             ends.count + (isEnd ? 1 : 0) - (replacedEnd == nil ? 0 : 1) <= Limits.endsPerLog
@@ -72,7 +78,9 @@ public struct LogState: Hashable, Sendable {
         if let replacedEnd { ends.remove(at: replacedEnd) }
         for index in children.reversed() {
             let child = starts.remove(at: index)
-            for end in ends.indices where ends[end].start == child.sequence { ends[end].start = start }
+            for end in ends.indices where ends[end].startID == child.id {
+                (ends[end].start, ends[end].startID) = (start, startID)
+            }
         }
         if isStart {
             let index = starts.firstIndex { ($0.sequence, $0.id) > (sequence, id) } ?? starts.endIndex
@@ -80,7 +88,8 @@ public struct LogState: Hashable, Sendable {
         }
         if isEnd {
             let index = ends.firstIndex { ($0.sequence, $0.id) > (sequence, id) } ?? ends.endIndex
-            ends.insert(End(sequence: sequence, id: id, lamport: lamport, start: start), at: index)
+            ends.insert(
+                End(sequence: sequence, id: id, lamport: lamport, start: start, startID: startID), at: index)
         }
         return .placed
     }
@@ -126,6 +135,10 @@ extension LogState {
             buffer.append(varint: end.lamport)
             buffer.append(varint: end.start)
         }
+        for end in ends {
+            buffer.append(end.startID == nil ? 0 : 1)
+            if let startID = end.startID { buffer.append(startID) }
+        }
         return buffer
     }
 
@@ -145,7 +158,16 @@ extension LogState {
             ends.append(
                 End(
                     sequence: try reader.integer(), id: EventID(try reader.bytes32()), lamport: try reader.integer(),
-                    start: try reader.integer()))
+                    start: try reader.integer(), startID: nil))
+        }
+        // Earlier versions did not say which event a chain begins with.
+        for index in ends.indices {
+            if reader.isAtEnd {
+                let candidates = starts.filter { $0.sequence == ends[index].start }
+                ends[index].startID = candidates.count == 1 ? candidates[0].id : nil
+            } else if try reader.byte() == 1 {
+                ends[index].startID = EventID(try reader.bytes32())
+            }
         }
     }
 }

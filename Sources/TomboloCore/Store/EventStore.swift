@@ -24,8 +24,12 @@ public protocol EventStore: RecordStore {
     func places(of keys: [EventKey]) throws(StoreError) -> [EventPlace?]
     /// Events of one log in ascending order of (sequence, id); branches of a fork are all there.
     func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) throws(StoreError) -> [StoredEvent]
+    /// The same without their contents.
+    func headers(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) throws(StoreError) -> [StoredHeader]
     /// The events with these ordinals, in this order; those that are not there are left out.
     func events(ordinals: [Int64]) throws(StoreError) -> [StoredEvent]
+    /// The same without their contents.
+    func headers(ordinals: [Int64]) throws(StoreError) -> [StoredHeader]
     /// The logs of a group with events that arrived after `ordinal`.
     func changes(after ordinal: Int64, inGroup group: Int64) throws(StoreError) -> [LogChange]
     /// Sets the status of held events; those delivered are appended to the change log in this order.
@@ -36,8 +40,8 @@ public protocol EventStore: RecordStore {
     /// The ordinals that wait for these events, which wait no more.
     func takeWaiting(for ids: [EventID], inGroup group: Int64) throws(StoreError) -> [Int64]
 
-    /// Ordinals of the delivered events that no delivered event names.
-    func heads(inGroup group: Int64) throws(StoreError) -> [Int64]
+    /// The delivered events that no delivered event names.
+    func heads(inGroup group: Int64) throws(StoreError) -> [StoredHeader]
     func changeHeads(adding: [Int64], removing: [Int64], inGroup group: Int64) throws(StoreError)
 
     func peers() throws(StoreError) -> [PeerRecord]

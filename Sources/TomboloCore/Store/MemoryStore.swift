@@ -100,6 +100,12 @@ public final class MemoryStore: EventStore {
         ordinals.compactMap { $0 >= 1 && $0 <= eventTable.count ? eventTable[Int($0) - 1] : nil }
     }
 
+    public func headers(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredHeader] {
+        events(ofLog: log, in: sequences, limit: limit).map(StoredHeader.init)
+    }
+
+    public func headers(ordinals: [Int64]) -> [StoredHeader] { events(ordinals: ordinals).map(StoredHeader.init) }
+
     public func changes(after ordinal: Int64, inGroup group: Int64) -> [LogChange] {
         var changes: [Int64: LogChange] = [:]
         for stored in eventTable.dropFirst(Int(ordinal)) {
@@ -125,7 +131,9 @@ public final class MemoryStore: EventStore {
         ids.flatMap { groupTable[Int(group) - 1].waiters.removeValue(forKey: $0) ?? [] }
     }
 
-    public func heads(inGroup group: Int64) -> [Int64] { groupTable[Int(group) - 1].heads.sorted() }
+    public func heads(inGroup group: Int64) -> [StoredHeader] {
+        headers(ordinals: groupTable[Int(group) - 1].heads.sorted())
+    }
 
     public func changeHeads(adding: [Int64], removing: [Int64], inGroup group: Int64) {
         groupTable[Int(group) - 1].heads.subtract(removing)

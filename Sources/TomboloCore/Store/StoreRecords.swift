@@ -52,6 +52,31 @@ public struct StoredEvent: Sendable {
     }
 }
 
+/// An event in a store without its content.
+public struct StoredHeader: Sendable {
+    public var ordinal: Int64
+    public var id: EventID
+    public var header: EventHeader
+    public var isSigned: Bool
+
+    public init(ordinal: Int64, id: EventID, header: EventHeader, isSigned: Bool) {
+        self.ordinal = ordinal
+        self.id = id
+        self.header = header
+        self.isSigned = isSigned
+    }
+
+    package init(_ stored: StoredEvent) {
+        self.init(
+            ordinal: stored.ordinal, id: stored.event.id, header: stored.event.header,
+            isSigned: stored.event.signature != nil)
+    }
+
+    package var reference: EventReference {
+        EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
+    }
+}
+
 /// Which event is looked for: where it stands in its log, and which one it is of those that stand there.
 public struct EventKey: Hashable, Comparable, Sendable {
     /// The store's number for the log.

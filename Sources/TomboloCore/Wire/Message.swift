@@ -52,9 +52,9 @@ extension Message {
             case (6002, .varint(let raw)): timestamp = Int64(bitPattern: raw)
             case (6003, .bytes(let run)): body = run
             case (6004, .bytes(let run)):
-                var merged = metadata ?? Metadata()
-                try merged.merge(run)
-                metadata = merged
+                // In place: a copy for each part would cost the square of their number.
+                if metadata == nil { metadata = Metadata() }
+                try metadata?.merge(run)
             case (6101, .bytes(let run)): content = run
             case (6102, .bytes(let run)): signature = run
             case (6103, .bytes(let run)): salt = run

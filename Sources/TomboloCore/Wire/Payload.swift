@@ -35,7 +35,10 @@ extension Payload {
     /// Decodes a serialized `Payload`.
     public init(decoding bytes: Bytes) throws(WireError) {
         var reader = ProtobufReader(bytes)
+        var count = 0
         while let (number, value) = try reader.next() {
+            count += 1
+            guard count <= Limits.payloadFields else { throw .tooLarge("a payload's fields", limit: Limits.payloadFields) }
             switch (number, value) {
             case (5001, .bytes(let run)): acks.append(run)
             case (5002, .bytes(let run)): offers.append(run)
