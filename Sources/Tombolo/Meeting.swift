@@ -7,6 +7,9 @@ final class Meeting: Sendable {
         case ready([GroupID])
         case joined(GroupID)
         case agreed(GroupID)
+        case differed(GroupID)
+        /// The peer has said nothing for a while.
+        case silent
         case closed(EngineError?)
         case budgetSpent
     }
@@ -35,6 +38,19 @@ final class Meeting: Sendable {
         tell(.budgetSpent)
         hangUp()
     }
+
+    /// Tells when nothing was received for half a minute.
+    func watchSilence() async {
+        var received = -1
+        while !Task.isCancelled {
+            let now = traffic.received
+            if now == received { return tell(.silent) }
+            received = now
+            guard (try? await Task.sleep(for: Self.silence)) != nil else { return }
+        }
+    }
+
+    private static let silence = Duration.seconds(30)
 
     /// Hangs up where what may still be on its way would go beyond the budget.
     func checkBudget() {

@@ -87,24 +87,32 @@ extension Node {
             try await Task.sleep(for: time)
             meeting.spendBudget()
         }
-        defer { deadline.cancel() }
+        let listening = Task { await meeting.watchSilence() }
+        defer {
+            deadline.cancel()
+            listening.cancel()
+        }
         var common: Set<GroupID>?
-        var agreed: Set<GroupID> = []
+        var (agreed, differing): (Set<GroupID>, Set<GroupID>) = ([], [])
         var isComplete = false
         news: for await event in meeting.news {
             switch event {
             case .ready(let groups):
                 if invitation == nil || !groups.isEmpty { common = (common ?? []).union(groups) }
             case .joined(let group): common = (common ?? []).union([group])
-            case .agreed(let group): agreed.insert(group)
+            case .agreed(let group):
+                agreed.insert(group)
+                differing.remove(group)
+            case .differed(let group): differing.insert(group)
+            case .silent: throw TomboloError("the peer at \(address) has stopped answering")
             case .closed(let error):
                 if let error { throw error }
                 throw TomboloError("the link to \(address) was closed before everything was synced")
             case .budgetSpent: break news
             }
-            guard let common, common.isSubset(of: agreed) else { continue }
+            guard let common, common.isSubset(of: agreed.union(differing)) else { continue }
             if let invitation, !common.contains(invitation.group) { continue }
-            isComplete = true
+            isComplete = differing.isDisjoint(with: common)
             break
         }
         let traffic = meeting.traffic

@@ -160,6 +160,9 @@ actor Replica {
             forks.append((group, one, other))
         case .joined(let session, let group): mailbox.tell(session, .joined(group))
         case .agreed(let session, let group): mailbox.tell(session, .agreed(group))
+        case .differed(let session, let group):
+            logger.warning("group \(group) differs from a peer's although both have said everything: tried again later")
+            mailbox.tell(session, .differed(group))
         case .peerReady(let session, _, let groups): mailbox.tell(session, .ready(groups))
         }
     }

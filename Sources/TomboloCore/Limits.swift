@@ -17,8 +17,8 @@ public enum Limits {
     public static let frame = 73_728
     /// Fields of a payload: what a few bytes decode to is bounded, too.
     public static let payloadFields = 262_144
-    /// Bytes that a window may have and rebuild to, per group and direction.
-    public static let window = 16 << 20
+    /// What a window may take on the wire and rebuilt, in bytes, per group and direction.
+    public static let window = 32 << 20
     /// Bytes of windows that a peer may leave unprocessed before the next one is begun.
     public static let inFlight = 8 << 20
     /// Bytes of all parts of one frontier.

@@ -55,7 +55,7 @@ extension SQLiteTransaction {
     }
 
     func events(
-        ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int
+        ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int, bytes: Int
     ) throws(StoreError) -> [StoredEvent] {
         try run {
             let statement = try raw(
@@ -64,7 +64,12 @@ extension SQLiteTransaction {
                 log, Int64(clamping: sequences.lowerBound), Int64(clamping: sequences.upperBound), Int64(limit))
             defer { statement.reset() }
             var events: [StoredEvent] = []
-            while try statement.step() { events.append(try statement.event()) }
+            var left = bytes
+            while left > 0, try statement.step() {
+                let stored = try statement.event()
+                left -= stored.event.content?.count ?? 0
+                events.append(stored)
+            }
             return events
         }
     }

@@ -72,7 +72,9 @@ extension Engine {
         var result = Admission()
         let authentic: [Authentic]
         if isOwn {
-            authentic = events.map { Authentic(log: index(of: $0, group), certificate: $0.header.certificate, event: $0) }
+            authentic = events.map {
+                Authentic(log: index(of: $0, group), certificate: $0.header.certificate, event: $0)
+            }
         } else {
             authentic = try vouch(for: events, group: group, &result, store)
         }
@@ -125,7 +127,9 @@ extension Engine {
         let number = groups[group].frontier.logs[index].reference
         if !isNew {
             var isHeld = event.sequence <= groups[group].frontier.logs[index].floor
-            if !isHeld { isHeld = try self.isHeld(event.id, event.sequence, of: event, log: number, group: group, store) }
+            if !isHeld {
+                isHeld = try self.isHeld(event.id, event.sequence, of: event, log: number, group: group, store)
+            }
             if isHeld {
                 result.alreadyHeld += 1
                 return nil

@@ -3,7 +3,10 @@ extension Engine {
     mutating func receive(
         _ sync: GroupSync, _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
-        if sync.tag == nil, let root = sync.root { sessions[index].groups[group].peerRoot = root }
+        if sync.tag == nil, let root = sync.root {
+            sessions[index].groups[group].peerRoot = root
+            sessions[index].groups[group].mismatchDeadline = nil
+        }
         if let frontier = sync.frontier { try receiveFrontier(frontier, group, session: index, store) }
         if let have = sync.have { try receiveHave(have, group, session: index, store) }
         if let push = sync.push { sessions[index].groups[group].isLazyTowardsPeer = push == 1 }
@@ -58,7 +61,8 @@ extension Engine {
             let (first, last) = (try reader.integer(), try reader.integer())
             guard first >= 1, first <= last else { throw WireError.invalid("a wanted range", offset: reader.offset) }
             guard let log = frontier.index(of: id), first <= frontier.logs[log].lastSequence else { continue }
-            sessions[index].groups[group].plan.add(log: log, first...min(last, frontier.logs[log].lastSequence))
+            sessions[index].groups[group].plan.add(
+                log: log, first...min(last, frontier.logs[log].lastSequence), isAskedFor: true)
         }
     }
 
@@ -70,8 +74,15 @@ extension Engine {
         let number = sessions[index].groups[group].group
         var reader = WireReader(bytes)
         let flags = try reader.byte()
+        guard flags & ~WindowFlags.all == 0 else { throw WireError.invalid("flags of a window", offset: 0) }
+        let isPlain = flags & WindowFlags.plain != 0
         sessions[index].groups[group].receivedBytes += UInt64(bytes.count)
-        if flags & 1 != 0 {
+        if sessions[index].groups[group].askedPlain, !isPlain {
+            // Begun before the peer was asked for plain form.
+            sessions[index].groups[group].mustAcknowledge = true
+            return
+        }
+        if flags & WindowFlags.begins != 0 {
             sessions[index].groups[group].decoder = TransitDecoder()
             sessions[index].groups[group].window = []
             sessions[index].groups[group].windowBytes = 0
@@ -85,6 +96,19 @@ extension Engine {
         sessions[index].groups[group].window = []
         let frontier = groups[number].frontier
         let before = window.count
+        if isPlain {
+            while !reader.isAtEnd {
+                let message = try Message(decoding: reader.take(reader.varint()))
+                do throws(EventError) {
+                    window.append(try Event(checking: message, hashing: &groups[number].hashing, using: cryptography))
+                } catch {
+                    throw EngineError.invalidEvent(error)
+                }
+                if window.last?.header.kind.isEphemeral == true {
+                    throw EngineError.protocolViolation("an ephemeral event in a window")
+                }
+            }
+        }
         do throws(TransitError) {
             try decoder.decode(
                 &reader, logs: &sessions[index].groups[group].incomingLogs, hashing: &groups[number].hashing,
@@ -95,10 +119,10 @@ extension Engine {
                     {
                         return Backlink(id: end.id, lamport: end.lamport)
                     }
-                    let found = try store.events(
+                    let found = try store.headers(
                         ofLog: frontier.logs[known].reference, in: sequence...sequence, limit: 2)
-                    guard found.count == 1, let event = found.first?.event else { return nil }
-                    return Backlink(id: event.id, lamport: event.lamport)
+                    guard found.count == 1, let event = found.first else { return nil }
+                    return Backlink(id: event.id, lamport: event.header.lamport)
                 }, into: &window)
         } catch {
             switch error {
@@ -109,13 +133,11 @@ extension Engine {
             }
         }
         // What a few bytes rebuild to is bounded as well as the bytes.
-        sessions[index].groups[group].windowBytes += window[before...].reduce(bytes.count) {
-            $0 + $1.headerBytes.count
-        }
+        sessions[index].groups[group].windowBytes += window[before...].reduce(bytes.count) { $0 + $1.rebuiltSize }
         guard sessions[index].groups[group].windowBytes <= Limits.window else {
             throw EngineError.protocolViolation("a window larger than \(Limits.window) bytes")
         }
-        guard flags & 2 != 0 else {
+        guard flags & WindowFlags.ends != 0 else {
             sessions[index].groups[group].decoder = decoder
             sessions[index].groups[group].window = window
             return
@@ -159,32 +181,6 @@ extension Engine {
         var sync = GroupSync(number: sessions[index].groups[group].group)
         sync.want = [1]
         send(sync, to: index)
-    }
-
-    mutating func receivePlain(_ messages: [Message], session index: Int, _ store: any EventStore) throws {
-        var byGroup: [Int: [Event]] = [:]
-        for message in messages {
-            let group = sessions[index].groups.firstIndex {
-                $0.isMatched && message.groupID.elementsEqual(groups[$0.group].id.bytes)
-            }
-            guard let group else { continue }
-            let number = sessions[index].groups[group].group
-            let event: Event
-            do throws(EventError) {
-                event = try Event(checking: message, hashing: &groups[number].hashing, using: cryptography)
-            } catch {
-                throw EngineError.invalidEvent(error)
-            }
-            guard !event.header.kind.isEphemeral else { continue }
-            byGroup[group, default: []].append(event)
-            sessions[index].groups[group].receivedBytes += event.plainSize
-        }
-        for (group, events) in byGroup.sorted(by: { $0.key < $1.key }) {
-            sessions[index].groups[group].mustAcknowledge = true
-            let number = sessions[index].groups[group].group
-            let result = try admit(events, group: number, from: index, isOwn: false, store)
-            if let refused = result.refused { throw EngineError.protocolViolation(refused) }
-        }
     }
 
     private mutating func receiveEphemeral(_ bytes: Bytes, _ group: Int, session index: Int) throws {

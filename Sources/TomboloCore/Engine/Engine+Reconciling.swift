@@ -28,6 +28,9 @@ extension Engine {
             if sessions[index].groups[group].phase == .exchanging, !sessions[index].groups[group].isFrontierSent {
                 try sendFrontier(group, session: index, store)
             }
+            if let (entries, after) = sessions[index].groups[group].unplanned.take() {
+                try makePlan(entries, after: after, group, session: index, store)
+            }
             acknowledge(group, session: index)
             try pump(group, session: index, store)
             try settle(group, session: index, store)
@@ -44,11 +47,11 @@ extension Engine {
         sessions[index].groups[group].base = ours.first { $0.token == token }
     }
 
-    private mutating func sendFrontier(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+    mutating func sendFrontier(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
         sessions[index].groups[group].isFrontierSent = true
         let number = sessions[index].groups[group].group
         let frontier = groups[number].frontier
-        let isRepeated = sessions[index].groups[group].wasRepeated
+        let isRepeated = sessions[index].groups[group].repairs > 0
         var flags = isRepeated ? FrontierFlags.fullIDs : 0
         var logs: [Int]
         if let base = sessions[index].groups[group].base {
@@ -114,7 +117,8 @@ extension Engine {
         sessions[index].groups[group].frontierBytes = 0
         sessions[index].groups[group].hasFrontier = true
         sessions[index].groups[group].phase = .exchanging
-        try makePlan(entries, after: after, group, session: index, store)
+        // At the end of the batch, once, however many were said in it.
+        sessions[index].groups[group].unplanned = (entries, after)
     }
 
     /// Plans everything that is held here and, by its frontier, not there.
@@ -181,8 +185,8 @@ extension Engine {
             } else if range.end == end.sequence {
                 if range.id.matches(end.id) { held.append(range.start...range.end) }
             } else if range.end > log.floor {
-                let own = try store.events(ofLog: log.reference, in: range.end...range.end, limit: 1)
-                if let own = own.first, range.id.matches(own.event.id) { held.append(range.start...range.end) }
+                let own = try store.headers(ofLog: log.reference, in: range.end...range.end, limit: 1)
+                if let own = own.first, range.id.matches(own.id) { held.append(range.start...range.end) }
             }
         }
         var next = max(log.floor, entry.floor) + 1
@@ -205,12 +209,12 @@ extension Engine {
             var wanted: EventID?
             walk: while next >= max(range.start, 1) {
                 let lowest = max(range.start, next > 127 ? next - 127 : 1)
-                let events = try store.events(ofLog: log.reference, in: lowest...next, limit: 128 * Limits.endsPerLog)
-                for stored in events.reversed() where stored.event.sequence == next {
-                    let matches = wanted.map { $0 == stored.event.id } ?? range.id.matches(stored.event.id)
+                let events = try store.headers(ofLog: log.reference, in: lowest...next, limit: 128 * Limits.endsPerLog)
+                for stored in events.reversed() where stored.header.sequence == next {
+                    let matches = wanted.map { $0 == stored.id } ?? range.id.matches(stored.id)
                     guard matches else { continue }
-                    held.insert(stored.event.id)
-                    guard let previous = stored.event.header.previous else { break walk }
+                    // Below here it is known already.
+                    guard held.insert(stored.id).inserted, let previous = stored.header.previous else { break walk }
                     wanted = previous.id
                     next -= 1
                     if next < lowest { continue walk }
@@ -219,104 +223,5 @@ extension Engine {
             }
         }
         return held
-    }
-
-    // MARK: Settling
-
-    /// Notes that both sides know the same.
-    private mutating func agree(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
-        let number = sessions[index].groups[group].group
-        let root = groups[number].frontier.root(using: cryptography)
-        let peer = sessions[index].link.peer
-        let reference = groups[number].record.reference
-        let agreement = Agreement(token: root.prefix64, ordinal: try store.lastOrdinal())
-        if root != .zero, try store.agreements(with: peer, inGroup: reference).first?.token != agreement.token {
-            try store.putAgreement(agreement, with: peer, inGroup: reference)
-        }
-        sessions[index].groups[group].settleDeadline = nil
-        effects.append(.agreed(sessions[index].link.session, groups[number].id))
-    }
-
-    /// When nothing is left to send in either direction: compares roots.
-    private mutating func settle(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
-        let session = sessions[index].groups[group]
-        var wake: UInt64?
-        defer { sessions[index].groups[group].nextWake = wake }
-        if let deadline = session.announceDeadline {
-            if now >= deadline {
-                askForAnnounced(group, session: index)
-            } else {
-                wake = deadline
-            }
-        }
-        let isOpen = session.phase == .live || session.hasFrontier
-        let isIdle = session.plan.isEmpty && session.pacing.inFlight == 0 && session.window.isEmpty
-        guard isOpen, isIdle else { return }
-        let root = groups[session.group].frontier.root(using: cryptography)
-        if session.lastRootSent != root {
-            // While people talk, roots are compared a second after the last word.
-            if session.phase == .live, let deadline = session.settleDeadline, now < deadline {
-                wake = min(wake ?? deadline, deadline)
-                return
-            }
-            if session.phase == .live, session.settleDeadline == nil {
-                sessions[index].groups[group].settleDeadline = now + Self.settleDelay
-                wake = min(wake ?? .max, now + Self.settleDelay)
-                return
-            }
-            var sync = GroupSync(number: session.group)
-            sync.root = root
-            send(sync, to: index)
-            sessions[index].groups[group].lastRootSent = root
-            sessions[index].groups[group].settleDeadline = nil
-        }
-        if session.peerRoot == root {
-            if session.phase == .exchanging || session.settleDeadline != nil || session.lastRootSent != root {
-                sessions[index].groups[group].phase = .live
-                try agree(group, session: index, store)
-            }
-        } else if session.phase == .exchanging {
-            let deadline = session.settleDeadline ?? now + Self.mismatchDelay
-            if now >= deadline, !session.wasRepeated {
-                sessions[index].groups[group].wasRepeated = true
-                sessions[index].groups[group].base = nil
-                sessions[index].groups[group].isFrontierSent = false
-                sessions[index].groups[group].settleDeadline = nil
-                try sendFrontier(group, session: index, store)
-            } else if !session.wasRepeated {
-                sessions[index].groups[group].settleDeadline = deadline
-                wake = min(wake ?? deadline, deadline)
-            }
-        }
-    }
-
-    /// Milliseconds after the last event before roots are compared again.
-    static var settleDelay: UInt64 { 1_000 }
-    /// Milliseconds that roots may differ although both sides are done.
-    static var mismatchDelay: UInt64 { 2_000 }
-    /// Milliseconds that an announced event has to come by itself.
-    static var announceDelay: UInt64 { 1_000 }
-
-    private mutating func askForAnnounced(_ group: Int, session index: Int) {
-        let number = sessions[index].groups[group].group
-        var table = sessions[index].groups[group].outgoingLogs
-        var want: [UInt8] = [0]
-        var count = 0
-        for (log, sequence) in sessions[index].groups[group].announced.sorted(by: { $0.key < $1.key }) {
-            let held = groups[number].frontier.index(of: log).map { groups[number].frontier.logs[$0].lastSequence } ?? 0
-            guard sequence > held, count < Limits.wantedRanges else { continue }
-            table.write(log, to: &want)
-            want.append(varint: held + 1)
-            want.append(varint: sequence)
-            count += 1
-        }
-        sessions[index].groups[group].announced = [:]
-        sessions[index].groups[group].announceDeadline = nil
-        guard count > 0 else { return }
-        sessions[index].groups[group].outgoingLogs = table
-        var sync = GroupSync(number: number)
-        sync.want = want[...]
-        sync.push = 2
-        send(sync, to: index)
     }
 }

@@ -1,3 +1,12 @@
+/// What the first byte of `events` says (protocol §5.3).
+enum WindowFlags {
+    static let begins: UInt8 = 1 << 0
+    static let ends: UInt8 = 1 << 1
+    /// The events are whole messages.
+    static let plain: UInt8 = 1 << 2
+    static let all: UInt8 = 7
+}
+
 // Sending events: in windows, parents first, bounded by what the peer has processed (protocol §5.3).
 extension Engine {
     /// New events go to everyone in the group who may lack them.
@@ -59,11 +68,7 @@ extension Engine {
         {
             let window = try nextWindow(group, session: index, bytes: size, store)
             guard !window.events.isEmpty else { return }
-            if sessions[index].groups[group].sendsPlain {
-                sendPlain(window.events.map(\.event), group, session: index)
-            } else {
-                sendWindow(window, group, session: index)
-            }
+            sendWindow(window, group, session: index)
             sessions[index].groups[group].pacing.noteWindow(at: now)
         }
     }
@@ -78,15 +83,18 @@ extension Engine {
         defer { sessions[index].groups[group].plan = plan }
         var window = Window()
         // The events came here in windows too: where one of those ended, nothing is unsigned. Ending there keeps the order.
-        while window.weight < target || (window.weight < 2 * target && window.unsignedLogs > 0),
-            let planned = try plan.next(frontier, store)
+        while window.wireBytes < target || (window.wireBytes < 2 * target && window.unsignedLogs > 0),
+            window.weight < Limits.window / 2, let planned = try plan.next(frontier, store)
         { window.append(planned) }
         for cursor in window.unsignedCursors {
             while window.isUnsigned(cursor), window.weight < Limits.window - Limits.frame,
                 let planned = try plan.next(ofCursor: cursor, frontier, store)
-            {
-                window.append(planned)
-            }
+            { window.append(planned) }
+        }
+        // What there is no room to vouch for waits for the next window.
+        for cursor in window.unsignedCursors {
+            let tail = window.removeUnsignedTail(of: cursor)
+            if tail.allSatisfy(\.isLinear) { plan.putBack(tail) } else { plan.drop(cursor) }
         }
         return window
     }
@@ -103,25 +111,33 @@ extension Engine {
         var encoder = TransitEncoder()
         var table = sessions[index].groups[group].outgoingLogs
         var part: [UInt8] = []
+        let isPlain = sessions[index].groups[group].sendsPlain
+        let form = isPlain ? WindowFlags.plain : 0
         func begin(_ flags: UInt8) {
             part = []
-            part.reserveCapacity(min(Limits.payload, window.weight + 1_024))
-            part.append(flags)
+            part.reserveCapacity(min(Limits.payload, 2 * window.wireBytes + 1_024))
+            part.append(flags | form)
         }
         func flush(_ engine: inout Engine, last: Bool) {
-            if last { part[0] |= 2 }
+            if last { part[0] |= WindowFlags.ends }
             var sync = GroupSync(number: number)
             sync.events = part[...]
             engine.sessions[index].groups[group].pacing.noteSent(part.count)
             engine.send(sync, to: index)
         }
-        begin(1)
+        begin(WindowFlags.begins)
         var encoded: [UInt8] = []
         for (position, planned) in window.events.enumerated() {
             encoded.removeAll(keepingCapacity: true)
-            encoder.encode(
-                planned.event, signature: isSigned[position] ? planned.event.signature : nil,
-                receiverHolds: receiverHolds, logs: &table, into: &encoded)
+            let signature = isSigned[position] ? planned.event.signature : nil
+            if isPlain {
+                let message = planned.event.signed(with: signature).message(in: groups[number].id).encoded
+                encoded.append(varint: message.count)
+                encoded += message
+            } else {
+                encoder.encode(
+                    planned.event, signature: signature, receiverHolds: receiverHolds, logs: &table, into: &encoded)
+            }
             if part.count > 1, part.count + encoded.count > Limits.payload - 256 {
                 flush(&self, last: false)
                 begin(0)
@@ -135,24 +151,6 @@ extension Engine {
         where planned.event.sequence == sessions[index].groups[group].heldByPeer[planned.log] + 1 {
             sessions[index].groups[group].heldByPeer[planned.log] = planned.event.sequence
         }
-    }
-
-    private mutating func sendPlain(_ events: [Event], _ group: Int, session index: Int) {
-        let id = groups[sessions[index].groups[group].group].id
-        var payload = Payload()
-        var bytes = 0
-        for event in events {
-            let size = event.weight + 256
-            if bytes + size > Limits.payload - 1_024, !payload.messages.isEmpty {
-                send(payload, to: index)
-                payload = Payload()
-                bytes = 0
-            }
-            payload.messages.append(event.message(in: id))
-            bytes += size
-            sessions[index].groups[group].pacing.noteSent(Int(event.plainSize))
-        }
-        send(payload, to: index)
     }
 
     mutating func passOnEphemeral(_ message: Message, group: Int, except source: Int?) {
@@ -169,11 +167,4 @@ extension Engine {
             }
         }
     }
-}
-
-extension Event {
-    /// About how many bytes it takes in a window, and where it is rebuilt.
-    var weight: Int { (content?.count ?? 0) + headerBytes.count + 40 }
-    /// What a plain event counts for in `processed`.
-    var plainSize: UInt64 { UInt64(headerBytes.count + (content?.count ?? 0)) }
 }

@@ -152,7 +152,6 @@ extension Engine {
             try receive(sync, group, session: index, store)
         }
         if payload.groups.contains(where: { $0.tag != nil }) { announceReadiness(index) }
-        try receivePlain(payload.messages, session: index, store)
         if sessions[index].isTrusted { try receiveRecords(payload, session: index, store) }
     }
 

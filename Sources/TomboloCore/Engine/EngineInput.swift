@@ -80,6 +80,8 @@ public enum EngineEffect: Sendable {
     case joined(SessionID, GroupID)
     /// Both sides were found to know the same of the group.
     case agreed(SessionID, GroupID)
+    /// Both sides were done and differed in the group, also after everything was said anew; it is tried again later.
+    case differed(SessionID, GroupID)
     /// The two have no group in common, as far as both have said.
     case peerReady(SessionID, DeviceKey, groups: [GroupID])
 }

@@ -4,6 +4,8 @@ struct PlannedEvent {
     let cursor: Int
     /// The log's index in the group.
     let log: Int
+    /// Whether the log is one chain here.
+    let isLinear: Bool
     let event: Event
 }
 
@@ -12,14 +14,46 @@ struct SendPlan {
     /// What is wanted of one log.
     private struct Cursor {
         let log: Int
+        var isLinear = true
+        /// Events that the peer lacks must have arrived after this; 0 for all.
+        var after: Int64
         /// Disjoint and ascending.
-        var ranges: [ClosedRange<UInt64>]
-        var buffer: [StoredEvent] = []
+        var ranges: [ClosedRange<UInt64>] = []
+        var buffer: [Item] = []
         var position = 0
         var isQueued = false
     }
 
-    /// Events that the peer lacks must have arrived after this; 0 for all.
+    /// An event that was found to be sent; where there are many logs, or many of its log's events are not, it is read when
+    /// its turn comes.
+    private struct Item {
+        let key: Key
+        let ordinal: Int64
+        let event: Event?
+    }
+
+    private struct Key: Comparable {
+        let lamport: UInt64
+        let id: EventID
+
+        init(lamport: UInt64, id: EventID) {
+            self.lamport = lamport
+            self.id = id
+        }
+
+        init(_ event: Event) { self.init(lamport: event.lamport, id: event.id) }
+
+        static func < (lhs: Key, rhs: Key) -> Bool { (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id) }
+    }
+
+    /// Bytes of content that are read ahead.
+    private static let bufferBytes = 16 << 20
+    private static let bufferEvents = 8_192
+    /// With more logs than this none is read ahead.
+    private static let bufferedLogs = 256
+    private static let rangesPerLog = 1_024
+
+    /// Events that the peer lacks must have arrived after this; 0 for all. For logs that are added from now on.
     var after: Int64 = 0
     /// Of logs that are not one chain: what the peer holds of them, by id.
     var excluded: [Int: Set<EventID>] = [:]
@@ -27,35 +61,27 @@ struct SendPlan {
     private var cursorOfLog: [Int: Int] = [:]
     /// A binary heap of the cursors' next events.
     private var heap: [(key: Key, cursor: Int)] = []
-
-    private struct Key: Comparable {
-        let lamport: UInt64
-        let id: EventID
-        static func < (lhs: Key, rhs: Key) -> Bool { (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id) }
-    }
-
     /// Whether a cursor that is not on the heap may have something to send.
     private var hasUnqueued = false
 
     /// Whether nothing is left to send. Cursors that are not yet read count as something.
     var isEmpty: Bool { heap.isEmpty && !(hasUnqueued && cursors.contains { !$0.isQueued && !$0.ranges.isEmpty }) }
 
-    /// Adds a part of a log; sequences that were planned before are not planned again.
-    mutating func add(log: Int, _ range: ClosedRange<UInt64>) {
+    /// Adds a part of a log; what is planned already and not yet read is not planned twice.
+    ///
+    /// - Parameter isAskedFor: the peer has named these itself: they are sent whenever they arrived.
+    mutating func add(log: Int, _ range: ClosedRange<UInt64>, isAskedFor: Bool = false) {
         hasUnqueued = true
         let index: Int
         if let known = cursorOfLog[log] {
             index = known
         } else {
             index = cursors.count
-            cursors.append(Cursor(log: log, ranges: []))
+            cursors.append(Cursor(log: log, after: after))
             cursorOfLog[log] = index
         }
-        if let last = cursors[index].ranges.last, last.upperBound + 1 == range.lowerBound {
-            cursors[index].ranges[cursors[index].ranges.count - 1] = last.lowerBound...range.upperBound
-        } else {
-            cursors[index].ranges.append(range)
-        }
+        if isAskedFor { cursors[index].after = 0 }
+        cursors[index].ranges.add(range, most: Self.rangesPerLog)
     }
 
     /// The next event that matters, or nil when there is none left.
@@ -63,9 +89,7 @@ struct SendPlan {
         if hasUnqueued {
             for index in cursors.indices where !cursors[index].isQueued {
                 guard let key = try fill(index, frontier, store) else { continue }
-                heap.append((key, index))
-                siftUp(heap.count - 1)
-                cursors[index].isQueued = true
+                push(key, index)
             }
             hasUnqueued = false
         }
@@ -81,25 +105,50 @@ struct SendPlan {
         return try take(at: place, frontier, store)
     }
 
+    /// Gives back events that were taken of one log and not sent: they are the next ones of it again.
+    mutating func putBack(_ events: [PlannedEvent]) {
+        guard let first = events.first else { return }
+        let cursor = first.cursor
+        let items = events.map { Item(key: Key($0.event), ordinal: 0, event: $0.event) }
+        cursors[cursor].buffer = items + cursors[cursor].buffer[cursors[cursor].position...]
+        cursors[cursor].position = 0
+        if let place = heap.firstIndex(where: { $0.cursor == cursor }) {
+            heap[place].key = Key(first.event)
+            siftUp(place)
+            siftDown(place)
+        } else {
+            push(Key(first.event), cursor)
+        }
+    }
+
+    /// No more of this log is sent.
+    mutating func drop(_ cursor: Int) {
+        cursors[cursor].ranges = []
+        cursors[cursor].buffer = []
+        cursors[cursor].position = 0
+        guard let place = heap.firstIndex(where: { $0.cursor == cursor }) else { return }
+        remove(place)
+    }
+
     /// Takes the event of a place of the heap, which its log's next one gets.
     private mutating func take(
         at place: Int, _ frontier: Frontier, _ store: any EventStore
-    ) throws(StoreError) -> PlannedEvent {
+    ) throws(StoreError) -> PlannedEvent? {
         let index = heap[place].cursor
-        let event = cursors[index].buffer[cursors[index].position].event
+        let item = cursors[index].buffer[cursors[index].position]
+        var found = item.event
+        if found == nil { found = try store.events(ordinals: [item.ordinal]).first?.event }
         cursors[index].position += 1
         if let key = try fill(index, frontier, store) {
             heap[place].key = key
-        } else {
-            cursors[index].isQueued = false
-            heap.swapAt(place, heap.count - 1)
-            heap.removeLast()
-        }
-        if place < heap.count {
             siftUp(place)
             siftDown(place)
+        } else {
+            remove(place)
         }
-        return PlannedEvent(cursor: index, log: cursors[index].log, event: event)
+        return found.map {
+            PlannedEvent(cursor: index, log: cursors[index].log, isLinear: cursors[index].isLinear, event: $0)
+        }
     }
 
     /// Sees to it that a cursor's next event is in its buffer, reading on in its log where needed.
@@ -111,29 +160,58 @@ struct SendPlan {
         while cursors[index].position == cursors[index].buffer.count {
             guard let range = cursors[index].ranges.first else { return nil }
             let log = frontier[cursors[index].log]
-            // At most 64 branches share a sequence, so that a batch of 128 always gets past one.
-            let batch = log.isLinear ? max(8, min(128, 8_192 / cursors.count)) : 128
-            let read = try store.events(ofLog: log.reference, in: range, limit: batch)
+            cursors[index].isLinear = log.isLinear
             let excluded = self.excluded[cursors[index].log]
+            let isReadAhead =
+                log.isLinear && excluded == nil && cursors[index].after == 0 && cursors.count <= Self.bufferedLogs
+            let last: UInt64
+            let isComplete: Bool
             cursors[index].position = 0
-            cursors[index].buffer =
-                after == 0 && excluded == nil
-                ? read : read.filter { $0.ordinal > after && !(excluded?.contains($0.event.id) ?? false) }
-            // A fork's branches share a sequence: the batch must not end between them.
-            if read.count < batch || read.last?.event.sequence == range.upperBound {
-                cursors[index].ranges.removeFirst()
-            } else if let last = read.last?.event.sequence {
-                if log.isLinear {
-                    cursors[index].ranges[0] = last + 1...range.upperBound
-                } else {
-                    let complete = cursors[index].buffer.prefix { $0.event.sequence < last }
-                    cursors[index].buffer = Array(complete)
-                    cursors[index].ranges[0] = last...range.upperBound
+            if isReadAhead {
+                let limit = max(8, min(128, Self.bufferEvents / cursors.count))
+                let read = try store.events(
+                    ofLog: log.reference, in: range, limit: limit, bytes: Self.bufferBytes / cursors.count)
+                cursors[index].buffer = read.map { Item(key: Key($0.event), ordinal: $0.ordinal, event: $0.event) }
+                last = read.last?.event.sequence ?? range.upperBound
+                isComplete = read.isEmpty || last == range.upperBound
+            } else {
+                // At most 64 branches share a sequence, so that a batch of 128 always gets past one.
+                let read = try store.headers(ofLog: log.reference, in: range, limit: 128)
+                isComplete = read.count < 128
+                last = isComplete ? range.upperBound : (read.last?.header.sequence ?? range.upperBound) - 1
+                let after = cursors[index].after
+                cursors[index].buffer = read.compactMap { stored in
+                    guard stored.header.sequence <= last, stored.ordinal > after,
+                        !(excluded?.contains(stored.id) ?? false)
+                    else { return nil }
+                    return Item(
+                        key: Key(lamport: stored.header.lamport, id: stored.id), ordinal: stored.ordinal, event: nil)
                 }
             }
+            if isComplete {
+                cursors[index].ranges.removeFirst()
+            } else {
+                cursors[index].ranges[0] = last + 1...range.upperBound
+            }
         }
-        let event = cursors[index].buffer[cursors[index].position].event
-        return Key(lamport: event.lamport, id: event.id)
+        return cursors[index].buffer[cursors[index].position].key
+    }
+
+    // MARK: The heap
+
+    private mutating func push(_ key: Key, _ cursor: Int) {
+        heap.append((key, cursor))
+        siftUp(heap.count - 1)
+        cursors[cursor].isQueued = true
+    }
+
+    private mutating func remove(_ place: Int) {
+        cursors[heap[place].cursor].isQueued = false
+        heap.swapAt(place, heap.count - 1)
+        heap.removeLast()
+        guard place < heap.count else { return }
+        siftUp(place)
+        siftDown(place)
     }
 
     private mutating func siftUp(_ start: Int) {
@@ -156,5 +234,23 @@ struct SendPlan {
             heap.swapAt(parent, least)
             parent = least
         }
+    }
+}
+
+extension [ClosedRange<UInt64>] {
+    /// Adds a range, joined with those that it meets, so that all stay disjoint and ascending.
+    ///
+    /// - Parameter most: beyond so many, a range is joined with the one before it, gap included.
+    fileprivate mutating func add(_ range: ClosedRange<UInt64>, most: Int) {
+        let first = firstIndex { $0.upperBound + 1 >= range.lowerBound } ?? endIndex
+        var (end, merged) = (first, range)
+        while end < endIndex, self[end].lowerBound <= range.upperBound + 1 {
+            merged =
+                Swift.min(merged.lowerBound, self[end].lowerBound)...Swift.max(merged.upperBound, self[end].upperBound)
+            end += 1
+        }
+        replaceSubrange(first..<end, with: [merged])
+        guard count > most, first > startIndex else { return }
+        replaceSubrange(first - 1...first, with: [self[first - 1].lowerBound...self[first].upperBound])
     }
 }

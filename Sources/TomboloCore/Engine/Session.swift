@@ -47,8 +47,10 @@ struct GroupSession: Sendable {
     var isFrontierSent = false
     /// The newest agreement that both remember.
     var base: Agreement?
-    /// A whole exchange was made because the roots differed in the end.
-    var wasRepeated = false
+    /// Whole exchanges that were made because the roots differed in the end, since the last agreement.
+    var repairs = 0
+    /// A frontier that the peer has said in this batch, and since which of our ordinals.
+    var unplanned: (entries: [LogID: FrontierEntry], after: Int64)?
 
     var outgoingLogs = LogTable()
     var incomingLogs = LogTable()
@@ -84,6 +86,7 @@ struct GroupSession: Sendable {
     var nextWake: UInt64?
     var announceDeadline: UInt64?
     var settleDeadline: UInt64?
+    var mismatchDeadline: UInt64?
 
     init(group: Int) { self.group = group }
 

@@ -121,7 +121,11 @@ extension FrontierEntry {
                 guard start >= 1, start <= end else {
                     throw .invalid("a range of a frontier", offset: reader.offset)
                 }
-                ranges.append(Range(start: start, end: end, id: try id()))
+                let range = Range(start: start, end: end, id: try id())
+                guard !ranges.contains(where: { $0.end == range.end && $0.id == range.id }) else {
+                    throw .invalid("an end that is listed twice", offset: reader.offset)
+                }
+                ranges.append(range)
             }
             return (log, FrontierEntry(floor: floor, ranges: ranges))
         default: throw .invalid("the shape of a frontier's entry", offset: reader.offset)

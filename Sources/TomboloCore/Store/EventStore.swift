@@ -23,7 +23,11 @@ public protocol EventStore: RecordStore {
     /// A place for each, or nil where it is not held.
     func places(of keys: [EventKey]) throws(StoreError) -> [EventPlace?]
     /// Events of one log in ascending order of (sequence, id); branches of a fork are all there.
-    func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) throws(StoreError) -> [StoredEvent]
+    ///
+    /// - Parameter bytes: of content, after which no more is read.
+    func events(
+        ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int, bytes: Int
+    ) throws(StoreError) -> [StoredEvent]
     /// The same without their contents.
     func headers(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) throws(StoreError) -> [StoredHeader]
     /// The events with these ordinals, in this order; those that are not there are left out.

@@ -83,7 +83,17 @@ public final class MemoryStore: EventStore {
         }
     }
 
-    public func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredEvent] {
+    public func events(
+        ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int, bytes: Int
+    ) -> [StoredEvent] {
+        var left = bytes
+        return events(ofLog: log, in: sequences, limit: limit).prefix { stored in
+            defer { left -= stored.event.content?.count ?? 0 }
+            return left > 0
+        }
+    }
+
+    private func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredEvent] {
         var result: [StoredEvent] = []
         let table = logTable[Int(log) - 1].events
         let last = min(sequences.upperBound, logTable[Int(log) - 1].state.lastSequence)

@@ -38,7 +38,9 @@ extension Payload {
         var count = 0
         while let (number, value) = try reader.next() {
             count += 1
-            guard count <= Limits.payloadFields else { throw .tooLarge("a payload's fields", limit: Limits.payloadFields) }
+            guard count <= Limits.payloadFields else {
+                throw .tooLarge("a payload's fields", limit: Limits.payloadFields)
+            }
             switch (number, value) {
             case (5001, .bytes(let run)): acks.append(run)
             case (5002, .bytes(let run)): offers.append(run)

@@ -1,0 +1,121 @@
+// When nothing is left to send in either direction: do both sides know the same? (protocol §5)
+extension Engine {
+    /// Notes that both sides know the same.
+    mutating func agree(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        let number = sessions[index].groups[group].group
+        let root = groups[number].frontier.root(using: cryptography)
+        let peer = sessions[index].link.peer
+        let reference = groups[number].record.reference
+        let agreement = Agreement(token: root.prefix64, ordinal: try store.lastOrdinal())
+        if root != .zero, try store.agreements(with: peer, inGroup: reference).first?.token != agreement.token {
+            try store.putAgreement(agreement, with: peer, inGroup: reference)
+        }
+        sessions[index].groups[group].settleDeadline = nil
+        sessions[index].groups[group].mismatchDeadline = nil
+        sessions[index].groups[group].repairs = 0
+        effects.append(.agreed(sessions[index].link.session, groups[number].id))
+    }
+
+    /// Compares roots once both sides are done, and repairs what differs then.
+    mutating func settle(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        sessions[index].groups[group].nextWake = nil
+        if let deadline = sessions[index].groups[group].announceDeadline {
+            if now >= deadline {
+                askForAnnounced(group, session: index)
+            } else {
+                wake(group, session: index, at: deadline)
+            }
+        }
+        let session = sessions[index].groups[group]
+        let isOpen = session.phase == .live || session.hasFrontier
+        guard isOpen, session.plan.isEmpty, session.pacing.inFlight == 0, session.window.isEmpty else { return }
+        let root = groups[session.group].frontier.root(using: cryptography)
+        if session.lastRootSent != root, !sayRoot(root, group, session: index) { return }
+        if session.peerRoot == root {
+            if session.phase == .exchanging || session.settleDeadline != nil || session.lastRootSent != root {
+                sessions[index].groups[group].phase = .live
+                try agree(group, session: index, store)
+            }
+        } else {
+            try repair(group, session: index, store)
+        }
+    }
+
+    /// Tells the peer our root: at once after an exchange; while people talk, a second after the last word.
+    ///
+    /// - Returns: whether it was said.
+    private mutating func sayRoot(_ root: Bytes32, _ group: Int, session index: Int) -> Bool {
+        sessions[index].groups[group].mismatchDeadline = nil
+        if sessions[index].groups[group].phase == .live {
+            let deadline = sessions[index].groups[group].settleDeadline ?? now + Self.settleDelay
+            if now < deadline {
+                sessions[index].groups[group].settleDeadline = deadline
+                wake(group, session: index, at: deadline)
+                return false
+            }
+        }
+        var sync = GroupSync(number: sessions[index].groups[group].group)
+        sync.root = root
+        send(sync, to: index)
+        sessions[index].groups[group].lastRootSent = root
+        sessions[index].groups[group].settleDeadline = nil
+        return true
+    }
+
+    /// Both sides are done, and yet they differ: after a while everything is said anew, with whole ids; each time that does not
+    /// help, the next while is longer.
+    private mutating func repair(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        let repairs = sessions[index].groups[group].repairs
+        let delay = min(Self.mismatchDelay << UInt64(min(repairs, 16)), Self.longestMismatchDelay)
+        let deadline = sessions[index].groups[group].mismatchDeadline ?? now + delay
+        guard now >= deadline else {
+            sessions[index].groups[group].mismatchDeadline = deadline
+            return wake(group, session: index, at: deadline)
+        }
+        if repairs > 0 {
+            effects.append(.differed(sessions[index].link.session, groups[sessions[index].groups[group].group].id))
+        }
+        sessions[index].groups[group].repairs += 1
+        sessions[index].groups[group].mismatchDeadline = nil
+        sessions[index].groups[group].phase = .exchanging
+        sessions[index].groups[group].base = nil
+        try sendFrontier(group, session: index, store)
+        // Looked at again even if the peer says nothing.
+        wake(group, session: index, at: now + delay)
+    }
+
+    private mutating func wake(_ group: Int, session index: Int, at time: UInt64) {
+        sessions[index].groups[group].nextWake = min(sessions[index].groups[group].nextWake ?? time, time)
+    }
+
+    /// Milliseconds after the last event before roots are compared again.
+    static var settleDelay: UInt64 { 1_000 }
+    /// Milliseconds that roots may differ although both sides are done, before the first repair.
+    static var mismatchDelay: UInt64 { 2_000 }
+    static var longestMismatchDelay: UInt64 { 600_000 }
+    /// Milliseconds that an announced event has to come by itself.
+    static var announceDelay: UInt64 { 1_000 }
+
+    private mutating func askForAnnounced(_ group: Int, session index: Int) {
+        let number = sessions[index].groups[group].group
+        var table = sessions[index].groups[group].outgoingLogs
+        var want: [UInt8] = [0]
+        var count = 0
+        for (log, sequence) in sessions[index].groups[group].announced.sorted(by: { $0.key < $1.key }) {
+            let held = groups[number].frontier.index(of: log).map { groups[number].frontier.logs[$0].lastSequence } ?? 0
+            guard sequence > held, count < Limits.wantedRanges else { continue }
+            table.write(log, to: &want)
+            want.append(varint: held + 1)
+            want.append(varint: sequence)
+            count += 1
+        }
+        sessions[index].groups[group].announced = [:]
+        sessions[index].groups[group].announceDeadline = nil
+        guard count > 0 else { return }
+        sessions[index].groups[group].outgoingLogs = table
+        var sync = GroupSync(number: number)
+        sync.want = want[...]
+        sync.push = 2
+        send(sync, to: index)
+    }
+}
