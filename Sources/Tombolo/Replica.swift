@@ -23,7 +23,9 @@ actor Replica {
     /// What has come and gone.
     nonisolated let progress = LatestValue(SyncProgress())
     private let instruments = Instruments()
+    /// The first that were seen since the start.
     private(set) var forks: [(GroupID, EventID, EventID)] = []
+    private static let mostForks = 1_024
 
     init(storage: SQLiteStorage, mailbox: Mailbox, beginsIncarnation: Bool, logger: Logger) throws {
         self.storage = storage
@@ -79,7 +81,7 @@ actor Replica {
         let start = ContinuousClock.now
         let now = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
         do {
-            let effects = try storage.write(isDurable: inputs.contains(where: \.isOwnWriting)) { store in
+            let effects = try storage.write(isDurable: engine.mustBeSynced(inputs)) { store in
                 try engine.process(inputs, now: now, in: store)
             }
             for (connection, bytes) in consumed { connection.consumed(bytes) }
@@ -156,6 +158,7 @@ actor Replica {
             let message = EphemeralMessage(log: log, timestamp: timestamp, content: content)
             for watcher in ephemeral.values where watcher.group == group { watcher.continuation.yield(message) }
         case .forked(let group, let one, let other):
+            guard forks.count < Self.mostForks else { break }
             logger.error("a log of group \(group) has forked: events \(one) and \(other)")
             forks.append((group, one, other))
         case .joined(let session, let group): mailbox.tell(session, .joined(group))
@@ -214,15 +217,5 @@ actor Replica {
         engine = try Self.openEngine(storage, beginsIncarnation: beginsIncarnation)
         failure = nil
         mailbox.clear()
-    }
-}
-
-extension EngineInput {
-    /// Whether it makes events of this device's own, which are synced to disk before they leave (law 1).
-    fileprivate var isOwnWriting: Bool {
-        switch self {
-        case .append, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite: true
-        case .linkOpened, .payloadReceived, .linkClosed, .addPeer, .timePassed: false
-        }
     }
 }

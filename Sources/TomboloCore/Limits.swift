@@ -40,8 +40,9 @@ public enum Limits {
     static let groupsPerSession = 1_024
     static let wantedRanges = 256
     static let sessions = 256
-    /// Bytes of a message's body in the mvds dialect.
+    /// Bytes of a message's body in the mvds dialect, and of all of it.
     public static let mvdsBody = 1 << 20
+    static let mvdsMessage = mvdsBody + 65_536
     /// Bytes of a payload from a peer that speaks MVDS alone: the reference sends them without bound.
     public static let mvdsFrame = 32 << 20
     /// Requests outstanding towards one peer: further offers are passed over until some are answered.

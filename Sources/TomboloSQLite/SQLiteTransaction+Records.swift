@@ -42,6 +42,17 @@ extension SQLiteTransaction {
         }
     }
 
+    func places(ofMessages ids: [EventID]) throws(StoreError) -> [MessagePlace?] {
+        try run {
+            let statement = try db.cachedStatement(sql: "SELECT replica, status, id FROM message WHERE prefix = ?")
+            return try ids.map { id in
+                let rows = try Row.fetchAll(statement, arguments: [id.prefix])
+                guard let row = rows.first(where: { EventID($0[2] as Data) == id }) else { return nil }
+                return MessagePlace(group: row[0], status: EventStatus(rawValue: row[1]) ?? .invalid)
+            }
+        }
+    }
+
     func waitingMessages(inGroup group: Int64) throws(StoreError) -> [StoredMessage] {
         try run {
             try Row.fetchAll(
@@ -87,11 +98,17 @@ extension SQLiteTransaction {
         }
     }
 
-    func records(with peer: DeviceKey, dueAt time: UInt64, limit: Int) throws(StoreError) -> [SyncRecord] {
+    func records(
+        with peer: DeviceKey, dueAt time: UInt64, kinds: [SyncRecord.Kind], limit: Int
+    ) throws(StoreError) -> [SyncRecord] {
         try run {
-            try Row.fetchAll(
+            let kinds = kinds.map { String($0.rawValue) }.joined(separator: ",")
+            return try Row.fetchAll(
                 db.cachedStatement(
-                    sql: "SELECT * FROM record WHERE peer = ? AND nextSend <= ? ORDER BY nextSend, id LIMIT ?"),
+                    sql: """
+                        SELECT * FROM record WHERE peer = ? AND nextSend <= ? AND kind IN (\(kinds))
+                        ORDER BY nextSend, id LIMIT ?
+                        """),
                 arguments: [Data(peer.bytes), Int64(clamping: time), limit]
             ).map(Rows.record)
         }

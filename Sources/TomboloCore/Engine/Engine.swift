@@ -112,6 +112,23 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         return effects
     }
 
+    /// Whether what a batch brings must be synced to disk before its effects are carried out (law 1).
+    ///
+    /// What is written here, so that no power cut makes this device number two events alike; and messages of the mvds dialect,
+    /// whose sender forgets them once they are acknowledged and learns of no new incarnation. Other events that a power cut takes
+    /// are asked for again under a new incarnation.
+    public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
+        inputs.contains { input in
+            switch input {
+            case .append, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite: return true
+            case .payloadReceived(let id, _):
+                guard let index = sessionIndex(id) else { return false }
+                return mvdsGroups.contains { $0.peers.contains(sessions[index].link.peer) }
+            case .linkOpened, .linkClosed, .addPeer, .timePassed: return false
+            }
+        }
+    }
+
     private mutating func take(_ input: EngineInput, _ store: any EventStore) throws(StoreError) {
         switch input {
         case .linkOpened(let link): try open(link, store)

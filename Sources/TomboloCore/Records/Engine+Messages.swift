@@ -26,7 +26,7 @@ extension Engine {
     ) throws(StoreError) -> Set<EventID> {
         let parents = (message.metadata?.parents ?? []).prefix(Limits.references).compactMap { EventID($0) }
         guard !parents.isEmpty else { return [] }
-        let found = try store.messages(ids: parents)
+        let found = try store.places(ofMessages: parents)
         return Set(zip(parents, found).filter { $0.1?.status != .delivered }.map(\.0))
     }
 
@@ -67,7 +67,7 @@ extension Engine {
             metadata: Message.Metadata(parents: parents.map { $0.bytes[...] }))
         var id = message.id(using: cryptography)
         // The dialect tells messages of one second apart by their text alone: the same text is said a second later.
-        while try store.messages(ids: [id])[0] != nil {
+        while try store.places(ofMessages: [id])[0] != nil {
             message.timestamp += 1
             id = message.id(using: cryptography)
         }
@@ -110,7 +110,7 @@ extension Engine {
         _ messages: [(id: EventID, message: Message)], _ store: any EventStore
     ) throws(StoreError) -> [(id: EventID, message: Message)] {
         var seen: Set<EventID> = []
-        let held = try store.messages(ids: messages.map(\.id))
+        let held = try store.places(ofMessages: messages.map(\.id))
         return zip(messages, held).filter { $0.1 == nil && seen.insert($0.0.id).inserted }.map(\.0)
     }
 
@@ -133,7 +133,7 @@ extension Engine {
             if waits, let peer {
                 mvdsGroups[index].waiting.append(
                     .init(id: id, ordinal: ordinal, missing: missing, deadline: now + MVDSReplica.patience))
-                let held = try store.messages(ids: missing.sorted())
+                let held = try store.places(ofMessages: missing.sorted())
                 asked += zip(missing.sorted(), held).filter { $0.1 == nil }.map {
                     SyncRecord(.request, of: $0.0, with: peer, nextSend: now)
                 }
@@ -144,7 +144,10 @@ extension Engine {
         }
         try store.setMessageHeads(mvdsGroups[index].heads, inGroup: reference)
         try store.removeRequests(of: messages.map(\.id))
-        try store.put(asked)
+        if let peer, !asked.isEmpty {
+            let room = Limits.recordRequests - (try store.requestCount(with: peer))
+            try store.put(Array(asked.prefix(max(0, room))))
+        }
         let others = mvdsGroups[index].peers.filter { $0 != peer }
         for other in others {
             try store.put(

@@ -6,8 +6,8 @@ extension Engine {
     }
 
     /// Whether a held message belongs to a group that is shared with `peer`.
-    private func isShared(_ stored: StoredMessage, with peer: DeviceKey) -> Bool {
-        mvdsIndex(ofReference: stored.group).map { mvdsGroups[$0].peers.contains(peer) } ?? false
+    private func isShared(_ place: MessagePlace, with peer: DeviceKey) -> Bool {
+        mvdsIndex(ofReference: place.group).map { mvdsGroups[$0].peers.contains(peer) } ?? false
     }
 
     /// What is not 32 bytes long names nothing, and is passed over.
@@ -17,9 +17,11 @@ extension Engine {
     }
 
     mutating func receiveRecords(
-        _ payload: Payload, session index: Int, _ store: any EventStore
+        _ payload: Payload, session received: Int, _ store: any EventStore
     ) throws(StoreError) {
-        let peer = sessions[index].link.peer
+        let peer = sessions[received].link.peer
+        // Of several links to a peer one speaks: what is to be answered is noted there.
+        let index = speakingSession(to: peer) ?? received
         guard mvdsGroups.contains(where: { $0.peers.contains(peer) }) else { return }
         let acks = ids(payload.acks)
         if !acks.isEmpty {
@@ -37,7 +39,7 @@ extension Engine {
         let peer = sessions[index].link.peer
         var byGroup: [Int: [(id: EventID, message: Message)]] = [:]
         for message in messages {
-            guard let group = sharedGroup(message.groupID, with: peer), message.body.count <= Limits.mvdsBody else {
+            guard let group = sharedGroup(message.groupID, with: peer), message.size <= Limits.mvdsMessage else {
                 continue
             }
             let id = message.id(using: cryptography)
@@ -54,7 +56,7 @@ extension Engine {
             try store.removeRecords(of: ids, with: peer)
             for id in ids {
                 sessions[index].records.settled(id)
-                if !sessions[index].records.acks.contains(id) { sessions[index].records.acks.append(id) }
+                sessions[index].records.acks.append(id)
             }
         }
     }
@@ -78,7 +80,7 @@ extension Engine {
         var outstanding: [EventID: SyncRecord] = [:]
         for record in try store.records(of: requests, with: peer) { outstanding[record.id] = record }
         var changed: [SyncRecord] = []
-        for (id, held) in zip(requests, try store.messages(ids: requests)) {
+        for (id, held) in zip(requests, try store.places(ofMessages: requests)) {
             guard let held, isShared(held, with: peer) else { continue }
             if var record = outstanding[id] {
                 // It was asked for: the offer has done its work.
@@ -101,13 +103,13 @@ extension Engine {
         let outstanding = Set(try store.records(of: offers, with: peer).map(\.id))
         var room = Limits.recordRequests - (try store.requestCount(with: peer))
         var requests: [SyncRecord] = []
-        for (id, held) in zip(offers, try store.messages(ids: offers)) {
+        for (id, held) in zip(offers, try store.places(ofMessages: offers)) {
             if let held {
                 guard isShared(held, with: peer) else { continue }
                 // It has what we were about to offer, and learns that so do we.
                 try store.removeRecords(of: [id], with: peer)
                 sessions[index].records.settled(id)
-                if !sessions[index].records.acks.contains(id) { sessions[index].records.acks.append(id) }
+                sessions[index].records.acks.append(id)
             } else if !outstanding.contains(id), room > 0 {
                 room -= 1
                 requests.append(SyncRecord(.request, of: id, with: peer, nextSend: now))
@@ -118,30 +120,29 @@ extension Engine {
 
     // MARK: Sending
 
+    /// The one of the sessions with a peer that records are sent by.
+    private func speakingSession(to peer: DeviceKey) -> Int? {
+        sessions.firstIndex { $0.link.peer == peer && $0.sendsRecords }
+    }
+
     /// Sends what is due towards a session's peer, in payloads of bounded size, while the peer keeps acknowledging.
     mutating func sendRecords(_ index: Int, _ store: any EventStore) throws(StoreError) {
         let peer = sessions[index].link.peer
         sessions[index].records.nextWake = nil
-        guard sessions[index].sendsRecords, mvdsGroups.contains(where: { $0.peers.contains(peer) }),
-            sessions.first(where: { $0.link.peer == peer && $0.sendsRecords })?.link.session
-                == sessions[index].link.session
-        else { return }
-        var builder = PayloadBuilder()
-        for id in sessions[index].records.acks { builder.addAck(id) }
-        let answers = sessions[index].records.answers
-        sessions[index].records.acks = []
-        sessions[index].records.answers = []
-        for stored in try store.messages(ids: answers) {
-            if let stored { builder.add(stored.message) }
+        guard mvdsGroups.contains(where: { $0.peers.contains(peer) }), speakingSession(to: peer) == index else {
+            return
         }
+        var builder = PayloadBuilder()
+        for id in sessions[index].records.acks.takeAll() { builder.addAck(id) }
+        try answerRequests(index, &builder, store)
         var isBlocked = false
-        while !isBlocked {
-            let due = try store.records(with: peer, dueAt: now, limit: 256)
+        while true {
+            let due = try store.records(
+                with: peer, dueAt: now, kinds: isBlocked ? [.offer, .request] : SyncRecord.Kind.allCases, limit: 256)
             guard !due.isEmpty else { break }
             var sent: [SyncRecord] = []
             var dropped: [EventID] = []
-            let bodies = try store.messages(ids: due.map(\.id))
-            for (var record, body) in zip(due, bodies) {
+            for var record in due {
                 switch record.kind {
                 case .request:
                     guard record.sendCount < Limits.requestSends else {
@@ -151,22 +152,20 @@ extension Engine {
                     builder.addRequest(record.id)
                 case .offer: builder.addOffer(record.id)
                 case .message:
-                    guard let body else {
+                    guard mayBeUnderWay(record.id, index) else {
+                        isBlocked = true
+                        continue
+                    }
+                    guard let stored = try store.messages(ids: [record.id])[0], fits(stored.message, index) else {
                         dropped.append(record.id)
                         continue
                     }
-                    let bytes = body.message.body.count
-                    if record.sendCount == 0, !sendsAtOnce(record, bytes: bytes, group: body.group) {
+                    if record.sendCount == 0, !sendsAtOnce(record, bytes: stored.message.size, group: stored.group) {
                         record.kind = .offer
                         builder.addOffer(record.id)
                     } else {
-                        let isCounted = sessions[index].records.inFlight[record.id] != nil
-                        guard isCounted || sessions[index].records.inFlightBytes < RecordSession.window else {
-                            isBlocked = true
-                            continue
-                        }
-                        sessions[index].records.sent(record.id, bytes: bytes + 64)
-                        builder.add(body.message)
+                        sessions[index].records.sent(record.id, bytes: stored.message.size)
+                        builder.add(stored.message)
                     }
                 }
                 record.sendCount += 1
@@ -175,13 +174,38 @@ extension Engine {
             }
             try store.put(sent)
             try store.removeRecords(of: dropped, with: peer)
-            if sent.isEmpty && dropped.isEmpty { break }
+            if sent.isEmpty && dropped.isEmpty && !isBlocked { break }
         }
         for payload in builder.payloads() { send(payload, to: index) }
         // While the window is full, acks open it again, or what is in flight comes due.
         if let next = try store.nextRecord(with: peer) {
             sessions[index].records.nextWake = max(next, isBlocked ? now + Self.firstRetransmission : now + 1)
         }
+        if !sessions[index].records.answers.isEmpty { sessions[index].records.nextWake = now + 1 }
+    }
+
+    /// Sends again what a peer asks for that has acknowledged it before: as much as may be under way, the rest with the next batch.
+    private mutating func answerRequests(
+        _ index: Int, _ builder: inout PayloadBuilder, _ store: any EventStore
+    ) throws(StoreError) {
+        var left = RecordSession.window
+        while left > 0, let id = sessions[index].records.answers.first {
+            sessions[index].records.answers.removeFirst()
+            guard let stored = try store.messages(ids: [id])[0], fits(stored.message, index) else { continue }
+            left -= stored.message.size
+            builder.add(stored.message)
+        }
+    }
+
+    /// Whether a message is counted already, or there is room for one more.
+    private func mayBeUnderWay(_ id: EventID, _ index: Int) -> Bool {
+        sessions[index].records.inFlight[id] != nil
+            || sessions[index].records.inFlightBytes < RecordSession.window
+    }
+
+    /// Larger messages than a frame of Tombolo's own are for peers that speak MVDS alone.
+    private func fits(_ message: Message, _ index: Int) -> Bool {
+        sessions[index].link.dialect == .mvds || message.size <= Limits.payload + 4_096
     }
 
     private func sendsAtOnce(_ record: SyncRecord, bytes: Int, group: Int64) -> Bool {
@@ -217,9 +241,6 @@ private struct PayloadBuilder {
 
     /// Tag, length and 32 bytes.
     private static let idBytes = 36
-    /// Tags and lengths of a message's fields.
-    private static let messageOverhead = 96
-
     private mutating func reserve(_ count: Int) {
         if bytes + count > Limits.payload, !payload.isEmpty {
             done.append(payload)
@@ -245,8 +266,7 @@ private struct PayloadBuilder {
     }
 
     mutating func add(_ message: Message) {
-        let metadata = (message.metadata?.parents.count ?? 0) * Self.idBytes
-        reserve(message.body.count + metadata + message.unknownFields.count + Self.messageOverhead)
+        reserve(message.size)
         payload.messages.append(message)
     }
 

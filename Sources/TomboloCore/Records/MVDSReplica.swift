@@ -30,9 +30,9 @@ struct MVDSReplica: Sendable {
 /// What a session knows of the records towards its peer; the records themselves are in the store.
 struct RecordSession: Sendable {
     /// To be said once, in the next payload.
-    var acks: [EventID] = []
+    var acks = UniqueIDs()
     /// Asked for by a peer that has acknowledged them before: sent once, without a record.
-    var answers: [EventID] = []
+    var answers = UniqueIDs()
     /// Bytes of messages that were sent and not acknowledged.
     var inFlight: [EventID: Int] = [:]
     var inFlightBytes = 0
@@ -47,6 +47,27 @@ struct RecordSession: Sendable {
 
     mutating func settled(_ id: EventID) {
         inFlightBytes -= inFlight.removeValue(forKey: id) ?? 0
+    }
+}
+
+/// Ids in the order in which they came, each once.
+struct UniqueIDs: Sendable {
+    private var list: [EventID] = []
+    private var set: Set<EventID> = []
+
+    var isEmpty: Bool { list.isEmpty }
+    var count: Int { list.count }
+    var first: EventID? { list.first }
+
+    mutating func append(_ id: EventID) {
+        if set.insert(id).inserted { list.append(id) }
+    }
+
+    mutating func removeFirst() { set.remove(list.removeFirst()) }
+
+    mutating func takeAll() -> [EventID] {
+        defer { self = UniqueIDs() }
+        return list
     }
 }
 

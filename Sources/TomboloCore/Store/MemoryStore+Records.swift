@@ -28,6 +28,10 @@ extension MemoryStore {
         ids.map { id in mvds.ordinals[id].map { mvds.messages[Int($0) - 1] } }
     }
 
+    public func places(ofMessages ids: [EventID]) -> [MessagePlace?] {
+        messages(ids: ids).map { $0.map { MessagePlace(group: $0.group, status: $0.status) } }
+    }
+
     public func waitingMessages(inGroup group: Int64) -> [StoredMessage] {
         mvds.messages.filter { $0.group == group && $0.status == .waiting }
     }
@@ -47,8 +51,10 @@ extension MemoryStore {
         ids.compactMap { mvds.records[peer]?[$0] }
     }
 
-    public func records(with peer: DeviceKey, dueAt time: UInt64, limit: Int) -> [SyncRecord] {
-        let due = (mvds.records[peer] ?? [:]).values.filter { $0.nextSend <= time }
+    public func records(
+        with peer: DeviceKey, dueAt time: UInt64, kinds: [SyncRecord.Kind], limit: Int
+    ) -> [SyncRecord] {
+        let due = (mvds.records[peer] ?? [:]).values.filter { $0.nextSend <= time && kinds.contains($0.kind) }
         return Array(due.sorted { ($0.nextSend, $0.id) < ($1.nextSend, $1.id) }.prefix(limit))
     }
 

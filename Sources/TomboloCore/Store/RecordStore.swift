@@ -11,6 +11,8 @@ public protocol RecordStore: AnyObject {
     func insert(_ messages: [StoredMessage]) throws(StoreError) -> Int64
     /// The messages with these ids, or nil where one is not held.
     func messages(ids: [EventID]) throws(StoreError) -> [StoredMessage?]
+    /// The same without what they say.
+    func places(ofMessages ids: [EventID]) throws(StoreError) -> [MessagePlace?]
     /// Messages that wait for parents, in the order of arrival.
     func waitingMessages(inGroup group: Int64) throws(StoreError) -> [StoredMessage]
     /// Marks messages as delivered and appends them to the change log in this order.
@@ -22,7 +24,11 @@ public protocol RecordStore: AnyObject {
     /// What is outstanding towards `peer` about these messages, where there is something.
     func records(of ids: [EventID], with peer: DeviceKey) throws(StoreError) -> [SyncRecord]
     /// What is due towards `peer`, the longest due first.
-    func records(with peer: DeviceKey, dueAt time: UInt64, limit: Int) throws(StoreError) -> [SyncRecord]
+    ///
+    /// - Parameter kinds: records of other kinds are left out.
+    func records(
+        with peer: DeviceKey, dueAt time: UInt64, kinds: [SyncRecord.Kind], limit: Int
+    ) throws(StoreError) -> [SyncRecord]
     /// When the next record towards `peer` is due; nil if there is none.
     func nextRecord(with peer: DeviceKey) throws(StoreError) -> UInt64?
     func requestCount(with peer: DeviceKey) throws(StoreError) -> Int
@@ -54,9 +60,21 @@ public struct StoredMessage: Hashable, Sendable {
     }
 }
 
+/// Where a held message of the mvds dialect stands.
+public struct MessagePlace: Hashable, Sendable {
+    /// The store's number for the group.
+    public var group: Int64
+    public var status: EventStatus
+
+    public init(group: Int64, status: EventStatus) {
+        self.group = group
+        self.status = status
+    }
+}
+
 /// An OFFER, REQUEST or MESSAGE outstanding towards one peer (Vac RFC 2/MVDS). ACKs are said once and leave no record.
 public struct SyncRecord: Hashable, Sendable {
-    public enum Kind: UInt8, Hashable, Sendable {
+    public enum Kind: UInt8, Hashable, Sendable, CaseIterable {
         case offer = 1
         case request = 2
         case message = 3

@@ -92,6 +92,13 @@ extension Message {
         return EventID(cryptography.sha256(preimage))
     }
 
+    /// About its bytes on the wire, and not less.
+    package var size: Int {
+        let beside = (content?.count ?? 0) + (signature?.count ?? 0) + (salt?.count ?? 0) + unknownFields.count
+        let parents = metadata?.parents.reduce(0) { $0 + $1.count + 8 } ?? 0
+        return body.count + groupID.count + beside + parents + (metadata?.unknownFields.count ?? 0) + 96
+    }
+
     package static let idPrefix = Array("MESSAGE_ID".utf8)
 }
 
