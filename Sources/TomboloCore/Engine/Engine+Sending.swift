@@ -87,12 +87,17 @@ extension Engine {
             window.weight < Limits.window / 2, let planned = try plan.next(frontier, store)
         { window.append(planned) }
         for cursor in window.unsignedCursors {
-            while window.isUnsigned(cursor), window.weight < Limits.window - Limits.frame,
-                let planned = try plan.next(ofCursor: cursor, frontier, store)
-            { window.append(planned) }
-        }
-        // What there is no room to vouch for waits for the next window.
-        for cursor in window.unsignedCursors {
+            var isEnd = false
+            while window.isUnsigned(cursor), window.weight < Limits.window - Limits.frame, !isEnd {
+                if let planned = try plan.next(ofCursor: cursor, frontier, store) {
+                    window.append(planned)
+                } else {
+                    isEnd = true
+                }
+            }
+            // At an end of what the peer lacks, it holds the event above, which vouches for these.
+            guard window.isUnsigned(cursor), !isEnd else { continue }
+            // What there is no room to vouch for waits for the next window.
             let tail = window.removeUnsignedTail(of: cursor)
             if tail.allSatisfy(\.isLinear) { plan.putBack(tail) } else { plan.drop(cursor) }
         }

@@ -1,0 +1,201 @@
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+// Each of these once broke something: found by a review as a hostile peer.
+@Suite("What a member with a modified client tries")
+struct AdversaryTests {
+    private func event(
+        _ log: inout ForeignLog, after previous: Event?, _ text: String, parents: [Event] = [], signed: Bool = true
+    ) -> Event { log.event(after: previous, parents: parents, text, signed: signed) }
+
+    @Test("a first event with a previous, or a later one without, is no event")
+    func previousWithoutSequence() throws {
+        let id = EventID(Bytes32.zero)
+        var header = EventHeader(
+            kind: .message, isSalted: false, log: LogID(Bytes32.zero), sequence: 2,
+            previous: Backlink(id: id, lamport: 1), contentLength: 0, commitment: .zero)
+        #expect(throws: Never.self) { try header.check() }
+        header.sequence = 1
+        #expect(throws: EventError.self) { try header.check() }
+        header.sequence = 2
+        header.previous = nil
+        header.lamport = 1
+        #expect(throws: EventError.self) { try header.check() }
+    }
+
+    @Test("a gap below a signed event is filled by a run that only that one vouches for")
+    func gapBelowSigned() throws {
+        let devices = try Devices(2, seed: 51)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        var run: [Event] = []
+        for number in 0..<128 { run.append(event(&log, after: run.last, "\(number)", signed: number == 127)) }
+        try devices.ingest(run, into: 0, group: group)
+        #expect(devices.delivered(0, in: group).count == 128)
+        let first = log.event(after: nil, "0")
+        #expect(first.id == run[0].id)
+        try devices.ingest([first, run[127]], into: 1, group: group)
+        #expect(devices.delivered(1, in: group).count == 1)
+        try devices.meet(0, 1)
+        #expect(devices.delivered(1, in: group).count == 128)
+        #expect(devices.errors(0).isEmpty && devices.errors(1).isEmpty)
+    }
+
+    @Test("filling one branch's gap claims nothing of another branch")
+    func branchesWithGaps() throws {
+        let devices = try Devices(2, seed: 53)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        let root = event(&log, after: nil, "root")
+        let (a2, b2) = (event(&log, after: root, "a2"), event(&log, after: root, "b2"))
+        let (a3, b3) = (event(&log, after: a2, "a3"), event(&log, after: b2, "b3"))
+        for events in [[root], [a3], [b3], [a2]] { try devices.ingest(events, into: 0, group: group) }
+        try devices.ingest([root, a2, b2, a3, b3], into: 1, group: group)
+        try devices.meet(0, 1)
+        #expect(Set(devices.texts(0, in: group)) == ["root", "a2", "a3", "b2", "b3"])
+        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+    }
+
+    @Test(
+        "all branches of a fork are sent, with their signatures, however many stand at the end", arguments: [2, 3, 64])
+    func manyBranches(branches: Int) throws {
+        let devices = try Devices(2, seed: 54)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        let trunk = log.chain(100, "trunk")
+        var all = trunk
+        for branch in 0..<branches { all += log.chain(branches == 64 ? 1 : 5, after: trunk.last, "branch \(branch)") }
+        try devices.ingest(all, into: 0, group: group)
+        let before = devices.now
+        let session = try devices.connect(0, 1)
+        try devices.settle(wakes: 0)
+        #expect(devices.delivered(1, in: group).count == all.count, "without saying anything again")
+        #expect(devices.now == before)
+        try devices.settle()
+        try devices.disconnect(session)
+        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+    }
+
+    @Test(
+        "a log with too many branches stops only itself; who carries it is not blamed, and the difference is reported")
+    func tooManyBranches() throws {
+        let devices = try Devices(2, seed: 55)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        let root = event(&log, after: nil, "root")
+        let branches = (0..<65).map { event(&log, after: root, "branch \($0)") }
+        try devices.ingest([root] + branches.dropLast(), into: 0, group: group)
+        try devices.ingest([root] + branches.dropFirst(), into: 1, group: group)
+        try devices.connect(0, 1)
+        try devices.settle()
+        for device in 0..<2 { #expect(devices.errors(device).isEmpty) }
+        try devices.say(0, "and yet we talk", in: group)
+        try devices.settle(wakes: 3)
+        #expect(devices.texts(1, in: group).last == "and yet we talk" || devices.delivered(1, in: group).count == 65)
+        let differed = devices.devices[0].effects.contains { if case .differed = $0 { true } else { false } }
+        #expect(differed)
+    }
+
+    @Test("a second first event with another certificate is refused by who knows the log and by who does not")
+    func secondCertificate() throws {
+        let devices = try Devices(2, seed: 56)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        let root = event(&log, after: nil, "root")
+        var junk: Bytes = []
+        junk += [1, 3, 7, 7, 7]
+        let second = log.event(after: nil, "second") { $0.extensions = junk }
+        try devices.ingest([root], into: 0, group: group)
+        for device in 0..<2 { try devices.ingest([second], into: device, group: group) }
+        #expect(devices.texts(0, in: group) == ["root"])
+        #expect(devices.texts(1, in: group).isEmpty)
+        try devices.meet(0, 1)
+        for device in 0..<2 {
+            #expect(devices.texts(device, in: group) == ["root"])
+            #expect(devices.errors(device).isEmpty)
+        }
+    }
+
+    @Test("an event whose previous stands elsewhere in its log is placed alike, whatever is remembered")
+    func misplacedPrevious() throws {
+        let devices = try Devices(2, seed: 57)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        let chain = log.chain(2, "chain")
+        let misplaced = log.event(after: chain[1], "misplaced") { header in
+            header.sequence = 5
+            header.previous = Backlink(id: chain[0].id, lamport: 4)
+            header.lamport = 5
+        }
+        try devices.ingest(chain + [misplaced], into: 0, group: group)
+        try devices.ingest([chain[0]], into: 1, group: group)
+        try devices.ingest([misplaced], into: 1, group: group)
+        try devices.ingest([chain[1]], into: 1, group: group)
+        try devices.meet(0, 1)
+        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+        for device in 0..<2 { #expect(devices.texts(device, in: group) == ["chain 0", "chain 1"]) }
+    }
+
+    @Test("nothing of a log is held before its first event is")
+    func withoutFirst() throws {
+        let devices = try Devices(2, seed: 58)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        let first = event(&log, after: nil, "1", signed: false)
+        let second = event(&log, after: first, "2")
+        let third = event(&log, after: second, "3")
+        try devices.ingest([first, third], into: 0, group: group)
+        #expect(devices.devices[0].store.logs(inGroup: 1).allSatisfy { $0.id != log.id || $0.ends.isEmpty })
+        try devices.ingest([first, second, third], into: 1, group: group)
+        try devices.meet(0, 1)
+        #expect(devices.texts(0, in: group) == ["1", "2", "3"])
+    }
+
+    @Test("very many heads are joined a few at a time, and the conversation goes on")
+    func manyHeads() throws {
+        let devices = try Devices(1, seed: 59)
+        let group = try devices.makeGroup()
+        for seed in 0..<10 as Range<UInt64> {
+            var log = ForeignLog(group: group, seed: seed)
+            let root = event(&log, after: nil, "root")
+            try devices.ingest([root] + (0..<64).map { event(&log, after: root, "\($0)") }, into: 0, group: group)
+        }
+        let before = devices.delivered(0, in: group).count
+        #expect(before == 650)
+        try devices.say(0, "on we go", in: group)
+        let said = devices.delivered(0, in: group)
+        #expect(said.last.map { String(decoding: $0.content ?? [], as: UTF8.self) } == "on we go")
+        #expect(said.count - before <= 17)
+        #expect(isCausal(said))
+    }
+
+    @Test("many logs, each in the middle of a long run of large headers, are sent in windows that receivers take")
+    func heavyWindows() throws {
+        let devices = try Devices(2, seed: 60)
+        let group = try devices.makeGroup()
+        let invented = (0..<16).map { number in
+            EventReference(
+                id: EventID(SwiftCryptography().sha256(Array("\(number)".utf8))), log: LogID(Bytes32.zero), sequence: 1,
+                lamport: 1)
+        }
+        for seed in 0..<60 as Range<UInt64> {
+            var log = ForeignLog(group: group, seed: seed)
+            var run: [Event] = []
+            for number in 0..<128 {
+                run.append(
+                    log.event(after: run.last, "\(number)", signed: number == 127) { header in
+                        guard number > 0 else { return }
+                        header.parents = invented.sorted()
+                        header.stateHeads = invented.sorted()
+                        header.rekeys = invented.sorted()
+                    })
+            }
+            try devices.ingest(run, into: 0, group: group)
+        }
+        try devices.meet(0, 1)
+        #expect(devices.errors(0).isEmpty && devices.errors(1).isEmpty)
+        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+        #expect(devices.devices[1].store.lastOrdinal() == 60 * 128)
+    }
+}

@@ -1,0 +1,122 @@
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+@Suite("Bounds on records of the mvds dialect")
+struct RecordBoundsTests {
+    private let group = GroupID(Bytes32.zero)
+
+    /// A device with a group of the mvds dialect, shared with a peer.
+    private func device(sharingWith peer: DeviceKey) throws -> Devices {
+        let devices = try Devices(1, seed: 71)
+        try devices.step(
+            0,
+            [
+                .createMVDSGroup(1, group, name: "talk"), .addPeer(peer, dialect: .mvds, addresses: []),
+                .share(2, group: group, with: peer),
+            ])
+        return devices
+    }
+
+    private func open(_ devices: Devices, _ peer: DeviceKey, number: UInt64 = 1) throws -> SessionID {
+        let id = SessionID(rawValue: number)
+        try devices.step(
+            0, [.linkOpened(Link(session: id, peer: peer, isDialler: true, binding: .zero, dialect: .mvds))])
+        return id
+    }
+
+    private func payloads(_ devices: Devices) -> [(SessionID, Payload)] {
+        defer { devices.devices[0].effects = [] }
+        return devices.devices[0].effects.compactMap { effect in
+            guard case .send(let id, let bytes) = effect, let payload = try? Payload(decoding: bytes[...]) else {
+                return nil
+            }
+            return (id, payload)
+        }
+    }
+
+    @Test("requests of what was acknowledged are answered within a window a batch, however often they come")
+    func answers() throws {
+        let peer = DeviceKey(SwiftCryptography().sha256([1]))
+        let devices = try device(sharingWith: peer)
+        var ids: [Bytes] = []
+        for number in 0..<40 {
+            let id = try devices.say(0, "\(number)" + String(repeating: "x", count: 50_000), in: group)
+            ids.append(try #require(id).bytes[...])
+        }
+        let session = try open(devices, peer)
+        var acks = Payload()
+        acks.acks = ids
+        try devices.step(0, [.payloadReceived(session, acks.encoded[...])])
+        _ = payloads(devices)
+        var requests = Payload()
+        requests.requests = ids
+        try devices.step(0, Array(repeating: .payloadReceived(session, requests.encoded[...]), count: 200))
+        let sent = payloads(devices).flatMap(\.1.messages)
+        #expect(!sent.isEmpty && sent.reduce(0) { $0 + $1.body.count } <= 262_144 + 65_536)
+        // The rest follows.
+        var count = sent.count
+        for _ in 0..<20 {
+            devices.now += 2
+            try devices.step(0, [.timePassed])
+            count += payloads(devices).reduce(0) { $0 + $1.1.messages.count }
+        }
+        #expect(count == 40)
+    }
+
+    @Test("what came by one link to a peer is acknowledged by the one that speaks")
+    func twoLinks() throws {
+        let peer = DeviceKey(SwiftCryptography().sha256([1]))
+        let devices = try device(sharingWith: peer)
+        let (first, second) = (try open(devices, peer), try open(devices, peer, number: 2))
+        var payload = Payload()
+        payload.messages = [Message(groupID: group.bytes[...], timestamp: 5, body: [1, 2, 3])]
+        try devices.step(0, [.payloadReceived(second, payload.encoded[...])])
+        let acks = payloads(devices).filter { !$0.1.acks.isEmpty }
+        #expect(acks.map(\.0) == [first])
+    }
+
+    @Test("acks of messages follow a sync of the disk; what a native peer can send again need not")
+    func synced() throws {
+        let peer = DeviceKey(SwiftCryptography().sha256([1]))
+        let devices = try device(sharingWith: peer)
+        let session = try open(devices, peer)
+        let ofThePeer = devices.devices[0].engine.mustBeSynced([.payloadReceived(session, [])])
+        let ofOthers = devices.devices[0].engine.mustBeSynced([
+            .payloadReceived(SessionID(rawValue: 9), []), .timePassed,
+        ])
+        #expect(ofThePeer && !ofOthers)
+    }
+
+    @Test("a message that is larger than a native frame is kept from native links")
+    func largeMessage() throws {
+        let devices = try Devices(2, seed: 72)
+        for device in 0..<2 {
+            let other = devices.devices[1 - device].engine.device
+            try devices.step(device, [.createMVDSGroup(1, group, name: "talk"), .share(2, group: group, with: other)])
+        }
+        let large = Message(groupID: group.bytes[...], timestamp: 1, body: Bytes(repeating: 7, count: 200_000))
+        try devices.step(0, [.ingest(3, group: group, [large])])
+        try devices.say(0, "small", in: group)
+        var largest = 0
+        devices.intercept = { wire in
+            largest = max(largest, wire.bytes.count)
+            return wire.bytes
+        }
+        try devices.connect(0, 1)
+        try devices.settle()
+        #expect(largest <= Limits.frame)
+        #expect(
+            devices.devices[1].store.deliveredMessages(in: group).map { Array($0.message.body) } == [
+                Array("small".utf8)
+            ])
+    }
+
+    @Test("a payload of more fields than the bound is refused, one of as many is not")
+    func fields() throws {
+        let field: [UInt8] = [0xca, 0xb8, 0x02, 0x00]  // an empty ack
+        let most = Array(repeating: field, count: Limits.payloadFields).flatMap { $0 }
+        #expect(try Payload(decoding: most[...]).acks.count == Limits.payloadFields)
+        #expect(throws: WireError.self) { try Payload(decoding: (most + field)[...]) }
+    }
+}
