@@ -6,7 +6,7 @@ import TomboloCore
 @Suite("Devices that are killed")
 struct CrashTests {
     /// The program beside this one in the build's folder.
-    private func device(_ arguments: [String]) throws -> (process: Process, output: FileHandle) {
+    func device(_ arguments: [String]) throws -> (process: Process, output: FileHandle) {
         let process = Process()
         let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         process.executableURL = folder.appendingPathComponent("CrashTestDevice")
@@ -19,7 +19,7 @@ struct CrashTests {
         return (process, output.fileHandleForReading)
     }
 
-    private func line(_ handle: FileHandle) throws -> String {
+    func line(_ handle: FileHandle) throws -> String {
         var line = Data()
         while let byte = try handle.read(upToCount: 1), byte != Data("\n".utf8) { line += byte }
         return String(decoding: line, as: UTF8.self)

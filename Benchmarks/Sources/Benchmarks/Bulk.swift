@@ -42,7 +42,12 @@ struct Bulk: AsyncParsableCommand {
             printRow(row("behind by one event that joins all heads", try pair.sync().fetched))
             try await pair.withGroup { try await $0.send(Text(text(of: bytes, &generator))) }
             printRow(row("one behind", try pair.sync().fetched))
-            print("")
+            let start = ContinuousClock.now
+            let node = try await Node.open(at: pair.b)
+            let opened = ContinuousClock.now - start
+            guard try node.groups.first?.timeline(limit: 1).count == 1 else { throw BenchmarkError("it is empty") }
+            try await node.close()
+            print("\nThe receiver's store opens in \((1_000 * opened.inSeconds).rounded(to: 1)) ms.\n")
             printRow(["process", "user s", "system s", "peak resident MiB"])
             printRow(["---", "---:", "---:", "---:"])
             printRow(row("sender", server))

@@ -77,7 +77,10 @@ struct ConversationFile {
     /// The conversation as events of a group, in order, each with its author.
     func messages(for group: GroupID) throws -> [(author: String, message: Message)] {
         var builder = ConversationBuilder(group: group)
+        let progress = ProgressLine()
+        defer { progress.clear() }
         return try lines.enumerated().map { index, line in
+            progress.show("\(index) of \(lines.count) entries signed…")
             do {
                 return (
                     line.author,

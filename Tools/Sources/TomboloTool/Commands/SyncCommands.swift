@@ -26,13 +26,17 @@ struct Sync: AsyncParsableCommand {
                 guard try node.peers.contains(where: { !$0.addresses.isEmpty }) else {
                     throw Failure("no peer's address is known: `tombolo peer add KEY HOST:PORT`, or --peer and --at")
                 }
-                return try show(try await node.sync(within: limit))
+                return try show(try await withTraffic(of: node) { try await node.sync(within: limit) })
             }
             let (device, addresses) = try target(try node.peers)
             var report = SyncReport()
             for address in addresses {
                 do {
-                    report.peers = [try await node.sync(with: device, at: address, within: limit)]
+                    report.peers = [
+                        try await withTraffic(of: node) {
+                            try await node.sync(with: device, at: address, within: limit)
+                        }
+                    ]
                     report.failures = [:]
                     break
                 } catch {
