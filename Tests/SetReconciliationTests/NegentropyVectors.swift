@@ -54,7 +54,7 @@ struct NegentropyVectors {
             var a = RangeReconciler(try items(exchange.a), frameLimit: exchange.frame_limit, sha256: sha256)
             var b = RangeReconciler(try items(exchange.b), frameLimit: exchange.frame_limit, sha256: sha256)
             var (have, need): (Set<ItemID>, Set<ItemID>) = ([], [])
-            var next: [UInt8]? = a.initiate()
+            var next: [UInt8]? = try a.initiate()
             for (number, message) in messages.enumerated() {
                 #expect(next == message, "\(exchange.name), message \(number)")
                 if number.isMultiple(of: 2) {

@@ -40,7 +40,7 @@ struct RangeTests {
         var one = RangeReconciler(SortedItems(a), frameLimit: limit, sha256: sha256)
         var other = RangeReconciler(SortedItems(b), frameLimit: limit, sha256: sha256)
         var (have, need): ([ItemID], [ItemID]) = ([], [])
-        var message: [UInt8]? = one.initiate()
+        var message: [UInt8]? = try one.initiate()
         var rounds = 0
         while let query = message {
             rounds += 1
@@ -62,7 +62,7 @@ struct RangeTests {
         let items = try (0..<300).map { try item($0, &generator) }
         var one = RangeReconciler(SortedItems(items.dropFirst(7)), frameLimit: 4_096, sha256: sha256)
         var other = RangeReconciler(SortedItems(items.dropLast(9)), frameLimit: 4_096, sha256: sha256)
-        let query = one.initiate()
+        let query = try one.initiate()
         let reply = try #require(try other.reconcile(query).reply)
         for _ in 0..<400 {
             var damaged = Bool.random(using: &generator) ? query : reply
@@ -90,7 +90,7 @@ struct RangeTests {
     func versions() throws {
         var one = RangeReconciler(SortedItems([]), sha256: sha256)
         #expect(try one.reconcile([0x62, 1, 2, 3]).reply == [0x61])
-        _ = one.initiate()
+        _ = try one.initiate()
         #expect(throws: RangeError.unsupportedVersion(0x62)) { try one.reconcile([0x62]) }
         #expect(throws: RangeError.self) { try one.reconcile([]) }
     }

@@ -95,6 +95,13 @@ public struct Sum256: Hashable, Sendable {
             ))
     }
 
+    /// Reads 32 bytes, the least significant first.
+    init(bytes: ArraySlice<UInt8>) {
+        let start = bytes.startIndex
+        func word(_ index: Int) -> UInt64 { UInt64(bytes: bytes[start + 8 * index..<start + 8 * index + 8]) }
+        words = (word(0), word(1), word(2), word(3))
+    }
+
     /// 32 bytes, the least significant first.
     var bytes: [UInt8] {
         var words = (

@@ -44,10 +44,10 @@ public struct RangeReconciler<Storage: RangeStorage> {
     }
 
     /// The first message. Makes this side the initiator.
-    public mutating func initiate() -> [UInt8] {
+    public mutating func initiate() throws(RangeError) -> [UInt8] {
         isInitiator = true
         var output = RangeWriter(version: Self.version)
-        split(0..<storage.count, upTo: .infinity, into: &output)
+        try split(0..<storage.count, upTo: .infinity, into: &output)
         return output.bytes
     }
 
@@ -70,7 +70,7 @@ public struct RangeReconciler<Storage: RangeStorage> {
         while !reader.isAtEnd {
             let bound = try reader.bound()
             let mode = try reader.varint()
-            var upper = storage.firstIndex(notBelow: bound, from: lower)
+            var upper = try storage.firstIndex(notBelow: bound, from: lower)
             // What is written for this range may have to be taken back: it goes to the output if the frame has room.
             var part = output.part()
             func endSkip(_ part: inout RangeWriter) {
@@ -86,16 +86,16 @@ public struct RangeReconciler<Storage: RangeStorage> {
                     skips = true
                 } else {
                     endSkip(&part)
-                    split(lower..<upper, upTo: bound, into: &part)
+                    try split(lower..<upper, upTo: bound, into: &part)
                 }
             case Mode.idList:
                 let theirs = try reader.ids()
                 if isInitiator {
                     skips = true
-                    compare(lower..<upper, with: theirs, &step)
+                    try compare(lower..<upper, with: theirs, &step)
                 } else {
                     endSkip(&part)
-                    upper = answer(lower..<upper, upTo: bound, frameBytes: output.count, into: &part)
+                    upper = try answer(lower..<upper, upTo: bound, frameBytes: output.count, into: &part)
                     output.append(part)
                     part = output.part()
                 }
@@ -105,7 +105,7 @@ public struct RangeReconciler<Storage: RangeStorage> {
                 var rest = output.part()
                 rest.append(.infinity)
                 rest.append(varint: Mode.fingerprint)
-                rest.append(fingerprint(upper..<storage.count))
+                try rest.append(fingerprint(upper..<storage.count))
                 output.append(rest)
                 break
             }
@@ -119,11 +119,11 @@ public struct RangeReconciler<Storage: RangeStorage> {
 
     private func exceedsFrame(_ bytes: Int) -> Bool { frameLimit != 0 && bytes > frameLimit - Self.frameReserve }
 
-    private func compare(_ range: Range<Int>, with theirs: [ItemID], _ step: inout Step) {
+    private func compare(_ range: Range<Int>, with theirs: [ItemID], _ step: inout Step) throws(RangeError) {
         let known = Set(theirs)
         var ours: Set<ItemID> = []
         for index in range {
-            let id = storage[index].id
+            let id = try storage[index].id
             ours.insert(id)
             if !known.contains(id) { step.have.append(id) }
         }
@@ -135,15 +135,15 @@ public struct RangeReconciler<Storage: RangeStorage> {
     /// - Returns: the end of those that were written.
     private func answer(
         _ range: Range<Int>, upTo bound: RangeBound, frameBytes: Int, into output: inout RangeWriter
-    ) -> Int {
+    ) throws(RangeError) -> Int {
         var (end, endBound) = (range.upperBound, bound)
         var ids: [UInt8] = []
         for index in range {
             if exceedsFrame(frameBytes + ids.count) {
-                (end, endBound) = (index, RangeBound(storage[index]))
+                (end, endBound) = (index, RangeBound(try storage[index]))
                 break
             }
-            ids += storage[index].id.bytes
+            try ids += storage[index].id.bytes
         }
         output.append(endBound)
         output.append(varint: Mode.idList)
@@ -152,27 +152,28 @@ public struct RangeReconciler<Storage: RangeStorage> {
         return end
     }
 
-    private func split(_ range: Range<Int>, upTo bound: RangeBound, into output: inout RangeWriter) {
+    private func split(_ range: Range<Int>, upTo bound: RangeBound, into output: inout RangeWriter) throws(RangeError) {
         guard range.count >= 2 * Self.fanOut else {
             output.append(bound)
             output.append(varint: Mode.idList)
             output.append(varint: UInt64(range.count))
-            for index in range { output.append(storage[index].id.bytes) }
+            for index in range { try output.append(storage[index].id.bytes) }
             return
         }
         let (size, extra) = range.count.quotientAndRemainder(dividingBy: Self.fanOut)
         var start = range.lowerBound
         for bucket in 0..<Self.fanOut {
             let end = start + size + (bucket < extra ? 1 : 0)
-            output.append(end == range.upperBound ? bound : RangeBound(between: storage[end - 1], and: storage[end]))
+            try output.append(
+                end == range.upperBound ? bound : RangeBound(between: storage[end - 1], and: storage[end]))
             output.append(varint: Mode.fingerprint)
-            output.append(fingerprint(start..<end))
+            try output.append(fingerprint(start..<end))
             start = end
         }
     }
 
-    private func fingerprint(_ range: Range<Int>) -> [UInt8] {
-        var bytes = storage.sum(of: range).bytes
+    private func fingerprint(_ range: Range<Int>) throws(RangeError) -> [UInt8] {
+        var bytes = try storage.sum(of: range).bytes
         bytes.append(digits: UInt64(range.count))
         return Array(sha256(bytes).prefix(Self.fingerprintBytes))
     }
@@ -190,10 +191,13 @@ public enum RangeError: Error, Hashable, Sendable, CustomStringConvertible {
     case malformed(offset: Int)
     /// The other side speaks another version of the protocol.
     case unsupportedVersion(UInt8)
+    /// Where the set is kept failed.
+    case storage(String)
 
     public var description: String {
         switch self {
         case .malformed(let offset): "the message is not of the protocol: see byte \(offset)"
+        case .storage(let what): "the set cannot be read: \(what)"
         case .unsupportedVersion(let version):
             "the other side speaks version \(version), this one 97: update one of them"
         }

@@ -1,0 +1,121 @@
+/// A node of a ``RangeTree``.
+public enum RangePage: Hashable, Sendable {
+    /// At most ``capacity`` items, ascending.
+    case leaf([RangeItem])
+    /// At most ``capacity`` children, ascending.
+    case inner([Child])
+
+    public struct Child: Hashable, Sendable {
+        public var page: Int
+        /// Not above any item below it, and above all before it.
+        public var first: RangeItem
+        /// Of all items below it.
+        public var count: Int
+        public var sum: Sum256
+
+        public init(page: Int, first: RangeItem, count: Int, sum: Sum256) {
+            self.page = page
+            self.first = first
+            self.count = count
+            self.sum = sum
+        }
+    }
+
+    /// Items or children of a page. One more makes it two.
+    public static let capacity = 64
+}
+
+/// Where a ``RangeTree`` keeps its nodes: in memory, in a table of a database.
+public protocol RangePages {
+    /// The page with a number that ``allocate()`` has given.
+    func page(_ number: Int) throws(RangeError) -> RangePage
+    /// Changes a page in place.
+    mutating func update<Result>(
+        _ number: Int, _ change: (inout RangePage) throws(RangeError) -> Result
+    ) throws(RangeError) -> Result
+    /// A new empty leaf.
+    mutating func allocate() throws(RangeError) -> Int
+    mutating func free(_ number: Int) throws(RangeError)
+}
+
+/// Pages in memory, about 60 bytes an item.
+public struct MemoryPages: RangePages, Sendable {
+    private var pages: [RangePage] = []
+    private var unused: [Int] = []
+
+    public init() {}
+
+    public func page(_ number: Int) -> RangePage { pages[number] }
+
+    public mutating func update<Result>(
+        _ number: Int, _ change: (inout RangePage) throws(RangeError) -> Result
+    ) throws(RangeError) -> Result { try change(&pages[number]) }
+
+    public mutating func allocate() -> Int {
+        if let number = unused.popLast() { return number }
+        pages.append(.leaf([]))
+        return pages.count - 1
+    }
+
+    public mutating func free(_ number: Int) {
+        pages[number] = .leaf([])
+        unused.append(number)
+    }
+}
+
+// How a page is written: the form of a page in a database.
+extension RangePage {
+    public var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        switch self {
+        case .leaf(let items):
+            bytes.append(0)
+            for item in items { item.append(to: &bytes) }
+        case .inner(let children):
+            bytes.append(1)
+            for child in children {
+                child.first.append(to: &bytes)
+                bytes.append(littleEndian: UInt64(child.page))
+                bytes.append(littleEndian: UInt64(child.count))
+                bytes += child.sum.bytes
+            }
+        }
+        return bytes
+    }
+
+    /// - Throws: ``RangeError/malformed(offset:)``.
+    public init(bytes: [UInt8]) throws(RangeError) {
+        guard let kind = bytes.first, kind <= 1 else { throw .malformed(offset: 0) }
+        let size = kind == 0 ? RangeItem.byteCount : RangeItem.byteCount + 48
+        guard (bytes.count - 1).isMultiple(of: size), (bytes.count - 1) / size <= Self.capacity else {
+            throw .malformed(offset: 1)
+        }
+        let starts = stride(from: 1, to: bytes.count, by: size)
+        if kind == 0 {
+            self = .leaf(starts.map { RangeItem(bytes: bytes[$0..<$0 + size]) })
+            return
+        }
+        self = .inner(
+            starts.map { start in
+                let rest = start + RangeItem.byteCount
+                return Child(
+                    page: Int(truncatingIfNeeded: UInt64(bytes: bytes[rest..<rest + 8])),
+                    first: RangeItem(bytes: bytes[start..<rest]),
+                    count: Int(truncatingIfNeeded: UInt64(bytes: bytes[rest + 8..<rest + 16])),
+                    sum: Sum256(bytes: bytes[rest + 16..<rest + 48]))
+            })
+    }
+}
+
+extension RangeItem {
+    static let byteCount = 40
+
+    func append(to bytes: inout [UInt8]) {
+        bytes.append(littleEndian: timestamp)
+        bytes += id.bytes
+    }
+
+    init(bytes: ArraySlice<UInt8>) {
+        self.init(timestamp: UInt64(bytes: bytes.prefix(8)), id: ItemID(bytes: bytes.dropFirst(8)))
+    }
+}
