@@ -13,6 +13,8 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 .product(name: "Tombolo", package: "tombolo"), .product(name: "TomboloCore", package: "tombolo"),
+                .product(name: "TomboloCrypto", package: "tombolo"),
+                .product(name: "SetReconciliation", package: "tombolo"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [
