@@ -76,7 +76,7 @@ struct RangeTests {
                 if damaged.isEmpty { damaged = [0x61] }
             }
             for isInitiator in [true, false] {
-                do throws(RangeError) {
+                do throws(ReconciliationError) {
                     let step = isInitiator ? try one.reconcile(damaged) : try other.reconcile(damaged)
                     #expect(step.reply?.count ?? 0 <= 4_096)
                 } catch {
@@ -91,7 +91,7 @@ struct RangeTests {
         var one = RangeReconciler(SortedItems([]), sha256: sha256)
         #expect(try one.reconcile([0x62, 1, 2, 3]).reply == [0x61])
         _ = try one.initiate()
-        #expect(throws: RangeError.unsupportedVersion(0x62)) { try one.reconcile([0x62]) }
-        #expect(throws: RangeError.self) { try one.reconcile([]) }
+        #expect(throws: ReconciliationError.unsupportedVersion(0x62)) { try one.reconcile([0x62]) }
+        #expect(throws: ReconciliationError.self) { try one.reconcile([]) }
     }
 }

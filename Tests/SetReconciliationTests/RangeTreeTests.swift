@@ -76,8 +76,8 @@ struct RangeTreeTests {
         }
         let again = try RangeTree(opening: tree.pages, root: tree.root)
         try compare(again, items, &generator)
-        #expect(throws: RangeError.self) { try RangePage(bytes: [2]) }
-        #expect(throws: RangeError.self) { try RangePage(bytes: [0, 1, 2]) }
+        #expect(throws: ReconciliationError.self) { try RangePage(bytes: [2]) }
+        #expect(throws: ReconciliationError.self) { try RangePage(bytes: [0, 1, 2]) }
     }
 
     @Test("two trees reconcile as two sorted arrays do")
@@ -106,14 +106,14 @@ private struct StoredPages: RangePages {
     private var table: [Int: [UInt8]] = [:]
     private var last = 0
 
-    func page(_ number: Int) throws(RangeError) -> RangePage {
+    func page(_ number: Int) throws(ReconciliationError) -> RangePage {
         guard let bytes = table[number] else { throw .storage("there is no page \(number)") }
         return try RangePage(bytes: bytes)
     }
 
     mutating func update<Result>(
-        _ number: Int, _ change: (inout RangePage) throws(RangeError) -> Result
-    ) throws(RangeError) -> Result {
+        _ number: Int, _ change: (inout RangePage) throws(ReconciliationError) -> Result
+    ) throws(ReconciliationError) -> Result {
         var page = try page(number)
         defer { table[number] = page.bytes }
         return try change(&page)

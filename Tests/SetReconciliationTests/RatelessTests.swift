@@ -136,7 +136,7 @@ struct RatelessTests {
             }
         }
         var decoder = RatelessDecoder<UInt64>(key: key)
-        do throws(RatelessError) {
+        do throws(ReconciliationError) {
             for (one, other) in zip(theirs, ours) { try decoder.append(one, other) }
         } catch {
             #expect(error == .inconsistent)

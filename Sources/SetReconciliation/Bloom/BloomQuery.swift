@@ -40,7 +40,7 @@ public struct BloomQuery: Hashable, Sendable {
     public init(
         over items: some RangeStorage, _ choice: Choice, byteLimit: Int = 1_270,
         using generator: inout some RandomNumberGenerator
-    ) throws(RangeError) {
+    ) throws(ReconciliationError) {
         precondition(byteLimit >= 128, "a query of \(byteLimit) bytes has no room for a filter")
         let bytes = min(65_536, (byteLimit - Self.mostHeaderBytes) / 8 * 8)
         // 9.6 bits an element and 7 hashes: one in a hundred is taken for known by mistake.
@@ -68,7 +68,7 @@ public struct BloomQuery: Hashable, Sendable {
     }
 
     /// The indices of what the asker lacks of the slice, oldest first, at most `limit`.
-    public func missing(in items: some RangeStorage, limit: Int) throws(RangeError) -> [Int] {
+    public func missing(in items: some RangeStorage, limit: Int) throws(ReconciliationError) -> [Int] {
         var found: [Int] = []
         var index = try items.firstIndex(notBelow: RangeBound(timestamp: lowest, prefix: []), from: 0)
         let count = try items.count
@@ -110,7 +110,7 @@ public struct BloomQuery: Hashable, Sendable {
     /// Of `capacity` items before an index and as many from it on, those that span more time; whole moments of time only.
     private static func slice(
         around index: Int, of capacity: Int, _ items: some RangeStorage
-    ) throws(RangeError) -> Range<Int> {
+    ) throws(ReconciliationError) -> Range<Int> {
         let count = try items.count
         // Up to the end, and whatever comes after it.
         guard index + capacity < count else {
@@ -119,7 +119,7 @@ public struct BloomQuery: Hashable, Sendable {
         }
         let left = max(0, index - capacity)..<max(1, index)
         let right = index..<index + capacity
-        func span(_ range: Range<Int>) throws(RangeError) -> UInt64 {
+        func span(_ range: Range<Int>) throws(ReconciliationError) -> UInt64 {
             try items[range.upperBound - 1].timestamp - items[range.lowerBound].timestamp
         }
         let chosen = try span(left) > span(right) ? left : right
@@ -157,8 +157,8 @@ public struct BloomQuery: Hashable, Sendable {
         return bytes + filter.bits
     }
 
-    /// - Throws: ``RangeError/malformed(offset:)``.
-    public init(bytes: [UInt8]) throws(RangeError) {
+    /// - Throws: ``ReconciliationError/malformed(offset:)``.
+    public init(bytes: [UInt8]) throws(ReconciliationError) {
         var position = 1
         guard bytes.first == 1 else { throw .malformed(offset: 0) }
         var values: [UInt64] = []

@@ -44,20 +44,20 @@ struct RangeReader {
 
     var isAtEnd: Bool { offset == bytes.count }
 
-    mutating func byte() throws(RangeError) -> UInt8 {
+    mutating func byte() throws(ReconciliationError) -> UInt8 {
         guard offset < bytes.count else { throw .malformed(offset: offset) }
         defer { offset += 1 }
         return bytes[offset]
     }
 
-    mutating func take(_ count: Int) throws(RangeError) -> ArraySlice<UInt8> {
+    mutating func take(_ count: Int) throws(ReconciliationError) -> ArraySlice<UInt8> {
         guard count <= bytes.count - offset else { throw .malformed(offset: offset) }
         defer { offset += count }
         return bytes[offset..<offset + count]
     }
 
     /// Base 128, the most significant digit first.
-    mutating func varint() throws(RangeError) -> UInt64 {
+    mutating func varint() throws(ReconciliationError) -> UInt64 {
         var value: UInt64 = 0
         while true {
             let byte = try byte()
@@ -67,7 +67,7 @@ struct RangeReader {
         }
     }
 
-    mutating func bound() throws(RangeError) -> RangeBound {
+    mutating func bound() throws(ReconciliationError) -> RangeBound {
         let difference = try varint()
         var timestamp = UInt64.max
         if difference > 0 {
@@ -80,7 +80,7 @@ struct RangeReader {
         return RangeBound(timestamp: timestamp, prefix: Array(try take(Int(count))))
     }
 
-    mutating func ids() throws(RangeError) -> [ItemID] {
+    mutating func ids() throws(ReconciliationError) -> [ItemID] {
         let count = try varint()
         // As many as there are bytes for, or it is refused before anything is reserved.
         guard count <= UInt64((bytes.count - offset) / 32) else { throw .malformed(offset: offset) }

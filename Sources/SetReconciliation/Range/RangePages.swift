@@ -28,14 +28,14 @@ public enum RangePage: Hashable, Sendable {
 /// Where a ``RangeTree`` keeps its nodes: in memory, in a table of a database.
 public protocol RangePages {
     /// The page with a number that ``allocate()`` has given.
-    func page(_ number: Int) throws(RangeError) -> RangePage
+    func page(_ number: Int) throws(ReconciliationError) -> RangePage
     /// Changes a page in place.
     mutating func update<Result>(
-        _ number: Int, _ change: (inout RangePage) throws(RangeError) -> Result
-    ) throws(RangeError) -> Result
+        _ number: Int, _ change: (inout RangePage) throws(ReconciliationError) -> Result
+    ) throws(ReconciliationError) -> Result
     /// A new empty leaf.
-    mutating func allocate() throws(RangeError) -> Int
-    mutating func free(_ number: Int) throws(RangeError)
+    mutating func allocate() throws(ReconciliationError) -> Int
+    mutating func free(_ number: Int) throws(ReconciliationError)
 }
 
 /// Pages in memory, about 60 bytes an item.
@@ -48,8 +48,8 @@ public struct MemoryPages: RangePages, Sendable {
     public func page(_ number: Int) -> RangePage { pages[number] }
 
     public mutating func update<Result>(
-        _ number: Int, _ change: (inout RangePage) throws(RangeError) -> Result
-    ) throws(RangeError) -> Result { try change(&pages[number]) }
+        _ number: Int, _ change: (inout RangePage) throws(ReconciliationError) -> Result
+    ) throws(ReconciliationError) -> Result { try change(&pages[number]) }
 
     public mutating func allocate() -> Int {
         if let number = unused.popLast() { return number }
@@ -83,8 +83,8 @@ extension RangePage {
         return bytes
     }
 
-    /// - Throws: ``RangeError/malformed(offset:)``.
-    public init(bytes: [UInt8]) throws(RangeError) {
+    /// - Throws: ``ReconciliationError/malformed(offset:)``.
+    public init(bytes: [UInt8]) throws(ReconciliationError) {
         guard let kind = bytes.first, kind <= 1 else { throw .malformed(offset: 0) }
         let size = kind == 0 ? RangeItem.byteCount : RangeItem.byteCount + 48
         guard (bytes.count - 1).isMultiple(of: size), (bytes.count - 1) / size <= Self.capacity else {

@@ -10,16 +10,7 @@
 ///
 /// A message costs at most work and memory in proportion to its own size, the answer's bound and the items of the ranges that
 /// it names. A peer that does not want to end can always ask for more: whoever runs this bounds the rounds.
-public struct RangeReconciler<Storage: RangeStorage> {
-    /// What one message led to.
-    public struct Step {
-        /// What to send; nil for the initiator when everything is known.
-        public var reply: [UInt8]?
-        /// For the initiator: ids that it has and the other side lacks, and the reverse.
-        public var have: [ItemID] = []
-        public var need: [ItemID] = []
-    }
-
+public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
     private let storage: Storage
     /// The most bytes of a message; 0 for any number.
     private let frameLimit: Int
@@ -44,7 +35,7 @@ public struct RangeReconciler<Storage: RangeStorage> {
     }
 
     /// The first message. Makes this side the initiator.
-    public mutating func initiate() throws(RangeError) -> [UInt8] {
+    public mutating func initiate() throws(ReconciliationError) -> [UInt8] {
         isInitiator = true
         var output = RangeWriter(version: Self.version)
         try split(0..<storage.count, upTo: .infinity, into: &output)
@@ -53,16 +44,16 @@ public struct RangeReconciler<Storage: RangeStorage> {
 
     /// Takes the other side's message.
     ///
-    /// - Throws: ``RangeError`` if it is not a message of the protocol.
-    public mutating func reconcile(_ message: [UInt8]) throws(RangeError) -> Step {
+    /// - Throws: ``ReconciliationError`` if it is not a message of the protocol.
+    public mutating func reconcile(_ message: [UInt8]) throws(ReconciliationError) -> ReconciliationStep {
         var reader = RangeReader(message)
         let version = try reader.byte()
         guard (0x60...0x6f).contains(version) else { throw .malformed(offset: 0) }
         guard version == Self.version else {
             if isInitiator { throw .unsupportedVersion(version) }
-            return Step(reply: [Self.version])
+            return ReconciliationStep(reply: [Self.version])
         }
-        var step = Step()
+        var step = ReconciliationStep()
         var output = RangeWriter(version: Self.version)
         var previousBound = RangeBound(timestamp: 0, prefix: [])
         var lower = 0
@@ -119,7 +110,9 @@ public struct RangeReconciler<Storage: RangeStorage> {
 
     private func exceedsFrame(_ bytes: Int) -> Bool { frameLimit != 0 && bytes > frameLimit - Self.frameReserve }
 
-    private func compare(_ range: Range<Int>, with theirs: [ItemID], _ step: inout Step) throws(RangeError) {
+    private func compare(_ range: Range<Int>, with theirs: [ItemID], _ step: inout ReconciliationStep)
+        throws(ReconciliationError)
+    {
         let known = Set(theirs)
         var ours: Set<ItemID> = []
         for index in range {
@@ -135,7 +128,7 @@ public struct RangeReconciler<Storage: RangeStorage> {
     /// - Returns: the end of those that were written.
     private func answer(
         _ range: Range<Int>, upTo bound: RangeBound, frameBytes: Int, into output: inout RangeWriter
-    ) throws(RangeError) -> Int {
+    ) throws(ReconciliationError) -> Int {
         var (end, endBound) = (range.upperBound, bound)
         var ids: [UInt8] = []
         for index in range {
@@ -152,7 +145,9 @@ public struct RangeReconciler<Storage: RangeStorage> {
         return end
     }
 
-    private func split(_ range: Range<Int>, upTo bound: RangeBound, into output: inout RangeWriter) throws(RangeError) {
+    private func split(_ range: Range<Int>, upTo bound: RangeBound, into output: inout RangeWriter)
+        throws(ReconciliationError)
+    {
         guard range.count >= 2 * Self.fanOut else {
             output.append(bound)
             output.append(varint: Mode.idList)
@@ -172,7 +167,7 @@ public struct RangeReconciler<Storage: RangeStorage> {
         }
     }
 
-    private func fingerprint(_ range: Range<Int>) throws(RangeError) -> [UInt8] {
+    private func fingerprint(_ range: Range<Int>) throws(ReconciliationError) -> [UInt8] {
         var bytes = try storage.sum(of: range).bytes
         bytes.append(digits: UInt64(range.count))
         return Array(sha256(bytes).prefix(Self.fingerprintBytes))
@@ -184,22 +179,4 @@ private enum Mode {
     static let skip: UInt64 = 0
     static let fingerprint: UInt64 = 1
     static let idList: UInt64 = 2
-}
-
-/// Why a message is refused.
-public enum RangeError: Error, Hashable, Sendable, CustomStringConvertible {
-    case malformed(offset: Int)
-    /// The other side speaks another version of the protocol.
-    case unsupportedVersion(UInt8)
-    /// Where the set is kept failed.
-    case storage(String)
-
-    public var description: String {
-        switch self {
-        case .malformed(let offset): "the message is not of the protocol: see byte \(offset)"
-        case .storage(let what): "the set cannot be read: \(what)"
-        case .unsupportedVersion(let version):
-            "the other side speaks version \(version), this one 97: update one of them"
-        }
-    }
 }

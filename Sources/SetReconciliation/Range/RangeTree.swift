@@ -8,14 +8,14 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
     private var size: Int
 
     /// An empty tree, in pages of which none is used yet.
-    public init(in pages: Pages) throws(RangeError) {
+    public init(in pages: Pages) throws(ReconciliationError) {
         self.pages = pages
         root = try self.pages.allocate()
         size = 0
     }
 
     /// Opens a tree that is in `pages` already. Reads its root and nothing else.
-    public init(opening pages: Pages, root: Int) throws(RangeError) {
+    public init(opening pages: Pages, root: Int) throws(ReconciliationError) {
         self.pages = pages
         self.root = root
         size =
@@ -31,7 +31,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
 
     /// - Returns: whether it was not there yet.
     @discardableResult
-    public mutating func insert(_ item: RangeItem) throws(RangeError) -> Bool {
+    public mutating func insert(_ item: RangeItem) throws(ReconciliationError) -> Bool {
         let (isNew, sibling) = try insert(item, into: root)
         if isNew { size += 1 }
         guard let sibling else { return isNew }
@@ -44,7 +44,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
 
     private mutating func insert(
         _ item: RangeItem, into page: Int
-    ) throws(RangeError) -> (isNew: Bool, sibling: RangePage.Child?) {
+    ) throws(ReconciliationError) -> (isNew: Bool, sibling: RangePage.Child?) {
         guard case .inner(let children) = try pages.page(page) else { return try insert(item, intoLeaf: page) }
         let index = Self.child(for: item, among: children)
         let (isNew, sibling) = try insert(item, into: children[index].page)
@@ -77,7 +77,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
 
     private mutating func insert(
         _ item: RangeItem, intoLeaf page: Int
-    ) throws(RangeError) -> (isNew: Bool, sibling: RangePage.Child?) {
+    ) throws(ReconciliationError) -> (isNew: Bool, sibling: RangePage.Child?) {
         var isNew = true
         let upper: [RangeItem]? = try pages.update(page) { page in
             guard case .leaf(var items) = page else { return nil }
@@ -108,7 +108,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
 
     /// - Returns: whether it was there.
     @discardableResult
-    public mutating func remove(_ item: RangeItem) throws(RangeError) -> Bool {
+    public mutating func remove(_ item: RangeItem) throws(ReconciliationError) -> Bool {
         guard try remove(item, from: root) else { return false }
         size -= 1
         // A root with a single child is one level too many.
@@ -120,7 +120,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
         return true
     }
 
-    private mutating func remove(_ item: RangeItem, from page: Int) throws(RangeError) -> Bool {
+    private mutating func remove(_ item: RangeItem, from page: Int) throws(ReconciliationError) -> Bool {
         guard case .inner(let children) = try pages.page(page) else {
             return try pages.update(page) { page in
                 guard case .leaf(var items) = page else { return false }
@@ -164,7 +164,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
         return low
     }
 
-    private func summary(of page: Int) throws(RangeError) -> RangePage.Child {
+    private func summary(of page: Int) throws(ReconciliationError) -> RangePage.Child {
         switch try pages.page(page) {
         case .leaf(let items):
             guard let first = items.first else { throw .storage("a page of the tree is empty") }
@@ -179,7 +179,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
     }
 
     public subscript(index: Int) -> RangeItem {
-        get throws(RangeError) {
+        get throws(ReconciliationError) {
             precondition(index >= 0 && index < size, "index \(index) of \(size) items")
             var (page, left) = (root, index)
             while true {
@@ -201,7 +201,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
         }
     }
 
-    public func firstIndex(notBelow bound: RangeBound, from start: Int) throws(RangeError) -> Int {
+    public func firstIndex(notBelow bound: RangeBound, from start: Int) throws(ReconciliationError) -> Int {
         var (page, before) = (root, 0)
         while true {
             switch try pages.page(page) {
@@ -214,12 +214,12 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
         }
     }
 
-    public func sum(of range: Range<Int>) throws(RangeError) -> Sum256 {
+    public func sum(of range: Range<Int>) throws(ReconciliationError) -> Sum256 {
         try sum(before: range.upperBound) - sum(before: range.lowerBound)
     }
 
     /// The sum of the ids of the first `count` items.
-    private func sum(before count: Int) throws(RangeError) -> Sum256 {
+    private func sum(before count: Int) throws(ReconciliationError) -> Sum256 {
         var (page, left, sum) = (root, count, Sum256())
         while left > 0 {
             switch try pages.page(page) {
@@ -246,7 +246,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
 
 extension RangeTree where Pages == MemoryPages {
     /// A tree in memory.
-    public init(_ items: some Sequence<RangeItem> = []) throws(RangeError) {
+    public init(_ items: some Sequence<RangeItem> = []) throws(ReconciliationError) {
         try self.init(in: MemoryPages())
         for item in items { try insert(item) }
     }

@@ -1,11 +1,11 @@
-/// A set to be reconciled by ranges, in order. Where it is in a database, anything can fail: ``RangeError/storage(_:)``.
+/// A set to be reconciled by ranges, in order. Where it is in a database, anything can fail: ``ReconciliationError/storage(_:)``.
 public protocol RangeStorage {
-    var count: Int { get throws(RangeError) }
-    subscript(index: Int) -> RangeItem { get throws(RangeError) }
+    var count: Int { get throws(ReconciliationError) }
+    subscript(index: Int) -> RangeItem { get throws(ReconciliationError) }
     /// The first index from `start` on whose item is not below `bound`; `count` if there is none.
-    func firstIndex(notBelow bound: RangeBound, from start: Int) throws(RangeError) -> Int
+    func firstIndex(notBelow bound: RangeBound, from start: Int) throws(ReconciliationError) -> Int
     /// The sum of the ids of a range.
-    func sum(of range: Range<Int>) throws(RangeError) -> Sum256
+    func sum(of range: Range<Int>) throws(ReconciliationError) -> Sum256
 }
 
 /// A sorted array with running sums: any range's fingerprint costs the same. 72 bytes an item.

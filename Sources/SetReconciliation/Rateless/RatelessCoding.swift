@@ -31,10 +31,10 @@ public struct RatelessCoding: Hashable, Sendable {
 
     /// Reads one cell from `offset` on, which is moved behind it.
     ///
-    /// - Throws: ``RatelessError/malformed(offset:)``.
+    /// - Throws: ``ReconciliationError/malformed(offset:)``.
     public func read<Symbol: ReconcilableSymbol>(
         _ bytes: [UInt8], at offset: inout Int, index: Int
-    ) throws(RatelessError) -> CodedSymbol<Symbol> {
+    ) throws(ReconciliationError) -> CodedSymbol<Symbol> {
         guard bytes.count - offset > Symbol.byteCount + checksumBytes else { throw .malformed(offset: offset) }
         let sum = Symbol(bytes: bytes[offset..<offset + Symbol.byteCount])
         var position = offset + Symbol.byteCount

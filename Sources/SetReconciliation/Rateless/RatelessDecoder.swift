@@ -41,10 +41,10 @@ public struct RatelessDecoder<Symbol: ReconcilableSymbol>: Sendable {
 
     /// Takes the next cell of both sides.
     ///
-    /// - Throws: ``RatelessError/inconsistent`` if the cells cannot be those of two sets.
+    /// - Throws: ``ReconciliationError/inconsistent`` if the cells cannot be those of two sets.
     @inlinable public mutating func append(
         _ theirs: CodedSymbol<Symbol>, _ ours: CodedSymbol<Symbol>
-    ) throws(RatelessError) {
+    ) throws(ReconciliationError) {
         guard !isComplete else { return }
         let index = cells.count
         var cell = theirs - ours
@@ -56,7 +56,7 @@ public struct RatelessDecoder<Symbol: ReconcilableSymbol>: Sendable {
         try peel()
     }
 
-    @inlinable mutating func peel() throws(RatelessError) {
+    @inlinable mutating func peel() throws(ReconciliationError) {
         while let index = candidates.popLast() {
             let cell = cells[index]
             guard cell.count == 1 || cell.count == -1 else { continue }
@@ -100,19 +100,5 @@ public struct RatelessDecoder<Symbol: ReconcilableSymbol>: Sendable {
             weights += variance
         }
         return found.count + Int((squares / weights).rounded())
-    }
-}
-
-/// Why cells cannot be decoded.
-public enum RatelessError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The cells cannot be those of two sets under one key.
-    case inconsistent
-    case malformed(offset: Int)
-
-    public var description: String {
-        switch self {
-        case .inconsistent: "the coded symbols are not those of a set: reconcile in another way"
-        case .malformed(let offset): "the coded symbols are not well formed: see byte \(offset)"
-        }
     }
 }
