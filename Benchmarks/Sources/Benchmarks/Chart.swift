@@ -9,7 +9,8 @@ struct Chart {
     private let height = 420.0
     private let margin = 60.0
     private let colours = [
-        "range, spread": "#b3541e", "range, recent": "#e0a458", "rateless, spread": "#1f6f8b",
+        "adaptive, spread": "#7b2d8b", "range, spread": "#b3541e", "range, recent": "#e0a458",
+        "rateless, spread": "#1f6f8b",
         "sketch, spread": "#4f772d",
     ]
 

@@ -145,7 +145,9 @@ struct Reconcile: ParsableCommand {
         }
         let (sorting, (a, b)) = seconds { (SortedItems(sets.a), SortedItems(sets.b)) }
         var rows: [Row] = []
-        let (time, (bytes, trips, found)) = try seconds { try byRanges(a, b) }
+        let (time, (bytes, trips, found)) = try seconds {
+            try exchange(RangeReconciler(a, sha256: sha256), RangeReconciler(b, sha256: sha256))
+        }
         guard found == difference else { throw BenchmarkError("ranges found \(found) of \(difference)") }
         rows.append(row("range", bytes, trips, time, cold: sorting))
         if difference > 0 {
@@ -154,14 +156,33 @@ struct Reconcile: ParsableCommand {
                     row("rateless", bytes, 1, time, cold: cold, symbols: Double(cells) / Double(difference))
                 })
         }
+        let (making, sketches) = seconds { (shortIDs(of: sets.a), shortIDs(of: sets.b)) }
+        let (adapting, outcome) = try seconds {
+            try exchange(
+                AdaptiveReconciler(a, sketch: sketches.0, key: adaptiveKey, sha256: sha256),
+                AdaptiveReconciler(b, sketch: sketches.1, key: adaptiveKey, sha256: sha256))
+        }
+        guard outcome.found == difference else { throw BenchmarkError("adaptively \(outcome.found) were found") }
+        rows.append(row("adaptive", outcome.bytes, outcome.trips, adapting, cold: making + sorting))
         if (1...100).contains(difference) {
             rows.append(try bySketch(sets, difference) { row("sketch", $0, 1, $1, cold: $2) })
         }
         return rows
     }
 
-    private func byRanges(_ a: SortedItems, _ b: SortedItems) throws -> (bytes: Int, trips: Int, found: Int) {
-        var (one, other) = (RangeReconciler(a, sha256: sha256), RangeReconciler(b, sha256: sha256))
+    private var adaptiveKey: SipHashKey { SipHashKey(3, 4) }
+
+    /// What a set keeps up to date for the adaptive reconciler.
+    private func shortIDs(of items: [RangeItem]) -> RatelessSketch<UInt64> {
+        RatelessSketch(
+            of: items.lazy.map { AdaptiveReconciler<SortedItems>.shortID(of: $0.id, key: adaptiveKey) }, count: 2_048,
+            key: adaptiveKey)
+    }
+
+    private func exchange(
+        _ a: some Reconciler, _ b: some Reconciler
+    ) throws -> (bytes: Int, trips: Int, found: Int) {
+        var (one, other) = (a, b)
         var (bytes, trips, found) = (0, 0, 0)
         var message: [UInt8]? = try one.initiate()
         while let query = message, let reply = try other.reconcile(query).reply {

@@ -3,9 +3,9 @@
 ///
 ///     initiator → 1 ‖ size varint ‖ sum (32)                      its summary
 ///     responder → 5                                               equal: the end
-///                 2 ‖ size ‖ sum ‖ count varint ‖ cells           the first cells of its set
+///                 2 ‖ size ‖ sum ‖ first varint ‖ end varint ‖ cells   cells of its set, at first from 0 on
 ///                 4                                               by ranges: begin
-///     initiator → 3 ‖ count varint                                so many cells in all, please
+///     initiator → 3 ‖ first varint ‖ end varint                   further cells, please
 ///                 6 ‖ short ids (8 each)                          which are these?
 ///     responder → 6 ‖ ids (32 each)
 ///     both      → 4 ‖ message of ``RangeReconciler``
@@ -79,9 +79,10 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         switch (kind, isInitiator) {
         case (Kind.summary, false): return ReconciliationStep(reply: try answer(to: try reader.summary()))
         case (Kind.more, false):
-            let count = try reader.varint()
-            guard count <= UInt64(mostCells) else { return ReconciliationStep(reply: [Kind.ranges]) }
-            return ReconciliationStep(reply: try cells(Int(count)))
+            let (first, end) = (try reader.varint(), try reader.varint())
+            guard first < end else { throw .malformed(offset: reader.offset) }
+            guard end <= UInt64(mostCells) else { return ReconciliationStep(reply: [Kind.ranges]) }
+            return ReconciliationStep(reply: try cells(Int(first)..<Int(end)))
         case (Kind.ids, false): return ReconciliationStep(reply: try resolve(try reader.shortIDs()))
         case (Kind.equal, true): return ReconciliationStep()
         case (Kind.cells, true): return try takeCells(&reader, message)
@@ -106,7 +107,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         if theirs.size == size, theirs.sum == sum { return [Kind.equal] }
         let difference = abs(theirs.size - size)
         guard difference <= mostCells / 2 else { return [Kind.ranges] }
-        return try cells(Self.fewestCells + Self.cells(for: difference))
+        return try cells(0..<Self.fewestCells + Self.cells(for: difference))
     }
 
     /// Enough for nearly every set of so many differences.
@@ -114,12 +115,13 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         difference < 50 ? 2 * difference : difference + difference * 2 / 5
     }
 
-    private mutating func cells(_ count: Int) throws(ReconciliationError) -> [UInt8] {
-        let cells = try ownCells(count)
+    private mutating func cells(_ range: Range<Int>) throws(ReconciliationError) -> [UInt8] {
+        let cells = try ownCells(range.upperBound)
         let coding = RatelessCoding(size: try storage.count, checksumBytes: Self.checksumBytes)
         var bytes = try [Kind.cells] + summary()
-        bytes.append(digits: UInt64(count))
-        for (index, cell) in cells.prefix(count).enumerated() { coding.write(cell, index: index, into: &bytes) }
+        bytes.append(digits: UInt64(range.lowerBound))
+        bytes.append(digits: UInt64(range.upperBound))
+        for index in range { coding.write(cells[index], index: index, into: &bytes) }
         return bytes
     }
 
@@ -137,24 +139,27 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         _ reader: inout RangeReader, _ message: [UInt8]
     ) throws(ReconciliationError) -> ReconciliationStep {
         let summary = try reader.summary()
-        let count = try reader.varint()
-        guard count >= 1, count <= UInt64(mostCells) else { throw .malformed(offset: reader.offset) }
+        let (first, end) = (try reader.varint(), try reader.varint())
+        guard first == UInt64(decoder.cellCount), first < end, end <= UInt64(mostCells) else {
+            throw .malformed(offset: reader.offset)
+        }
         theirs = summary
         let coding = RatelessCoding(size: summary.size, checksumBytes: Self.checksumBytes)
-        let own = try ownCells(Int(count))
-        decoder = RatelessDecoder(key: key, checksumBytes: Self.checksumBytes)
+        let own = try ownCells(Int(end))
         var offset = reader.offset
         do throws(ReconciliationError) {
-            for index in 0..<Int(count) where !decoder.isComplete {
+            for index in Int(first)..<Int(end) where !decoder.isComplete {
                 try decoder.append(try coding.read(message, at: &offset, index: index), own[index])
             }
         } catch .inconsistent {
             return try beginRanges()
         }
         guard decoder.isComplete else {
-            let needed = max(2 * Int(count), Self.fewestCells + Self.cells(for: decoder.estimatedDifference))
+            let likely = Self.fewestCells + Self.cells(for: decoder.estimatedDifference)
+            let needed = max(Int(end) + Int(end) / 4, likely)
             guard needed <= mostCells else { return try beginRanges() }
             var ask = [Kind.more]
+            ask.append(digits: end)
             ask.append(digits: UInt64(needed))
             return ReconciliationStep(reply: ask)
         }
