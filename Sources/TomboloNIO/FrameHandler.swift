@@ -10,10 +10,6 @@ final class FrameHandler: ChannelDuplexHandler {
     typealias OutboundIn = [UInt8]
     typealias OutboundOut = ByteBuffer
 
-    /// Bytes of payloads that may wait to be dealt with.
-    private static let highWater = 4 << 20
-    /// What a waiting payload costs beside its bytes: small ones must not be free.
-    private static let payloadCost = 512
     private static let deflated: UInt32 = 1 << 31
 
     private let identify: (NIOSSLCertificate?) -> ChannelConnection?
@@ -23,8 +19,7 @@ final class FrameHandler: ChannelDuplexHandler {
     private var connection: ChannelConnection?
     private var buffer = ByteBuffer()
     private var deflate = Deflate()
-    private var waitingBytes = 0
-    private var heldBackRead = false
+    private var backPressure = BackPressure(highWater: 4 << 20)
     /// Payloads that did not get shorter lately: for a while the next ones are not tried.
     private var incompressible = 0
     /// Kept when the peer has proved its key, or broken when the channel closes before.
@@ -65,18 +60,14 @@ final class FrameHandler: ChannelDuplexHandler {
             handler.opened(connection)
             established?.succeed()
         } else if let consumed = event as? BytesConsumed {
-            waitingBytes -= consumed.count + Self.payloadCost
-            if heldBackRead, waitingBytes < Self.highWater / 2 {
-                heldBackRead = false
-                context.read()
-            }
+            backPressure.consumed(consumed.count, context)
         } else {
             context.fireUserInboundEventTriggered(event)
         }
     }
 
     func read(context: ChannelHandlerContext) {
-        if waitingBytes >= Self.highWater { heldBackRead = true } else { context.read() }
+        backPressure.read(context)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -96,7 +87,7 @@ final class FrameHandler: ChannelDuplexHandler {
                 // The frame, what follows it here, and a TLS record's 22 bytes.
                 counter.endHandshake(sent: false, firstFrame: 4 + count + buffer.readableBytes + 22)
             }
-            waitingBytes += payload.count + Self.payloadCost
+            backPressure.add(payload.count)
             handler.received(payload, on: connection)
         }
         buffer.discardReadBytes()

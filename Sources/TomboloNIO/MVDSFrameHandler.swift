@@ -9,16 +9,10 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
     typealias OutboundIn = [UInt8]
     typealias OutboundOut = ByteBuffer
 
-    /// Bytes of payloads that may wait to be dealt with.
-    private static let highWater = 1 << 20
-    /// What a waiting payload costs beside its bytes: the reference's empty ones must not be free.
-    private static let payloadCost = 512
-
     private let handler: any ConnectionHandler
     private let connection: ChannelConnection
     private var buffer = ByteBuffer()
-    private var waitingBytes = 0
-    private var heldBackRead = false
+    private var backPressure = BackPressure(highWater: 1 << 20)
 
     init(handler: any ConnectionHandler, connection: ChannelConnection) {
         self.handler = handler
@@ -37,15 +31,11 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard let consumed = event as? BytesConsumed else { return context.fireUserInboundEventTriggered(event) }
-        waitingBytes -= consumed.count + Self.payloadCost
-        if heldBackRead, waitingBytes < Self.highWater / 2 {
-            heldBackRead = false
-            context.read()
-        }
+        backPressure.consumed(consumed.count, context)
     }
 
     func read(context: ChannelHandlerContext) {
-        if waitingBytes >= Self.highWater { heldBackRead = true } else { context.read() }
+        backPressure.read(context)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -56,7 +46,7 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
             guard buffer.readableBytes >= 4 + Int(count) else { break }
             buffer.moveReaderIndex(forwardBy: 4)
             guard let payload = buffer.readBytes(length: Int(count)) else { return context.close(promise: nil) }
-            waitingBytes += payload.count + Self.payloadCost
+            backPressure.add(payload.count)
             handler.received(payload, on: connection)
         }
         buffer.discardReadBytes()

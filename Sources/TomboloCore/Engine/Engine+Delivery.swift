@@ -30,13 +30,13 @@ extension Engine {
         let reference = groups[group].record.reference
         var stored: [StoredEvent] = []
         stored.reserveCapacity(batch.events.count)
-        var delivered: [Delivered] = []
+        var delivered: [StoredHeader] = []
         delivered.reserveCapacity(batch.events.count)
         var settled: [EventID] = []
         let mayRelease = groups[group].waiting > 0 || !batch.waiting.isEmpty
         for (offset, (log, event)) in batch.events.enumerated() {
             let (ordinal, status) = (batch.first + Int64(offset), batch.statuses[offset])
-            if status == .delivered { delivered.append(Delivered(event.id, event.header, ordinal)) }
+            if status == .delivered { delivered.append(event.stored(ordinal)) }
             if status != .waiting, mayRelease { settled.append(event.id) }
             stored.append(
                 StoredEvent(
@@ -101,7 +101,7 @@ extension Engine {
 
     /// Delivers what waited for these events, and what waited for that, until nothing more is released.
     private mutating func release(
-        waitersOf settled: [EventID], group: Int, _ delivered: inout [Delivered],
+        waitersOf settled: [EventID], group: Int, _ delivered: inout [StoredHeader],
         _ store: any EventStore
     ) throws(StoreError) {
         let reference = groups[group].record.reference
@@ -117,7 +117,7 @@ extension Engine {
                     switch try verdict(on: waiter.header, group: group, store) {
                     case .deliver:
                         nowDelivered.append(waiter.ordinal)
-                        delivered.append(Delivered(waiter.id, waiter.header, waiter.ordinal))
+                        delivered.append(waiter)
                         remember(waiter.reference, .delivered, group: group)
                     case .invalid:
                         nowInvalid.append(waiter.ordinal)
@@ -143,7 +143,7 @@ extension Engine {
     }
 
     private mutating func moveHeads(
-        delivered: [Delivered], group: Int, _ store: any EventStore
+        delivered: [StoredHeader], group: Int, _ store: any EventStore
     ) throws(StoreError) {
         var (added, removed): ([Int64], [Int64]) = ([], [])
         // Backwards: what is named within the batch comes before who names it, and never becomes a head.
@@ -160,23 +160,6 @@ extension Engine {
         }
         try store.changeHeads(
             adding: added.sorted(), removing: removed.sorted(), inGroup: groups[group].record.reference)
-    }
-}
-
-/// A delivered event, without its content.
-struct Delivered {
-    let id: EventID
-    let header: EventHeader
-    let ordinal: Int64
-
-    init(_ id: EventID, _ header: EventHeader, _ ordinal: Int64) {
-        self.id = id
-        self.header = header
-        self.ordinal = ordinal
-    }
-
-    var reference: EventReference {
-        EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
     }
 }
 

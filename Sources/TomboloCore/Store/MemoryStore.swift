@@ -111,10 +111,12 @@ public final class MemoryStore: EventStore {
     }
 
     public func headers(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredHeader] {
-        events(ofLog: log, in: sequences, limit: limit).map(StoredHeader.init)
+        events(ofLog: log, in: sequences, limit: limit).map { $0.event.stored($0.ordinal) }
     }
 
-    public func headers(ordinals: [Int64]) -> [StoredHeader] { events(ordinals: ordinals).map(StoredHeader.init) }
+    public func headers(ordinals: [Int64]) -> [StoredHeader] {
+        events(ordinals: ordinals).map { $0.event.stored($0.ordinal) }
+    }
 
     public func changes(after ordinal: Int64, inGroup group: Int64) -> [LogChange] {
         var changes: [Int64: LogChange] = [:]

@@ -66,14 +66,15 @@ public struct StoredHeader: Sendable {
         self.isSigned = isSigned
     }
 
-    package init(_ stored: StoredEvent) {
-        self.init(
-            ordinal: stored.ordinal, id: stored.event.id, header: stored.event.header,
-            isSigned: stored.event.signature != nil)
-    }
-
     package var reference: EventReference {
         EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
+    }
+}
+
+extension Event {
+    /// The event without its content, at its place in a store.
+    package func stored(_ ordinal: Int64) -> StoredHeader {
+        StoredHeader(ordinal: ordinal, id: id, header: header, isSigned: signature != nil)
     }
 }
 
