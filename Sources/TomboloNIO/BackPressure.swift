@@ -1,5 +1,3 @@
-import NIOCore
-
 /// Payloads of a connection that wait to be dealt with: while they are too many, nothing more is read.
 struct BackPressure {
     /// Bytes that may wait.
@@ -16,15 +14,17 @@ struct BackPressure {
     mutating func add(_ bytes: Int) { waitingBytes += bytes + Self.payloadCost }
 
     /// A payload was dealt with.
-    mutating func consumed(_ bytes: Int, _ context: ChannelHandlerContext) {
+    /// - Returns: whether to read now what was held back.
+    mutating func consumed(_ bytes: Int) -> Bool {
         waitingBytes -= bytes + Self.payloadCost
-        guard isReadHeldBack, waitingBytes < highWater / 2 else { return }
+        guard isReadHeldBack, waitingBytes < highWater / 2 else { return false }
         isReadHeldBack = false
-        context.read()
+        return true
     }
 
-    /// More is asked for.
-    mutating func read(_ context: ChannelHandlerContext) {
-        if waitingBytes >= highWater { isReadHeldBack = true } else { context.read() }
+    /// Whether more can be read now; else it is held back.
+    mutating func mayRead() -> Bool {
+        isReadHeldBack = waitingBytes >= highWater
+        return !isReadHeldBack
     }
 }

@@ -60,14 +60,14 @@ final class FrameHandler: ChannelDuplexHandler {
             handler.opened(connection)
             established?.succeed()
         } else if let consumed = event as? BytesConsumed {
-            backPressure.consumed(consumed.count, context)
+            if backPressure.consumed(consumed.count) { context.read() }
         } else {
             context.fireUserInboundEventTriggered(event)
         }
     }
 
     func read(context: ChannelHandlerContext) {
-        backPressure.read(context)
+        if backPressure.mayRead() { context.read() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

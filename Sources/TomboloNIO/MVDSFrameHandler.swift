@@ -31,11 +31,11 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard let consumed = event as? BytesConsumed else { return context.fireUserInboundEventTriggered(event) }
-        backPressure.consumed(consumed.count, context)
+        if backPressure.consumed(consumed.count) { context.read() }
     }
 
     func read(context: ChannelHandlerContext) {
-        backPressure.read(context)
+        if backPressure.mayRead() { context.read() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
