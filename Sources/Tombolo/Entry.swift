@@ -13,6 +13,8 @@ public struct Entry: Sendable, Identifiable {
     public let timestamp: Date
     /// What it names: its causes.
     public let parents: [EventID]
+    /// Whether it says nothing, and only joins what was said concurrently.
+    public let isMerge: Bool
     /// The content's type, nil if the content is not of an application of ours.
     public let type: String?
     public let version: Int
@@ -26,6 +28,7 @@ public struct Entry: Sendable, Identifiable {
         lamport = event.header.lamport
         timestamp = Date(timeIntervalSince1970: Double(event.timestamp) / 1_000)
         parents = event.header.ancestors
+        isMerge = event.header.kind == .merge
         let content = event.content ?? []
         let opened = ContentEnvelope.open(content)
         type = opened?.type
@@ -41,6 +44,7 @@ public struct Entry: Sendable, Identifiable {
         lamport = UInt64(max(0, message.timestamp))
         timestamp = Date(timeIntervalSince1970: Double(message.timestamp))
         parents = (message.metadata?.parents ?? []).compactMap { EventID($0) }
+        isMerge = false
         let opened = ContentEnvelope.open(message.body)
         type = opened?.type
         version = opened?.version ?? 0

@@ -13,7 +13,6 @@ extension Node {
                 let report = try await sync(
                     with: invitation.inviter, at: address, joining: invitation, within: .budget(time: timeout))
                 guard report.isComplete else { throw TomboloError("the inviter did not answer in time") }
-                try mailbox.post([.addPeer(invitation.inviter, addresses: invitation.addresses)])
                 try await replica.drainAll()
                 if let group = try group(invitation.group) { return group }
             } catch {
@@ -99,7 +98,10 @@ extension Node {
             switch event {
             case .ready(let groups):
                 if invitation == nil || !groups.isEmpty { common = (common ?? []).union(groups) }
-            case .joined(let group): common = (common ?? []).union([group])
+            case .joined(let group):
+                common = (common ?? []).union([group])
+                // At once: whoever is interrupted from here on can sync.
+                if let invitation { mailbox.post([.addPeer(peer, addresses: invitation.addresses)]) }
             case .agreed(let group):
                 agreed.insert(group)
                 differing.remove(group)

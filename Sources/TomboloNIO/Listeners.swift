@@ -31,7 +31,8 @@ final class Listeners: Sendable {
             channels.withLock { $0.append(channel) }
             return channel.localAddress?.port ?? port
         } catch {
-            throw TransportError("cannot listen on \(host):\(port): \(error); choose another port")
+            throw TransportError(
+                "cannot listen on \(host):\(port): \(reason(for: error)); choose another address or port")
         }
     }
 

@@ -30,7 +30,7 @@ public final class MVDSTransport: Sendable {
                 }
                 .connect(host: target.host, port: target.port).get()
         } catch {
-            throw TransportError("cannot reach \(address): \(error)")
+            throw TransportError("cannot reach \(address): \(reason(for: error))")
         }
     }
 

@@ -49,7 +49,7 @@ public final class TCPTransport: Transport {
             try await established.futureResult.get()
         } catch {
             established.fail(error)
-            throw TransportError("cannot reach \(address): \(error)")
+            throw TransportError("cannot reach \(address): \(reason(for: error))")
         }
     }
 

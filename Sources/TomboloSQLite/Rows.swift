@@ -27,7 +27,7 @@ enum Rows {
                 certificate: try (row["certificate"] as Data?).map { try Certificate(decoding: Array($0)[...]) },
                 storedForm: Array(row["state"] as Data)[...])
         } catch {
-            throw damaged("log \(id): \(error)")
+            throw damaged("log \(id), which says: \(error),")
         }
     }
 

@@ -44,6 +44,37 @@ public struct SQLiteReader {
 
     private static func changeNumber(_ table: String) -> String { "change.number + \(table).ordinal - change.event" }
 
+    /// Rows of a table in the order of delivery, each with its number in the change log.
+    ///
+    /// - Throws: `StoreError` `corrupt` if one is missing: damage in a database's pages need not show in any other way.
+    private func delivered(
+        from table: String, after number: Int64, of group: GroupRecord, limit: Int
+    ) throws -> [(number: Int64, row: Row)] {
+        let runs = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT number, event, count FROM change
+                WHERE replica = ? AND number >= coalesce((SELECT max(number) FROM change WHERE number <= ?), 0)
+                ORDER BY number
+                """, arguments: [group.reference, number])
+        let rows = try db.cachedStatement(
+            sql: "SELECT * FROM \(table) WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal LIMIT ?")
+        var found: [(number: Int64, row: Row)] = []
+        while found.count < limit, let run = try runs.next() {
+            let (first, event, count): (Int64, Int64, Int64) = (run[0], run[1], run[2])
+            let skipped = max(0, number + 1 - first)
+            guard skipped < count else { continue }
+            let wanted = min(Int(clamping: count - skipped), limit - found.count)
+            let part = try Row.fetchAll(rows, arguments: [event + skipped, event + count - 1, wanted])
+            guard part.count == wanted, part.last?[0] == event + skipped + Int64(wanted) - 1 else {
+                throw StoreError(
+                    .corrupt, "of what was delivered, \(wanted - part.count) of \(wanted) rows are missing")
+            }
+            for (offset, row) in part.enumerated() { found.append((first + skipped + Int64(offset), row)) }
+        }
+        return found
+    }
+
     /// Delivered entries after a number of the change log that others wrote, merges not counted.
     public func unreadCount(of group: GroupRecord, after number: Int64) throws -> Int {
         if group.dialect == .mvds {
@@ -132,13 +163,7 @@ public struct SQLiteReader {
     public func messageChanges(
         after number: Int64, of group: GroupRecord, limit: Int
     ) throws -> [(Int64, StoredMessage)] {
-        try Row.fetchAll(
-            db,
-            sql: """
-                SELECT message.*, \(Self.changeNumber("message")) FROM \(Self.delivered("message"))
-                ORDER BY change.number, message.ordinal LIMIT ?
-                """, arguments: [group.reference, number, number, limit]
-        ).map { ($0[7], try Rows.message($0)) }
+        try delivered(from: "message", after: number, of: group, limit: limit).map { ($0, try Rows.message($1)) }
     }
 
     /// Delivered messages below a place in the order of (timestamp, id), the latest `limit` of them, ascending.
@@ -187,13 +212,7 @@ public struct SQLiteReader {
 
     /// Delivered events in the order of delivery, each with its number in the change log.
     public func changes(after number: Int64, of group: GroupRecord, limit: Int) throws -> [(Int64, StoredEvent)] {
-        try Row.fetchAll(
-            db,
-            sql: """
-                SELECT event.*, \(Self.changeNumber("event")) FROM \(Self.delivered("event"))
-                ORDER BY change.number, event.ordinal LIMIT ?
-                """, arguments: [group.reference, number, number, limit]
-        ).map { ($0[13], try Rows.event($0)) }
+        try delivered(from: "event", after: number, of: group, limit: limit).map { ($0, try Rows.event($1)) }
     }
 
     /// Delivered events below a place of the total order (or all), the latest `limit` of them, ascending.

@@ -55,8 +55,9 @@ public final class SQLiteStorage: Sendable {
             configuration.busyMode = .timeout(5)
             configuration.maximumReaderCount = 4
             configuration.prepareDatabase { db in
+                guard !isReadOnly else { return }
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
-                if !isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -32000") }
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -32000")
             }
             let pool = try DatabasePool(path: path, configuration: configuration)
             let migrator = Schema.migrator
@@ -64,7 +65,10 @@ public final class SQLiteStorage: Sendable {
                 throw StoreError(
                     .newer, "a newer version of Tombolo made the store in \(directory.path): update this one")
             }
-            if !isReadOnly { try migrator.migrate(pool) }
+            if !isReadOnly {
+                try protect(path)
+                try migrator.migrate(pool)
+            }
             return Opened(pool: pool, lock: lock)
         } catch {
             if let lock { closeFile(lock) }
@@ -103,6 +107,13 @@ public final class SQLiteStorage: Sendable {
         guard opened.withLock({ $0 == nil }) else { return }
         let again = try Self.openStore(directory, isReadOnly: isReadOnly)
         opened.withLock { $0 = again }
+    }
+
+    /// The files hold keys: nobody else reads them.
+    private static func protect(_ path: String) throws {
+        for file in [path, path + "-wal", path + "-shm"] where FileManager.default.fileExists(atPath: file) {
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
+        }
     }
 
     private static func lock(_ directory: URL) throws(StoreError) -> Int32 {
@@ -184,7 +195,9 @@ extension StoreError {
             return StoreError(.full, "the disk is full: make room and start again; nothing committed is lost")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return StoreError(
-                .corrupt, "the database is damaged (\(error.message ?? "no details")): move it away and sync again")
+                .corrupt,
+                "the database is damaged (\(error.message ?? "no details")): keep a copy of it, put back one that is sound, or "
+                    + "begin as a new device and let a peer invite it")
         case .SQLITE_BUSY, .SQLITE_LOCKED: return StoreError(.busy, "another process uses the database")
         default: return StoreError(.unavailable, "the database cannot be used: \(error)")
         }

@@ -64,6 +64,37 @@ struct StoreTests {
         }
     }
 
+    @Test("an entry that has gone from the store is damage, not silence")
+    func missingEntry() async throws {
+        try await withDirectory { root in
+            try await makeStore(at: root)
+            let database = try DatabaseQueue(path: root.appendingPathComponent("tombolo.sqlite").path)
+            try await database.write { try $0.execute(sql: "DELETE FROM event WHERE ordinal = 150") }
+            try database.close()
+            let node = try await Node.open(at: root)
+            let group = try #require(try node.groups.first)
+            #expect(try group.changes(after: .start, limit: 149).count == 149)
+            let error = #expect(throws: StoreError.self) { try group.changes(after: .start, limit: 1_000) }
+            #expect(error?.code == .corrupt)
+            try await node.close()
+        }
+    }
+
+    @Test("nobody else can read the files, whatever the directory's rights")
+    func rights() async throws {
+        try await withDirectory { root in
+            try FileManager.default.createDirectory(
+                at: root, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+            let node = try await Node.open(at: root)
+            for name in try FileManager.default.contentsOfDirectory(atPath: root.path) {
+                let path = root.appendingPathComponent(name).path
+                let rights = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+                #expect(rights == 0o600, "\(name)")
+            }
+            try await node.close()
+        }
+    }
+
     @Test("damage anywhere in the file is found or does no harm; nothing crashes")
     func damage() async throws {
         try await withDirectory { root in

@@ -29,7 +29,7 @@ func withTraffic<Result>(of node: Node, _ body: () async throws -> Result) async
     let showing = Task {
         let line = ProgressLine()
         for await state in progress where !Task.isCancelled {
-            line.show("\(megabytes(state.bytesReceived)) received, \(megabytes(state.bytesSent)) sent…")
+            line.show("\(megabytes(state.bytesReceived)) taken in, \(megabytes(state.bytesSent)) given, uncompressed…")
         }
         line.clear()
     }

@@ -12,8 +12,8 @@ import TomboloCore
         discussion: """
             A device keeps everything in one directory (--data, or $TOMBOLO_DATA, else ~/.tombolo), which one process \
             writes at a time; others can read beside it (log, status, why, export…). Begin with `tombolo init`, then `tombolo group create NAME` on one device, and on another \
-            `tombolo group join LINK` with a link that `tombolo group invite NAME` made; the inviter must be running \
-            (`tombolo run --port PORT`).
+            `tombolo group join LINK` with a link that `tombolo group invite --address HOST:PORT` made; the inviter must be running \
+            (`tombolo run --host ADDRESS --port PORT`: without --host it listens on this machine alone).
 
             Exit codes: 0 done, 1 damage or difference found, 2 bad input or something that cannot be done.
             """,
@@ -36,6 +36,8 @@ import TomboloCore
             } else {
                 try command.run()
             }
+            // What was printed may have met a full disk.
+            guard fflush(nil) == 0 else { throw Failure("not everything could be written") }
         } catch let code as ExitCode {
             Foundation.exit(code.rawValue)
         } catch  where exitCode(for: error) == .success {
@@ -55,9 +57,14 @@ struct DataOptions: ParsableArguments {
     var data: String?
 
     var directory: URL {
-        let path = data ?? ProcessInfo.processInfo.environment["TOMBOLO_DATA"]
-        if let path { return URL(fileURLWithPath: path, isDirectory: true) }
-        return FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".tombolo", isDirectory: true)
+        let environment = ProcessInfo.processInfo.environment
+        if let path = [data, environment["TOMBOLO_DATA"]].compactMap(\.self).first(where: { !$0.isEmpty }) {
+            return URL(fileURLWithPath: path, isDirectory: true)
+        }
+        let home =
+            environment["HOME"].map { URL(fileURLWithPath: $0, isDirectory: true) }
+            ?? FileManager.default.homeDirectoryForCurrentUser
+        return home.appendingPathComponent(".tombolo", isDirectory: true)
     }
 
     /// Opens the device for reading, also while another process uses it, and closes it.
@@ -99,6 +106,22 @@ struct DataOptions: ParsableArguments {
 struct Failure: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
+}
+
+extension StringProtocol {
+    /// What others wrote, for a terminal: no character of it moves the cursor, changes colours or begins a line.
+    var printable: String {
+        String(
+            String.UnicodeScalarView(
+                unicodeScalars.map { scalar in
+                    switch scalar.properties.generalCategory {
+                    case .control, .lineSeparator, .paragraphSeparator: "\u{FFFD}"
+                    // Letters that turn the direction of others around.
+                    case .format where (0x202A...0x2069).contains(scalar.value): "\u{FFFD}"
+                    default: scalar
+                    }
+                }))
+    }
 }
 
 /// Finds a group by its name or the beginning of its id; without either, the only one.

@@ -56,7 +56,7 @@ struct BadInputTests {
             expect(try importing(#"{"id":"2","parents":[],"author":"a","time":"1","text":""}"#), says: "time")
             expect(try importing(#"{"id":"2","parents":["9"],"author":"a","time":1,"text":""}"#), says: "its parent 9")
             expect(try importing(good), says: "twice")
-            expect(try tool("import", root.appendingPathComponent("none").path), says: "cannot be read")
+            expect(try tool("import", root.appendingPathComponent("none").path), says: "is no file that can be read")
             expect(try tool("import", "--git", root.path), says: "is not a git repository")
             expect(try tool("import"), says: "--git")
             #expect(try tool.succeed("status").output.contains("0 events held"))
@@ -72,7 +72,7 @@ struct BadInputTests {
             try other.succeed("init")
             let running = try other.start("run")
             defer { running.stop() }
-            expect(try tool("run", "--port", "\(running.port)"), says: "choose another port")
+            expect(try tool("run", "--port", "\(running.port)"), says: "choose another address or port")
             let key = String(repeating: "ab", count: 32)
             let unreachable = try tool("sync", "--peer", key, "--at", "127.0.0.1:1")
             #expect(unreachable.status == 2 && unreachable.errors.contains("cannot reach 127.0.0.1:1"))

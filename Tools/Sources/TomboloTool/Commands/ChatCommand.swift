@@ -20,14 +20,14 @@ struct Chat: AsyncParsableCommand {
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
     @Option(help: "Your name.") var name = ProcessInfo.processInfo.environment["USER"] ?? "somebody"
-    @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
+    @OptionGroup var listening: ListenOptions
 
     func run() async throws {
         try await options.withNode { node in
             let group = try findGroup(group, node)
-            let port = try await node.listen(port: port)
+            let port = try await listening.listen(node)
             let screen = ChatScreen()
-            await screen.print("\(group.name): listening on 127.0.0.1:\(port). Ctrl-D ends.")
+            await screen.print("\(group.name.printable): listening on \(listening.host):\(port). Ctrl-D ends.")
             for entry in try group.timeline(limit: 10) { await screen.print(line(entry, group)) }
             let last = try group.changes(after: group.readMark, limit: .max).last?.bookmark ?? group.readMark
             let tasks = [
@@ -50,12 +50,12 @@ struct Chat: AsyncParsableCommand {
 
     private func line(_ entry: Entry, _ group: SyncGroup) -> String {
         var authors = Authors()
-        return (try? authors.export(entry, group)).map { "\($0.author): \($0.text)" } ?? ""
+        return (try? authors.export(entry, group)).map { "\($0.author.printable): \($0.text.printable)" } ?? ""
     }
 
     private func follow(_ group: SyncGroup, after bookmark: Bookmark, _ screen: ChatScreen) async throws {
         for try await change in group.changes(after: bookmark) {
-            await screen.print(line(change.entry, group))
+            if !change.entry.isMerge { await screen.print(line(change.entry, group)) }
             try await group.markRead(through: change.bookmark)
         }
     }
@@ -72,7 +72,9 @@ struct Chat: AsyncParsableCommand {
 
     private func watchTyping(_ group: SyncGroup, _ screen: ChatScreen) async throws {
         for await message in try await group.ephemeralMessages() {
-            if let typing = try message.content(as: Typing.self) { await screen.note("\(typing.name) is typing…") }
+            if let typing = try message.content(as: Typing.self) {
+                await screen.note("\(typing.name.printable) is typing…")
+            }
         }
     }
 }

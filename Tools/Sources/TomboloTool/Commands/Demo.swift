@@ -50,7 +50,9 @@ struct Demo: AsyncParsableCommand {
         if conversation != nil || FileManager.default.isReadableFile(atPath: given) {
             return try ConversationFile(path: given)
         }
-        return try ConversationFile(gitRepository: ".")
+        do { return try ConversationFile(gitRepository: ".") } catch {
+            throw Failure("there is no conversation and no git checkout here: name one with --conversation FILE")
+        }
     }
 
     // MARK: Preparing

@@ -67,11 +67,18 @@ struct Peer: AsyncParsableCommand {
             }
             guard let device, let address else { throw Failure("give a device's key and host:port, or --mvds") }
             let key = try parseDevice(device)
-            try await options.withNode { node in try await node.addPeer(key, address: address) }
+            try await options.withNode { node in
+                guard key != node.device else { throw Failure("that is this device's own key") }
+                try await node.addPeer(key, address: address)
+            }
         }
 
         private func mvdsGroup(_ node: Node) throws -> SyncGroup {
-            if let group { return try findGroup(group, node) }
+            if let group {
+                let found = try findGroup(group, node)
+                guard found.dialect == .mvds else { throw Failure("group \(found.name) is not of the mvds dialect") }
+                return found
+            }
             let groups = try node.groups.filter { $0.dialect == .mvds }
             guard groups.count == 1, let only = groups.first else {
                 throw Failure(

@@ -53,7 +53,7 @@ struct Group: AsyncParsableCommand {
             try await options.withReader { node in
                 let groups = try node.groups
                 if json { return try printJSON(groups.map { ["id": "\($0.id)", "name": $0.name] }) }
-                for group in groups { print(group.id, group.name) }
+                for group in groups { print(group.id, group.name.printable) }
             }
         }
     }
@@ -61,7 +61,10 @@ struct Group: AsyncParsableCommand {
     struct Invite: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print a link that lets one device join.",
-            discussion: "The device must be running at the address when the link is used: `tombolo run --port PORT`.")
+            discussion: """
+                The device must be running at the address when the link is used: `tombolo run --host ADDRESS --port PORT`; \
+                without --host it listens on this machine alone.
+                """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Option(help: "Days until the link expires.") var days = 7
@@ -69,6 +72,9 @@ struct Group: AsyncParsableCommand {
 
         func run() async throws {
             guard (1...3_650).contains(days) else { throw Failure("--days must be between 1 and 3650") }
+            for address in address where PeerAddress(address) == nil {
+                throw Failure("\(address) is not an address of the form host:port")
+            }
             try await options.withNode { node in
                 print(
                     try await findGroup(group, node).invite(
@@ -86,7 +92,7 @@ struct Group: AsyncParsableCommand {
             let link = try InvitationLink(link)
             try await options.withNode { node in
                 let group = try await node.join(link)
-                print("joined \(group.name), \(try group.status.delivered) entries")
+                print("joined \(group.name.printable), \(try group.status.delivered) entries")
             }
         }
     }
@@ -181,26 +187,27 @@ struct Log: AsyncParsableCommand {
 extension ExportedEntry {
     var line: String {
         let date = Date(timeIntervalSince1970: Double(time) / 1_000)
-        let first = text.split(separator: "\n", maxSplits: 1).first ?? ""
-        return "\(id.prefix(8))  \(date.ISO8601Format())  \(author): \(first)"
+        let lines = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+        let first = (lines.first ?? "").printable + (lines.count > 1 ? " …" : "")
+        return "\(id.prefix(8))  \(date.ISO8601Format())  \(author.printable): \(first)"
     }
 }
 
 struct Watch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Listen for peers and print entries as they are delivered, until stopped.")
+        abstract: "Listen for peers and print all entries, then further ones as they are delivered, until stopped.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
-    @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
+    @OptionGroup var listening: ListenOptions
 
     func run() async throws {
         try await options.withNode { node in
             let group = try findGroup(group, node)
-            let port = try await node.listen(port: port)
-            FileHandle.standardError.write(Data("listening on 127.0.0.1:\(port) as \(node.device)\n".utf8))
+            let port = try await listening.listen(node)
+            FileHandle.standardError.write(Data("listening on \(listening.host):\(port) as \(node.device)\n".utf8))
             let printing = Task {
                 var authors = Authors()
-                for try await change in group.changes() {
+                for try await change in group.changes() where !change.entry.isMerge {
                     print(try authors.export(change.entry, group).line)
                     fflush(nil)
                 }
@@ -224,7 +231,7 @@ struct Status: AsyncParsableCommand {
                     try printJSON(row)
                 } else {
                     print(
-                        "\(group.name): \(row.held) events held of \(row.logs) logs, \(row.delivered) delivered, "
+                        "\(group.name.printable): \(row.held) events held of \(row.logs) logs, \(row.delivered) delivered, "
                             + "\(row.waiting) wait for ancestors\n  digest \(row.digest)")
                 }
             }
@@ -258,13 +265,18 @@ struct Verify: AsyncParsableCommand {
     @OptionGroup var options: DataOptions
 
     func run() async throws {
-        let problems = try await options.withReader { node in
-            var problems: [String] = []
-            for group in try node.groups {
-                problems += try group.verify()
-                if problems.isEmpty { print("\(group.name): \(try group.status.held) events verified") }
+        let problems: [String]
+        do {
+            problems = try await options.withReader { node in
+                var problems: [String] = []
+                for group in try node.groups {
+                    problems += try group.verify()
+                    if problems.isEmpty { print("\(group.name.printable): \(try group.status.held) events verified") }
+                }
+                return problems
             }
-            return problems
+        } catch let error as StoreError where error.code == .corrupt {
+            problems = [error.description]
         }
         for problem in problems { print(problem) }
         if !problems.isEmpty { throw ExitCode(1) }

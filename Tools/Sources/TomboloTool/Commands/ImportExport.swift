@@ -6,22 +6,29 @@ import TomboloCore
 /// A conversation as JSON lines: `id`, `parents`, `author`, `time` (ms), `text`.
 struct ConversationFile {
     var lines: [ExportedEntry] = []
+    /// The number of each entry's line in the file.
+    private var numbers: [Int] = []
 
     /// Reads a file, inflating it if its name ends in .gz.
     ///
     /// - Throws: `Failure` naming the line that is wrong, and why.
     init(path: String) throws {
-        guard FileManager.default.isReadableFile(atPath: path) else { throw Failure("\(path) cannot be read") }
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue,
+            FileManager.default.isReadableFile(atPath: path)
+        else { throw Failure("\(path) is no file that can be read") }
         let data: Data
         if path.hasSuffix(".gz") {
-            data = try Self.output(of: ["gzip", "-dc", path], failure: "\(path) is not a gzip file")
+            data = try Self.output(of: ["gzip", "-dc", path], failure: "\(path) is not a sound gzip file")
         } else {
             data = try Data(contentsOf: URL(fileURLWithPath: path))
         }
         let decoder = JSONDecoder()
-        for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
+        for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        where !line.isEmpty {
             do {
                 lines.append(try decoder.decode(ExportedEntry.self, from: Data(line)))
+                numbers.append(index + 1)
             } catch {
                 throw Failure(
                     "line \(index + 1) of \(path) is not an entry with id, parents, author, time and text: \(Self.explain(error))"
@@ -51,7 +58,7 @@ struct ConversationFile {
     private static func explain(_ error: any Error) -> String {
         switch error as? DecodingError {
         case .keyNotFound(let key, _)?: "\(key.stringValue) is missing"
-        case .typeMismatch(_, let context)?:
+        case .valueNotFound(_, let context)?, .typeMismatch(_, let context)?:
             "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
         default: "it is not JSON"
         }
@@ -88,7 +95,8 @@ struct ConversationFile {
                         id: line.id, parents: line.parents, author: line.author, time: line.time, text: line.text)
                 )
             } catch {
-                throw Failure("line \(index + 1), \(line.id): \(error)")
+                let number = index < numbers.count ? numbers[index] : index + 1
+                throw Failure("line \(number), \(line.id): \(error)")
             }
         }
     }

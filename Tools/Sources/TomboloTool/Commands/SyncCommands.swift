@@ -8,12 +8,12 @@ struct Sync: AsyncParsableCommand {
         abstract: "Sync once with one peer, or with all whose address is known, and hang up.",
         discussion: """
             It can be cut at any time, by its budget or with Ctrl-C: what has come is kept, and the next sync goes on from \
-            there. Exit code 1 if not everything is in sync at the end.
+            there. Exit code 1 if not everything is in sync at the end, 2 if nobody was reached.
             """)
     @OptionGroup var options: DataOptions
     @Option(help: "The peer's key, or the beginning of it.") var peer: String?
     @Option(help: ArgumentHelp("Where it listens.", valueName: "host:port")) var at: String?
-    @Option(help: "Bytes, both ways and over all peers, at which to stop.") var budget: Int?
+    @Option(help: "Bytes, both ways and over all peers, at which to stop; at least 131072.") var budget: Int?
     @Option(help: "Seconds after which to stop.") var timeout = 600
     @Flag(help: "Print JSON.") var json = false
 
@@ -111,13 +111,13 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stay in touch: dial the peers whose address is known, listen for others, until stopped.")
     @OptionGroup var options: DataOptions
-    @Option(help: "The address to listen on.") var host = "127.0.0.1"
-    @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
+    @OptionGroup var listening: ListenOptions
     @Option(help: "Listen at this port, too, for known peers that speak MVDS alone.") var mvdsPort: Int?
 
     func run() async throws {
         try await options.withNode { node in
-            let port = try await node.listen(host: host, port: port)
+            let host = listening.host
+            let port = try await listening.listen(node)
             print("listening on \(host):\(port) as \(node.device)")
             if let mvdsPort {
                 print("listening for MVDS on \(host):\(try await node.listenMVDS(host: host, port: mvdsPort))")
@@ -128,6 +128,20 @@ struct Run: AsyncParsableCommand {
             running.cancel()
         }
     }
+}
+
+/// Where a command listens.
+struct ListenOptions: ParsableArguments {
+    @Option(help: "The address to listen on: this machine alone, unless it is said, as 0.0.0.0 for all.")
+    var host = "127.0.0.1"
+    @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
+
+    mutating func validate() throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("--port must be between 0 and 65535") }
+    }
+
+    /// - Returns: the port.
+    func listen(_ node: Node) async throws -> Int { try await node.listen(host: host, port: port) }
 }
 
 /// Returns at SIGINT or SIGTERM.

@@ -14,7 +14,12 @@ struct Why: AsyncParsableCommand {
 
     func run() async throws {
         let isHeld = try await options.withReader { node in
-            guard let history = try findGroup(group, node).history(ofID: event) else { return false }
+            let group = try findGroup(group, node)
+            guard group.dialect == .native else {
+                throw Failure(
+                    "\(group.name.printable) is of the mvds dialect, where nothing is known of an event but itself")
+            }
+            guard let history = try group.history(ofID: event) else { return false }
             if json { try printJSON(HistoryRow(history)) } else { show(history, node) }
             return true
         }

@@ -1,0 +1,18 @@
+import Foundation
+import NIOCore
+import NIOPosix
+import TomboloCore
+
+/// Why a socket could not be opened, in the system's own words.
+func reason(for error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+        if let first = error.connectionErrors.first { return reason(for: first.error) }
+        return "its name is not known"
+    case let error as IOError: return String(cString: strerror(error.errnoCode))
+    case is SocketAddressError, is SocketAddressError.UnknownHost: return "its name is not known"
+    case ChannelError.connectTimeout: return "nobody answers"
+    case let error as TransportError: return error.description
+    default: return "\(error)"
+    }
+}
