@@ -127,24 +127,26 @@ struct ExportedEntry: Codable {
     let text: String
 }
 
-/// Names of logs' authors, as they come to be known.
+/// Names of logs' authors: what their first entries say.
 struct Authors {
     private var names: [LogID: String] = [:]
 
     mutating func export(_ entry: Entry, _ group: SyncGroup) throws -> ExportedEntry {
         let said = try entry.content(as: Said.self)
-        if let log = entry.log {
-            if let said, !said.author.isEmpty {
-                names[log] = said.author
-            } else if names[log] == nil, entry.sequence > 1 {
-                names[log] = try group.firstEntry(of: log)?.content(as: Said.self)?.author
+        // Said with the entry, or else with its log's first one.
+        var author = said?.author ?? ""
+        if author.isEmpty, let log = entry.log {
+            if names[log] == nil {
+                names[log] = try group.firstEntry(of: log)?.content(as: Said.self)?.author ?? ""
             }
+            author = names[log] ?? ""
+            if author.isEmpty { author = String("\(log)".prefix(8)) }
         }
         let plain = entry.type == nil ? String(data: entry.data, encoding: .utf8) : nil
         let text = said?.text ?? plain ?? ((try? entry.content(as: Text.self)) ?? nil)?.string
         return ExportedEntry(
             id: "\(entry.id)", parents: entry.parents.map(\.description),
-            author: entry.log.map { names[$0] ?? String("\($0)".prefix(8)) } ?? "mvds",
+            author: author.isEmpty ? "mvds" : author,
             time: Int64((entry.timestamp.timeIntervalSince1970 * 1_000).rounded()),
             text: text ?? "(\(entry.data.count) bytes of type \(entry.type ?? "unknown"))")
     }
