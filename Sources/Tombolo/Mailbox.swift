@@ -52,7 +52,8 @@ final class Mailbox: ConnectionHandler {
     func takeBatch() -> (inputs: [EngineInput], consumed: [(any Connection, Int)], hasMore: Bool) {
         let (batch, hasMore) = state.withLock { state -> ([Input], Bool) in
             var (count, bytes) = (0, 0)
-            for input in state.inputs where bytes < Self.batchBytes && count < Self.batchInputs {
+            for input in state.inputs {
+                guard bytes < Self.batchBytes, count < Self.batchInputs else { break }
                 count += 1
                 bytes += input.source?.bytes ?? 0
             }
@@ -67,6 +68,9 @@ final class Mailbox: ConnectionHandler {
 
     private static let batchBytes = 1 << 20
     private static let batchInputs = 1_024
+
+    /// How many inputs wait.
+    var count: Int { state.withLock { $0.inputs.count } }
 
     /// Forgets what was not taken.
     func clear() {

@@ -39,13 +39,13 @@ final class Meeting: Sendable {
         hangUp()
     }
 
-    /// Tells when nothing was received for half a minute.
+    /// Tells when for half a minute nothing was received and nothing has left.
     func watchSilence() async {
-        var received = -1
+        var last: (received: Int, unsent: Int)?
         while !Task.isCancelled {
-            let now = traffic.received
-            if now == received { return tell(.silent) }
-            received = now
+            let now = (received: traffic.received, unsent: connection.withLock { $0 }?.unsent ?? 0)
+            if let last, now.received == last.received, now.unsent >= last.unsent { return tell(.silent) }
+            last = now
             guard (try? await Task.sleep(for: Self.silence)) != nil else { return }
         }
     }

@@ -66,18 +66,19 @@ actor Replica {
 
     /// Takes one batch; where more is left, others have their turn first.
     func drain() {
-        if drainBatch() { Task { drain() } }
+        if drainBatch().hasMore { Task { drain() } }
     }
 
-    /// Takes everything that was posted so far.
-    func drainAll() {
-        while drainBatch() {}
+    /// Takes everything that was posted so far, and no more.
+    func drainAll() throws {
+        var left = mailbox.count
+        while left > 0 { left -= max(1, drainBatch().taken) }
+        if let failure { throw failure }
     }
 
-    /// - Returns: whether more is left.
-    private func drainBatch() -> Bool {
+    private func drainBatch() -> (taken: Int, hasMore: Bool) {
         let (inputs, consumed, hasMore) = mailbox.takeBatch()
-        guard failure == nil, !inputs.isEmpty else { return hasMore }
+        guard failure == nil, !inputs.isEmpty else { return (inputs.count, hasMore) }
         let start = ContinuousClock.now
         let now = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
         do {
@@ -91,7 +92,7 @@ actor Replica {
         } catch {
             fail(error)
         }
-        return hasMore
+        return (inputs.count, hasMore)
     }
 
     private func noteProgress(
@@ -207,7 +208,7 @@ actor Replica {
     func suspend() { stop("the node is suspended: call resume() first") }
 
     private func stop(_ why: String) {
-        drainAll()
+        try? drainAll()
         failure = failure ?? StoreError(.unavailable, why)
         wake?.cancel()
     }

@@ -3,7 +3,7 @@ struct BackPressure {
     /// Bytes that may wait.
     let highWater: Int
     private var waitingBytes = 0
-    private var isReadHeldBack = false
+    private var isHeldBack = false
 
     /// What a waiting payload costs beside its bytes: small ones must not be free.
     private static let payloadCost = 512
@@ -14,17 +14,18 @@ struct BackPressure {
     mutating func add(_ bytes: Int) { waitingBytes += bytes + Self.payloadCost }
 
     /// A payload was dealt with.
-    /// - Returns: whether to read now what was held back.
+    /// - Returns: whether to go on with what was held back.
     mutating func consumed(_ bytes: Int) -> Bool {
         waitingBytes -= bytes + Self.payloadCost
-        guard isReadHeldBack, waitingBytes < highWater / 2 else { return false }
-        isReadHeldBack = false
+        guard isHeldBack, waitingBytes < highWater / 2 else { return false }
+        isHeldBack = false
         return true
     }
 
-    /// Whether more can be read now; else it is held back.
-    mutating func mayRead() -> Bool {
-        isReadHeldBack = waitingBytes >= highWater
-        return !isReadHeldBack
+    /// Whether there is room for more; else it is held back, be it on the socket or in a buffer: what is read may inflate.
+    mutating func hasRoom() -> Bool {
+        guard waitingBytes >= highWater else { return true }
+        isHeldBack = true
+        return false
     }
 }

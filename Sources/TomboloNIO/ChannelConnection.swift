@@ -11,7 +11,7 @@ final class ChannelConnection: Connection {
     private let channel: any Channel
     private let counter: ByteCounter
     /// Bytes of payloads that have not left yet.
-    private let unsent = Atomic(0)
+    private let waiting = Atomic(0)
     private static let mostUnsent = 64 << 20
 
     init(
@@ -25,12 +25,14 @@ final class ChannelConnection: Connection {
         self.counter = counter
     }
 
+    var unsent: Int { waiting.load(ordering: .relaxed) }
+
     func send(_ payload: [UInt8]) {
-        let waiting = unsent.add(payload.count, ordering: .relaxed).newValue
+        let unsent = waiting.add(payload.count, ordering: .relaxed).newValue
         // What a peer may have under way is bounded by windows; who asks and never reads is cut off.
-        guard waiting <= Self.mostUnsent else { return channel.close(promise: nil) }
+        guard unsent <= Self.mostUnsent else { return channel.close(promise: nil) }
         channel.writeAndFlush(payload).whenComplete { [self] _ in
-            unsent.subtract(payload.count, ordering: .relaxed)
+            waiting.subtract(payload.count, ordering: .relaxed)
         }
     }
 

@@ -60,20 +60,28 @@ final class FrameHandler: ChannelDuplexHandler {
             handler.opened(connection)
             established?.succeed()
         } else if let consumed = event as? BytesConsumed {
-            if backPressure.consumed(consumed.count) { context.read() }
+            if backPressure.consumed(consumed.count) {
+                takeFrames(context)
+                context.read()
+            }
         } else {
             context.fireUserInboundEventTriggered(event)
         }
     }
 
     func read(context: ChannelHandlerContext) {
-        if backPressure.mayRead() { context.read() }
+        if backPressure.hasRoom() { context.read() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var incoming = unwrapInboundIn(data)
         buffer.writeBuffer(&incoming)
-        while let word: UInt32 = buffer.getInteger(at: buffer.readerIndex, endianness: .little) {
+        takeFrames(context)
+    }
+
+    private func takeFrames(_ context: ChannelHandlerContext) {
+        while backPressure.hasRoom(), let word: UInt32 = buffer.getInteger(at: buffer.readerIndex, endianness: .little)
+        {
             let count = Int(word & ~Self.deflated)
             guard count > 0, count <= Limits.frame else { return context.close(promise: nil) }
             guard buffer.readableBytes >= 4 + count else { break }

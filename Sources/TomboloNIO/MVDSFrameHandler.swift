@@ -31,17 +31,24 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard let consumed = event as? BytesConsumed else { return context.fireUserInboundEventTriggered(event) }
-        if backPressure.consumed(consumed.count) { context.read() }
+        if backPressure.consumed(consumed.count) {
+            takeFrames(context)
+            context.read()
+        }
     }
 
     func read(context: ChannelHandlerContext) {
-        if backPressure.mayRead() { context.read() }
+        if backPressure.hasRoom() { context.read() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var incoming = unwrapInboundIn(data)
         buffer.writeBuffer(&incoming)
-        while let count: UInt32 = buffer.getInteger(at: buffer.readerIndex) {
+        takeFrames(context)
+    }
+
+    private func takeFrames(_ context: ChannelHandlerContext) {
+        while backPressure.hasRoom(), let count: UInt32 = buffer.getInteger(at: buffer.readerIndex) {
             guard count <= Limits.mvdsFrame else { return context.close(promise: nil) }
             guard buffer.readableBytes >= 4 + Int(count) else { break }
             buffer.moveReaderIndex(forwardBy: 4)

@@ -20,6 +20,8 @@ final class MemoryLink: Sendable {
         }
 
         var traffic: Traffic { counted.withLock { $0 } }
+        /// What is sent has arrived.
+        var unsent: Int { 0 }
         func send(_ payload: [UInt8]) { link.carry(payload, fromDialler: isDialler) }
         func close() { link.close() }
         /// Windows bound what is under way.

@@ -42,6 +42,56 @@ struct AdversaryTests {
         #expect(devices.errors(0).isEmpty && devices.errors(1).isEmpty)
     }
 
+    @Test(
+        "above a gap nothing is held before a signed event, so that the gap can be filled by whoever has other signatures"
+    )
+    func unsignedAboveGap() throws {
+        let devices = try Devices(2, seed: 52)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        let all = log.chain(400, "event")
+        try devices.ingest(all, into: 0, group: group)
+        let unsigned = all[200..<328].map { $0 == all[327] ? $0 : $0.signed(with: nil) }
+        try devices.ingest([all[0]] + unsigned, into: 1, group: group)
+        try devices.meet(0, 1)
+        for device in 0..<2 { #expect(devices.errors(device).isEmpty) }
+        #expect(devices.delivered(1, in: group).count == 400)
+        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+    }
+
+    @Test("a trunk is vouched for by the nearer of two branches' signatures", arguments: 0..<6 as Range<UInt64>)
+    func sparselySignedFork(seed: UInt64) throws {
+        let devices = try Devices(2, seed: 61 + seed)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: seed)
+        let trunk = log.chain(100, "trunk")
+        let (left, right) = (log.chain(1, after: trunk.last, "left"), log.chain(50, after: trunk.last, "right"))
+        func onlyLastSigned(_ events: [Event]) -> [Event] {
+            events.map { $0 == events.last ? $0 : $0.signed(with: nil) }
+        }
+        try devices.ingest(onlyLastSigned(trunk + left), into: 0, group: group)
+        try devices.ingest(onlyLastSigned(right), into: 0, group: group)
+        #expect(devices.delivered(0, in: group).count == 151)
+        try devices.meet(0, 1)
+        for device in 0..<2 { #expect(devices.errors(device).isEmpty) }
+        #expect(devices.delivered(1, in: group).count == 151)
+    }
+
+    @Test("an event that names another log's event as its previous takes nothing from that log")
+    func foreignPrevious() throws {
+        let devices = try Devices(1, seed: 68)
+        let group = try devices.makeGroup()
+        var (victim, thief) = (ForeignLog(group: group, seed: 1), ForeignLog(group: group, seed: 2))
+        let run = victim.chain(3, "victim").map { $0.sequence == 3 ? $0 : $0.signed(with: nil) }
+        let first = thief.event(after: nil, "thief")
+        let claim = thief.event(after: first, "claim") { header in
+            header.previous = Backlink(id: run[1].id, lamport: run[1].lamport)
+            header.lamport = run[1].lamport + 1
+        }
+        try devices.ingest([run[0], first, run[1], claim, run[2]], into: 0, group: group)
+        #expect(Set(devices.texts(0, in: group)).isSuperset(of: ["victim 0", "victim 1", "victim 2"]))
+    }
+
     @Test("filling one branch's gap claims nothing of another branch")
     func branchesWithGaps() throws {
         let devices = try Devices(2, seed: 53)

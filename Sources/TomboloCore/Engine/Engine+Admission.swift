@@ -139,6 +139,11 @@ extension Engine {
         var isPreviousHeld = false
         if let previous, !groups[group].frontier.logs[index].isEnd(previous, at: event.sequence - 1) {
             isPreviousHeld = try isHeld(previous, event.sequence - 1, of: event, log: number, group: group, store)
+            // Above a gap a log goes on with a signed event: what fills the gap later has one right above it.
+            guard
+                isPreviousHeld || event.signature != nil
+                    || event.sequence <= groups[group].frontier.logs[index].floor + 1
+            else { return nil }
         }
         let placement = groups[group].frontier.update(index) {
             $0.place(

@@ -77,6 +77,7 @@ extension Engine {
         guard flags & ~WindowFlags.all == 0 else { throw WireError.invalid("flags of a window", offset: 0) }
         let isPlain = flags & WindowFlags.plain != 0
         sessions[index].groups[group].receivedBytes += UInt64(bytes.count)
+        sessions[index].groups[group].mismatchDeadline = nil
         if sessions[index].groups[group].askedPlain, !isPlain {
             // Begun before the peer was asked for plain form.
             sessions[index].groups[group].mustAcknowledge = true
@@ -151,6 +152,7 @@ extension Engine {
         let number = sessions[index].groups[group].group
         let result = try admit(window, group: number, from: index, isOwn: false, store)
         sessions[index].groups[group].mustAcknowledge = true
+        if result.accepted > 0 { sessions[index].groups[group].repairs = 0 }
         if let refused = result.refused {
             guard !sessions[index].groups[group].askedPlain else { throw EngineError.protocolViolation(refused) }
             return try askPlain(group, session: index, store)

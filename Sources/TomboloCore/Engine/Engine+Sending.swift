@@ -98,8 +98,8 @@ extension Engine {
             // At an end of what the peer lacks, it holds the event above, which vouches for these.
             guard window.isUnsigned(cursor), !isEnd else { continue }
             // What there is no room to vouch for waits for the next window.
-            let tail = window.removeUnsignedTail(of: cursor)
-            if tail.allSatisfy(\.isLinear) { plan.putBack(tail) } else { plan.drop(cursor) }
+            let (tail, isSomeLeft) = window.removeUnsigned(of: cursor)
+            if isSomeLeft || tail.allSatisfy(\.isLinear) { plan.putBack(tail) } else { plan.drop(cursor) }
         }
         return window
     }

@@ -10,6 +10,7 @@ extension Engine {
         if root != .zero, try store.agreements(with: peer, inGroup: reference).first?.token != agreement.token {
             try store.putAgreement(agreement, with: peer, inGroup: reference)
         }
+        sessions[index].groups[group].agreedRoot = root
         sessions[index].groups[group].settleDeadline = nil
         sessions[index].groups[group].mismatchDeadline = nil
         sessions[index].groups[group].repairs = 0
@@ -32,10 +33,9 @@ extension Engine {
         let root = groups[session.group].frontier.root(using: cryptography)
         if session.lastRootSent != root, !sayRoot(root, group, session: index) { return }
         if session.peerRoot == root {
-            if session.phase == .exchanging || session.settleDeadline != nil || session.lastRootSent != root {
-                sessions[index].groups[group].phase = .live
-                try agree(group, session: index, store)
-            }
+            guard session.phase == .exchanging || session.agreedRoot != root else { return }
+            sessions[index].groups[group].phase = .live
+            try agree(group, session: index, store)
         } else {
             try repair(group, session: index, store)
         }

@@ -7,13 +7,25 @@ struct Authentic {
     var event: Event
 }
 
-/// What a signed event says of the one before it.
-private struct Expected {
-    var log: LogID
-    var sequence: UInt64
-    /// Events since the last verified signature above it, and the content bytes of the unsigned ones.
-    var distance: Int
-    var bytes: Int
+/// What authentic events say of those before them in their logs: how many events above it the next verified signature is.
+private struct ExpectedEvents {
+    private struct Place: Hashable {
+        var log: LogID
+        var sequence: UInt64
+        var id: EventID
+    }
+
+    private var distances: [Place: Int] = [:]
+
+    /// - Parameter event: the one whose previous `id` is. Of branches the nearest signature counts.
+    mutating func note(_ id: EventID, of event: Event, distance: Int) {
+        let place = Place(log: event.log, sequence: event.sequence - 1, id: id)
+        distances[place] = min(distance, distances[place] ?? distance)
+    }
+
+    mutating func take(_ event: Event) -> Int? {
+        distances.removeValue(forKey: Place(log: event.log, sequence: event.sequence, id: event.id))
+    }
 }
 
 // Finding out which events are authentic (protocol §2.2, §2.3).
@@ -24,7 +36,7 @@ extension Engine {
         for events: [Event], group: Int, _ result: inout Admission, _ store: any EventStore
     ) throws(StoreError) -> [Authentic] {
         let certificates = verifiedCertificates(events, group: group, &result)
-        var expected: [EventID: Expected] = [:]
+        var expected = ExpectedEvents()
         var authentic: [Authentic] = []
         authentic.reserveCapacity(events.count)
         /// Logs of which no certificate is stored yet, and whether their first event is among the authentic ones.
@@ -46,17 +58,15 @@ extension Engine {
                 result.refused = "event \(event.id) stands in a log of another class"
                 continue
             }
-            var descendant = expected.removeValue(forKey: event.id)
-            if let found = descendant, found.log != event.log || found.sequence != event.sequence { descendant = nil }
+            var descendant = expected.take(event)
+            var isHeldDescendant = false
             if descendant == nil, event.signature == nil, let known {
                 descendant = try heldDescendant(of: event, inLog: known, group: group, store)
+                isHeldDescendant = descendant != nil
             }
-            var (distance, bytes) = (0, 0)
-            if let descendant {
-                (distance, bytes) = (descendant.distance + 1, descendant.bytes + event.header.contentLength)
-            }
+            var distance = descendant.map { $0 + 1 } ?? 0
             // A run is at most so long, so that who passes it on need not wait long for a signed event.
-            let isRunFull = distance >= Limits.runEvents || bytes > Limits.runBytes
+            let isRunFull = distance >= Limits.runEvents
             if descendant == nil || isRunFull || event.signature != nil {
                 let isSigned =
                     event.signature.map {
@@ -65,10 +75,10 @@ extension Engine {
                             using: cryptography)
                     } ?? false
                 if isSigned {
-                    (distance, bytes) = (0, 0)
+                    distance = 0
                 } else if descendant != nil, !isRunFull {
                     event = event.signed(with: nil)  // a spoilt signature spoils no event
-                } else if event.signature == nil, descendant == nil {
+                } else if event.signature == nil, descendant == nil || isHeldDescendant {
                     result.pending += 1
                     continue
                 } else {
@@ -77,8 +87,7 @@ extension Engine {
                 }
             }
             if let previous = event.header.previous {
-                expected[previous.id] = Expected(
-                    log: event.log, sequence: event.sequence - 1, distance: distance, bytes: bytes)
+                expected.note(previous.id, of: event, distance: distance)
             } else if begun[event.log] != nil {
                 begun[event.log] = true
             }
@@ -119,14 +128,16 @@ extension Engine {
     }
 
     /// What is held of a log right above an event that fills a gap vouches for it as well.
+    ///
+    /// - Returns: how far above the next signature is, if there is such an event.
     private func heldDescendant(
         of event: Event, inLog log: Int, group: Int, _ store: any EventStore
-    ) throws(StoreError) -> Expected? {
+    ) throws(StoreError) -> Int? {
         let state = groups[group].frontier.logs[log]
         guard let start = state.starts.first(where: { $0.previous == event.id && $0.sequence == event.sequence + 1 })
         else { return nil }
         // How far above the next signature is.
-        var (distance, bytes) = (0, 0)
+        var distance = 0
         var wanted = start.id
         let last = start.sequence + UInt64(Limits.runEvents)
         let above = try store.headers(
@@ -134,13 +145,12 @@ extension Engine {
         var sequence = start.sequence
         while let found = above.first(where: { $0.header.sequence == sequence && $0.id == wanted }), !found.isSigned {
             distance += 1
-            bytes += found.header.contentLength
             sequence += 1
             guard let next = above.first(where: { $0.header.sequence == sequence && $0.header.previous?.id == wanted })
             else { break }
             wanted = next.id
         }
-        return Expected(log: event.log, sequence: event.sequence, distance: distance, bytes: bytes)
+        return distance
     }
 }
 

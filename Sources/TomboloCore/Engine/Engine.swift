@@ -122,7 +122,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             switch input {
             case .append, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite: return true
             case .payloadReceived(let id, _):
-                guard let index = sessionIndex(id) else { return false }
+                // A link may have opened in the same batch.
+                guard let index = sessionIndex(id) else { return !mvdsGroups.isEmpty }
                 return mvdsGroups.contains { $0.peers.contains(sessions[index].link.peer) }
             case .linkOpened, .linkClosed, .addPeer, .timePassed: return false
             }

@@ -250,7 +250,8 @@ extension [ClosedRange<UInt64>] {
             end += 1
         }
         replaceSubrange(first..<end, with: [merged])
-        guard count > most, first > startIndex else { return }
-        replaceSubrange(first - 1...first, with: [self[first - 1].lowerBound...self[first].upperBound])
+        guard count > most else { return }
+        let lower = Swift.max(startIndex, first - 1)
+        replaceSubrange(lower...lower + 1, with: [self[lower].lowerBound...self[lower + 1].upperBound])
     }
 }

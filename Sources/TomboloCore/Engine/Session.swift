@@ -76,6 +76,8 @@ struct GroupSession: Sendable {
     var windowBytes = 0
     var receivedBytes: UInt64 = 0
     var peerRoot: Bytes32?
+    /// The root of the latest agreement in this session.
+    var agreedRoot: Bytes32?
     var askedPlain = false
     /// Logs that the peer announced beyond what is here, asked for when they do not come by themselves.
     var announced: [LogID: UInt64] = [:]

@@ -8,7 +8,12 @@ struct Window {
     /// By the plan's cursor: events that nothing later in the window vouches for. At most one where the log is one chain.
     private var unsigned: [Int] = []
     /// Those of logs with branches, by their ids.
-    private var unsignedTips: Set<EventID> = []
+    private var unsignedTips: Set<Tip> = []
+
+    private struct Tip: Hashable {
+        let cursor: Int
+        let id: EventID
+    }
     private(set) var unsignedLogs = 0
 
     mutating func append(_ planned: PlannedEvent) {
@@ -24,11 +29,13 @@ struct Window {
         if planned.isLinear {
             unsigned[planned.cursor] = isUnsigned ? 1 : 0
         } else {
-            if let previous = event.header.previous, unsignedTips.remove(previous.id) != nil {
+            if let previous = event.header.previous,
+                unsignedTips.remove(Tip(cursor: planned.cursor, id: previous.id)) != nil
+            {
                 unsigned[planned.cursor] -= 1
             }
             if isUnsigned {
-                unsignedTips.insert(event.id)
+                unsignedTips.insert(Tip(cursor: planned.cursor, id: event.id))
                 unsigned[planned.cursor] += 1
             }
         }
@@ -39,19 +46,32 @@ struct Window {
     func isUnsigned(_ cursor: Int) -> Bool { unsigned[cursor] > 0 }
     var unsignedCursors: [Int] { unsigned.indices.filter { unsigned[$0] > 0 } }
 
-    /// Takes out, of a log, what nothing in the window vouches for: all of it where the log has branches.
-    mutating func removeUnsignedTail(of cursor: Int) -> [PlannedEvent] {
-        let lastSigned = events.lastIndex { $0.cursor == cursor && $0.isLinear && $0.event.signature != nil } ?? -1
-        let tail = events.indices.filter { $0 > lastSigned && events[$0].cursor == cursor }
-        let removed = tail.map { events[$0] }
-        for index in tail.reversed() { events.remove(at: index) }
+    /// Takes out, of a log, what nothing in the window vouches for.
+    ///
+    /// - Returns: what was taken out, in order, and whether something of the log is left.
+    mutating func removeUnsigned(of cursor: Int) -> (removed: [PlannedEvent], isSomeLeft: Bool) {
+        var (vouchedFor, removed): (Set<EventID>, Set<Int>) = ([], [])
+        var isSomeLeft = false
+        for index in events.indices.reversed() where events[index].cursor == cursor {
+            let event = events[index].event
+            guard event.signature != nil || vouchedFor.contains(event.id) else {
+                removed.insert(index)
+                continue
+            }
+            isSomeLeft = true
+            if let previous = event.header.previous { vouchedFor.insert(previous.id) }
+        }
+        let taken = removed.sorted().map { events[$0] }
+        events = events.indices.filter { !removed.contains($0) }.map { events[$0] }
+        unsignedTips = unsignedTips.filter { $0.cursor != cursor }
         if unsigned[cursor] > 0 { unsignedLogs -= 1 }
         unsigned[cursor] = 0
-        return removed
+        return (taken, isSomeLeft)
     }
 
     /// The events of a log since the last signature that is sent.
     private struct Run {
+        var sequence: UInt64 = 0
         var length = 0
         var bytes = 0
         var latestSigned: (position: Int, length: Int, bytes: Int)?
@@ -72,6 +92,11 @@ struct Window {
                 continue
             }
             let cursor = planned.cursor
+            if runs[cursor].sequence + 1 != planned.event.sequence {
+                end(runs[cursor], &chosen)
+                runs[cursor] = Run()
+            }
+            runs[cursor].sequence = planned.event.sequence
             runs[cursor].length += 1
             runs[cursor].bytes += planned.event.header.contentLength
             runs[cursor].last = position
@@ -86,8 +111,18 @@ struct Window {
                 runs[cursor].latestSigned = nil
             }
         }
-        for run in runs where run.last >= 0 { chosen[run.last] = true }
+        for run in runs { end(run, &chosen) }
         return chosen
+    }
+
+    /// A run ends with its last event, or else with its last signed one.
+    private func end(_ run: Run, _ chosen: inout [Bool]) {
+        guard run.last >= 0 else { return }
+        if events[run.last].event.signature != nil {
+            chosen[run.last] = true
+        } else if let latest = run.latestSigned {
+            chosen[latest.position] = true
+        }
     }
 }
 

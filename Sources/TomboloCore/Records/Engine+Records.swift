@@ -135,6 +135,7 @@ extension Engine {
         var builder = PayloadBuilder()
         for id in sessions[index].records.acks.takeAll() { builder.addAck(id) }
         try answerRequests(index, &builder, store)
+        try resendUnderWay(index, &builder, store)
         var isBlocked = false
         while true {
             let due = try store.records(
@@ -182,6 +183,22 @@ extension Engine {
             sessions[index].records.nextWake = max(next, isBlocked ? now + Self.firstRetransmission : now + 1)
         }
         if !sessions[index].records.answers.isEmpty { sessions[index].records.nextWake = now + 1 }
+    }
+
+    /// Sends again what is under way and has come due: what waits for its first turn must not keep it back.
+    private mutating func resendUnderWay(
+        _ index: Int, _ builder: inout PayloadBuilder, _ store: any EventStore
+    ) throws(StoreError) {
+        guard sessions[index].records.inFlightBytes >= RecordSession.window else { return }
+        let underWay = sessions[index].records.inFlight.keys.sorted()
+        for var record in try store.records(of: underWay, with: sessions[index].link.peer)
+        where record.kind == .message && record.nextSend <= now {
+            guard let stored = try store.messages(ids: [record.id])[0] else { continue }
+            builder.add(stored.message)
+            record.sendCount += 1
+            record.nextSend = now + backoff(afterSends: record.sendCount)
+            try store.put([record])
+        }
     }
 
     /// Sends again what a peer asks for that has acknowledged it before: as much as may be under way, the rest with the next batch.

@@ -12,6 +12,7 @@ public final class MemoryStore: EventStore {
         var state: LogState
         /// Ordinals by sequence.
         var events: [UInt64: [Int64]] = [:]
+        var highest: UInt64 = 0
     }
 
     private var values: [String: [UInt8]] = [:]
@@ -65,6 +66,7 @@ public final class MemoryStore: EventStore {
             event.ordinal = Int64(eventTable.count + 1)
             eventTable.append(event)
             logTable[Int(event.log) - 1].events[event.event.sequence, default: []].append(event.ordinal)
+            logTable[Int(event.log) - 1].highest = max(logTable[Int(event.log) - 1].highest, event.event.sequence)
             if event.status == .delivered { groupTable[Int(group) - 1].changes.append(event.ordinal) }
         }
         return first
@@ -96,7 +98,7 @@ public final class MemoryStore: EventStore {
     private func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredEvent] {
         var result: [StoredEvent] = []
         let table = logTable[Int(log) - 1].events
-        let last = min(sequences.upperBound, logTable[Int(log) - 1].state.lastSequence)
+        let last = min(sequences.upperBound, logTable[Int(log) - 1].highest)
         var sequence = sequences.lowerBound
         while sequence <= last, result.count < limit {
             let found = (table[sequence] ?? []).map { eventTable[Int($0) - 1] }

@@ -33,6 +33,8 @@ public protocol Connection: AnyObject, Sendable {
     var dialect: Dialect { get }
     /// Bytes on the wire so far.
     var traffic: Traffic { get }
+    /// Bytes of payloads that were to be sent and have not left yet.
+    var unsent: Int { get }
     /// Sends one payload, of at most ``Limits/frame`` bytes.
     func send(_ payload: [UInt8])
     /// Closes once everything sent so far has left.
