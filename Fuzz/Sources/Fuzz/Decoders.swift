@@ -30,7 +30,7 @@ private let items = SortedItems(
         return RangeItem(timestamp: UInt64(number / 3), id: id)
     })
 
-/// Both roles of reconciliation by ranges.
+/// Everything of set reconciliation that reads what the other side sent, in both roles.
 func ranges(_ bytes: [UInt8]) -> CInt {
     for limit in [0, 4_096] {
         var initiator = RangeReconciler(items, frameLimit: limit, sha256: { SwiftCryptography().sha256Bytes($0) })
@@ -43,6 +43,15 @@ func ranges(_ bytes: [UInt8]) -> CInt {
             precondition(step.reply?.count ?? 0 <= limit, "a message above its limit")
         }
     }
+    for begins in [true, false] {
+        var adaptive = AdaptiveReconciler(
+            items, key: SipHashKey(1, 2), mostCells: 256, sha256: { SwiftCryptography().sha256Bytes($0) })
+        if begins { _ = try? adaptive.initiate() }
+        _ = try? adaptive.reconcile(bytes)
+    }
+    if let query = try? BloomQuery(bytes: bytes) { _ = try? query.missing(in: items, limit: 10) }
+    _ = ExactSketch(bytes: bytes, limit: 8)?.decoded()
+    _ = try? RangePage(bytes: bytes)
     return 0
 }
 
