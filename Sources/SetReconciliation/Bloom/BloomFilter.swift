@@ -10,6 +10,7 @@ public struct BloomFilter: Hashable, Sendable {
     /// - Parameters:
     ///   - bytes: its size, a multiple of 8 from 8 to 65,536.
     ///   - hashes: 1 to 32; 7 for an error of 1 % where there are 9.6 bits an element.
+    ///   - salt: another one makes other mistakes.
     public init(bytes: Int, hashes: Int, salt: UInt64) {
         precondition((8...65_536).contains(bytes) && bytes.isMultiple(of: 8), "a filter of \(bytes) bytes")
         precondition((1...32).contains(hashes), "\(hashes) hashes")

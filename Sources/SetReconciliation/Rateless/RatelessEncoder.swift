@@ -9,7 +9,9 @@ public struct RatelessEncoder<Symbol: ReconcilableSymbol>: Sendable {
     /// How many cells were made.
     public var count: Int { made }
 
-    /// - Parameter symbols: the set's elements, each once.
+    /// - Parameters:
+    ///   - symbols: the set's elements, each once.
+    ///   - key: as for ``RatelessSketch``.
     @inlinable public init(_ symbols: some Sequence<Symbol>, key: SipHashKey) {
         waiting = CellQueue(symbols.map { ($0, $0.hash(key: key)) })
     }

@@ -24,7 +24,11 @@ public protocol EventStore: RecordStore {
     func places(of keys: [EventKey]) throws(StoreError) -> [EventPlace?]
     /// Events of one log in ascending order of (sequence, id); branches of a fork are all there.
     ///
-    /// - Parameter bytes: of content, after which no more is read.
+    /// - Parameters:
+    ///   - log: the store's number for the log.
+    ///   - sequences: those that are looked for.
+    ///   - limit: the most events.
+    ///   - bytes: of content, after which no more is read.
     func events(
         ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int, bytes: Int
     ) throws(StoreError) -> [StoredEvent]

@@ -25,7 +25,11 @@ public protocol RecordStore: AnyObject {
     func records(of ids: [EventID], with peer: DeviceKey) throws(StoreError) -> [SyncRecord]
     /// What is due towards `peer`, the longest due first.
     ///
-    /// - Parameter kinds: records of other kinds are left out.
+    /// - Parameters:
+    ///   - peer: towards whom.
+    ///   - time: milliseconds since 1970.
+    ///   - kinds: records of other kinds are left out.
+    ///   - limit: the most records.
     func records(
         with peer: DeviceKey, dueAt time: UInt64, kinds: [SyncRecord.Kind], limit: Int
     ) throws(StoreError) -> [SyncRecord]
