@@ -98,6 +98,15 @@ struct RatelessTests {
         #expect(Set(decoder.remote) == Set(theirs) && Set(decoder.local) == Set(ours))
     }
 
+    @Test("counts that are made up make an estimate, not a crash")
+    func madeUpCounts() throws {
+        var decoder = RatelessDecoder<UInt64>(key: SipHashKey(1, 2))
+        for count in [Int64.max, .min, 0, .max, .min] {
+            try decoder.append(CodedSymbol(sum: 5, checksum: 6, count: count), CodedSymbol())
+        }
+        #expect(decoder.estimatedDifference > 0)
+    }
+
     @Test("64 cells that do not decode tell about how many elements differ", arguments: [500, 20_000])
     func estimate(difference: Int) throws {
         var generator = Generator(state: 11)

@@ -82,6 +82,8 @@ public struct RatelessDecoder<Symbol: ReconcilableSymbol>: Sendable {
         }
     }
 
+    private static var mostEstimated: Double { 1_099_511_627_776 }
+
     /// An estimate of how many elements differ, of use while ``isComplete`` is false and some 64 cells are there.
     ///
     /// In cell i the counts of what is left vary by what is left times the density, whatever the split: p5 to p95 within 0.67 to
@@ -99,6 +101,7 @@ public struct RatelessDecoder<Symbol: ReconcilableSymbol>: Sendable {
             squares += deviation * deviation
             weights += variance
         }
-        return found.count + Int((squares / weights).rounded())
+        // Counts that are made up can say anything.
+        return found.count + Int(min(squares / weights, Self.mostEstimated).rounded())
     }
 }
