@@ -220,6 +220,39 @@ struct AdversaryTests {
         #expect(isCausal(said))
     }
 
+    @Test("of one log at most 65,536 events wait for ancestors that never come, and a run more; other logs go on")
+    func waitingQuota() throws {
+        let devices = try Devices(1, seed: 69)
+        let group = try devices.makeGroup()
+        var log = ForeignLog(group: group, seed: 1)
+        let missing = EventReference(
+            id: EventID(SwiftCryptography().sha256([1])), log: LogID(Bytes32.zero), sequence: 1, lamport: 1)
+        var last: Event?
+        var waiting = 0
+        while waiting < 66_048 {
+            var batch: [Event] = []
+            for number in 0..<4_096 {
+                let isFirst = last == nil
+                let next = log.event(after: last, "", signed: number % 128 == 127) { header in
+                    guard isFirst else { return }
+                    header.parents = [missing]
+                    header.lamport = 2
+                }
+                batch.append(next)
+                last = next
+            }
+            try devices.ingest(batch, into: 0, group: group)
+            waiting += batch.count
+        }
+        let held = try #require(devices.devices[0].store.logs(inGroup: 1).first { $0.id == log.id })
+        #expect((65_536...65_536 + 127).contains(held.waitingForAncestors))
+        #expect(held.lastSequence == UInt64(held.waitingForAncestors))
+        #expect(devices.delivered(0, in: group).isEmpty)
+        var other = ForeignLog(group: group, seed: 2)
+        try devices.ingest(other.chain(3, "other"), into: 0, group: group)
+        #expect(devices.delivered(0, in: group).count == 3)
+    }
+
     @Test("many logs, each in the middle of a long run of large headers, are sent in windows that receivers take")
     func heavyWindows() throws {
         let devices = try Devices(2, seed: 60)
