@@ -24,6 +24,7 @@ bench: setup
 	@Benchmarks/.build/release/Benchmarks conversation
 	@Benchmarks/.build/release/Benchmarks latency
 	@Benchmarks/.build/release/Benchmarks bulk
+	@Benchmarks/.build/release/Benchmarks reconcile --chart docs/reconciliation.svg
 
 # libFuzzer on everything that decodes what comes from outside, SECONDS_EACH a target; what it finds stays in Fuzz/.build.
 SECONDS_EACH = 60
