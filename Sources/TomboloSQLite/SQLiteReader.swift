@@ -32,17 +32,15 @@ public struct SQLiteReader {
         try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) }
     }
 
-    /// Delivered rows of a table after a number of the change log, in the order of delivery: `change CROSS JOIN table` and
-    /// its condition, whose arguments are the group, the number and the number again. A row's number is `changeNumber`.
+    /// Delivered rows of a table after a number of the change log, to be counted: `change CROSS JOIN table` and its condition, whose
+    /// arguments are the group, the number and the number again.
     private static func delivered(_ table: String) -> String {
         """
         change CROSS JOIN \(table) ON \(table).ordinal BETWEEN change.event AND change.event + change.count - 1
-        WHERE change.replica = ? AND \(changeNumber(table)) > ?
+        WHERE change.replica = ? AND change.number + \(table).ordinal - change.event > ?
             AND change.number >= coalesce((SELECT max(number) FROM change WHERE number <= ?), 0)
         """
     }
-
-    private static func changeNumber(_ table: String) -> String { "change.number + \(table).ordinal - change.event" }
 
     /// Rows of a table in the order of delivery, each with its number in the change log.
     ///

@@ -5,10 +5,6 @@ import TomboloCrypto
 // Each of these once broke something: found by a review as a hostile peer.
 @Suite("What a member with a modified client tries")
 struct AdversaryTests {
-    private func event(
-        _ log: inout ForeignLog, after previous: Event?, _ text: String, parents: [Event] = [], signed: Bool = true
-    ) -> Event { log.event(after: previous, parents: parents, text, signed: signed) }
-
     @Test("a first event with a previous, or a later one without, is no event")
     func previousWithoutSequence() throws {
         let id = EventID(Bytes32.zero)
@@ -30,7 +26,7 @@ struct AdversaryTests {
         let group = try devices.makeGroup()
         var log = ForeignLog(group: group, seed: 1)
         var run: [Event] = []
-        for number in 0..<128 { run.append(event(&log, after: run.last, "\(number)", signed: number == 127)) }
+        for number in 0..<128 { run.append(log.event(after: run.last, "\(number)", signed: number == 127)) }
         try devices.ingest(run, into: 0, group: group)
         #expect(devices.delivered(0, in: group).count == 128)
         let first = log.event(after: nil, "0")
@@ -97,9 +93,9 @@ struct AdversaryTests {
         let devices = try Devices(2, seed: 53)
         let group = try devices.makeGroup()
         var log = ForeignLog(group: group, seed: 1)
-        let root = event(&log, after: nil, "root")
-        let (a2, b2) = (event(&log, after: root, "a2"), event(&log, after: root, "b2"))
-        let (a3, b3) = (event(&log, after: a2, "a3"), event(&log, after: b2, "b3"))
+        let root = log.event(after: nil, "root")
+        let (a2, b2) = (log.event(after: root, "a2"), log.event(after: root, "b2"))
+        let (a3, b3) = (log.event(after: a2, "a3"), log.event(after: b2, "b3"))
         for events in [[root], [a3], [b3], [a2]] { try devices.ingest(events, into: 0, group: group) }
         try devices.ingest([root, a2, b2, a3, b3], into: 1, group: group)
         try devices.meet(0, 1)
@@ -133,8 +129,8 @@ struct AdversaryTests {
         let devices = try Devices(2, seed: 55)
         let group = try devices.makeGroup()
         var log = ForeignLog(group: group, seed: 1)
-        let root = event(&log, after: nil, "root")
-        let branches = (0..<65).map { event(&log, after: root, "branch \($0)") }
+        let root = log.event(after: nil, "root")
+        let branches = (0..<65).map { log.event(after: root, "branch \($0)") }
         try devices.ingest([root] + branches.dropLast(), into: 0, group: group)
         try devices.ingest([root] + branches.dropFirst(), into: 1, group: group)
         try devices.connect(0, 1)
@@ -152,7 +148,7 @@ struct AdversaryTests {
         let devices = try Devices(2, seed: 56)
         let group = try devices.makeGroup()
         var log = ForeignLog(group: group, seed: 1)
-        let root = event(&log, after: nil, "root")
+        let root = log.event(after: nil, "root")
         var junk: Bytes = []
         junk += [1, 3, 7, 7, 7]
         let second = log.event(after: nil, "second") { $0.extensions = junk }
@@ -192,9 +188,9 @@ struct AdversaryTests {
         let devices = try Devices(2, seed: 58)
         let group = try devices.makeGroup()
         var log = ForeignLog(group: group, seed: 1)
-        let first = event(&log, after: nil, "1", signed: false)
-        let second = event(&log, after: first, "2")
-        let third = event(&log, after: second, "3")
+        let first = log.event(after: nil, "1", signed: false)
+        let second = log.event(after: first, "2")
+        let third = log.event(after: second, "3")
         try devices.ingest([first, third], into: 0, group: group)
         #expect(devices.devices[0].store.logs(inGroup: 1).allSatisfy { $0.id != log.id || $0.ends.isEmpty })
         try devices.ingest([first, second, third], into: 1, group: group)
@@ -208,8 +204,8 @@ struct AdversaryTests {
         let group = try devices.makeGroup()
         for seed in 0..<10 as Range<UInt64> {
             var log = ForeignLog(group: group, seed: seed)
-            let root = event(&log, after: nil, "root")
-            try devices.ingest([root] + (0..<64).map { event(&log, after: root, "\($0)") }, into: 0, group: group)
+            let root = log.event(after: nil, "root")
+            try devices.ingest([root] + (0..<64).map { log.event(after: root, "\($0)") }, into: 0, group: group)
         }
         let before = devices.delivered(0, in: group).count
         #expect(before == 650)

@@ -1,12 +1,11 @@
 /// What became of a batch of events.
+///
+/// The rest of them is without a signature that vouches for it, or beyond a bound on logs, branches or events that wait, which is
+/// nobody's fault but their author's: neither held nor refused.
 struct Admission {
     /// Newly held.
     var accepted = 0
     var alreadyHeld = 0
-    /// Without a signature that vouches for them: neither held nor refused.
-    var pending = 0
-    /// Beyond a bound on logs, branches or events that wait: not taken, which is nobody's fault but their author's.
-    var passedOver = 0
     /// A signature or certificate does not verify.
     var refused: String?
 }
@@ -83,15 +82,11 @@ extension Engine {
         groups[group].recent.beginBatch()
         var runs = RunBounds()
         for authentic in authentic {
-            guard runs.admits(authentic.event, in: logState(authentic, group)),
+            guard runs.admits(authentic.event, waiting: waiting(inLogOf: authentic, group)),
                 let log = try place(authentic, group: group, &result, &batch, store)
-            else {
-                result.passedOver += 1
-                continue
-            }
+            else { continue }
             try judge(authentic.event, log: log, group: group, &batch, store)
         }
-        result.passedOver -= result.alreadyHeld
         guard !batch.events.isEmpty else { return result }
         result.accepted = batch.events.count
         try keepAndDeliver(batch, group: group, store)
@@ -101,8 +96,9 @@ extension Engine {
 
     func index(of event: Event, _ group: Int) -> Int? { groups[group].frontier.index(of: event.log) }
 
-    private func logState(_ authentic: Authentic, _ group: Int) -> LogState? {
-        (authentic.log ?? index(of: authentic.event, group)).map { groups[group].frontier.logs[$0] }
+    /// Events that wait for ancestors in the log of an event.
+    private func waiting(inLogOf authentic: Authentic, _ group: Int) -> Int {
+        (authentic.log ?? index(of: authentic.event, group)).map { groups[group].frontier.logs[$0].waiting } ?? 0
     }
 
     /// Gives an event its place in its log, unless it is held already or a bound forbids it.
@@ -183,14 +179,14 @@ extension Engine {
 
 /// Takes runs whole or not at all: an event that is held without the signature that vouches for it could not be passed on.
 private struct RunBounds {
-    private enum Verdict { case taken, passedOver }
-    /// Of logs whose latest event in the batch was unsigned: what became of the run so far.
-    private var open: [LogID: Verdict] = [:]
+    /// Of logs whose latest event in the batch was unsigned: whether the run so far was taken.
+    private var open: [LogID: Bool] = [:]
 
-    mutating func admits(_ event: Event, in log: LogState?) -> Bool {
+    /// - Parameter waiting: events of its log that wait for ancestors.
+    mutating func admits(_ event: Event, waiting: @autoclosure () -> Int) -> Bool {
         let begun = open.isEmpty ? nil : open[event.log]
-        let verdict = begun ?? ((log?.waiting ?? 0) < Limits.waitingPerLog ? .taken : .passedOver)
-        if event.signature == nil { open[event.log] = verdict } else if begun != nil { open[event.log] = nil }
-        return verdict == .taken
+        let isTaken = begun ?? (waiting() < Limits.waitingPerLog)
+        if event.signature == nil { open[event.log] = isTaken } else if begun != nil { open[event.log] = nil }
+        return isTaken
     }
 }

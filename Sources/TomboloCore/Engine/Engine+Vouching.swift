@@ -50,10 +50,7 @@ extension Engine {
                 certificate = certificates[event.log]
                 if certificate != nil, begun[event.log] == nil { begun[event.log] = false }
             }
-            guard let certificate else {
-                result.pending += 1
-                continue
-            }
+            guard let certificate else { continue }
             guard certificate.isStateLog == event.header.kind.isState else {
                 result.refused = "event \(event.id) stands in a log of another class"
                 continue
@@ -79,8 +76,7 @@ extension Engine {
                 } else if descendant != nil, !isRunFull {
                     event = event.signed(with: nil)  // a spoilt signature spoils no event
                 } else if event.signature == nil, descendant == nil || isHeldDescendant {
-                    result.pending += 1
-                    continue
+                    continue  // pending: neither held nor refused
                 } else {
                     result.refused = "the signature of event \(event.id) is missing or does not verify"
                     continue
@@ -94,11 +90,7 @@ extension Engine {
             authentic.append(Authentic(log: known, certificate: own, event: event))
         }
         // Nobody could check a log of which the first event is missing: it is taken with that, or not yet.
-        if begun.values.contains(false) {
-            let before = authentic.count
-            authentic.removeAll { begun[$0.event.log] == false }
-            result.pending += before - authentic.count
-        }
+        if begun.values.contains(false) { authentic.removeAll { begun[$0.event.log] == false } }
         authentic.reverse()
         return authentic
     }
