@@ -5,26 +5,6 @@ import TomboloCore
 
 @Suite("Devices that are killed")
 struct CrashTests {
-    /// The program beside this one in the build's folder.
-    func device(_ arguments: [String]) throws -> (process: Process, output: FileHandle) {
-        let process = Process()
-        let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        process.executableURL = folder.appendingPathComponent("CrashTestDevice")
-        process.arguments = arguments
-        let (input, output) = (Pipe(), Pipe())
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return (process, output.fileHandleForReading)
-    }
-
-    func line(_ handle: FileHandle) throws -> String {
-        var line = Data()
-        while let byte = try handle.read(upToCount: 1), byte != Data("\n".utf8) { line += byte }
-        return String(decoding: line, as: UTF8.self)
-    }
-
     /// What a store holds, after everything in it has been verified.
     private func verified(_ directory: URL) async throws -> (held: Set<EventID>, digest: String) {
         let node = try await Node.open(at: directory)
@@ -61,9 +41,9 @@ struct CrashTests {
             var state = seed
             var held: Set<EventID> = []
             for round in 0..<8 {
-                let server = try device(["serve", a.path])
-                let port = try line(server.output)
-                let client = try device(["fetch", b.path, key, port])
+                let server = try CrashTestProcess.start(["serve", a.path])
+                let port = try CrashTestProcess.line(server.output)
+                let client = try CrashTestProcess.start(["fetch", b.path, key, port])
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 // Not to wait for anything: the instant of the kill is what is drawn.
                 usleep(useconds_t(state >> 33) % 1_200_000)

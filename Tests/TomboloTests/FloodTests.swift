@@ -165,9 +165,9 @@
                 for number in 0..<100 { try await crew.send(Text("\(number)")) }
                 try await a.close()
                 // In a process of its own, whose memory can be told.
-                let (process, output) = try CrashTests().device(["serve", victim.path])
+                let (process, output) = try CrashTestProcess.start(["serve", victim.path])
                 defer { process.terminate() }
-                let port = try #require(Int(try CrashTests().line(output)))
+                let port = try #require(Int(try CrashTestProcess.line(output)))
                 let flooder = try await Flooder(hostile, victim: key, port: port)
                 let friend = try await Node.open(at: honest)
                 let joined = try #require(try friend.groups.first)

@@ -99,15 +99,11 @@ extension Engine {
         let before = window.count
         if isPlain {
             while !reader.isAtEnd {
-                let message = try Message(decoding: reader.take(reader.varint()))
-                do throws(EventError) {
-                    window.append(try Event(checking: message, hashing: &groups[number].hashing, using: cryptography))
-                } catch {
-                    throw EngineError.invalidEvent(error)
-                }
-                if window.last?.header.kind.isEphemeral == true {
+                let (_, event) = try readMessage(&reader, group: number)
+                guard !event.header.kind.isEphemeral else {
                     throw EngineError.protocolViolation("an ephemeral event in a window")
                 }
+                window.append(event)
             }
         }
         do throws(TransitError) {
@@ -185,17 +181,23 @@ extension Engine {
         send(sync, to: index)
     }
 
+    /// An event as a whole message behind its length, checked for itself.
+    private mutating func readMessage(
+        _ reader: inout WireReader, group number: Int
+    ) throws -> (Message, Event) {
+        let message = try Message(decoding: reader.take(reader.varint()))
+        do throws(EventError) {
+            return (message, try Event(checking: message, hashing: &groups[number].hashing, using: cryptography))
+        } catch {
+            throw EngineError.invalidEvent(error)
+        }
+    }
+
     private mutating func receiveEphemeral(_ bytes: Bytes, _ group: Int, session index: Int) throws {
         let number = sessions[index].groups[group].group
         var reader = WireReader(bytes)
         while !reader.isAtEnd {
-            let message = try Message(decoding: reader.take(reader.varint()))
-            let event: Event
-            do throws(EventError) {
-                event = try Event(checking: message, hashing: &groups[number].hashing, using: cryptography)
-            } catch {
-                throw EngineError.invalidEvent(error)
-            }
+            let (message, event) = try readMessage(&reader, group: number)
             let log = event.log
             guard event.header.kind.isEphemeral, let known = groups[number].frontier.index(of: log),
                 let certificate = groups[number].frontier.logs[known].certificate, let signature = event.signature
