@@ -30,7 +30,7 @@ struct AdaptiveTests {
             guard let reply = try other.reconcile(query).reply else { break }
             outcome.roundTrips += 1
             outcome.bytes += query.count + reply.count
-            outcome.usedRanges = outcome.usedRanges || query.first == 4
+            outcome.usedRanges = outcome.usedRanges || query.first == 4 || reply.first == 7
             let step = try one.reconcile(change(reply))
             outcome.have.formUnion(step.have)
             outcome.need.formUnion(step.need)
@@ -39,10 +39,12 @@ struct AdaptiveTests {
         return outcome
     }
 
-    private func reconciler(_ items: some Sequence<RangeItem>, mostCells: Int = 4_096) -> AdaptiveReconciler<
-        SortedItems
-    > {
-        AdaptiveReconciler(SortedItems(items), key: key, mostCells: mostCells, sha256: sha256)
+    private func reconciler(
+        _ items: some Sequence<RangeItem>, mostCells: Int = 4_096, isKnownToDiffer: Bool = false
+    ) -> AdaptiveReconciler<SortedItems> {
+        AdaptiveReconciler(
+            SortedItems(items, indexesIDs: isKnownToDiffer), key: key, isKnownToDiffer: isKnownToDiffer,
+            mostCells: mostCells, sha256: sha256)
     }
 
     @Test("what is found is the plain difference", arguments: 0..<30 as Range<UInt64>)
@@ -52,8 +54,39 @@ struct AdaptiveTests {
         let common = try (0..<[0, 20, 2_000][Int(seed % 3)]).map { try item(UInt64($0), &generator) }
         let a = try (0..<(sizes.randomElement(using: &generator) ?? 0)).map { _ in try item(7, &generator) }
         let b = try (0..<(sizes.randomElement(using: &generator) ?? 0)).map { _ in try item(90, &generator) }
-        let outcome = try run(reconciler(common + a), reconciler(common + b))
-        #expect(outcome.have == Set(a.map(\.id)) && outcome.need == Set(b.map(\.id)), "seed \(seed)")
+        for isKnownToDiffer in [false, true] {
+            let outcome = try run(
+                reconciler(common + a, isKnownToDiffer: isKnownToDiffer), reconciler(common + b))
+            #expect(outcome.have == Set(a.map(\.id)) && outcome.need == Set(b.map(\.id)), "seed \(seed)")
+        }
+    }
+
+    @Test(
+        "many differences that lie close together are found by ranges, scattered ones by cells: each at about the lesser cost"
+    )
+    func placement() throws {
+        var generator = Generator(state: 4)
+        let common = try (0..<20_000 as Range<UInt64>).map { try item($0, &generator) }
+        let recent = try (0..<3_000 as Range<UInt64>).map { try item(20_000 + $0, &generator) }
+        let spread = try (0..<3_000 as Range<UInt64>).map { try item(6 * $0, &generator) }
+        let close = try run(reconciler(common + recent, mostCells: 65_536, isKnownToDiffer: true), reconciler(common))
+        #expect(close.usedRanges && close.have.count == 3_000 && close.bytes < 34 * 3_000)
+        let scattered = try run(
+            reconciler(common, mostCells: 65_536, isKnownToDiffer: true),
+            reconciler(common + spread, mostCells: 65_536))
+        #expect(!scattered.usedRanges && scattered.need.count == 3_000 && scattered.bytes < 66 * 3_000)
+    }
+
+    @Test("ids that are alike in their first eight bytes cancel out in cells, and are found by ranges")
+    func alike() throws {
+        var generator = Generator(state: 5)
+        let common = try (0..<300 as Range<UInt64>).map { try item($0, &generator) }
+        let one = try item(7, &generator)
+        let other = RangeItem(
+            timestamp: 7, id: try #require(ItemID(one.id.bytes[..<8] + [UInt8](repeating: 1, count: 24))))
+        let outcome = try run(reconciler(common + [one, other], isKnownToDiffer: true), reconciler(common))
+        #expect(outcome.have == [one.id, other.id] && outcome.usedRanges)
+        #expect(outcome.bytes < 30_000)
     }
 
     @Test("equal sets cost a summary; a few differences one packet; what is one-sided one round trip and the ids")
@@ -87,7 +120,7 @@ struct AdaptiveTests {
         let common = try (0..<500 as Range<UInt64>).map { try item($0, &generator) }
         let extra = try item(9, &generator)
         var sketch = RatelessSketch<UInt64>(count: 64, key: key)
-        for item in common { sketch.insert(AdaptiveReconciler<SortedItems>.shortID(of: item.id, key: key)) }
+        for item in common { sketch.insert(item.id.short) }
         let outcome = try run(
             reconciler(common + [extra]),
             AdaptiveReconciler(SortedItems(common), sketch: sketch, key: key, sha256: sha256))
@@ -123,9 +156,9 @@ struct AdaptiveTests {
         for _ in 0..<300 {
             let message = (0..<Int.random(in: 0...90, using: &generator)).map { position in
                 position == 0
-                    ? UInt8.random(in: 0...7, using: &generator) : UInt8.random(in: 0...255, using: &generator)
+                    ? UInt8.random(in: 0...8, using: &generator) : UInt8.random(in: 0...255, using: &generator)
             }
-            var (one, other) = (reconciler(items), reconciler(items))
+            var (one, other) = (reconciler(items, isKnownToDiffer: true), reconciler(items))
             _ = try one.initiate()
             _ = try? one.reconcile(message)
             _ = try? other.reconcile(message)

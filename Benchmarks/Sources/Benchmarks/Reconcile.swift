@@ -7,11 +7,19 @@ import TomboloCrypto
 /// What finding the difference of two sets costs, by each algorithm.
 struct Reconcile: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Finds what two sets of N ids differ in by ranges, coded symbols and exact sketches; no network.",
-        discussion: "Bytes are of ids, both ways; bodies are not counted. CPU is one thread, both sides together.")
+        abstract: "Finds what two sets of N ids differ in, by each algorithm; no network.",
+        discussion: """
+            Bytes are of ids, both ways; bodies are not counted. CPU is one thread, both sides together. `rateless` and \
+            `sketch` are told how many differ, and count only what is coded; `adaptive` knows only that the sets differ, and \
+            its bytes include the ids. `× best`: the time that `adaptive` takes on a link of 1 Mbit/s and 50 ms a round trip, by \
+            the time of the best single algorithm that also brings the ids. `bloom`: up to --rounds questions each way, the ids \
+            of what was found included.
+            """)
     @Option(help: "Sizes of the common part.") var common = [1_000, 100_000, 1_000_000]
     @Option(help: "Differences.") var differences = [0, 1, 10, 100, 1_000, 10_000, 100_000]
     @Option(help: "Seed of the ids.") var seed: UInt64 = 1
+    @Option(help: "Questions each way by Bloom filters, at most; a tenth of it for more than 100,000 ids.")
+    var rounds = 300
     @Option(help: "Writes a chart of bytes a difference for the largest N.") var chart: String?
 
     enum Placement: String, CaseIterable { case spread, recent }
@@ -27,9 +35,9 @@ struct Reconcile: ParsableCommand {
             try buildTable(items)
             printRow([
                 "N", "d", "where", "split", "algorithm", "bytes", "bytes/d", "round trips", "CPU ms", "cold ms",
-                "symbols/d",
+                "symbols/d", "× best",
             ])
-            printRow(["---:", "---:", "---", "---", "---", "---:", "---:", "---:", "---:", "---:", "---:"])
+            printRow(["---:", "---:", "---", "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"])
             for difference in differences where difference <= count {
                 for placement in Placement.allCases {
                     for side in Side.allCases where difference > 0 || side == .even && placement == .spread {
@@ -41,6 +49,11 @@ struct Reconcile: ParsableCommand {
                 }
             }
             print("")
+        }
+        if let worst = all.compactMap({ row in row.ratio.map { ($0, row) } }).max(by: { $0.0 < $1.0 }) {
+            print(
+                "adaptive, at worst: \(worst.0.rounded(to: 2)) × the best at N = \(worst.1.common), d = \(worst.1.difference)"
+            )
         }
         if let chart, let largest = common.max() {
             let rows = all.filter { $0.common == largest && $0.side == .even && $0.difference > 0 }
@@ -87,13 +100,15 @@ struct Reconcile: ParsableCommand {
         /// What making that takes, for both sides.
         let coldMilliseconds: Double
         var symbols: Double?
+        /// The time on a link by that of the best single algorithm.
+        var ratio: Double?
 
         func print() {
             let perDifference = difference > 0 ? (Double(bytes) / Double(difference)).rounded(to: 1) : ""
             printRow([
                 "\(common)", "\(difference)", placement.rawValue, side.rawValue, algorithm, "\(bytes)", perDifference,
                 "\(roundTrips)", milliseconds.rounded(to: 3), coldMilliseconds.rounded(to: 1),
-                symbols?.rounded(to: 2) ?? "",
+                symbols?.rounded(to: 2) ?? "", ratio?.rounded(to: 2) ?? "",
             ])
         }
     }
@@ -143,7 +158,9 @@ struct Reconcile: ParsableCommand {
                 common: common, difference: difference, placement: placement, side: side, algorithm: name, bytes: bytes,
                 roundTrips: trips, milliseconds: 1_000 * seconds, coldMilliseconds: 1_000 * cold, symbols: symbols)
         }
-        let (sorting, (a, b)) = seconds { (SortedItems(sets.a), SortedItems(sets.b)) }
+        let (sorting, (a, b)) = seconds {
+            (SortedItems(sets.a, indexesIDs: true), SortedItems(sets.b, indexesIDs: true))
+        }
         var rows: [Row] = []
         let (time, (bytes, trips, found)) = try seconds {
             try exchange(RangeReconciler(a, sha256: sha256), RangeReconciler(b, sha256: sha256))
@@ -159,15 +176,58 @@ struct Reconcile: ParsableCommand {
         let (making, sketches) = seconds { (shortIDs(of: sets.a), shortIDs(of: sets.b)) }
         let (adapting, outcome) = try seconds {
             try exchange(
-                AdaptiveReconciler(a, sketch: sketches.0, key: adaptiveKey, sha256: sha256),
+                AdaptiveReconciler(
+                    a, sketch: sketches.0, key: adaptiveKey, isKnownToDiffer: difference > 0, sha256: sha256),
                 AdaptiveReconciler(b, sketch: sketches.1, key: adaptiveKey, sha256: sha256))
         }
         guard outcome.found == difference else { throw BenchmarkError("adaptively \(outcome.found) were found") }
-        rows.append(row("adaptive", outcome.bytes, outcome.trips, adapting, cold: making + sorting))
         if (1...100).contains(difference) {
             rows.append(try bySketch(sets, difference) { row("sketch", $0, 1, $1, cold: $2) })
         }
+        var adaptive = row("adaptive", outcome.bytes, outcome.trips, adapting, cold: making + sorting)
+        let best = rows.map { wholeTime(of: $0, needed: sets.b.count - common) }.min()
+        adaptive.ratio = best.map { wholeTime(of: adaptive, needed: 0) / $0 }
+        rows.append(adaptive)
+        if difference > 0 {
+            let (asking, answer) = try seconds { try byQuestions(a, b, placement) }
+            let name = answer.found == difference ? "bloom" : "bloom, \(answer.found) found"
+            rows.append(row(name, answer.bytes, answer.rounds, asking, cold: sorting))
+        }
         return rows
+    }
+
+    /// Milliseconds until the initiator knows the ids. Coded symbols and exact sketches name what the other side alone has by short
+    /// ids: these cost a round trip, their five bytes and the ids; and what tells how many differ costs a summary.
+    private func wholeTime(of row: Row, needed: Int) -> Double {
+        let isCoded = row.algorithm == "rateless" || row.algorithm == "sketch"
+        let symbols = row.symbols.map { $0 * Double(row.difference) * 4 } ?? 0  // four bytes of each checksum are enough
+        let bytes = isCoded ? Double(row.bytes) - symbols + 37 * (2 + Double(needed)) : Double(row.bytes)
+        return LinkCost().milliseconds(
+            bytes: bytes, roundTrips: row.roundTrips + (isCoded && needed > 0 ? 1 : 0), processor: row.milliseconds)
+    }
+
+    /// Questions about slices of time, each way, until nothing is missing: the ids of what is missing are the answers.
+    private func byQuestions(
+        _ a: SortedItems, _ b: SortedItems, _ placement: Placement
+    ) throws -> (bytes: Int, rounds: Int, found: Int) {
+        var generator = SplitMix(seed: seed)
+        var (bytes, round, lastFound) = (0, 0, 0)
+        var found: Set<ItemID> = []
+        let known = [Set((0..<a.count).map { a[$0].id }), Set((0..<b.count).map { b[$0].id })]
+        let difference = known[0].symmetricDifference(known[1]).count
+        let most = max(a.count, b.count) > 150_000 ? rounds / 10 : rounds
+        while found.count < difference, round < most {
+            for (asker, holder) in [(a, b), (b, a)] {
+                let query = try BloomQuery(
+                    over: asker, placement == .recent ? .pivot : .modulo, using: &generator)
+                let answer = try query.missing(in: holder, limit: .max)
+                bytes += query.bytes.count + 32 * answer.count
+                for index in answer { found.insert(holder[index].id) }
+            }
+            round += 1
+            lastFound = found.count
+        }
+        return (bytes, round, lastFound)
     }
 
     private var adaptiveKey: SipHashKey { SipHashKey(3, 4) }
@@ -175,7 +235,7 @@ struct Reconcile: ParsableCommand {
     /// What a set keeps up to date for the adaptive reconciler.
     private func shortIDs(of items: [RangeItem]) -> RatelessSketch<UInt64> {
         RatelessSketch(
-            of: items.lazy.map { AdaptiveReconciler<SortedItems>.shortID(of: $0.id, key: adaptiveKey) }, count: 2_048,
+            of: items.lazy.map { $0.id.short }, count: 16_384,
             key: adaptiveKey)
     }
 

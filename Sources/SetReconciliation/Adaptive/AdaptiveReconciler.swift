@@ -1,17 +1,21 @@
 /// Finds out what two sets differ in by what is cheapest: a comparison of summaries, then coded symbols, as many as are likely to be
-/// needed; ranges where the difference is too large for those, or what they found does not check.
+/// needed; ranges where the differences lie close together, where they are very many, or where coded symbols came to nothing.
 ///
-///     initiator → 1 ‖ size varint ‖ sum (32)                      its summary
-///     responder → 5                                               equal: the end
-///                 2 ‖ size ‖ sum ‖ first varint ‖ end varint ‖ cells   cells of its set, at first from 0 on
-///                 4                                               by ranges: begin
-///     initiator → 3 ‖ first varint ‖ end varint                   further cells, please
-///                 6 ‖ short ids (8 each)                          which are these?
+///     initiator → 1 ‖ size varint ‖ sum (32) ‖ hints                     its summary
+///     responder → 5                                                      equal: the end
+///                 2 ‖ size ‖ sum ‖ first varint ‖ end varint ‖ cells     cells of its set, at first from 0 on
+///                 7 ‖ size ‖ sum ‖ difference varint ‖ message           by ranges, if they seem to lie close together
+///                 4                                                      by ranges: begin
+///     initiator → 3 ‖ first varint ‖ end varint                          further cells, please
+///                 6 ‖ prefixes of ids (5 each)                           which are these?
 ///     responder → 6 ‖ ids (32 each)
 ///     both      → 4 ‖ message of ``RangeReconciler``
 ///
-/// The first cells are at least 32, and more where the sizes tell that more differ; if they do not decode, they tell about how many
-/// are needed. At the end the initiator's sum, with what it needs and without what it has alone, must be the responder's; else
+///     hints = nothing, or u8 n ‖ for each of n cells from 0 on the zigzag varint of (count − expected) ‖ message of ranges
+///
+/// Where the initiator knows already that the sets differ, it gives hints with its summary: how many elements its first cells have,
+/// which tells about how many differ, and the fingerprints of ranges, which tell whether they lie close together. Without, 32 cells
+/// are sent. At the end the initiator's sum, with what it needs and without what it has alone, must be the responder's; else
 /// everything is done by ranges. Sums catch every accident; against who chooses ids to deceive, compare a collision-resistant digest.
 public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     private enum Kind {
@@ -21,12 +25,15 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         static var ranges: UInt8 { 4 }
         static var equal: UInt8 { 5 }
         static var ids: UInt8 { 6 }
+        static var close: UInt8 { 7 }
     }
 
     private let storage: Storage
     private let key: SipHashKey
     private let sha256: ([UInt8]) -> [UInt8]
     private let mostCells: Int
+    private let link: LinkCost
+    private let isKnownToDiffer: Bool
     private var ranges: RangeReconciler<Storage>
     private var sketch: RatelessSketch<UInt64>?
     private var isInitiator = false
@@ -36,39 +43,43 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     private var theirs: (size: Int, sum: Sum256)?
     private var have: [ItemID] = []
 
+    /// How the difference was looked for, so far.
+    public private(set) var strategy = ReconciliationStrategy.summary
+
     /// - Parameters:
     ///   - storage: the set, which must not change meanwhile.
-    ///   - sketch: cells that were kept up to date, of the set's ``shortID(of:key:)``s under `key`; else they are made when they
+    ///   - sketch: cells that were kept up to date, of the set's ``ItemID/short``s under `key`; else they are made when they
     ///     are needed.
     ///   - key: the same on both sides; secret from whoever could choose elements of the sets.
+    ///   - link: what bytes and round trips cost.
+    ///   - isKnownToDiffer: whether the initiator knows from elsewhere that the sets are not equal.
     ///   - mostCells: beyond so many, ranges are used; bounds memory, and a message to 16 bytes a cell.
     ///   - frameLimit: the most bytes of a message of ranges, as for ``RangeReconciler``.
     ///   - sha256: SHA-256 (FIPS 180-4).
     public init(
-        _ storage: Storage, sketch: RatelessSketch<UInt64>? = nil, key: SipHashKey, mostCells: Int = 262_144,
-        frameLimit: Int = 0, sha256: @escaping ([UInt8]) -> [UInt8]
+        _ storage: Storage, sketch: RatelessSketch<UInt64>? = nil, key: SipHashKey, link: LinkCost = LinkCost(),
+        isKnownToDiffer: Bool = false, mostCells: Int = 262_144, frameLimit: Int = 0,
+        sha256: @escaping ([UInt8]) -> [UInt8]
     ) {
         precondition(sketch.map { $0.key == key } ?? true, "the sketch is under another key")
         self.storage = storage
         self.sketch = sketch
         self.key = key
+        self.link = link
+        self.isKnownToDiffer = isKnownToDiffer
         self.mostCells = mostCells
         self.sha256 = sha256
         ranges = RangeReconciler(storage, frameLimit: frameLimit, sha256: sha256)
         decoder = RatelessDecoder(key: key, checksumBytes: Self.checksumBytes)
     }
 
-    /// What stands for an id in cells.
-    public static func shortID(of id: ItemID, key: SipHashKey) -> UInt64 {
-        max(1, id.hash(key: SipHashKey(key.k0 ^ 0x746f_6d62_6f6c_6f21, key.k1)))
-    }
-
     private static var checksumBytes: Int { 4 }
-    private static var fewestCells: Int { 32 }
+    /// Cells whose counts are told with a summary.
+    private static var countedCells: Int { 96 }
 
     public mutating func initiate() throws(ReconciliationError) -> [UInt8] {
         isInitiator = true
-        return try [Kind.summary] + summary()
+        return try [Kind.summary] + summary() + (isKnownToDiffer ? counts() + ranges.initiate() : [])
     }
 
     public mutating func reconcile(_ message: [UInt8]) throws(ReconciliationError) -> ReconciliationStep {
@@ -77,15 +88,16 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         var reader = RangeReader(message)
         _ = try reader.byte()
         switch (kind, isInitiator) {
-        case (Kind.summary, false): return ReconciliationStep(reply: try answer(to: try reader.summary()))
+        case (Kind.summary, false): return ReconciliationStep(reply: try answer(toSummary: &reader))
         case (Kind.more, false):
             let (first, end) = (try reader.varint(), try reader.varint())
             guard first < end else { throw .malformed(offset: reader.offset) }
             guard end <= UInt64(mostCells) else { return ReconciliationStep(reply: [Kind.ranges]) }
             return ReconciliationStep(reply: try cells(Int(first)..<Int(end)))
-        case (Kind.ids, false): return ReconciliationStep(reply: try resolve(try reader.shortIDs()))
+        case (Kind.ids, false): return ReconciliationStep(reply: try resolve(try reader.prefixes()))
         case (Kind.equal, true): return ReconciliationStep()
         case (Kind.cells, true): return try takeCells(&reader, message)
+        case (Kind.close, true): return try takeClose(&reader)
         case (Kind.ids, true): return try takeIDs(try reader.restAsIDs())
         default: throw .malformed(offset: 0)
         }
@@ -100,19 +112,85 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         return bytes + (try storage.sum(of: 0..<size)).bytes
     }
 
-    /// As many cells as the sizes tell to differ, and some more.
-    private mutating func answer(to theirs: (size: Int, sum: Sum256)) throws(ReconciliationError) -> [UInt8] {
-        let size = try storage.count
-        let sum = try storage.sum(of: 0..<size)
-        if theirs.size == size, theirs.sum == sum { return [Kind.equal] }
-        let difference = abs(theirs.size - size)
-        guard difference <= mostCells / 2 else { return [Kind.ranges] }
-        return try cells(0..<Self.fewestCells + Self.cells(for: difference))
+    private mutating func counts() throws(ReconciliationError) -> [UInt8] {
+        let (cells, size) = (try ownCells(Self.countedCells), try storage.count)
+        var bytes = [UInt8(Self.countedCells)]
+        for index in 0..<Self.countedCells {
+            bytes.append(zigzag: cells[index].count &- expectedCount(of: size, inCell: index))
+        }
+        return bytes
     }
 
-    /// Enough for nearly every set of so many differences.
-    private static func cells(for difference: Int) -> Int {
-        difference < 50 ? 2 * difference : difference + difference * 2 / 5
+    /// The difference, by the counts of the other side's first cells.
+    private mutating func estimate(
+        _ reader: inout RangeReader, theirSize: Int
+    ) throws(ReconciliationError) -> (difference: Int, cells: Int) {
+        var counts: [Int64] = []
+        for index in 0..<Int(try reader.byte()) {
+            counts.append(try reader.zigzag() &+ expectedCount(of: theirSize, inCell: index))
+        }
+        let own = try ownCells(counts.count)
+        let estimate = differenceEstimate(of: zip(own, counts).map { $0.count &- $1 })
+        return (max(estimate, abs(theirSize - (try storage.count)), 1), counts.count)
+    }
+
+    private mutating func answer(toSummary reader: inout RangeReader) throws(ReconciliationError) -> [UInt8] {
+        let theirs = try reader.summary()
+        let size = try storage.count
+        if theirs.size == size, theirs.sum == (try storage.sum(of: 0..<size)) { return [Kind.equal] }
+        guard !reader.isAtEnd else {
+            let difference = abs(theirs.size - size)
+            guard difference <= mostCells / 2 else { return [Kind.ranges] }
+            return try cells(0..<16 + max(16, DifferenceCost.cells(for: difference)))
+        }
+        let (difference, counted) = try estimate(&reader, theirSize: theirs.size)
+        let message = Array(try reader.rest())
+        let own = try ranges.itemsInQuestion(in: message)
+        let cost = try cost(theirSize: theirs.size)
+        let items = own + max(0, own + theirs.size - size)
+        let byRanges = cost.byRanges(within: items, own: own, of: size, difference: difference, roundTrips: 3)
+        if min(byRanges, cost.byRanges(difference)) < cost.byCells(difference, alreadySent: 0)
+            || difference > mostCells
+        {
+            var reply = try [Kind.close] + summary()
+            reply.append(digits: UInt64(difference))
+            return try reply + (ranges.reconcile(message).reply ?? [])
+        }
+        return try cells(0..<min(mostCells, cost.batch(for: difference, estimatedBy: counted)))
+    }
+
+    /// Goes on by ranges if the differences do lie close together, else by cells.
+    private mutating func takeClose(_ reader: inout RangeReader) throws(ReconciliationError) -> ReconciliationStep {
+        let summary = try reader.summary()
+        theirs = summary
+        let difference = Int(clamping: try reader.varint())
+        let message = Array(try reader.rest())
+        let own = try ranges.itemsInQuestion(in: message)
+        let size = try storage.count
+        let items = own + max(0, own + summary.size - size)
+        let cost = try cost(theirSize: summary.size)
+        let byRanges = cost.byRanges(
+            within: items, own: own, of: size, difference: min(difference, items), roundTrips: 2)
+        guard difference <= mostCells,
+            cost.byCells(difference, alreadySent: 0) < min(byRanges, cost.byRanges(difference))
+        else {
+            strategy = .range
+            var step = try ranges.reconcile(message)
+            step.reply = step.reply.map { [Kind.ranges] + $0 }
+            return step
+        }
+        return ask(forCells: 0..<min(mostCells, cost.batch(for: difference, estimatedBy: Self.countedCells)))
+    }
+
+    private func ask(forCells range: Range<Int>) -> ReconciliationStep {
+        var ask = [Kind.more]
+        ask.append(digits: UInt64(range.lowerBound))
+        ask.append(digits: UInt64(range.upperBound))
+        return ReconciliationStep(reply: ask)
+    }
+
+    private func cost(theirSize: Int) throws(ReconciliationError) -> DifferenceCost {
+        DifferenceCost(link: link, items: try storage.count + theirSize, warmCells: sketch?.cells.count ?? 0)
     }
 
     private mutating func cells(_ range: Range<Int>) throws(ReconciliationError) -> [UInt8] {
@@ -128,9 +206,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     private mutating func ownCells(_ count: Int) throws(ReconciliationError) -> [CodedSymbol<UInt64>] {
         if let sketch, sketch.cells.count >= count { return sketch.cells }
         var made = RatelessSketch<UInt64>(count: max(1, count), key: key)
-        for index in 0..<(try storage.count) {
-            made.insert(Self.shortID(of: try storage[index].id, key: key))
-        }
+        try storage.forEachID { made.insert($0.short) }
         sketch = made
         return made.cells
     }
@@ -138,6 +214,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     private mutating func takeCells(
         _ reader: inout RangeReader, _ message: [UInt8]
     ) throws(ReconciliationError) -> ReconciliationStep {
+        strategy = .rateless
         let summary = try reader.summary()
         let (first, end) = (try reader.varint(), try reader.varint())
         guard first == UInt64(decoder.cellCount), first < end, end <= UInt64(mostCells) else {
@@ -154,47 +231,47 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         } catch .inconsistent {
             return try beginRanges()
         }
-        guard decoder.isComplete else {
-            let likely = Self.fewestCells + Self.cells(for: decoder.estimatedDifference)
-            let needed = max(Int(end) + Int(end) / 4, likely)
-            guard needed <= mostCells else { return try beginRanges() }
-            var ask = [Kind.more]
-            ask.append(digits: end)
-            ask.append(digits: UInt64(needed))
-            return ReconciliationStep(reply: ask)
-        }
-        have = try ids(of: Set(decoder.local))
+        guard decoder.isComplete else { return try goOn(after: Int(end)) }
+        have = try ids(ofShort: decoder.local)
         guard have.count == decoder.local.count else { return try beginRanges() }
         guard !decoder.remote.isEmpty else { return try finish(need: []) }
         var ask = [Kind.ids]
-        for short in decoder.remote { short.append(to: &ask) }
+        for short in decoder.remote { ask.append(prefixOf: short) }
         return ReconciliationStep(reply: ask)
     }
 
-    /// Our ids that short ones stand for.
-    private func ids(of short: Set<UInt64>) throws(ReconciliationError) -> [ItemID] {
-        guard !short.isEmpty else { return [] }
-        var found: [ItemID] = []
-        for index in 0..<(try storage.count) {
-            let id = try storage[index].id
-            if short.contains(Self.shortID(of: id, key: key)) { found.append(id) }
-        }
-        return found
+    /// What to do when the cells so far were not enough.
+    private mutating func goOn(after count: Int) throws(ReconciliationError) -> ReconciliationStep {
+        let difference = decoder.estimatedDifference
+        let needed = DifferenceCost.cells(for: difference)
+        // Cells that should long have been enough are of sets whose short ids collide.
+        guard needed <= mostCells, count <= 2 * needed + 64 else { return try beginRanges() }
+        let batch = try cost(theirSize: theirs?.size ?? 0).batch(for: difference, estimatedBy: count)
+        return ask(forCells: count..<min(mostCells, max(count + count / 8 + 8, batch)))
     }
 
-    /// The ids, one for each short id: fewer if some are none of ours.
-    private func resolve(_ short: [UInt64]) throws(ReconciliationError) -> [UInt8] {
-        guard short.count <= mostCells else { throw .malformed(offset: 0) }
+    /// Our ids that short ones stand for.
+    private func ids(ofShort short: [UInt64]) throws(ReconciliationError) -> [ItemID] {
+        guard !short.isEmpty else { return [] }
+        let wanted = Set(short)
+        return try storage.ids(withPrefixes: Set(short.map(ItemID.prefix(ofShort:)))).filter {
+            wanted.contains($0.short)
+        }
+    }
+
+    /// The ids that begin so.
+    private func resolve(_ prefixes: [UInt64]) throws(ReconciliationError) -> [UInt8] {
+        guard prefixes.count <= mostCells else { throw .malformed(offset: 0) }
         var reply = [Kind.ids]
-        for id in try ids(of: Set(short)) { id.append(to: &reply) }
+        for id in try storage.ids(withPrefixes: Set(prefixes)) { id.append(to: &reply) }
         return reply
     }
 
     private mutating func takeIDs(_ ids: [ItemID]) throws(ReconciliationError) -> ReconciliationStep {
         let asked = Set(decoder.remote)
-        let named = Set(ids.map { Self.shortID(of: $0, key: key) })
-        guard ids.count == asked.count, named == asked else { return try beginRanges() }
-        return try finish(need: ids)
+        let named = ids.filter { asked.contains($0.short) }
+        guard named.count == asked.count, Set(named).count == asked.count else { return try beginRanges() }
+        return try finish(need: named)
     }
 
     /// What was found must make our set theirs.
@@ -212,7 +289,8 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     // MARK: Ranges
 
     private mutating func beginRanges() throws(ReconciliationError) -> ReconciliationStep {
-        ReconciliationStep(reply: try [Kind.ranges] + ranges.initiate())
+        strategy = .range
+        return ReconciliationStep(reply: try [Kind.ranges] + ranges.initiate())
     }
 
     private mutating func takeRanges(_ message: [UInt8]) throws(ReconciliationError) -> ReconciliationStep {
@@ -223,6 +301,14 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     }
 }
 
+/// How a difference was found.
+public enum ReconciliationStrategy: String, Hashable, Sendable {
+    /// The summaries were equal, or nothing more was said.
+    case summary
+    case rateless
+    case range
+}
+
 extension RangeReader {
     fileprivate mutating func summary() throws(ReconciliationError) -> (size: Int, sum: Sum256) {
         let size = try varint()
@@ -230,15 +316,35 @@ extension RangeReader {
         return (Int(size), Sum256(bytes: try take(32)))
     }
 
-    fileprivate mutating func shortIDs() throws(ReconciliationError) -> [UInt64] {
-        var ids: [UInt64] = []
-        while !isAtEnd { ids.append(UInt64(bytes: try take(8))) }
-        return ids
+    fileprivate mutating func zigzag() throws(ReconciliationError) -> Int64 {
+        let value = try varint()
+        return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
+    }
+
+    fileprivate mutating func rest() throws(ReconciliationError) -> ArraySlice<UInt8> { try take(left) }
+
+    fileprivate mutating func prefixes() throws(ReconciliationError) -> [UInt64] {
+        var prefixes: [UInt64] = []
+        while !isAtEnd { prefixes.append(try take(ItemID.prefixBytes).reduce(0) { $0 << 8 | UInt64($1) }) }
+        return prefixes
     }
 
     fileprivate mutating func restAsIDs() throws(ReconciliationError) -> [ItemID] {
         var ids: [ItemID] = []
         while !isAtEnd { ids.append(ItemID(bytes: try take(32))) }
         return ids
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(prefixOf short: UInt64) {
+        let prefix = ItemID.prefix(ofShort: short)
+        for byte in (0..<ItemID.prefixBytes).reversed() {
+            append(UInt8(truncatingIfNeeded: prefix >> UInt64(8 * byte)))
+        }
+    }
+
+    fileprivate mutating func append(zigzag value: Int64) {
+        append(digits: UInt64(bitPattern: value << 1) ^ UInt64(bitPattern: value >> 63))
     }
 }

@@ -43,6 +43,7 @@ struct RangeReader {
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     var isAtEnd: Bool { offset == bytes.count }
+    var left: Int { bytes.count - offset }
 
     mutating func byte() throws(ReconciliationError) -> UInt8 {
         guard offset < bytes.count else { throw .malformed(offset: offset) }

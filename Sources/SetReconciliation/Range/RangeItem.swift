@@ -43,6 +43,14 @@ public struct ItemID: Hashable, Comparable, Sendable {
         return withUnsafeBytes(of: &words) { Array($0) }
     }
 
+    /// What stands for the id in coded symbols: its first eight bytes, most significant first; 1 for 0, which no symbol may be.
+    @inlinable public var short: UInt64 { max(1, words.0) }
+
+    /// Its first five bytes, most significant first: enough to ask for it by.
+    @inlinable public var prefix: UInt64 { words.0 >> 24 }
+    static let prefixBytes = 5
+    static func prefix(ofShort short: UInt64) -> UInt64 { short >> 24 }
+
     /// The id read as an integer of 256 bits, least significant byte first.
     var littleEndian: Sum256 {
         Sum256(words: (words.0.byteSwapped, words.1.byteSwapped, words.2.byteSwapped, words.3.byteSwapped))

@@ -108,6 +108,27 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
         return step
     }
 
+    /// How many of our items the other side's message leaves in question: those of ranges that are not the same on both sides.
+    func itemsInQuestion(in message: [UInt8]) throws(ReconciliationError) -> Int {
+        var reader = RangeReader(message)
+        guard try reader.byte() == Self.version else { throw .malformed(offset: 0) }
+        var (lower, count) = (0, 0)
+        while !reader.isAtEnd {
+            let upper = try storage.firstIndex(notBelow: try reader.bound(), from: lower)
+            switch try reader.varint() {
+            case Mode.skip: break
+            case Mode.fingerprint:
+                if try reader.take(Self.fingerprintBytes) != fingerprint(lower..<upper)[...] { count += upper - lower }
+            case Mode.idList:
+                _ = try reader.ids()
+                count += upper - lower
+            default: throw .malformed(offset: reader.offset)
+            }
+            lower = upper
+        }
+        return count
+    }
+
     private func exceedsFrame(_ bytes: Int) -> Bool { frameLimit != 0 && bytes > frameLimit - Self.frameReserve }
 
     private func compare(_ range: Range<Int>, with theirs: [ItemID], _ step: inout ReconciliationStep)
