@@ -200,7 +200,8 @@ struct Reconcile: ParsableCommand {
     /// ids: these cost a round trip, their five bytes and the ids; and what tells how many differ costs a summary.
     private func wholeTime(of row: Row, needed: Int) -> Double {
         let isCoded = row.algorithm == "rateless" || row.algorithm == "sketch"
-        let symbols = row.symbols.map { $0 * Double(row.difference) * 4 } ?? 0  // four bytes of each checksum are enough
+        // Four bytes of each checksum are enough.
+        let symbols = row.symbols.map { $0 * Double(row.difference) * 4 } ?? 0
         let bytes = isCoded ? Double(row.bytes) - symbols + 37 * (2 + Double(needed)) : Double(row.bytes)
         return LinkCost().milliseconds(
             bytes: bytes, roundTrips: row.roundTrips + (isCoded && needed > 0 ? 1 : 0), processor: row.milliseconds)
