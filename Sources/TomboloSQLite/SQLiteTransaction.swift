@@ -172,9 +172,11 @@ final class SQLiteTransaction: EventStore {
         try run {
             try Row.fetchAll(
                 db,
-                sql: "SELECT token, ordinal FROM agreement WHERE peer = ? AND replica = ? ORDER BY number DESC LIMIT ?",
+                sql: """
+                    SELECT token, ordinal, lastLog FROM agreement WHERE peer = ? AND replica = ? ORDER BY number DESC LIMIT ?
+                    """,
                 arguments: [Data(peer.bytes), group, Limits.agreements]
-            ).map { Agreement(token: UInt64(bitPattern: $0[0]), ordinal: $0[1]) }
+            ).map { Agreement(token: UInt64(bitPattern: $0[0]), ordinal: $0[1], lastLog: $0[2]) }
         }
     }
 
@@ -182,8 +184,8 @@ final class SQLiteTransaction: EventStore {
         try run {
             let key = Data(peer.bytes)
             try execute(
-                "INSERT INTO agreement (peer, replica, token, ordinal) VALUES (?, ?, ?, ?)",
-                [key, group, Int64(bitPattern: agreement.token), agreement.ordinal])
+                "INSERT INTO agreement (peer, replica, token, ordinal, lastLog) VALUES (?, ?, ?, ?, ?)",
+                [key, group, Int64(bitPattern: agreement.token), agreement.ordinal, agreement.lastLog])
             try execute(
                 """
                 DELETE FROM agreement WHERE peer = ? AND replica = ? AND number NOT IN (

@@ -73,6 +73,14 @@ enum Schema {
         migrator.registerMigration("3") { db in
             try db.execute(sql: "ALTER TABLE change ADD COLUMN count INTEGER NOT NULL DEFAULT 1")
         }
+        // Agreements say which logs both sides knew: earlier ones do not, and are forgotten.
+        migrator.registerMigration("4") { db in
+            try db.execute(
+                sql: """
+                    DELETE FROM agreement;
+                    ALTER TABLE agreement ADD COLUMN lastLog INTEGER NOT NULL DEFAULT 0;
+                    """)
+        }
         return migrator
     }
 }

@@ -56,6 +56,9 @@ extension Engine {
         var logs: [Int]
         if let base = sessions[index].groups[group].base {
             flags |= FrontierFlags.since
+            if sessions[index].groups[group].outgoingLogs.logs.isEmpty {
+                sessions[index].groups[group].outgoingLogs = LogTable(frontier.ids(upTo: base.lastLog))
+            }
             let changes = try store.changes(after: base.ordinal, inGroup: groups[number].record.reference)
             logs = changes.compactMap { frontier.index(ofReference: $0.log) }.sorted()
         } else {
@@ -63,9 +66,13 @@ extension Engine {
             logs = frontier.logs.indices.filter { !frontier.logs[$0].ends.isEmpty }
         }
         var table = sessions[index].groups[group].outgoingLogs
+        let agreedLogs = table.logs.count
         repeat {
             var part: [UInt8] = [flags]
-            if let base = sessions[index].groups[group].base { part.append(fixed64: base.token) }
+            if let base = sessions[index].groups[group].base {
+                part.append(fixed64: base.token)
+                part.append(varint: agreedLogs)
+            }
             var count = 0
             while count < logs.count, part.count < Limits.payload - 8_192 {
                 FrontierEntry.write(frontier[logs[count]], fullIDs: isRepeated, table: &table, to: &part)
@@ -104,6 +111,16 @@ extension Engine {
                 throw EngineError.protocolViolation("a frontier since an agreement that was not offered")
             }
             after = base.ordinal
+            if sessions[index].groups[group].incomingLogs.logs.isEmpty {
+                let agreed = groups[sessions[index].groups[group].group].frontier.ids(upTo: base.lastLog)
+                sessions[index].groups[group].incomingLogs = LogTable(agreed)
+                sessions[index].groups[group].agreedLogs = agreed.count
+            }
+            guard try reader.varint() == UInt64(sessions[index].groups[group].agreedLogs) else {
+                // Whichever side is mistaken: what they agreed on is of no use.
+                try store.forgetPeer(sessions[index].link.peer)
+                throw EngineError.protocolViolation("it counts other logs in an agreement")
+            }
         }
         while !reader.isAtEnd {
             let (log, entry) = try FrontierEntry.read(

@@ -6,7 +6,8 @@ extension Engine {
         let root = groups[number].frontier.root(using: cryptography)
         let peer = sessions[index].link.peer
         let reference = groups[number].record.reference
-        let agreement = Agreement(token: root.prefix64, ordinal: try store.lastOrdinal())
+        let agreement = Agreement(
+            token: root.prefix64, ordinal: try store.lastOrdinal(), lastLog: groups[number].frontier.lastReference)
         if root != .zero, try store.agreements(with: peer, inGroup: reference).first?.token != agreement.token {
             try store.putAgreement(agreement, with: peer, inGroup: reference)
         }

@@ -54,6 +54,8 @@ struct GroupSession: Sendable {
 
     var outgoingLogs = LogTable()
     var incomingLogs = LogTable()
+    /// With how many logs of an agreement ``incomingLogs`` began.
+    var agreedLogs = 0
     /// Entries of a frontier that more parts follow.
     var partialFrontier: [LogID: FrontierEntry] = [:]
     /// Bytes of the frontier's parts so far.

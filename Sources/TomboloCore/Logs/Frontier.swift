@@ -13,6 +13,9 @@ package struct Frontier {
         for log in logs { append(log) }
     }
 
+    /// The highest of the store's numbers for the logs.
+    package private(set) var lastReference: Int64 = 0
+
     package func index(of id: LogID) -> Int? { indexOfLog[id] }
     package func index(ofReference reference: Int64) -> Int? { indexOfReference[reference] }
 
@@ -25,6 +28,7 @@ package struct Frontier {
         leaves.append(nil)
         indexOfLog[log.id] = index
         indexOfReference[log.reference] = index
+        lastReference = max(lastReference, log.reference)
         let bucket = log.id.value.firstByte
         let position = buckets[bucket].firstIndex { logs[$0].id > log.id } ?? buckets[bucket].endIndex
         buckets[bucket].insert(index, at: position)
@@ -43,6 +47,11 @@ package struct Frontier {
         leaves[index] = nil
         bucketHashes[logs[index].id.value.firstByte] = nil
         knownRoot = nil
+    }
+
+    /// The logs whose numbers are not above `reference`, in ascending order of their ids.
+    package func ids(upTo reference: Int64) -> [LogID] {
+        buckets.flatMap { $0.lazy.filter { self.logs[$0].reference <= reference }.map { self.logs[$0].id } }
     }
 
     /// The root: equal roots, equal knowledge.

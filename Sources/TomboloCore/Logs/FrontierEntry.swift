@@ -31,6 +31,13 @@ package struct LogTable {
 
     package init() {}
 
+    /// A table that begins with logs that both sides know.
+    init(_ logs: [LogID]) {
+        self.logs = logs
+        numbers.reserveCapacity(logs.count)
+        for (number, log) in logs.enumerated() { numbers[log] = number }
+    }
+
     func number(of log: LogID) -> Int? { numbers[log] }
 
     /// - Returns: the log's number.
@@ -84,12 +91,10 @@ extension FrontierEntry {
         }
         table.write(log.id, to: &buffer)
         if log.isLinear, log.floor == 0, let end = log.ends.first {
-            buffer.append(varint: 0)
-            buffer.append(varint: end.sequence)
+            buffer.append(varint: end.sequence << 1)
             append(end.id, to: &buffer)
         } else {
-            buffer.append(varint: 1)
-            buffer.append(varint: log.floor)
+            buffer.append(varint: log.floor << 1 | 1)
             buffer.append(varint: log.ends.count)
             for end in log.ends {
                 buffer.append(varint: end.start)
@@ -107,28 +112,23 @@ extension FrontierEntry {
             return .short(UInt64(bigEndian: try reader.fixed64().littleEndian))
         }
         let log = try table.read(&reader)
-        switch try reader.varint() {
-        case 0:
-            let sequence = try reader.integer()
-            guard sequence >= 1 else { throw .invalid("a range of a frontier", offset: reader.offset) }
-            return (log, FrontierEntry(ranges: [Range(start: 1, end: sequence, id: try id())]))
-        case 1:
-            let floor = try reader.integer()
-            let count = try reader.varint(atMost: Limits.endsPerLog, "ends")
-            var ranges: [Range] = []
-            for _ in 0..<count {
-                let (start, end) = (try reader.integer(), try reader.integer())
-                guard start >= 1, start <= end else {
-                    throw .invalid("a range of a frontier", offset: reader.offset)
-                }
-                let range = Range(start: start, end: end, id: try id())
-                guard !ranges.contains(where: { $0.end == range.end && $0.id == range.id }) else {
-                    throw .invalid("an end that is listed twice", offset: reader.offset)
-                }
-                ranges.append(range)
-            }
-            return (log, FrontierEntry(floor: floor, ranges: ranges))
-        default: throw .invalid("the shape of a frontier's entry", offset: reader.offset)
+        let head = try reader.varint()
+        let number = head >> 1
+        guard number < Limits.integer, number >= 1 || head == 1 else {
+            throw .invalid("a frontier's entry", offset: reader.offset)
         }
+        if head & 1 == 0 { return (log, FrontierEntry(ranges: [Range(start: 1, end: number, id: try id())])) }
+        let count = try reader.varint(atMost: Limits.endsPerLog, "ends")
+        var ranges: [Range] = []
+        for _ in 0..<count {
+            let (start, end) = (try reader.integer(), try reader.integer())
+            guard start >= 1, start <= end else { throw .invalid("a range of a frontier", offset: reader.offset) }
+            let range = Range(start: start, end: end, id: try id())
+            guard !ranges.contains(where: { $0.end == range.end && $0.id == range.id }) else {
+                throw .invalid("an end that is listed twice", offset: reader.offset)
+            }
+            ranges.append(range)
+        }
+        return (log, FrontierEntry(floor: number, ranges: ranges))
     }
 }

@@ -128,10 +128,13 @@ public struct Agreement: Hashable, Sendable {
     public var token: UInt64
     /// This device's last ordinal at the time.
     public var ordinal: Int64
+    /// The highest of this device's numbers for the group's logs at the time: both know the logs up to it, and no others.
+    public var lastLog: Int64
 
-    public init(token: UInt64, ordinal: Int64) {
+    public init(token: UInt64, ordinal: Int64, lastLog: Int64) {
         self.token = token
         self.ordinal = ordinal
+        self.lastLog = lastLog
     }
 }
 
