@@ -36,7 +36,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "SetReconciliation", swiftSettings: strict),
-        .target(name: "TomboloCore", swiftSettings: strict),
+        .target(name: "TomboloCore", dependencies: ["SetReconciliation"], swiftSettings: strict),
         .target(
             name: "TomboloCrypto",
             dependencies: ["TomboloCore", .product(name: "Crypto", package: "swift-crypto")],

@@ -104,7 +104,7 @@ actor Replica {
             for effect in effects {
                 switch effect {
                 case .send(_, let payload): bytesSent += payload.count
-                case .agreed(_, let group):
+                case .agreed(_, let group, _):
                     agreements += 1
                     progress.groupsInSync.insert(group)
                 case .changed(let group): progress.groupsInSync.remove(group)
@@ -163,7 +163,7 @@ actor Replica {
             logger.error("a log of group \(group) has forked: events \(one) and \(other)")
             forks.append((group, one, other))
         case .joined(let session, let group): mailbox.tell(session, .joined(group))
-        case .agreed(let session, let group): mailbox.tell(session, .agreed(group))
+        case .agreed(let session, let group, _): mailbox.tell(session, .agreed(group))
         case .differed(let session, let group):
             logger.warning("group \(group) differs from a peer's although both have said everything: tried again later")
             mailbox.tell(session, .differed(group))

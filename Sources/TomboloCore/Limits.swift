@@ -38,6 +38,10 @@ public enum Limits {
     static let startsPerLog = 64
     static let endsPerLog = 64
     static let groupsPerSession = 1_024
+    /// With so many logs on both sides, frontiers between peers that share no agreement are compared by coded symbols.
+    static let codedLogs = 128
+    /// Coded symbols of one frontier.
+    static let codedCells = 131_072
     static let wantedRanges = 256
     static let sessions = 256
     /// Bytes of a message's body in the mvds dialect, and of all of it.

@@ -7,6 +7,8 @@ extension Engine {
             sessions[index].groups[group].peerRoot = root
             sessions[index].groups[group].mismatchDeadline = nil
         }
+        sessions[index].groups[group].reconciliation.noteReceived(sync)
+        if let coded = sync.coded { try receiveCoded(coded, group, session: index, store) }
         if let frontier = sync.frontier { try receiveFrontier(frontier, group, session: index, store) }
         if let have = sync.have { try receiveHave(have, group, session: index, store) }
         if let push = sync.push { sessions[index].groups[group].isLazyTowardsPeer = push == 1 }

@@ -1,8 +1,46 @@
-private enum FrontierFlags {
+/// What the first byte of a frontier says (protocol §5.2).
+enum FrontierFlags {
     static let whole: UInt8 = 1 << 0
     static let more: UInt8 = 1 << 1
     static let fullIDs: UInt8 = 1 << 2
     static let since: UInt8 = 1 << 3
+    static let differing: UInt8 = 1 << 4
+    static let answers: UInt8 = 1 << 5
+}
+
+/// What a peer has said, or was found out, to hold of a group's logs.
+struct PeerFrontier: Sendable {
+    enum Basis: Hashable, Sendable {
+        /// Of logs that are not listed it holds nothing.
+        case nothing
+        /// It holds at least what was held here when this ordinal was the last one.
+        case agreement(Int64)
+        /// So it does of logs that are not listed; of the others it holds what is listed.
+        case differing(Int64)
+        /// What it had not told yet, of these logs alone.
+        case answers
+    }
+
+    var basis: Basis
+    var entries: [LogID: FrontierEntry]
+    /// Logs of which it will tell what it holds.
+    var untold: Set<Int> = []
+
+    /// What arrived here after this may be missing there in logs that are not listed; 0 for everything.
+    var after: Int64 {
+        switch basis {
+        case .agreement(let ordinal), .differing(let ordinal): ordinal
+        case .nothing, .answers: 0
+        }
+    }
+
+    /// Whether entries say all that the peer holds, whatever was agreed.
+    var isExact: Bool {
+        switch basis {
+        case .differing, .answers: true
+        case .nothing, .agreement: false
+        }
+    }
 }
 
 // Finding out what the other side lacks, by frontiers (protocol §5.2).
@@ -23,13 +61,16 @@ extension Engine {
                 } else {
                     sessions[index].groups[group].phase = .exchanging
                     try chooseBase(group, session: index, store)
+                    if usesCodedFrontier(group, session: index) {
+                        try beginCodedFrontier(group, session: index, store)
+                    }
                 }
             }
             if sessions[index].groups[group].phase == .exchanging, !sessions[index].groups[group].isFrontierSent {
                 try sendFrontier(group, session: index, store)
             }
-            if let (entries, after) = sessions[index].groups[group].unplanned.take() {
-                try makePlan(entries, after: after, group, session: index, store)
+            if let frontier = sessions[index].groups[group].unplanned.take() {
+                try makePlan(of: frontier, group, session: index, store)
             }
             acknowledge(group, session: index)
             try pump(group, session: index, store)
@@ -56,6 +97,7 @@ extension Engine {
         var logs: [Int]
         if let base = sessions[index].groups[group].base {
             flags |= FrontierFlags.since
+            sessions[index].groups[group].reconciliation.strategy = .agreement
             if sessions[index].groups[group].outgoingLogs.logs.isEmpty {
                 sessions[index].groups[group].outgoingLogs = LogTable(frontier.ids(upTo: base.lastLog))
             }
@@ -63,8 +105,10 @@ extension Engine {
             logs = changes.compactMap { frontier.index(ofReference: $0.log) }.sorted()
         } else {
             flags |= FrontierFlags.whole
+            sessions[index].groups[group].reconciliation.strategy = .frontier
             logs = frontier.logs.indices.filter { !frontier.logs[$0].ends.isEmpty }
         }
+        sessions[index].groups[group].reconciliation.logs = logs.count
         var table = sessions[index].groups[group].outgoingLogs
         let agreedLogs = table.logs.count
         repeat {
@@ -88,6 +132,11 @@ extension Engine {
     }
 
     mutating func send(_ sync: GroupSync, to index: Int) {
+        if sync.frontier != nil || sync.coded != nil,
+            let group = sessions[index].groups.firstIndex(where: { $0.group == Int(sync.number) })
+        {
+            sessions[index].groups[group].reconciliation.noteSent(sync)
+        }
         var payload = Payload()
         payload.groups = [sync]
         send(payload, to: index)
@@ -102,7 +151,10 @@ extension Engine {
         }
         var reader = WireReader(bytes)
         let flags = try reader.byte()
-        var after: Int64 = 0
+        if flags & (FrontierFlags.differing | FrontierFlags.answers) != 0 {
+            return try receiveDiffering(flags, &reader, group, session: index)
+        }
+        var basis = PeerFrontier.Basis.nothing
         if flags & FrontierFlags.since != 0 {
             let token = try reader.fixed64()
             let reference = groups[sessions[index].groups[group].group].record.reference
@@ -110,7 +162,7 @@ extension Engine {
             guard let base = ours.first(where: { $0.token == token }) else {
                 throw EngineError.protocolViolation("a frontier since an agreement that was not offered")
             }
-            after = base.ordinal
+            basis = .agreement(base.ordinal)
             if sessions[index].groups[group].incomingLogs.logs.isEmpty {
                 let agreed = groups[sessions[index].groups[group].group].frontier.ids(upTo: base.lastLog)
                 sessions[index].groups[group].incomingLogs = LogTable(agreed)
@@ -135,23 +187,31 @@ extension Engine {
         sessions[index].groups[group].hasFrontier = true
         sessions[index].groups[group].phase = .exchanging
         // At the end of the batch, once, however many were said in it.
-        sessions[index].groups[group].unplanned = (entries, after)
+        sessions[index].groups[group].unplanned = PeerFrontier(basis: basis, entries: entries)
     }
 
     /// Plans everything that is held here and, by its frontier, not there.
     private mutating func makePlan(
-        _ entries: [LogID: FrontierEntry], after: Int64, _ group: Int, session index: Int, _ store: any EventStore
+        of peer: PeerFrontier, _ group: Int, session index: Int, _ store: any EventStore
     ) throws(StoreError) {
         let number = sessions[index].groups[group].group
         let frontier = groups[number].frontier
+        let after = peer.after
         var plan = SendPlan()
-        plan.after = after
         var covered = SequenceTable()
         var heldByPeer = SequenceTable()
-        let candidates: [Int]
-        // Where in a log the events stand that arrived since the agreement: the peer can lack no others.
+        var candidates: Set<Int> = []
+        // Where in a log the events stand that arrived since the agreement: of other logs than those that are listed the peer can
+        // lack no others.
         var changed: [Int: ClosedRange<UInt64>] = [:]
-        if after > 0 {
+        switch peer.basis {
+        case .nothing: candidates = Set(frontier.logs.indices)
+        case .answers:
+            plan = sessions[index].groups[group].plan
+            covered = sessions[index].groups[group].covered
+            heldByPeer = sessions[index].groups[group].heldByPeer
+        case .agreement, .differing:
+            plan.after = after
             // What did not change here since the agreement, the peer holds.
             for log in frontier.logs.indices where frontier.logs[log].isLinear {
                 heldByPeer[log] = frontier.logs[log].lastSequence
@@ -162,26 +222,26 @@ extension Engine {
                 heldByPeer[log] = change.first - 1
                 changed[log] = change.first...change.last
             }
-            candidates = changed.keys.sorted()
-        } else {
-            candidates = Array(frontier.logs.indices)
+            candidates = Set(changed.keys)
         }
-        for log in candidates where !frontier.logs[log].ends.isEmpty {
+        if peer.isExact { candidates.formUnion(peer.entries.keys.lazy.compactMap { frontier.index(of: $0) }) }
+        for log in candidates.subtracting(peer.untold).sorted() where !frontier.logs[log].ends.isEmpty {
             let state = frontier[log]
             covered[log] = state.lastSequence
-            let whole = changed[log] ?? (state.floor + 1)...max(state.floor + 1, state.lastSequence)
-            guard let entry = entries[state.id] else {
-                plan.add(log: log, whole)
+            let all = (state.floor + 1)...max(state.floor + 1, state.lastSequence)
+            guard let entry = peer.entries[state.id] else {
+                plan.add(log: log, changed[log] ?? all)
                 continue
             }
+            if peer.isExact { heldByPeer[log] = 0 }
             if state.isLinear {
                 let gaps = try missing(of: state, given: entry, store)
                 let first = gaps.first?.lowerBound ?? state.lastSequence + 1
                 heldByPeer.raise(log, to: first - 1)
-                for range in gaps { plan.add(log: log, range) }
+                for range in gaps { plan.add(log: log, range, isAskedFor: peer.isExact) }
             } else {
                 plan.excluded[log] = try heldIDs(of: state, given: entry, store)
-                plan.add(log: log, whole)
+                plan.add(log: log, peer.isExact ? all : changed[log] ?? all, isAskedFor: peer.isExact)
             }
         }
         sessions[index].groups[group].plan = plan

@@ -83,6 +83,9 @@ extension Engine {
             sessions[index].groups[groupSession].named = sync.since
         }
         sessions[index].groups[groupSession].lastRootSent = sync.root
+        let logs = groups[group].frontier.logs.count
+        if logs >= Limits.codedLogs { sync.logs = UInt64(logs) }
+        sessions[index].groups[groupSession].logsSaid = sync.logs
         return sync
     }
 
@@ -193,6 +196,7 @@ extension Engine {
         }
         sessions[index].groups[found].theirNumber = sync.number
         sessions[index].groups[found].peerRoot = root
+        sessions[index].groups[found].logsOfPeer = sync.logs
         sessions[index].groups[found].since = (sync.isAgreed ? [root.prefix64] : []) + sync.since
     }
 

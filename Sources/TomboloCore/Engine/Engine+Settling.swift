@@ -15,7 +15,10 @@ extension Engine {
         sessions[index].groups[group].settleDeadline = nil
         sessions[index].groups[group].mismatchDeadline = nil
         sessions[index].groups[group].repairs = 0
-        effects.append(.agreed(sessions[index].link.session, groups[number].id))
+        effects.append(
+            .agreed(
+                sessions[index].link.session, groups[number].id, sessions[index].groups[group].reconciliation))
+        sessions[index].groups[group].reconciliation = ReconciliationReport()
     }
 
     /// Compares roots once both sides are done, and repairs what differs then.

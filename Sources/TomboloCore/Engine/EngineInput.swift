@@ -79,7 +79,7 @@ public enum EngineEffect: Sendable {
     /// A group was joined over this session.
     case joined(SessionID, GroupID)
     /// Both sides were found to know the same of the group.
-    case agreed(SessionID, GroupID)
+    case agreed(SessionID, GroupID, ReconciliationReport)
     /// Both sides were done and differed in the group, also after everything was said anew; it is tried again later.
     case differed(SessionID, GroupID)
     /// The two have no group in common, as far as both have said.

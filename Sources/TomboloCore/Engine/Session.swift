@@ -49,8 +49,15 @@ struct GroupSession: Sendable {
     var base: Agreement?
     /// Whole exchanges that were made because the roots differed in the end, since the last agreement.
     var repairs = 0
-    /// A frontier that the peer has said in this batch, and since which of our ordinals.
-    var unplanned: (entries: [LogID: FrontierEntry], after: Int64)?
+    /// A frontier that the peer has said in this batch.
+    var unplanned: PeerFrontier?
+    /// How many logs both sides said to have, where they are many.
+    var logsSaid: UInt64?
+    var logsOfPeer: UInt64?
+    /// While frontiers are compared by coded symbols.
+    var coded: CodedFrontier?
+    /// Logs of which the peer has asked what is held here.
+    var asked: Set<Int> = []
 
     var outgoingLogs = LogTable()
     var incomingLogs = LogTable()
@@ -91,6 +98,9 @@ struct GroupSession: Sendable {
     var announceDeadline: UInt64?
     var settleDeadline: UInt64?
     var mismatchDeadline: UInt64?
+
+    /// What finding the difference took.
+    var reconciliation = ReconciliationReport()
 
     init(group: Int) { self.group = group }
 

@@ -65,19 +65,24 @@ package struct Frontier {
             }
             (bucketHashes[bucket] ?? .zero).append(to: &all)
         }
-        let isEmpty = !logs.contains { !$0.ends.isEmpty || $0.floor > 0 }
+        let isEmpty = !logs.contains(where: \.isKnown)
         let root = isEmpty ? .zero : cryptography.sha256(all)
         knownRoot = root
         return root
     }
 
+    /// The Merkle leaf of a log.
+    mutating func leaf(ofLog index: Int, using cryptography: some Cryptography) -> Bytes32 {
+        let leaf = leaves[index] ?? logs[index].leaf(using: cryptography)
+        leaves[index] = leaf
+        return leaf
+    }
+
     private mutating func bucketHash(_ bucket: Int, using cryptography: some Cryptography) -> Bytes32 {
         var buffer: [UInt8] = []
         // A log of which nothing is held yet (only its name is known) is no part of what is known.
-        for index in buckets[bucket] where !logs[index].ends.isEmpty || logs[index].floor > 0 {
-            let leaf = leaves[index] ?? logs[index].leaf(using: cryptography)
-            leaves[index] = leaf
-            leaf.append(to: &buffer)
+        for index in buckets[bucket] where logs[index].isKnown {
+            leaf(ofLog: index, using: cryptography).append(to: &buffer)
         }
         return buffer.isEmpty ? .zero : cryptography.sha256(buffer)
     }

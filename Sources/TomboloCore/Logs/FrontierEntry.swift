@@ -86,49 +86,62 @@ struct LatestOfLogs: Sendable {
 extension FrontierEntry {
     /// Our own knowledge of a log, as it is told to a peer.
     static func write(_ log: LogState, fullIDs: Bool, table: inout LogTable, to buffer: inout [UInt8]) {
-        func append(_ id: EventID, to buffer: inout [UInt8]) {
-            if fullIDs { buffer.append(id) } else { buffer.append(contentsOf: id.bytes[..<8]) }
-        }
         table.write(log.id, to: &buffer)
-        if log.isLinear, log.floor == 0, let end = log.ends.first {
+        if log.isGapless, let end = log.ends.first {
             buffer.append(varint: end.sequence << 1)
-            append(end.id, to: &buffer)
+            write(end.id, fullIDs: fullIDs, to: &buffer)
         } else {
             buffer.append(varint: log.floor << 1 | 1)
-            buffer.append(varint: log.ends.count)
-            for end in log.ends {
-                buffer.append(varint: end.start)
-                buffer.append(varint: end.sequence)
-                append(end.id, to: &buffer)
-            }
+            write(rangesOf: log, fullIDs: fullIDs, to: &buffer)
         }
+    }
+
+    static func write(rangesOf log: LogState, fullIDs: Bool, to buffer: inout [UInt8]) {
+        buffer.append(varint: log.ends.count)
+        for end in log.ends {
+            buffer.append(varint: end.start)
+            buffer.append(varint: end.sequence)
+            write(end.id, fullIDs: fullIDs, to: &buffer)
+        }
+    }
+
+    private static func write(_ id: EventID, fullIDs: Bool, to buffer: inout [UInt8]) {
+        if fullIDs { buffer.append(id) } else { buffer.append(contentsOf: id.bytes[..<8]) }
     }
 
     static func read(
         _ reader: inout WireReader, fullIDs: Bool, table: inout LogTable
     ) throws(WireError) -> (LogID, FrontierEntry) {
-        func id() throws(WireError) -> IDPrefix {
-            if fullIDs { return .full(EventID(try reader.bytes32())) }
-            return .short(UInt64(bigEndian: try reader.fixed64().littleEndian))
-        }
         let log = try table.read(&reader)
         let head = try reader.varint()
         let number = head >> 1
         guard number < Limits.integer, number >= 1 || head == 1 else {
             throw .invalid("a frontier's entry", offset: reader.offset)
         }
-        if head & 1 == 0 { return (log, FrontierEntry(ranges: [Range(start: 1, end: number, id: try id())])) }
+        if head & 1 == 1 {
+            return (log, FrontierEntry(floor: number, ranges: try readRanges(&reader, fullIDs: fullIDs)))
+        }
+        let range = Range(start: 1, end: number, id: try readID(&reader, fullIDs: fullIDs))
+        return (log, FrontierEntry(ranges: [range]))
+    }
+
+    static func readID(_ reader: inout WireReader, fullIDs: Bool) throws(WireError) -> IDPrefix {
+        if fullIDs { return .full(EventID(try reader.bytes32())) }
+        return .short(UInt64(bigEndian: try reader.fixed64().littleEndian))
+    }
+
+    static func readRanges(_ reader: inout WireReader, fullIDs: Bool) throws(WireError) -> [Range] {
         let count = try reader.varint(atMost: Limits.endsPerLog, "ends")
         var ranges: [Range] = []
         for _ in 0..<count {
             let (start, end) = (try reader.integer(), try reader.integer())
             guard start >= 1, start <= end else { throw .invalid("a range of a frontier", offset: reader.offset) }
-            let range = Range(start: start, end: end, id: try id())
+            let range = Range(start: start, end: end, id: try readID(&reader, fullIDs: fullIDs))
             guard !ranges.contains(where: { $0.end == range.end && $0.id == range.id }) else {
                 throw .invalid("an end that is listed twice", offset: reader.offset)
             }
             ranges.append(range)
         }
-        return (log, FrontierEntry(floor: number, ranges: ranges))
+        return ranges
     }
 }

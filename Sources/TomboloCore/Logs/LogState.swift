@@ -94,20 +94,30 @@ public struct LogState: Hashable, Sendable {
         return .placed
     }
 
+    /// Whether anything was ever held of the log: only then is it a part of what is known.
+    var isKnown: Bool { !ends.isEmpty || floor > 0 }
+
     /// The Merkle leaf (protocol §3).
     package func leaf(using cryptography: some Cryptography) -> Bytes32 {
-        var buffer = Self.leafPrefix
-        buffer.append(id)
+        Self.leaf(
+            of: id, floor: floor, starts: starts.map { ($0.sequence, $0.id) }, ends: ends.map { ($0.sequence, $0.id) },
+            using: cryptography)
+    }
+
+    /// The leaf of a log of which so much is known.
+    static func leaf(
+        of log: LogID, floor: UInt64, starts: [(sequence: UInt64, id: EventID)],
+        ends: [(sequence: UInt64, id: EventID)], using cryptography: some Cryptography
+    ) -> Bytes32 {
+        var buffer = leafPrefix
+        buffer.append(log)
         buffer.append(fixed64: floor)
-        buffer.append(fixed32: UInt32(starts.count))
-        for start in starts {
-            buffer.append(fixed64: start.sequence)
-            buffer.append(start.id)
-        }
-        buffer.append(fixed32: UInt32(ends.count))
-        for end in ends {
-            buffer.append(fixed64: end.sequence)
-            buffer.append(end.id)
+        for places in [starts, ends] {
+            buffer.append(fixed32: UInt32(places.count))
+            for place in places {
+                buffer.append(fixed64: place.sequence)
+                buffer.append(place.id)
+            }
         }
         return cryptography.sha256(buffer)
     }

@@ -44,6 +44,9 @@ package struct GroupSync: Hashable, Sendable {
     package var processed: UInt64?
     package var push: UInt64?
     package var ephemeral: Bytes?
+    /// How many logs the group has, where they are many (protocol §5.2).
+    package var logs: UInt64?
+    package var coded: Bytes?
 
     package init(number: Int) { self.number = UInt64(number) }
 
@@ -55,6 +58,7 @@ package struct GroupSync: Hashable, Sendable {
         shown.root = root
         shown.since = since
         shown.isAgreed = isAgreed
+        shown.logs = logs
         return shown
     }
 
@@ -87,6 +91,8 @@ package struct GroupSync: Hashable, Sendable {
             case (10, .varint(let raw)): push = raw
             case (11, .bytes(let run)): ephemeral = run
             case (12, .varint(let raw)): isAgreed = raw != 0
+            case (13, .varint(let raw)): logs = raw
+            case (14, .bytes(let run)): coded = run
             default: break
             }
         }
@@ -112,6 +118,8 @@ package struct GroupSync: Hashable, Sendable {
         if let push { buffer.append(field: 10, varint: push) }
         if let ephemeral { buffer.append(field: 11, bytes: ephemeral) }
         if isAgreed { buffer.append(field: 12, varint: 1) }
+        if let logs { buffer.append(field: 13, varint: logs) }
+        if let coded { buffer.append(field: 14, bytes: coded) }
         return buffer
     }
 }
