@@ -16,8 +16,13 @@ public struct ReconciliationStep: Hashable, Sendable {
     /// For the initiator: ids that it has and the other side lacks, and the reverse.
     public var have: [ItemID] = []
     public var need: [ItemID] = []
+    /// In place of `need`, where that was asked for: how they begin, as for ``RangeStorage/ids(withPrefixes:)``.
+    public var needPrefixes: [UInt64] = []
 
-    public init(reply: [UInt8]? = nil, have: [ItemID] = [], need: [ItemID] = []) {
+    public init(
+        reply: [UInt8]? = nil, have: [ItemID] = [], need: [ItemID] = [], needPrefixes: [UInt64] = []
+    ) {
+        self.needPrefixes = needPrefixes
         self.reply = reply
         self.have = have
         self.need = need

@@ -43,8 +43,8 @@ struct AdaptiveTests {
         _ items: some Sequence<RangeItem>, mostCells: Int = 4_096, isKnownToDiffer: Bool = false
     ) -> AdaptiveReconciler<SortedItems> {
         AdaptiveReconciler(
-            SortedItems(items, indexesIDs: isKnownToDiffer), key: key, isKnownToDiffer: isKnownToDiffer,
-            mostCells: mostCells, sha256: sha256)
+            SortedItems(items, indexesIDs: isKnownToDiffer), key: key,
+            options: AdaptiveOptions(isKnownToDiffer: isKnownToDiffer, mostCells: mostCells), sha256: sha256)
     }
 
     @Test("what is found is the plain difference", arguments: 0..<30 as Range<UInt64>)

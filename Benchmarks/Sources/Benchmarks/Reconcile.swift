@@ -177,7 +177,8 @@ struct Reconcile: ParsableCommand {
         let (adapting, outcome) = try seconds {
             try exchange(
                 AdaptiveReconciler(
-                    a, sketch: sketches.0, key: adaptiveKey, isKnownToDiffer: difference > 0, sha256: sha256),
+                    a, sketch: sketches.0, key: adaptiveKey, options: AdaptiveOptions(isKnownToDiffer: difference > 0),
+                    sha256: sha256),
                 AdaptiveReconciler(b, sketch: sketches.1, key: adaptiveKey, sha256: sha256))
         }
         guard outcome.found == difference else { throw BenchmarkError("adaptively \(outcome.found) were found") }

@@ -31,46 +31,37 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     private let storage: Storage
     private let key: SipHashKey
     private let sha256: ([UInt8]) -> [UInt8]
-    private let mostCells: Int
-    private let link: LinkCost
-    private let isKnownToDiffer: Bool
+    private let options: AdaptiveOptions
     private var ranges: RangeReconciler<Storage>
-    private var sketch: RatelessSketch<UInt64>?
-    private var isInitiator = false
 
-    // The initiator's.
-    private var decoder: RatelessDecoder<UInt64>
-    private var theirs: (size: Int, sum: Sum256)?
-    private var have: [ItemID] = []
+    /// How far it has come: with it, and the set again, the reconciliation goes on in another value.
+    public private(set) var progress: AdaptiveProgress
 
     /// How the difference was looked for, so far.
-    public private(set) var strategy = ReconciliationStrategy.summary
+    public var strategy: ReconciliationStrategy { progress.strategy }
 
     /// - Parameters:
-    ///   - storage: the set, which must not change meanwhile.
+    ///   - storage: the set. What is added meanwhile may or may not be found.
+    ///   - progress: that of a reconciliation that was begun over the same set.
     ///   - sketch: cells that were kept up to date, of the set's ``ItemID/short``s under `key`; else they are made when they
     ///     are needed.
     ///   - key: the same on both sides; secret from whoever could choose elements of the sets.
-    ///   - link: what bytes and round trips cost.
-    ///   - isKnownToDiffer: whether the initiator knows from elsewhere that the sets are not equal.
-    ///   - mostCells: beyond so many, ranges are used; bounds memory, and a message to 16 bytes a cell.
-    ///   - frameLimit: the most bytes of a message of ranges, as for ``RangeReconciler``.
+    ///   - options: what bytes cost, and bounds.
     ///   - sha256: SHA-256 (FIPS 180-4).
     public init(
-        _ storage: Storage, sketch: RatelessSketch<UInt64>? = nil, key: SipHashKey, link: LinkCost = LinkCost(),
-        isKnownToDiffer: Bool = false, mostCells: Int = 262_144, frameLimit: Int = 0,
-        sha256: @escaping ([UInt8]) -> [UInt8]
+        _ storage: Storage, resuming progress: AdaptiveProgress? = nil, sketch: RatelessSketch<UInt64>? = nil,
+        key: SipHashKey, options: AdaptiveOptions = AdaptiveOptions(), sha256: @escaping ([UInt8]) -> [UInt8]
     ) {
         precondition(sketch.map { $0.key == key } ?? true, "the sketch is under another key")
         self.storage = storage
-        self.sketch = sketch
         self.key = key
-        self.link = link
-        self.isKnownToDiffer = isKnownToDiffer
-        self.mostCells = mostCells
+        self.options = options
         self.sha256 = sha256
-        ranges = RangeReconciler(storage, frameLimit: frameLimit, sha256: sha256)
-        decoder = RatelessDecoder(key: key, checksumBytes: Self.checksumBytes)
+        self.progress =
+            progress
+            ?? AdaptiveProgress(sketch: sketch, decoder: RatelessDecoder(key: key, checksumBytes: Self.checksumBytes))
+        ranges = RangeReconciler(
+            storage, frameLimit: options.frameLimit, isInitiator: self.progress.isInitiator, sha256: sha256)
     }
 
     private static var checksumBytes: Int { 4 }
@@ -78,8 +69,8 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     private static var countedCells: Int { 96 }
 
     public mutating func initiate() throws(ReconciliationError) -> [UInt8] {
-        isInitiator = true
-        return try [Kind.summary] + summary() + (isKnownToDiffer ? counts() + ranges.initiate() : [])
+        progress.isInitiator = true
+        return try [Kind.summary] + summary() + (options.isKnownToDiffer ? counts() + ranges.initiate() : [])
     }
 
     public mutating func reconcile(_ message: [UInt8]) throws(ReconciliationError) -> ReconciliationStep {
@@ -87,12 +78,12 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         if kind == Kind.ranges { return try takeRanges(Array(message.dropFirst())) }
         var reader = RangeReader(message)
         _ = try reader.byte()
-        switch (kind, isInitiator) {
+        switch (kind, progress.isInitiator) {
         case (Kind.summary, false): return ReconciliationStep(reply: try answer(toSummary: &reader))
         case (Kind.more, false):
             let (first, end) = (try reader.varint(), try reader.varint())
             guard first < end else { throw .malformed(offset: reader.offset) }
-            guard end <= UInt64(mostCells) else { return ReconciliationStep(reply: [Kind.ranges]) }
+            guard end <= UInt64(options.mostCells) else { return ReconciliationStep(reply: [Kind.ranges]) }
             return ReconciliationStep(reply: try cells(Int(first)..<Int(end)))
         case (Kind.ids, false): return ReconciliationStep(reply: try resolve(try reader.prefixes()))
         case (Kind.equal, true): return ReconciliationStep()
@@ -140,7 +131,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         if theirs.size == size, theirs.sum == (try storage.sum(of: 0..<size)) { return [Kind.equal] }
         guard !reader.isAtEnd else {
             let difference = abs(theirs.size - size)
-            guard difference <= mostCells / 2 else { return [Kind.ranges] }
+            guard difference <= options.mostCells / 2 else { return [Kind.ranges] }
             return try cells(0..<16 + max(16, DifferenceCost.cells(for: difference)))
         }
         let (difference, counted) = try estimate(&reader, theirSize: theirs.size)
@@ -150,19 +141,19 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         let items = own + max(0, own + theirs.size - size)
         let byRanges = cost.byRanges(within: items, own: own, of: size, difference: difference, roundTrips: 3)
         if min(byRanges, cost.byRanges(difference)) < cost.byCells(difference, alreadySent: 0)
-            || difference > mostCells
+            || difference > options.mostCells
         {
             var reply = try [Kind.close] + summary()
             reply.append(digits: UInt64(difference))
             return try reply + (ranges.reconcile(message).reply ?? [])
         }
-        return try cells(0..<min(mostCells, cost.batch(for: difference, estimatedBy: counted)))
+        return try cells(0..<min(options.mostCells, cost.batch(for: difference, estimatedBy: counted)))
     }
 
     /// Goes on by ranges if the differences do lie close together, else by cells.
     private mutating func takeClose(_ reader: inout RangeReader) throws(ReconciliationError) -> ReconciliationStep {
         let summary = try reader.summary()
-        theirs = summary
+        progress.theirs = summary
         let difference = Int(clamping: try reader.varint())
         let message = Array(try reader.rest())
         let own = try ranges.itemsInQuestion(in: message)
@@ -171,15 +162,15 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         let cost = try cost(theirSize: summary.size)
         let byRanges = cost.byRanges(
             within: items, own: own, of: size, difference: min(difference, items), roundTrips: 2)
-        guard difference <= mostCells,
+        guard difference <= options.mostCells,
             cost.byCells(difference, alreadySent: 0) < min(byRanges, cost.byRanges(difference))
         else {
-            strategy = .range
+            progress.strategy = .range
             var step = try ranges.reconcile(message)
             step.reply = step.reply.map { [Kind.ranges] + $0 }
             return step
         }
-        return ask(forCells: 0..<min(mostCells, cost.batch(for: difference, estimatedBy: Self.countedCells)))
+        return ask(forCells: 0..<min(options.mostCells, cost.batch(for: difference, estimatedBy: Self.countedCells)))
     }
 
     private func ask(forCells range: Range<Int>) -> ReconciliationStep {
@@ -190,7 +181,8 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     }
 
     private func cost(theirSize: Int) throws(ReconciliationError) -> DifferenceCost {
-        DifferenceCost(link: link, items: try storage.count + theirSize, warmCells: sketch?.cells.count ?? 0)
+        DifferenceCost(
+            link: options.link, items: try storage.count + theirSize, warmCells: progress.sketch?.cells.count ?? 0)
     }
 
     private mutating func cells(_ range: Range<Int>) throws(ReconciliationError) -> [UInt8] {
@@ -204,50 +196,54 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     }
 
     private mutating func ownCells(_ count: Int) throws(ReconciliationError) -> [CodedSymbol<UInt64>] {
-        if let sketch, sketch.cells.count >= count { return sketch.cells }
+        if let sketch = progress.sketch, sketch.cells.count >= count { return sketch.cells }
         var made = RatelessSketch<UInt64>(count: max(1, count), key: key)
         try storage.forEachID { made.insert($0.short) }
-        sketch = made
+        progress.sketch = made
         return made.cells
     }
 
     private mutating func takeCells(
         _ reader: inout RangeReader, _ message: [UInt8]
     ) throws(ReconciliationError) -> ReconciliationStep {
-        strategy = .rateless
+        progress.strategy = .rateless
         let summary = try reader.summary()
         let (first, end) = (try reader.varint(), try reader.varint())
-        guard first == UInt64(decoder.cellCount), first < end, end <= UInt64(mostCells) else {
+        guard first == UInt64(progress.decoder.cellCount), first < end, end <= UInt64(options.mostCells) else {
             throw .malformed(offset: reader.offset)
         }
-        theirs = summary
+        progress.theirs = summary
         let coding = RatelessCoding(size: summary.size, checksumBytes: Self.checksumBytes)
         let own = try ownCells(Int(end))
         var offset = reader.offset
         do throws(ReconciliationError) {
-            for index in Int(first)..<Int(end) where !decoder.isComplete {
-                try decoder.append(try coding.read(message, at: &offset, index: index), own[index])
+            for index in Int(first)..<Int(end) where !progress.decoder.isComplete {
+                try progress.decoder.append(try coding.read(message, at: &offset, index: index), own[index])
             }
         } catch .inconsistent {
             return try beginRanges()
         }
-        guard decoder.isComplete else { return try goOn(after: Int(end)) }
-        have = try ids(ofShort: decoder.local)
-        guard have.count == decoder.local.count else { return try beginRanges() }
-        guard !decoder.remote.isEmpty else { return try finish(need: []) }
+        guard progress.decoder.isComplete else { return try goOn(after: Int(end)) }
+        let have = try ids(ofShort: progress.decoder.local)
+        guard have.count == progress.decoder.local.count else { return try beginRanges() }
+        progress.have = have
+        if options.namesByPrefix {
+            return ReconciliationStep(have: have, needPrefixes: progress.decoder.remote.map(ItemID.prefix(ofShort:)))
+        }
+        guard !progress.decoder.remote.isEmpty else { return try finish(need: []) }
         var ask = [Kind.ids]
-        for short in decoder.remote { ask.append(prefixOf: short) }
+        for short in progress.decoder.remote { ask.append(prefixOf: short) }
         return ReconciliationStep(reply: ask)
     }
 
     /// What to do when the cells so far were not enough.
     private mutating func goOn(after count: Int) throws(ReconciliationError) -> ReconciliationStep {
-        let difference = decoder.estimatedDifference
+        let difference = progress.decoder.estimatedDifference
         let needed = DifferenceCost.cells(for: difference)
         // Cells that should long have been enough are of sets whose short ids collide.
-        guard needed <= mostCells, count <= 2 * needed + 64 else { return try beginRanges() }
-        let batch = try cost(theirSize: theirs?.size ?? 0).batch(for: difference, estimatedBy: count)
-        return ask(forCells: count..<min(mostCells, max(count + count / 8 + 8, batch)))
+        guard needed <= options.mostCells, count <= 2 * needed + 64 else { return try beginRanges() }
+        let batch = try cost(theirSize: progress.theirs?.size ?? 0).batch(for: difference, estimatedBy: count)
+        return ask(forCells: count..<min(options.mostCells, max(count + count / 8 + 8, batch)))
     }
 
     /// Our ids that short ones stand for.
@@ -261,14 +257,14 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
 
     /// The ids that begin so.
     private func resolve(_ prefixes: [UInt64]) throws(ReconciliationError) -> [UInt8] {
-        guard prefixes.count <= mostCells else { throw .malformed(offset: 0) }
+        guard prefixes.count <= options.mostCells else { throw .malformed(offset: 0) }
         var reply = [Kind.ids]
         for id in try storage.ids(withPrefixes: Set(prefixes)) { id.append(to: &reply) }
         return reply
     }
 
     private mutating func takeIDs(_ ids: [ItemID]) throws(ReconciliationError) -> ReconciliationStep {
-        let asked = Set(decoder.remote)
+        let asked = Set(progress.decoder.remote)
         let named = ids.filter { asked.contains($0.short) }
         guard named.count == asked.count, Set(named).count == asked.count else { return try beginRanges() }
         return try finish(need: named)
@@ -279,25 +275,69 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         let size = try storage.count
         var sum = try storage.sum(of: 0..<size)
         for id in need { sum = sum + id.littleEndian }
-        for id in have { sum = sum - id.littleEndian }
-        guard let theirs, sum == theirs.sum, size + need.count - have.count == theirs.size else {
+        for id in progress.have { sum = sum - id.littleEndian }
+        guard let theirs = progress.theirs, sum == theirs.sum, size + need.count - progress.have.count == theirs.size
+        else {
             return try beginRanges()
         }
-        return ReconciliationStep(reply: nil, have: have, need: need)
+        return ReconciliationStep(reply: nil, have: progress.have, need: need)
     }
 
     // MARK: Ranges
 
     private mutating func beginRanges() throws(ReconciliationError) -> ReconciliationStep {
-        strategy = .range
+        progress.strategy = .range
         return ReconciliationStep(reply: try [Kind.ranges] + ranges.initiate())
     }
 
     private mutating func takeRanges(_ message: [UInt8]) throws(ReconciliationError) -> ReconciliationStep {
-        if isInitiator, message.isEmpty { return try beginRanges() }
+        if progress.isInitiator, message.isEmpty { return try beginRanges() }
         var step = try ranges.reconcile(message)
         step.reply = step.reply.map { [Kind.ranges] + $0 }
         return step
+    }
+}
+
+/// What an ``AdaptiveReconciler`` is told about its link, and its bounds.
+public struct AdaptiveOptions: Hashable, Sendable {
+    public var link: LinkCost
+    /// Whether the initiator knows from elsewhere that the sets are not equal.
+    public var isKnownToDiffer: Bool
+    /// Whether coded symbols may end with how the ids begin that are needed (``ReconciliationStep/needPrefixes``): a round trip and 32
+    /// bytes an id fewer, for who compares digests when what was needed has come.
+    public var namesByPrefix: Bool
+    /// Beyond so many, ranges are used; bounds memory, and a message to 16 bytes a cell.
+    public var mostCells: Int
+    /// The most bytes of a message of ranges, as for ``RangeReconciler``.
+    public var frameLimit: Int
+
+    public init(
+        link: LinkCost = LinkCost(), isKnownToDiffer: Bool = false, namesByPrefix: Bool = false,
+        mostCells: Int = 262_144,
+        frameLimit: Int = 0
+    ) {
+        self.link = link
+        self.isKnownToDiffer = isKnownToDiffer
+        self.namesByPrefix = namesByPrefix
+        self.mostCells = mostCells
+        self.frameLimit = frameLimit
+    }
+}
+
+/// How far an ``AdaptiveReconciler`` has come, apart from its set.
+public struct AdaptiveProgress: Sendable {
+    var isInitiator = false
+    var sketch: RatelessSketch<UInt64>?
+    var strategy = ReconciliationStrategy.summary
+
+    // The initiator's.
+    var decoder: RatelessDecoder<UInt64>
+    var theirs: (size: Int, sum: Sum256)?
+    var have: [ItemID] = []
+
+    init(sketch: RatelessSketch<UInt64>?, decoder: RatelessDecoder<UInt64>) {
+        self.sketch = sketch
+        self.decoder = decoder
     }
 }
 

@@ -28,6 +28,12 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
     ///   - frameLimit: the most bytes of a message: 0 for any number, else at least 4,096.
     ///   - sha256: SHA-256 (FIPS 180-4).
     public init(_ storage: Storage, frameLimit: Int = 0, sha256: @escaping ([UInt8]) -> [UInt8]) {
+        self.init(storage, frameLimit: frameLimit, isInitiator: false, sha256: sha256)
+    }
+
+    /// Goes on where another value was.
+    init(_ storage: Storage, frameLimit: Int, isInitiator: Bool, sha256: @escaping ([UInt8]) -> [UInt8]) {
+        self.isInitiator = isInitiator
         precondition(frameLimit == 0 || frameLimit >= 4_096, "a frame limit is 0 or at least 4,096, not \(frameLimit)")
         self.storage = storage
         self.frameLimit = frameLimit
