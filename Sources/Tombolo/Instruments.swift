@@ -1,4 +1,5 @@
 import Metrics
+import TomboloCore
 
 /// What a node tells swift-metrics, under these labels.
 struct Instruments: Sendable {
@@ -11,14 +12,29 @@ struct Instruments: Sendable {
     private let bytesSent = Counter(label: "tombolo.payload.sent.bytes")
     /// Meetings in which both sides were found to know the same of a group.
     private let agreements = Counter(label: "tombolo.agreements")
+    /// The same by how it was found out what differed, and the bytes that took, before TLS and deflate.
+    private let reconciliations = ReconciliationReport.Strategy.allCases.map { strategy in
+        let dimensions = [("strategy", strategy.rawValue)]
+        return (
+            count: Counter(label: "tombolo.reconciliations", dimensions: dimensions),
+            bytes: Counter(label: "tombolo.reconciliation.bytes", dimensions: dimensions), strategy: strategy
+        )
+    }
     private let forks = Counter(label: "tombolo.forks")
 
-    func note(_ duration: Duration, received: Int, sent: Int, agreements: Int, forks: Int) {
+    func note(
+        _ duration: Duration, received: Int, sent: Int, _ reports: [ReconciliationReport], forks: Int
+    ) {
         batches.increment()
         batchDuration.recordNanoseconds(Int64(duration / .nanoseconds(1)))
         if received > 0 { bytesReceived.increment(by: received) }
         if sent > 0 { bytesSent.increment(by: sent) }
-        if agreements > 0 { self.agreements.increment(by: agreements) }
+        if !reports.isEmpty { agreements.increment(by: reports.count) }
+        for report in reports {
+            guard let counters = reconciliations.first(where: { $0.strategy == report.strategy }) else { continue }
+            counters.count.increment()
+            counters.bytes.increment(by: report.bytesSent + report.bytesReceived)
+        }
         if forks > 0 { self.forks.increment(by: forks) }
     }
 }

@@ -6,7 +6,7 @@ final class Meeting: Sendable {
     enum News: Sendable {
         case ready([GroupID])
         case joined(GroupID)
-        case agreed(GroupID)
+        case agreed(GroupID, ReconciliationReport)
         case differed(GroupID)
         /// The peer has said nothing for a while.
         case silent

@@ -94,7 +94,8 @@ extension Node {
                 try reader.groups().filter { try reader.sharers(of: $0).contains(peer) }.map(\.id)
             }
             return PeerReport(
-                peer: peer, groups: isComplete ? groups.sorted() : [], isComplete: isComplete, bytesSent: traffic.sent,
+                peer: peer, groups: isComplete ? groups.sorted() : [], reconciliations: [:], isComplete: isComplete,
+                bytesSent: traffic.sent,
                 bytesReceived: traffic.received, handshakeBytes: 0, duration: .now - start,
                 handshakeDuration: handshakeDuration)
         }

@@ -92,7 +92,7 @@ extension Node {
             listening.cancel()
         }
         var common: Set<GroupID>?
-        var (agreed, differing): (Set<GroupID>, Set<GroupID>) = ([], [])
+        var (agreed, differing): ([GroupID: ReconciliationReport], Set<GroupID>) = ([:], [])
         var isComplete = false
         news: for await event in meeting.news {
             switch event {
@@ -102,8 +102,9 @@ extension Node {
                 common = (common ?? []).union([group])
                 // At once: whoever is interrupted from here on can sync.
                 if let invitation { mailbox.post([.addPeer(peer, addresses: invitation.addresses)]) }
-            case .agreed(let group):
-                agreed.insert(group)
+            case .agreed(let group, let report):
+                // Later ones of the same meeting are about what was said meanwhile.
+                agreed[group] = agreed[group] ?? report
                 differing.remove(group)
             case .differed(let group): differing.insert(group)
             case .silent: throw TomboloError("the peer at \(address) has stopped answering")
@@ -112,14 +113,15 @@ extension Node {
                 throw TomboloError("the link to \(address) was closed before everything was synced")
             case .budgetSpent: break news
             }
-            guard let common, common.isSubset(of: agreed.union(differing)) else { continue }
+            guard let common, common.isSubset(of: differing.union(agreed.keys)) else { continue }
             if let invitation, !common.contains(invitation.group) { continue }
             isComplete = differing.isDisjoint(with: common)
             break
         }
         let traffic = meeting.traffic
         return PeerReport(
-            peer: peer, groups: agreed.sorted(), isComplete: isComplete, bytesSent: traffic.sent,
+            peer: peer, groups: agreed.keys.sorted(), reconciliations: agreed, isComplete: isComplete,
+            bytesSent: traffic.sent,
             bytesReceived: traffic.received, handshakeBytes: traffic.handshake,
             duration: ContinuousClock.now - start, handshakeDuration: handshakeDuration)
     }

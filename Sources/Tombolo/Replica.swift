@@ -99,13 +99,14 @@ actor Replica {
         received: [Int], _ effects: [EngineEffect], since start: ContinuousClock.Instant
     ) {
         let bytesReceived = received.reduce(0, +)
-        var (bytesSent, agreements, forks) = (0, 0, 0)
+        var (bytesSent, forks) = (0, 0)
+        var reconciliations: [ReconciliationReport] = []
         progress.update { progress in
             for effect in effects {
                 switch effect {
                 case .send(_, let payload): bytesSent += payload.count
-                case .agreed(_, let group, _):
-                    agreements += 1
+                case .agreed(_, let group, let report):
+                    reconciliations.append(report)
                     progress.groupsInSync.insert(group)
                 case .changed(let group): progress.groupsInSync.remove(group)
                 case .forked: forks += 1
@@ -118,7 +119,7 @@ actor Replica {
             progress.bytesSent += bytesSent
         }
         instruments.note(
-            ContinuousClock.now - start, received: bytesReceived, sent: bytesSent, agreements: agreements, forks: forks)
+            ContinuousClock.now - start, received: bytesReceived, sent: bytesSent, reconciliations, forks: forks)
     }
 
     /// The replica stops: its engine may be ahead of its store.
@@ -163,7 +164,7 @@ actor Replica {
             logger.error("a log of group \(group) has forked: events \(one) and \(other)")
             forks.append((group, one, other))
         case .joined(let session, let group): mailbox.tell(session, .joined(group))
-        case .agreed(let session, let group, _): mailbox.tell(session, .agreed(group))
+        case .agreed(let session, let group, let report): mailbox.tell(session, .agreed(group, report))
         case .differed(let session, let group):
             logger.warning("group \(group) differs from a peer's although both have said everything: tried again later")
             mailbox.tell(session, .differed(group))

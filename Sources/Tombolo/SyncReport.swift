@@ -22,6 +22,8 @@ public struct PeerReport: Sendable, Hashable {
     public let peer: DeviceKey
     /// The groups in which both now know the same.
     public let groups: [GroupID]
+    /// How it was found out what the two differed in, by group, and what that took.
+    public let reconciliations: [GroupID: ReconciliationReport]
     /// Whether that is so of every group that both have; else the budget was spent before.
     public let isComplete: Bool
     /// Bytes on the wire, TLS included, handshake not.

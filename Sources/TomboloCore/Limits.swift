@@ -53,6 +53,14 @@ public enum Limits {
     static let recordRequests = 65_536
     /// Messages that a peer can ask for again at once.
     static let recordAnswers = 1_024
+    /// Coded symbols of one set of messages.
+    static let setCells = 131_072
+    /// Bytes of a message of ranges.
+    static let setFrame = 1 << 20
+    /// Bytes of a message of a reconciliation of messages, in all its parts.
+    static let setMessage = 8 << 20
+    /// Messages of one reconciliation that are answered.
+    static let setMessages = 4_096
     /// Sends of one request; the peer's next offer begins again.
     static let requestSends = 10
     /// Agreements remembered per peer and group.

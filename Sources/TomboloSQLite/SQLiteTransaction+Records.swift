@@ -158,6 +158,75 @@ extension SQLiteTransaction {
         }
     }
 
+    func replaceRecords(
+        with peer: DeviceKey, inGroup group: Int64, upTo ordinal: Int64, by records: [SyncRecord]
+    ) throws(StoreError) {
+        try run {
+            let outstanding = try Data.fetchAll(
+                db.cachedStatement(sql: "SELECT id FROM record WHERE peer = ? AND kind <> 2"),
+                arguments: [Data(peer.bytes)])
+            let messages = try db.cachedStatement(
+                sql: "SELECT id FROM message WHERE prefix = ? AND replica = ? AND ordinal <= ?")
+            for id in outstanding {
+                guard let prefix = EventID(id)?.prefix,
+                    try Data.fetchAll(messages, arguments: [prefix, group, ordinal]).contains(id)
+                else { continue }
+                try execute("DELETE FROM record WHERE peer = ? AND id = ?", [Data(peer.bytes), id])
+            }
+        }
+        try put(records)
+    }
+
+    // MARK: Sets
+
+    func lastMessage() throws(StoreError) -> Int64 {
+        try run { try Int64.fetchOne(db, sql: "SELECT coalesce(max(ordinal), 0) FROM message") ?? 0 }
+    }
+
+    func messageTimes(inGroup group: Int64, after ordinal: Int64, limit: Int) throws(StoreError) -> [MessageTime] {
+        try run {
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT ordinal, id, timestamp FROM message WHERE replica = ? AND ordinal > ? ORDER BY ordinal LIMIT ?
+                    """, arguments: [group, ordinal, limit]
+            ).compactMap { row in
+                EventID(row[1] as Data).map { MessageTime(ordinal: row[0], id: $0, timestamp: row[2]) }
+            }
+        }
+    }
+
+    func messageIDs(withPrefixes prefixes: [UInt64], inGroup group: Int64) throws(StoreError) -> [EventID] {
+        try run {
+            let statement = try db.cachedStatement(
+                sql: "SELECT id FROM message WHERE prefix BETWEEN ? AND ? AND replica = ?")
+            return try prefixes.flatMap { prefix in
+                let first = Int64(bitPattern: prefix << 24 ^ 1 << 63)
+                return try Data.fetchAll(statement, arguments: [first, first | 0xff_ffff, group]).compactMap {
+                    EventID($0)
+                }
+            }
+        }
+    }
+
+    func page(_ number: Int, inGroup group: Int64) throws(StoreError) -> [UInt8]? {
+        try run {
+            try Data.fetchOne(
+                db.cachedStatement(sql: "SELECT bytes FROM messagePage WHERE replica = ? AND number = ?"),
+                arguments: [group, number]
+            ).map { Array($0) }
+        }
+    }
+
+    func put(_ pages: [(number: Int, bytes: [UInt8])], inGroup group: Int64) throws(StoreError) {
+        try run {
+            for page in pages {
+                try execute(
+                    "INSERT OR REPLACE INTO messagePage VALUES (?, ?, ?)", [group, page.number, Data(page.bytes)])
+            }
+        }
+    }
+
     func restartRecords(with peer: DeviceKey, at time: UInt64) throws(StoreError) {
         try run {
             try execute(

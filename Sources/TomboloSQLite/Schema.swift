@@ -79,6 +79,9 @@ enum Schema {
                 sql: """
                     DELETE FROM agreement;
                     ALTER TABLE agreement ADD COLUMN lastLog INTEGER NOT NULL DEFAULT 0;
+                    CREATE TABLE messagePage (
+                        replica INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL,
+                        PRIMARY KEY (replica, number));
                     """)
         }
         return migrator

@@ -22,6 +22,7 @@ struct MetricsTests {
             try await a.close()
         }
         #expect(try metrics.expectCounter("tombolo.agreements").totalValue >= 1)
+        #expect(try metrics.expectCounter("tombolo.reconciliations", [("strategy", "equal")]).totalValue >= 1)
         #expect(try metrics.expectCounter("tombolo.payload.sent.bytes").totalValue > 100)
         #expect(try !metrics.expectTimer("tombolo.batch.duration").values.isEmpty)
     }

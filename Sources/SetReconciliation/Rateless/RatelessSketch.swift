@@ -20,6 +20,13 @@ public struct RatelessSketch<Symbol: ReconcilableSymbol>: Sendable {
         for symbol in symbols { insert(symbol) }
     }
 
+    /// A sketch that was kept elsewhere: its cells, at least one.
+    public init(cells: [CodedSymbol<Symbol>], key: SipHashKey) {
+        precondition(!cells.isEmpty, "a sketch has at least one cell")
+        self.key = key
+        storage = cells
+    }
+
     /// Adds an element that is not there yet: a set has each of its elements once.
     @inlinable public mutating func insert(_ symbol: Symbol) { change(symbol, by: 1) }
 

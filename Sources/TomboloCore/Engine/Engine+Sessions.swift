@@ -50,6 +50,7 @@ extension Engine {
         for group in sessions[index].groups.indices {
             payload.groups.append(try introduction(group, session: index, store))
         }
+        payload.groups += introduceRecordGroups(index)
         send(payload, to: index)
     }
 
@@ -149,6 +150,11 @@ extension Engine {
             if sync.tag != nil { try match(sync, index, store) }
         }
         for sync in payload.groups {
+            if let group = sessions[index].recordGroups.firstIndex(where: { $0.theirNumber == sync.number }) {
+                if sync.tag == nil, let root = sync.root { receiveRecordRoot(root, group, session: index) }
+                if let message = sync.reconcile { try receiveSetMessage(message, group, session: index, store) }
+                continue
+            }
             guard let group = sessions[index].groups.firstIndex(where: { $0.theirNumber == sync.number }) else {
                 continue
             }
@@ -174,6 +180,7 @@ extension Engine {
         guard let tag = sync.tag, tag.count == 16, let root = sync.root else {
             throw EngineError.protocolViolation("a group without its tag or root")
         }
+        if matchRecordGroup(sync, tag, root, index) { return }
         let link = sessions[index].link
         let known = sessions[index].expectedTags.count
         for group in sessions[index].groups.indices.dropFirst(known) {
@@ -201,7 +208,9 @@ extension Engine {
     }
 
     private mutating func announceReadiness(_ index: Int) {
-        let common = sessions[index].groups.filter(\.isMatched).map { groups[$0.group].id }
+        let common =
+            sessions[index].groups.filter(\.isMatched).map { groups[$0.group].id }
+            + sessions[index].recordGroups.filter { $0.theirNumber != nil }.map { mvdsGroups[$0.group].id }
         effects.append(.peerReady(sessions[index].link.session, sessions[index].link.peer, groups: common))
     }
 

@@ -57,7 +57,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         for record in try store.groups() {
             switch record.dialect {
             case .native: groups.append(try Self.open(record, store, cryptography))
-            case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0))
+            case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }
         self.cryptography = cryptography
@@ -105,7 +105,9 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         try deliverOverdue(store)
         for index in sessions.indices {
             try advance(index, store)
+            try advanceRecordGroups(index, store)
             try sendRecords(index, store)
+            try settleRecordGroups(index, store)
         }
         sessions.removeAll { $0.isClosed }
         defer { effects = [] }
@@ -156,6 +158,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         let wakes =
             sessions.flatMap { session in
                 session.groups.compactMap(\.nextWake)
+                    + session.recordGroups.map(\.nextWake)
                     + [session.records.nextWake, session.isTrusted ? nil : session.trustDeadline]
             }
             + mvdsGroups.map { $0.waiting.map(\.deadline).min() }

@@ -19,6 +19,8 @@ struct Session: Sendable {
     var unmatched: [GroupSync] = []
     /// Records of groups of the mvds dialect.
     var records = RecordSession()
+    /// Groups of the mvds dialect that are shared with a peer of Tombolo's own.
+    var recordGroups: [RecordGroupSession] = []
     /// Bytes of windows that the peer takes at once.
     var windowLimit = Limits.inFlight
 

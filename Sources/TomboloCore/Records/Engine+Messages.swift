@@ -7,11 +7,12 @@ extension Engine {
     }
 
     static func openMVDS(
-        _ record: GroupRecord, _ store: any EventStore, now: UInt64
+        _ record: GroupRecord, _ store: any EventStore, now: UInt64, _ cryptography: Crypto
     ) throws(StoreError) -> MVDSReplica {
         var replica = MVDSReplica(
             record: record, peers: try store.peers(sharing: record.reference),
-            heads: try store.messageHeads(inGroup: record.reference, limit: Limits.references))
+            heads: try store.messageHeads(inGroup: record.reference, limit: Limits.references),
+            set: try MessageSet(of: record, store, cryptography))
         for stored in try store.waitingMessages(inGroup: record.reference) {
             let missing = try Self.missingParents(of: stored.message, store)
             replica.waiting.append(
@@ -39,7 +40,7 @@ extension Engine {
         }
         var record = GroupRecord(id: id, dialect: .mvds, statement: [], discovery: .zero, name: name)
         try store.put(&record)
-        mvdsGroups.append(try Self.openMVDS(record, store, now: now))
+        mvdsGroups.append(try Self.openMVDS(record, store, now: now, cryptography))
         effects.append(.created(request, id))
     }
 
@@ -123,6 +124,7 @@ extension Engine {
         guard !messages.isEmpty else { return }
         let reference = mvdsGroups[index].record.reference
         var asked: [SyncRecord] = []
+        var times: [MessageTime] = []
         for (id, message) in messages {
             let missing = try Self.missingParents(of: message, store)
             let waits = !missing.isEmpty && mvdsGroups[index].waiting.count < MVDSReplica.mostWaiting && peer != nil
@@ -130,6 +132,7 @@ extension Engine {
                 StoredMessage(
                     ordinal: 0, group: reference, status: waits ? .waiting : .delivered, id: id, message: message)
             ])
+            times.append(MessageTime(ordinal: ordinal, id: id, timestamp: message.timestamp))
             if waits, let peer {
                 mvdsGroups[index].waiting.append(
                     .init(id: id, ordinal: ordinal, missing: missing, deadline: now + MVDSReplica.patience))
@@ -142,6 +145,7 @@ extension Engine {
                 try deliverWaiting(for: id, group: index, store)
             }
         }
+        try mvdsGroups[index].set.insert(times, store, cryptography)
         try store.setMessageHeads(mvdsGroups[index].heads, inGroup: reference)
         try store.removeRequests(of: messages.map(\.id))
         if let peer, !asked.isEmpty {

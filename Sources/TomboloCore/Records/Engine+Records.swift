@@ -33,7 +33,7 @@ extension Engine {
         try receiveOffers(ids(payload.offers), session: index, store)
     }
 
-    private mutating func receiveMessages(
+    mutating func receiveMessages(
         _ messages: [Message], session index: Int, _ store: any EventStore
     ) throws(StoreError) {
         let peer = sessions[index].link.peer
@@ -129,9 +129,9 @@ extension Engine {
     mutating func sendRecords(_ index: Int, _ store: any EventStore) throws(StoreError) {
         let peer = sessions[index].link.peer
         sessions[index].records.nextWake = nil
-        guard mvdsGroups.contains(where: { $0.peers.contains(peer) }), speakingSession(to: peer) == index else {
-            return
-        }
+        guard mvdsGroups.contains(where: { $0.peers.contains(peer) }), speakingSession(to: peer) == index,
+            !isReconcilingRecords(index)
+        else { return }
         var builder = PayloadBuilder()
         for id in sessions[index].records.acks.takeAll() { builder.addAck(id) }
         try answerRequests(index, &builder, store)
@@ -157,7 +157,7 @@ extension Engine {
                         isBlocked = true
                         continue
                     }
-                    guard let stored = try store.messages(ids: [record.id])[0], fits(stored.message, index) else {
+                    guard let stored = try store.messages(ids: [record.id])[0], canCarry(stored.message, index) else {
                         dropped.append(record.id)
                         continue
                     }
@@ -166,7 +166,7 @@ extension Engine {
                         builder.addOffer(record.id)
                     } else {
                         sessions[index].records.sent(record.id, bytes: stored.message.size)
-                        builder.add(stored.message)
+                        carry(stored.message, index, &builder)
                     }
                 }
                 record.sendCount += 1
@@ -194,7 +194,7 @@ extension Engine {
         for var record in try store.records(of: underWay, with: sessions[index].link.peer)
         where record.kind == .message && record.nextSend <= now {
             guard let stored = try store.messages(ids: [record.id])[0] else { continue }
-            builder.add(stored.message)
+            carry(stored.message, index, &builder)
             record.sendCount += 1
             record.nextSend = now + backoff(afterSends: record.sendCount)
             try store.put([record])
@@ -208,9 +208,11 @@ extension Engine {
         var left = RecordSession.window
         while left > 0, let id = sessions[index].records.answers.first {
             sessions[index].records.answers.removeFirst()
-            guard let stored = try store.messages(ids: [id])[0], fits(stored.message, index) else { continue }
+            guard let stored = try store.messages(ids: [id])[0], canCarry(stored.message, index) else {
+                continue
+            }
             left -= stored.message.size
-            builder.add(stored.message)
+            carry(stored.message, index, &builder)
         }
     }
 
@@ -220,9 +222,25 @@ extension Engine {
             || sessions[index].records.inFlightBytes < RecordSession.window
     }
 
-    /// Larger messages than a frame of Tombolo's own are for peers that speak MVDS alone.
     private func fits(_ message: Message, _ index: Int) -> Bool {
         sessions[index].link.dialect == .mvds || message.size <= Limits.payload + 4_096
+    }
+
+    /// Larger messages than a frame of Tombolo's own go in parts, once the peer has shown the group.
+    private func canCarry(_ message: Message, _ index: Int) -> Bool {
+        fits(message, index) || recordGroup(of: message, session: index) != nil
+    }
+
+    private func recordGroup(of message: Message, session index: Int) -> Int? {
+        sessions[index].recordGroups.firstIndex { known in
+            known.theirNumber != nil && mvdsGroups[known.group].id.bytes[...] == message.groupID
+        }
+    }
+
+    private mutating func carry(_ message: Message, _ index: Int, _ builder: inout PayloadBuilder) {
+        if fits(message, index) { return builder.add(message) }
+        guard let group = recordGroup(of: message, session: index) else { return }
+        sendInParts(message, group, session: index)
     }
 
     private func sendsAtOnce(_ record: SyncRecord, bytes: Int, group: Int64) -> Bool {

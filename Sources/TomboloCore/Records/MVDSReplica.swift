@@ -9,6 +9,8 @@ struct MVDSReplica: Sendable {
     var waiting: [Waiting] = []
     /// What was received by means of ephemeral messages lately, so that none is handed over twice.
     var recentEphemeral: [EventID] = []
+    /// What is kept about the set of its messages.
+    var set: MessageSet
 
     struct Waiting: Sendable {
         var id: EventID
@@ -37,6 +39,9 @@ struct RecordSession: Sendable {
     var inFlight: [EventID: Int] = [:]
     var inFlightBytes = 0
     var nextWake: UInt64?
+
+    /// Whether nothing is about to be said.
+    var isIdle: Bool { acks.isEmpty && answers.isEmpty }
 
     /// Bytes of messages that a peer may leave unacknowledged.
     static let window = 262_144

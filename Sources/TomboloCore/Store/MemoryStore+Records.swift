@@ -7,6 +7,7 @@ struct MemoryRecords {
     /// Ordinals of delivered messages by group.
     var changes: [Int64: [Int64]] = [:]
     var records: [DeviceKey: [EventID: SyncRecord]] = [:]
+    var pages: [Int64: [Int: [UInt8]]] = [:]
 }
 
 extension MemoryStore {
@@ -83,6 +84,38 @@ extension MemoryStore {
             mvds.records[peer]?[id]?.nextSend = time
             mvds.records[peer]?[id]?.sendCount = 0
         }
+    }
+
+    public func replaceRecords(
+        with peer: DeviceKey, inGroup group: Int64, upTo ordinal: Int64, by records: [SyncRecord]
+    ) {
+        for record in (mvds.records[peer] ?? [:]).values where record.kind != .request {
+            guard let message = mvds.ordinals[record.id], message <= ordinal,
+                mvds.messages[Int(message) - 1].group == group
+            else { continue }
+            mvds.records[peer]?[record.id] = nil
+        }
+        put(records)
+    }
+
+    public func lastMessage() -> Int64 { Int64(mvds.messages.count) }
+
+    public func messageTimes(inGroup group: Int64, after ordinal: Int64, limit: Int) -> [MessageTime] {
+        let later = mvds.messages.dropFirst(Int(ordinal)).lazy.filter { $0.group == group }
+        return later.prefix(limit).map {
+            MessageTime(ordinal: $0.ordinal, id: $0.id, timestamp: $0.message.timestamp)
+        }
+    }
+
+    public func messageIDs(withPrefixes prefixes: [UInt64], inGroup group: Int64) -> [EventID] {
+        let prefixes = Set(prefixes)
+        return mvds.messages.filter { $0.group == group && prefixes.contains($0.id.value.prefix64 >> 24) }.map(\.id)
+    }
+
+    public func page(_ number: Int, inGroup group: Int64) -> [UInt8]? { mvds.pages[group]?[number] }
+
+    public func put(_ pages: [(number: Int, bytes: [UInt8])], inGroup group: Int64) {
+        for page in pages { mvds.pages[group, default: [:]][page.number] = page.bytes }
     }
 
     /// Delivered messages of a group of the mvds dialect, in the order of delivery.

@@ -43,6 +43,36 @@ public protocol RecordStore: AnyObject {
     func removeRequests(of ids: [EventID]) throws(StoreError)
     /// Everything towards `peer` is due at `time`, as if it had never been sent.
     func restartRecords(with peer: DeviceKey, at time: UInt64) throws(StoreError)
+    /// What is outstanding towards `peer` of a group's messages with ordinals up to `ordinal`, requests aside, becomes this.
+    func replaceRecords(
+        with peer: DeviceKey, inGroup group: Int64, upTo ordinal: Int64, by records: [SyncRecord]
+    ) throws(StoreError)
+
+    // The set of a group's messages, for finding out what two devices differ in.
+
+    /// The highest ordinal of a message so far.
+    func lastMessage() throws(StoreError) -> Int64
+    /// A group's messages that arrived after `ordinal`, in the order of arrival, at most `limit`.
+    func messageTimes(inGroup group: Int64, after ordinal: Int64, limit: Int) throws(StoreError) -> [MessageTime]
+    /// The ids of a group's messages whose first five bytes, read most significant first, are among these.
+    func messageIDs(withPrefixes prefixes: [UInt64], inGroup group: Int64) throws(StoreError) -> [EventID]
+    /// A page of the tree over a group's messages; nil if it was never put.
+    func page(_ number: Int, inGroup group: Int64) throws(StoreError) -> [UInt8]?
+    func put(_ pages: [(number: Int, bytes: [UInt8])], inGroup group: Int64) throws(StoreError)
+}
+
+/// Where a message stands in the order of time.
+public struct MessageTime: Hashable, Sendable {
+    public var ordinal: Int64
+    public var id: EventID
+    /// Seconds since 1970, as its sender says.
+    public var timestamp: Int64
+
+    public init(ordinal: Int64, id: EventID, timestamp: Int64) {
+        self.ordinal = ordinal
+        self.id = id
+        self.timestamp = timestamp
+    }
 }
 
 /// A message of the mvds dialect with its place in a store.

@@ -47,6 +47,7 @@ package struct GroupSync: Hashable, Sendable {
     /// How many logs the group has, where they are many (protocol §5.2).
     package var logs: UInt64?
     package var coded: Bytes?
+    package var reconcile: Bytes?
 
     package init(number: Int) { self.number = UInt64(number) }
 
@@ -93,6 +94,7 @@ package struct GroupSync: Hashable, Sendable {
             case (12, .varint(let raw)): isAgreed = raw != 0
             case (13, .varint(let raw)): logs = raw
             case (14, .bytes(let run)): coded = run
+            case (15, .bytes(let run)): reconcile = run
             default: break
             }
         }
@@ -120,6 +122,7 @@ package struct GroupSync: Hashable, Sendable {
         if isAgreed { buffer.append(field: 12, varint: 1) }
         if let logs { buffer.append(field: 13, varint: logs) }
         if let coded { buffer.append(field: 14, bytes: coded) }
+        if let reconcile { buffer.append(field: 15, bytes: reconcile) }
         return buffer
     }
 }

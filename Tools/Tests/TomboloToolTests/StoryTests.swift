@@ -19,7 +19,19 @@ struct StoryTests {
             defer { running.stop() }
             #expect(try b.succeed("group", "join", String(link)).output.contains("joined crew, 1 entries"))
             let id = try b.succeed("send", "--name", "bob", "coming").lines[0]
-            #expect(try b.succeed("sync").output.contains("1 groups in sync"))
+            let sync = try b.succeed("sync", "--explain").output
+            #expect(sync.contains("1 groups in sync") && sync.contains("crew: agreement, 1 logs, "))
+            #expect(sync.contains("since both remember when they last knew the same"))
+            struct Explained: Decodable {
+                struct Row: Decodable {
+                    let strategy: String
+                    let roundTrips: Int
+                }
+                let reconciliations: [Row]
+            }
+            let again = try b.succeed("sync", "--explain", "--json").output
+            let row = try JSONDecoder().decode(Explained.self, from: Data(again.utf8)).reconciliations[0]
+            #expect(row.strategy == "comparison of roots" && row.roundTrips == 1)
             // Beside the running process.
             let log = try a.succeed("log").lines
             #expect(log.count == 2)

@@ -15,6 +15,7 @@ struct Sync: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where it listens.", valueName: "host:port")) var at: String?
     @Option(help: "Bytes, both ways and over all peers, at which to stop; at least 131072.") var budget: Int?
     @Option(help: "Seconds after which to stop.") var timeout = 600
+    @Flag(help: "Tell how it was found out what differed: in which way, why, and what that took.") var explain = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
@@ -26,7 +27,7 @@ struct Sync: AsyncParsableCommand {
                 guard try node.peers.contains(where: { !$0.addresses.isEmpty }) else {
                     throw Failure("no peer's address is known: `tombolo peer add KEY HOST:PORT`, or --peer and --at")
                 }
-                return try show(try await withTraffic(of: node) { try await node.sync(within: limit) })
+                return try show(try await withTraffic(of: node) { try await node.sync(within: limit) }, of: node)
             }
             let (device, addresses) = try target(try node.peers)
             var report = SyncReport()
@@ -43,7 +44,7 @@ struct Sync: AsyncParsableCommand {
                     report.failures[device] = "\(error)"
                 }
             }
-            return try show(report)
+            return try show(report, of: node)
         }
         if !isComplete { throw ExitCode(1) }
     }
@@ -63,16 +64,17 @@ struct Sync: AsyncParsableCommand {
         return (only.device, addresses)
     }
 
-    private func show(_ report: SyncReport) throws -> Bool {
+    private func show(_ report: SyncReport, of node: Node) throws -> Bool {
         for peer in report.peers {
             if json {
-                try printJSON(SyncRow(peer))
+                try printJSON(SyncRow(peer, explained: explain))
             } else {
                 let seconds = String(format: "%.3f", peer.duration / .seconds(1))
                 print(
                     "\("\(peer.peer)".prefix(8)): \(peer.groups.count) groups in sync"
                         + (peer.isComplete ? "" : " (cut before all were)")
                         + ", \(peer.bytesSent) bytes sent, \(peer.bytesReceived) received, \(seconds) s")
+                if explain { try tell(peer, of: node) }
             }
         }
         for (peer, why) in report.failures.sorted(by: { $0.key < $1.key }) {
@@ -80,6 +82,41 @@ struct Sync: AsyncParsableCommand {
         }
         if report.peers.isEmpty, !report.failures.isEmpty { throw ExitCode(2) }
         return report.isComplete
+    }
+}
+
+extension Sync {
+    /// How it was found out what differed, in each group.
+    private func tell(_ peer: PeerReport, of node: Node) throws {
+        let names = Dictionary(try node.groups.map { ($0.id, $0.name.printable) }, uniquingKeysWith: { one, _ in one })
+        for (group, report) in peer.reconciliations.sorted(by: { $0.key < $1.key }) {
+            let what = report.logs == 0 ? "" : "\(report.logs) \(report.isOfMessages ? "messages" : "logs"), "
+            let trips = "\(report.roundTrips) round trip\(report.roundTrips == 1 ? "" : "s")"
+            print(
+                "  \(names[group] ?? "\("\(group)".prefix(8))"): \(report.strategy.name), \(what)"
+                    + "\(report.bytesSent) bytes told, \(report.bytesReceived) heard, \(trips)\n    since \(report)")
+        }
+    }
+}
+
+/// How finding the difference went in one group, as `sync --explain --json` prints it.
+struct ReconciliationRow: Codable {
+    let group: String
+    let strategy: String
+    let why: String
+    let differing: Int
+    let sent: Int
+    let received: Int
+    let roundTrips: Int
+
+    init(_ group: GroupID, _ report: ReconciliationReport) {
+        self.group = "\(group)"
+        strategy = report.strategy.name
+        why = "\(report)"
+        differing = report.logs
+        sent = report.bytesSent
+        received = report.bytesReceived
+        roundTrips = report.roundTrips
     }
 }
 
@@ -94,8 +131,12 @@ struct SyncRow: Codable {
     let seconds: Double
     /// The part of `seconds` until the peer had proved its key.
     let handshakeSeconds: Double
+    let reconciliations: [ReconciliationRow]?
 
-    init(_ report: PeerReport) {
+    init(_ report: PeerReport, explained: Bool = false) {
+        reconciliations =
+            explained
+            ? report.reconciliations.sorted { $0.key < $1.key }.map { ReconciliationRow($0.key, $0.value) } : nil
         peer = "\(report.peer)"
         groups = report.groups.count
         isComplete = report.isComplete
