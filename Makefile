@@ -24,14 +24,16 @@ bench: setup
 	@Benchmarks/.build/release/Benchmarks conversation
 	@Benchmarks/.build/release/Benchmarks latency
 	@Benchmarks/.build/release/Benchmarks bulk
-	@Benchmarks/.build/release/Benchmarks reconcile --chart docs/reconciliation.svg
+	@Benchmarks/.build/release/Benchmarks frontier
+	@Benchmarks/.build/release/Benchmarks reconcile --chart docs/reconciliation.svg --table docs/reconciliation.md
 
 # libFuzzer on everything that decodes what comes from outside, SECONDS_EACH a target; what it finds stays in Fuzz/.build.
 SECONDS_EACH = 60
+FUZZ_TARGETS = decoders ranges session reconciliation records
 fuzz: setup
 	@swift build -c release --package-path Fuzz -Xswiftc -sanitize=fuzzer -Xswiftc -use-ld=lld \
 		-Xlinker --allow-multiple-definition
-	@cd Fuzz/.build && for target in decoders ranges session records; do mkdir -p corpus/$$target; echo "fuzzing $$target…"; \
+	@cd Fuzz/.build && for target in $(FUZZ_TARGETS); do mkdir -p corpus/$$target; echo "fuzzing $$target…"; \
 		SWIFT_BACKTRACE=enable=no release/Fuzz $$target corpus/$$target -max_total_time=$(SECONDS_EACH) -max_len=4096 \
 			-rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 || exit 1; done
 

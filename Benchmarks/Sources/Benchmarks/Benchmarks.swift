@@ -6,7 +6,9 @@ import Foundation
     static let configuration = CommandConfiguration(
         commandName: "benchmarks",
         abstract: "Measures Tombolo over real sockets and stores, each device a process of its own.",
-        subcommands: [Conversation.self, Bulk.self, Latency.self, Reconcile.self, Serve.self, Fetch.self])
+        subcommands: [
+            Conversation.self, Bulk.self, Latency.self, Reconcile.self, Frontier.self, Serve.self, Fetch.self,
+        ])
 }
 
 /// A directory that is gone afterwards.

@@ -11,7 +11,7 @@ struct Chart {
     private let colours = [
         "adaptive, spread": "#7b2d8b", "range, spread": "#b3541e", "range, recent": "#e0a458",
         "rateless, spread": "#1f6f8b",
-        "sketch, spread": "#4f772d",
+        "sketch, spread": "#4f772d", "adaptive, recent": "#c77dff", "bloom, recent": "#888888",
     ]
 
     private var series: [(name: String, points: [(x: Double, y: Double)])] {

@@ -21,6 +21,7 @@ struct Reconcile: ParsableCommand {
     @Option(help: "Questions each way by Bloom filters, at most; a tenth of it for more than 100,000 ids.")
     var rounds = 300
     @Option(help: "Writes a chart of bytes a difference for the largest N.") var chart: String?
+    @Option(help: "Writes all rows as a page.") var table: String?
 
     enum Placement: String, CaseIterable { case spread, recent }
     enum Side: String, CaseIterable {
@@ -33,17 +34,13 @@ struct Reconcile: ParsableCommand {
             var generator = SplitMix(seed: seed)
             let items = (0..<count).map { item(UInt64($0), &generator) }
             try buildTable(items)
-            printRow([
-                "N", "d", "where", "split", "algorithm", "bytes", "bytes/d", "round trips", "CPU ms", "cold ms",
-                "symbols/d", "× best",
-            ])
-            printRow(["---:", "---:", "---", "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"])
+            for row in Row.heading { printRow(row) }
             for difference in differences where difference <= count {
                 for placement in Placement.allCases {
                     for side in Side.allCases where difference > 0 || side == .even && placement == .spread {
                         let sets = split(items, difference, placement, side, &generator)
                         let rows = try measure(sets, common: count, difference, placement, side)
-                        for row in rows { row.print() }
+                        for row in rows { printRow(row.cells) }
                         all += rows
                     }
                 }
@@ -55,10 +52,23 @@ struct Reconcile: ParsableCommand {
                 "adaptive, at worst: \(worst.0.rounded(to: 2)) × the best at N = \(worst.1.common), d = \(worst.1.difference)"
             )
         }
+        if let table { try Data(page(of: all).utf8).write(to: URL(fileURLWithPath: table)) }
         if let chart, let largest = common.max() {
             let rows = all.filter { $0.common == largest && $0.side == .even && $0.difference > 0 }
             try Data(Chart(rows: rows, common: largest).svg.utf8).write(to: URL(fileURLWithPath: chart))
         }
+    }
+
+    private func page(of rows: [Row]) -> String {
+        func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
+        var lines = [
+            "# Set reconciliation, all rows", "",
+            "`Benchmarks/.build/release/Benchmarks reconcile --table docs/reconciliation.md`, seed \(seed). What the columns mean: "
+                + "`Benchmarks reconcile --help`. `cold ms` is what making the structures that are kept up to date would take both sides.",
+            "[Measurements](measurements.md) compares them with other implementations.", "",
+        ]
+        lines += Row.heading.map(line) + rows.map { line($0.cells) }
+        return lines.joined(separator: "\n") + "\n"
     }
 
     // MARK: Sets
@@ -103,13 +113,21 @@ struct Reconcile: ParsableCommand {
         /// The time on a link by that of the best single algorithm.
         var ratio: Double?
 
-        func print() {
+        static let heading = [
+            [
+                "N", "d", "where", "split", "algorithm", "bytes", "bytes/d", "round trips", "CPU ms", "cold ms",
+                "symbols/d", "× best",
+            ],
+            ["---:", "---:", "---", "---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"],
+        ]
+
+        var cells: [String] {
             let perDifference = difference > 0 ? (Double(bytes) / Double(difference)).rounded(to: 1) : ""
-            printRow([
+            return [
                 "\(common)", "\(difference)", placement.rawValue, side.rawValue, algorithm, "\(bytes)", perDifference,
                 "\(roundTrips)", milliseconds.rounded(to: 3), coldMilliseconds.rounded(to: 1),
                 symbols?.rounded(to: 2) ?? "", ratio?.rounded(to: 2) ?? "",
-            ])
+            ]
         }
     }
 

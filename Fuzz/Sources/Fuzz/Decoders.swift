@@ -30,6 +30,8 @@ private let items = SortedItems(
         return RangeItem(timestamp: UInt64(number / 3), id: id)
     })
 
+private let logs = Dictionary(uniqueKeysWithValues: (1...200 as ClosedRange<UInt64>).map { ($0 * 7_919, $0) })
+
 /// Everything of set reconciliation that reads what the other side sent, in both roles.
 func ranges(_ bytes: [UInt8]) -> CInt {
     for limit in [0, 4_096] {
@@ -53,6 +55,17 @@ func ranges(_ bytes: [UInt8]) -> CInt {
     if let query = try? BloomQuery(bytes: bytes) { _ = try? query.missing(in: items, limit: 10) }
     _ = ExactSketch(bytes: bytes, limit: 8)?.decoded()
     _ = try? RangePage(bytes: bytes)
+    var map = MapDecoder(logs, hashKey: SipHashKey(3, 4))
+    let own = MapSketch(of: logs, count: 64, hashKey: SipHashKey(3, 4))
+    for (index, cell) in own.cells.enumerated() {
+        let start = CodedEntries.byteCount * index
+        guard start + CodedEntries.byteCount <= bytes.count,
+            let theirs = try? CodedEntries(bytes[start..<start + CodedEntries.byteCount]),
+            (try? map.append(theirs, cell)) != nil
+        else { break }
+    }
+    _ = map.estimatedDifference
+    _ = try? own.estimatedDifference(fromHint: bytes)
     return 0
 }
 

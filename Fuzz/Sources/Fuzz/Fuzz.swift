@@ -6,6 +6,7 @@ import CFuzzer
         ("decoders", { decoders(bytes($0, $1)) }),
         ("ranges", { ranges(bytes($0, $1)) }),
         ("session", { NativeSession.shared.attack(bytes($0, $1)) }),
+        ("reconciliation", { ReconciliationSession.shared.attack(bytes($0, $1)) }),
         ("records", { RecordSession.shared.attack(bytes($0, $1)) }),
     ]
 

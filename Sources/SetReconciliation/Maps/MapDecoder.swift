@@ -94,5 +94,8 @@ public struct MapDecoder: Sendable {
     }
 
     /// Cells that are likely to be enough, where so many values differ.
-    public static func cells(for difference: Int) -> Int { DifferenceCost.cells(for: difference) }
+    public static func cells(for difference: Int) -> Int {
+        let count = Double(difference)
+        return Int(1.36 * count + 2.5 * count.squareRoot()) + 5
+    }
 }

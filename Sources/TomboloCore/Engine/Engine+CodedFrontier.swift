@@ -102,12 +102,15 @@ extension Engine {
         guard let difference = coded.estimatedDifference(fromHint: hint) else {
             throw WireError.invalid("a hint", offset: 1)
         }
-        // About half of the logs, and the whole frontiers are no dearer.
-        guard difference <= coded.map.count / 2 else {
+        // Coded symbols cost 27 bytes a difference, whole frontiers 43 a log, each way.
+        guard difference <= 3 * coded.map.count else {
             try askWhole(group, session: index, store)
             return false
         }
-        sendCells(0..<MapDecoder.cells(for: max(1, difference)), &coded, group, session: index)
+        // A hint is off by a fifth, cells themselves tell better: where many are needed, what is sent in vain is dearer than a
+        // round trip.
+        let likely = MapDecoder.cells(for: max(1, difference))
+        sendCells(0..<(likely < 256 ? likely : likely * 7 / 10), &coded, group, session: index)
         return true
     }
 
@@ -154,7 +157,7 @@ extension Engine {
         }
         let taken = coded.decoder.cellCount
         guard taken == end else { return true }
-        let needed = max(MapDecoder.cells(for: coded.decoder.estimatedDifference), taken + taken / 4 + 8)
+        let needed = max(MapDecoder.cells(for: coded.decoder.estimatedDifference), taken + taken / 12 + 8)
         // Cells that should long have been enough are of no two frontiers.
         guard needed <= min(Limits.codedCells, 4 * coded.map.count + 256) else {
             try askWhole(group, session: index, store)
