@@ -57,6 +57,37 @@ struct ConvergenceTests {
         #expect(devices.bytesSent.values.reduce(0, +) <= 1_024)
     }
 
+    @Test("an introduction and a frontier that come in one batch are as good as one after the other")
+    func oneBatch() throws {
+        let devices = try Devices(2, seed: 5)
+        let group = try devices.makeGroup()
+        for round in 0..<20 { try devices.say(round % 2, "round \(round)", in: group) }
+        for dialler in 0..<2 {
+            let first = try devices.connect(dialler, 1 - dialler)
+            try devices.settle()
+            try devices.disconnect(first)
+            try devices.say(0, "more", in: group)
+            for device in 0..<2 { devices.devices[device].effects = [] }
+            let session = try devices.connect(dialler, 1 - dialler)
+            while !devices.queue.isEmpty {
+                // All that is under way to one device comes at once.
+                let next = devices.queue[0].to
+                let batch = devices.queue.filter { $0.to == next }
+                devices.queue.removeAll { $0.to == next }
+                try devices.step(next, batch.map { .payloadReceived(session, $0.bytes[...]) })
+            }
+            try devices.settle()
+            for device in 0..<2 {
+                let strategies = devices.devices[device].effects.compactMap { effect in
+                    if case .agreed(_, _, let report) = effect { return report.strategy }
+                    return nil
+                }
+                #expect(strategies.first == .agreement, "device \(device), dialler \(dialler)")
+            }
+            try devices.disconnect(session)
+        }
+    }
+
     @Test("live events reach connected devices once")
     func live() throws {
         let devices = try Devices(3, seed: 4)

@@ -50,8 +50,12 @@ extension Engine {
         guard !sessions[index].isClosed, sessions[index].hasGreeted else { return }
         for group in sessions[index].groups.indices where sessions[index].groups[group].isMatched {
             let replica = sessions[index].groups[group].group
-            if sessions[index].groups[group].phase == .introduced {
-                if sessions[index].groups[group].peerRoot == groups[replica].frontier.root(using: cryptography) {
+            // Whatever else has come in the same batch.
+            if !sessions[index].groups[group].isOpened {
+                sessions[index].groups[group].isOpened = true
+                if sessions[index].groups[group].phase == .introduced,
+                    sessions[index].groups[group].peerRoot == groups[replica].frontier.root(using: cryptography)
+                {
                     sessions[index].groups[group].phase = .live
                     let frontier = groups[replica].frontier
                     for log in frontier.logs.indices where frontier.logs[log].isLinear {

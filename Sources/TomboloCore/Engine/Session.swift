@@ -45,6 +45,8 @@ struct GroupSession: Sendable {
 
     enum Phase { case introduced, exchanging, live }
     var phase = Phase.introduced
+    /// Whether roots were compared and, where they differ, a base was chosen.
+    var isOpened = false
     var hasFrontier = false
     var isFrontierSent = false
     /// The newest agreement that both remember.
