@@ -21,6 +21,7 @@ let package = Package(
         .library(name: "TomboloNIO", targets: ["TomboloNIO"]),
         .library(name: "Tombolo", targets: ["Tombolo"]),
         .library(name: "TomboloObservation", targets: ["TomboloObservation"]),
+        .library(name: "TomboloSimulation", targets: ["TomboloSimulation"]),
         .library(name: "TomboloTesting", targets: ["TomboloTesting"]),
     ],
     dependencies: [
@@ -75,6 +76,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(name: "TomboloObservation", dependencies: ["Tombolo"], swiftSettings: strict),
+        .target(
+            name: "TomboloSimulation", dependencies: ["TomboloCore", "TomboloCrypto"], swiftSettings: strict),
         .target(name: "TomboloTesting", dependencies: ["Tombolo", "TomboloCore"], swiftSettings: strict),
         .executableTarget(
             name: "CrashTestDevice", dependencies: ["Tombolo", "TomboloCore"], path: "Tests/CrashTestDevice",
@@ -83,6 +86,8 @@ let package = Package(
             name: "SetReconciliationTests",
             dependencies: ["SetReconciliation", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
+        .testTarget(
+            name: "TomboloSimulationTests", dependencies: ["TomboloSimulation"], swiftSettings: strict),
         .testTarget(
             name: "TomboloCoreTests", dependencies: ["TomboloCore", "TomboloCrypto"], swiftSettings: strict),
         .testTarget(

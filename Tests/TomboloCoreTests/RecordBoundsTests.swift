@@ -90,6 +90,29 @@ struct RecordBoundsTests {
         #expect(ofThePeer && !ofOthers)
     }
 
+    @Test("joining is synced to the disk on both sides, since an invitation is used once")
+    func joining() throws {
+        let devices = try Devices(2, seed: 73)
+        try devices.step(0, [.createGroup(1, name: "crew")])
+        guard case .created(_, let crew)? = devices.devices[0].effects.last else { throw TestFailure("no group") }
+        try devices.step(0, [.invite(2, group: crew, addresses: [], expiry: devices.now + 1_000)])
+        guard case .invited(_, let invitation)? = devices.devices[0].effects.last else { throw TestFailure("none") }
+        let session = try devices.connect(1, 0, invitation: invitation)
+        for device in 0..<2 {
+            let isSynced = devices.devices[device].engine.mustBeSynced([.payloadReceived(session, [])])
+            #expect(isSynced)
+        }
+        try devices.settle()
+        for device in 0..<2 {
+            let isSynced = devices.devices[device].engine.mustBeSynced([.payloadReceived(session, [])])
+            #expect(!isSynced)
+        }
+    }
+
+    private struct TestFailure: Error {
+        init(_ what: String) {}
+    }
+
     @Test("a message that is larger than a native frame crosses native links in parts")
     func largeMessage() throws {
         let devices = try Devices(2, seed: 72)

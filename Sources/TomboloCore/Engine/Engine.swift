@@ -116,18 +116,20 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
 
     /// Whether what a batch brings must be synced to disk before its effects are carried out (law 1).
     ///
-    /// What is written here, so that no power cut makes this device number two events alike; and messages of the mvds dialect,
-    /// whose sender forgets them once they are acknowledged and learns of no new incarnation. Other events that a power cut takes
-    /// are asked for again under a new incarnation.
+    /// What is written here, so that no power cut makes this device number two events alike; messages of the mvds dialect, whose
+    /// sender forgets them once they are acknowledged and learns of no new incarnation; and joining, on both sides, since an
+    /// invitation is used once. Other events that a power cut takes are asked for again under a new incarnation.
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
         inputs.contains { input in
             switch input {
-            case .append, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite: return true
+            case .append, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite, .addPeer: return true
             case .payloadReceived(let id, _):
                 // A link may have opened in the same batch.
-                guard let index = sessionIndex(id) else { return !mvdsGroups.isEmpty }
+                guard let index = sessionIndex(id) else { return true }
+                if let invitation = sessions[index].link.invitation, groupIndex(invitation.group) == nil { return true }
+                if !sessions[index].isTrusted { return true }
                 return mvdsGroups.contains { $0.peers.contains(sessions[index].link.peer) }
-            case .linkOpened, .linkClosed, .addPeer, .timePassed: return false
+            case .linkOpened, .linkClosed, .timePassed: return false
             }
         }
     }

@@ -27,6 +27,19 @@ public final class MemoryStore: EventStore {
 
     public init() {}
 
+    /// A store that holds what another one holds now.
+    public init(copying other: MemoryStore) {
+        values = other.values
+        groupTable = other.groupTable
+        logTable = other.logTable
+        eventTable = other.eventTable
+        peerTable = other.peerTable
+        agreementTable = other.agreementTable
+        acknowledged = other.acknowledged
+        mvds = other.mvds
+        invitations = other.invitations
+    }
+
     public func value(forKey key: String) -> [UInt8]? { values[key] }
     public func setValue(_ value: [UInt8]?, forKey key: String) { values[key] = value }
 

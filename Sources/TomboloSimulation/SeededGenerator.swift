@@ -1,0 +1,37 @@
+/// SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same seed, the same numbers.
+struct SeededGenerator: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+
+    /// A number of the range.
+    mutating func any(_ range: ClosedRange<UInt64>) -> UInt64 { .random(in: range, using: &self) }
+
+    /// How long until something happens that does so `rate` times a minute on average; nil for never. The time is exponentially
+    /// distributed, by comparisons alone (von Neumann 1951), so that it is the same on every platform.
+    mutating func wait(_ rate: Double) -> UInt64? {
+        guard rate > 0 else { return nil }
+        func uniform(_ generator: inout Self) -> Double { Double(generator.next() >> 11) / 9_007_199_254_740_992 }
+        var whole = 0.0
+        while true {
+            let first = uniform(&self)
+            var (last, length) = (first, 1)
+            while true {
+                let next = uniform(&self)
+                guard next < last else { break }
+                last = next
+                length += 1
+            }
+            if length % 2 == 1 { return UInt64((whole + first) * 60_000 / rate) + 1 }
+            whole += 1
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import Testing
+import TomboloSimulation
+
+@Suite("Simulated groups keep their promises")
+struct SimulationTests {
+    @Test("under every fault at once, whatever the seed", arguments: 0..<60 as Range<UInt64>)
+    func faults(seed: UInt64) throws {
+        let report = try Simulation.run(.faults, seed: seed)
+        // What was about to be said when a process was killed was never said.
+        #expect(report.messages > Scenario.faults.messages / 2 && report.events >= report.messages, "seed \(seed)")
+    }
+
+    @Test("every scenario that comes with the library", arguments: Scenario.all)
+    func scenarios(scenario: Scenario) throws {
+        let report = try Simulation.run(scenario, seed: 7)
+        #expect(report.latency.p50 <= report.latency.p90 && report.latency.p90 <= report.latency.p99)
+        #expect(report.bytes.events > 0 && report.multiplier > 1)
+    }
+
+    @Test("the same seed is the same run, another seed another one")
+    func replay() throws {
+        let one = try Simulation.run(.faults, seed: 3)
+        #expect(try Simulation.run(.faults, seed: 3) == one)
+        #expect(try Simulation.run(.faults, seed: 4).digest != one.digest)
+    }
+
+    @Test("a scenario that makes no sense is refused")
+    func nonsense() {
+        #expect(throws: SimulationError.self) {
+            try Simulation.run(Scenario(name: "alone", devices: 1, messages: 1), seed: 1)
+        }
+        var scenario = Scenario.calm
+        scenario.conditions.crashes = -1
+        #expect(throws: SimulationError.self) { try Simulation.run(scenario, seed: 1) }
+    }
+
+    @Test("devices that are never given the time to converge are found out")
+    func diverging() {
+        var scenario = Scenario.intermittent
+        scenario.patience = 1_000
+        scenario.conditions.dialling = 900_000...1_800_000
+        #expect { try Simulation.run(scenario, seed: 1) } throws: { ($0 as? Violation)?.promise == .diverged }
+    }
+}
