@@ -10,6 +10,7 @@ final class SimulatedDevice {
     private var durable: MemoryStore?
     private var engine: Engine<SwiftCryptography>
     private var generator: SeededGenerator
+    private let mutant: Mutant?
 
     var isUp = true
     var isOnline = true
@@ -21,8 +22,9 @@ final class SimulatedDevice {
     /// What was delivered to the application, in this order.
     private(set) var view = DeliveredView()
 
-    init(number: Int, skew: Int64, keepsDurable: Bool, seed: UInt64) throws(StoreError) {
+    init(number: Int, skew: Int64, keepsDurable: Bool, mutant: Mutant?, seed: UInt64) throws(StoreError) {
         self.number = number
+        self.mutant = mutant
         self.skew = skew
         generator = SeededGenerator(seed: seed)
         engine = try Engine(
@@ -42,7 +44,9 @@ final class SimulatedDevice {
     func process(_ inputs: [EngineInput], now: UInt64) throws(StoreError) -> [EngineEffect] {
         let isSynced = engine.mustBeSynced(inputs)
         let effects = try engine.process(inputs, now: clock(now), in: store)
-        if durable != nil, isSynced { durable = MemoryStore(copying: store) }
+        if durable != nil, isSynced, mutant != .forgetsToSync || view.order.count < 10 {
+            durable = MemoryStore(copying: store)
+        }
         return effects
     }
 
@@ -62,7 +66,13 @@ final class SimulatedDevice {
     ///
     /// - Returns: the new events.
     func readChanges(in group: GroupID) throws(Violation) -> [Event] {
-        try view.take(store.delivered(in: group), on: number)
+        var delivered = store.delivered(in: group)
+        switch mutant {
+        case .deliversBackwards: delivered[view.order.count...].reverse()
+        case .deliversTwice where delivered.count > 20: delivered.append(delivered[0])
+        default: break
+        }
+        return try view.take(delivered, on: number)
     }
 }
 

@@ -32,6 +32,7 @@ public struct Simulation {
     }
 
     private let scenario: Scenario
+    private let mutant: Mutant?
     private var generator: SeededGenerator
     private var devices: [SimulatedDevice] = []
     private var agenda = Agenda<Happening>()
@@ -54,19 +55,25 @@ public struct Simulation {
     ///
     /// - Throws: ``Violation`` if a promise was not kept; ``SimulationError`` if the scenario makes no sense.
     public static func run(_ scenario: Scenario, seed: UInt64) throws -> SimulationReport {
+        try run(scenario, seed: seed, mutant: nil)
+    }
+
+    package static func run(_ scenario: Scenario, seed: UInt64, mutant: Mutant?) throws -> SimulationReport {
         if let problem = scenario.problem { throw SimulationError(problem) }
-        var simulation = try Simulation(scenario, seed: seed)
+        var simulation = try Simulation(scenario, seed: seed, mutant)
         return try simulation.run(seed: seed)
     }
 
-    private init(_ scenario: Scenario, seed: UInt64) throws {
+    private init(_ scenario: Scenario, seed: UInt64, _ mutant: Mutant?) throws {
         self.scenario = scenario
+        self.mutant = mutant
         generator = SeededGenerator(seed: seed)
         for number in 0..<scenario.devices {
             let skew = Int64(generator.any(0...2 * scenario.clockSkew)) - Int64(scenario.clockSkew)
             devices.append(
                 try SimulatedDevice(
-                    number: number, skew: skew, keepsDurable: scenario.conditions.powerCuts > 0, seed: generator.next())
+                    number: number, skew: skew, keepsDurable: scenario.conditions.powerCuts > 0, mutant: mutant,
+                    seed: generator.next())
             )
         }
     }
@@ -298,6 +305,7 @@ public struct Simulation {
 
     private mutating func send(_ bytes: [UInt8], over link: UInt64, from number: Int) {
         guard var carrier = links[link] else { return }
+        if mutant == .losesPayloads, !isFaultless, generator.any(0...29) == 0 { return }
         measured.note(bytes)
         let to = carrier.other(than: number)
         let direction = carrier.direction(to: to)

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import TomboloSimulation
 
@@ -22,6 +23,37 @@ struct SimulationTests {
         let one = try Simulation.run(.faults, seed: 3)
         #expect(try Simulation.run(.faults, seed: 3) == one)
         #expect(try Simulation.run(.faults, seed: 4).digest != one.digest)
+    }
+
+    @Test("what is broken on purpose is found out", arguments: Mutant.allCases)
+    func mutants(mutant: Mutant) {
+        let expected: [Mutant: Set<Violation.Promise>] = [
+            .forgetsToSync: [.lost, .forked], .losesPayloads: [.diverged, .blamed],
+            .deliversBackwards: [.beforeItsCause],
+            .deliversTwice: [.deliveredTwice],
+        ]
+        var found: Set<Violation.Promise> = []
+        for seed in 0..<20 as Range<UInt64> {
+            do {
+                _ = try Simulation.run(.faults, seed: seed, mutant: mutant)
+            } catch let violation as Violation {
+                found.insert(violation.promise)
+            } catch {
+                Issue.record("\(error)")
+            }
+        }
+        #expect(!found.isEmpty && found.isSubset(of: expected[mutant] ?? []), "\(mutant): \(found)")
+    }
+
+    @Test("a scenario in a file says only what is not as usual")
+    func file() throws {
+        let text = #"{"name": "mine", "devices": 3, "messages": 5, "conditions": {"latency": [1, 2], "crashes": 1}}"#
+        var expected = Scenario(name: "mine", devices: 3, messages: 5)
+        expected.conditions.latency = 1...2
+        expected.conditions.crashes = 1
+        let decoded = try JSONDecoder().decode(Scenario.self, from: Data(text.utf8))
+        #expect(decoded == expected)
+        #expect(try JSONDecoder().decode(Scenario.self, from: JSONEncoder().encode(decoded)) == decoded)
     }
 
     @Test("a scenario that makes no sense is refused")

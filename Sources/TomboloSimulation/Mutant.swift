@@ -1,0 +1,11 @@
+/// A device or network that is broken on purpose: proves that the checks can fail.
+package enum Mutant: Hashable, Sendable, CaseIterable {
+    /// Says that it has synced to the disk, and has not.
+    case forgetsToSync
+    /// Loses a payload in thirty from streams that go on as if nothing had happened.
+    case losesPayloads
+    /// Hands the application each new event before what it names.
+    case deliversBackwards
+    /// Hands the application its last event again.
+    case deliversTwice
+}
