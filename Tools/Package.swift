@@ -24,6 +24,7 @@ let package = Package(
             dependencies: [
                 .product(name: "Tombolo", package: "tombolo"),
                 .product(name: "TomboloCore", package: "tombolo"),
+                .product(name: "TomboloSimulation", package: "tombolo"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -21,6 +21,7 @@ import TomboloCore
         subcommands: [
             Init.self, ID.self, Group.self, Send.self, Log.self, Watch.self, Chat.self, Peer.self, Sync.self,
             Run.self, Import.self, Export.self, Why.self, Status.self, Verify.self, Demo.self,
+            Simulate.self,
         ])
 
     static func main() async {

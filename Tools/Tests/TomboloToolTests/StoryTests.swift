@@ -48,6 +48,24 @@ struct StoryTests {
         }
     }
 
+    @Test("a simulation is listed, run, replayed, read from a file")
+    func simulation() throws {
+        try withDirectory { root in
+            let tool = Tool(directory: root.appendingPathComponent("a"))
+            #expect(try tool.succeed("simulate", "list").output.contains("faults"))
+            let run = try tool.succeed("simulate", "calm", "--seed", "5").output
+            #expect(run.contains("calm, seed 5: every promise was kept"))
+            #expect(try tool.succeed("simulate", "calm", "--seed", "5").output == run)
+            let file = root.appendingPathComponent("mine.json")
+            try Data(#"{"name": "mine", "devices": 3, "messages": 5, "duration": 5000}"#.utf8).write(to: file)
+            #expect(try tool.succeed("simulate", file.path, "--seeds", "3").output.contains("3 runs of mine kept"))
+            try Data(#"{"name": "mine", "devices": 1, "messages": 5}"#.utf8).write(to: file)
+            let alone = try tool("simulate", file.path)
+            #expect(alone.status == 2 && alone.errors.contains("2 to 10,000 devices"))
+            #expect(try tool("simulate", "nothing").status == 2)
+        }
+    }
+
     @Test("what is exported is what was imported")
     func exportImport() throws {
         try withDirectory { root in
