@@ -39,7 +39,7 @@ fuzz: setup
 
 # One DocC archive a product, in .build/plugins.
 docs: setup
-	@for target in SetReconciliation TomboloCore TomboloCrypto TomboloSQLite TomboloNIO Tombolo TomboloObservation TomboloTesting; do \
+	@for target in SetReconciliation TomboloCore TomboloCrypto TomboloSQLite TomboloNIO Tombolo TomboloObservation TomboloTesting TomboloSimulation; do \
 		swift package generate-documentation --target $$target --warnings-as-errors || exit 1; done
 
 lint:

@@ -59,6 +59,8 @@ public enum Limits {
     static let setFrame = 1 << 20
     /// Bytes of a message of a reconciliation of messages, in all its parts.
     static let setMessage = 8 << 20
+    /// Bytes that are given in a session to find what differs in one set.
+    static let setBytes = 64 << 20
     /// Messages of one reconciliation that are answered.
     static let setMessages = 4_096
     /// Sends of one request; the peer's next offer begins again.

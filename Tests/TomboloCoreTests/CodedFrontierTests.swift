@@ -157,6 +157,28 @@ struct CodedFrontierTests {
         }
     }
 
+    @Test("a member that asks for the same cells again, or hints twice, is hung up on", arguments: [0, 1])
+    func greedy(trick: Int) throws {
+        let crowd = try Crowd(150, seed: 77)
+        let devices = crowd.devices
+        var log = ForeignLog(group: crowd.group, seed: 9)
+        try devices.ingest(log.chain(2, "new"), into: 0, group: crowd.group)
+        var repeated = false
+        devices.intercept = { wire in
+            guard wire.from == 0, !repeated, var payload = try? Payload(decoding: wire.bytes[...]),
+                payload.groups.first?.coded?.first == 0
+            else { return wire.bytes }
+            repeated = true
+            var again = payload.groups[0]
+            // Kind 2: cells from 0 on, which were given already.
+            if trick == 0 { again.coded = [2, 0, 5] }
+            payload.groups.append(again)
+            return payload.encoded
+        }
+        try devices.meet(0, 1)
+        #expect(repeated && !devices.errors(1).isEmpty)
+    }
+
     @Test(
         "coded symbols that are damaged on the way end in whole frontiers or a closed link",
         arguments: 0..<24 as Range<UInt64>)

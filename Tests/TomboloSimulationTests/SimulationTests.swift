@@ -11,6 +11,12 @@ struct SimulationTests {
         #expect(report.messages > Scenario.faults.messages / 2 && report.events >= report.messages, "seed \(seed)")
     }
 
+    /// 733: a second link to the same peer had made new agreements since the first had introduced itself with the old ones.
+    @Test("what was found by many seeds stays mended", arguments: [UInt64(733)])
+    func regressions(seed: UInt64) throws {
+        _ = try Simulation.run(.faults, seed: seed)
+    }
+
     @Test("every scenario that comes with the library", arguments: Scenario.all)
     func scenarios(scenario: Scenario) throws {
         let report = try Simulation.run(scenario, seed: 7)

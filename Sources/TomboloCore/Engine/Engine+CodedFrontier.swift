@@ -52,14 +52,12 @@ extension Engine {
     mutating func receiveCoded(_ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore) throws {
         var reader = WireReader(bytes)
         let kind = try reader.byte()
-        if kind == CodedKind.whole {
-            sessions[index].groups[group].coded = nil
-            return try tellWhole(group, session: index, store)
-        }
         if kind == CodedKind.hint {
-            guard !sessions[index].link.isDialler, sessions[index].groups[group].coded == nil,
+            // Once: making cells costs all logs.
+            guard !sessions[index].link.isDialler, !sessions[index].groups[group].hasHeardHint,
                 sessions[index].groups[group].phase != .live
             else { throw EngineError.protocolViolation("a hint that nobody can use") }
+            sessions[index].groups[group].hasHeardHint = true
             sessions[index].groups[group].coded = try makeCodedFrontier(group, session: index, store)
         }
         guard var coded = sessions[index].groups[group].coded else {
@@ -67,12 +65,16 @@ extension Engine {
         }
         // Nothing of it is shared while it is changed.
         sessions[index].groups[group].coded = nil
+        if kind == CodedKind.whole { return try tellWhole(group, session: index, store) }
         switch (kind, sessions[index].link.isDialler) {
         case (CodedKind.hint, false):
             guard try answer(hint: reader.rest(), &coded, group, session: index, store) else { return }
         case (CodedKind.more, false):
             let (first, end) = (try reader.varint(), try reader.varint(atMost: Limits.codedCells, "cells"))
-            guard first < UInt64(end) else { throw WireError.invalid("a range of cells", offset: reader.offset) }
+            // None is given twice.
+            guard first == UInt64(coded.sentCells), first < UInt64(end) else {
+                throw WireError.invalid("a range of cells", offset: reader.offset)
+            }
             sendCells(Int(first)..<end, &coded, group, session: index)
         case (CodedKind.cells, true):
             guard try takeCells(&reader, &coded, group, session: index, store) else { return }
@@ -118,6 +120,7 @@ extension Engine {
         _ range: Range<Int>, _ coded: inout CodedFrontier, _ group: Int, session index: Int
     ) {
         let cells = coded.cells(range.upperBound)
+        coded.sentCells = range.upperBound
         let perPayload = (Limits.payload - 1_024) / CodedEntries.byteCount
         for first in stride(from: range.lowerBound, to: range.upperBound, by: perPayload) {
             var message = [CodedKind.cells]

@@ -64,7 +64,7 @@ extension Engine {
                     try agree(group, session: index, store)
                 } else {
                     sessions[index].groups[group].phase = .exchanging
-                    try chooseBase(group, session: index, store)
+                    chooseBase(group, session: index)
                     if usesCodedFrontier(group, session: index) {
                         try beginCodedFrontier(group, session: index, store)
                     }
@@ -83,13 +83,12 @@ extension Engine {
     }
 
     /// The newest agreement in the dialler's list that both remember.
-    private mutating func chooseBase(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
-        let reference = groups[sessions[index].groups[group].group].record.reference
-        let ours = try store.agreements(with: sessions[index].link.peer, inGroup: reference)
+    private mutating func chooseBase(_ group: Int, session index: Int) {
         let (named, theirs) = (sessions[index].groups[group].named, sessions[index].groups[group].since)
+        let ours = named.map(\.token)
         let token =
-            sessions[index].link.isDialler ? named.first(where: theirs.contains) : theirs.first(where: named.contains)
-        sessions[index].groups[group].base = ours.first { $0.token == token }
+            sessions[index].link.isDialler ? ours.first(where: theirs.contains) : theirs.first(where: ours.contains)
+        sessions[index].groups[group].base = named.first { $0.token == token }
     }
 
     mutating func sendFrontier(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
@@ -161,9 +160,7 @@ extension Engine {
         var basis = PeerFrontier.Basis.nothing
         if flags & FrontierFlags.since != 0 {
             let token = try reader.fixed64()
-            let reference = groups[sessions[index].groups[group].group].record.reference
-            let ours = try store.agreements(with: sessions[index].link.peer, inGroup: reference)
-            guard let base = ours.first(where: { $0.token == token }) else {
+            guard let base = sessions[index].groups[group].named.first(where: { $0.token == token }) else {
                 throw EngineError.protocolViolation("a frontier since an agreement that was not offered")
             }
             basis = .agreement(base.ordinal)

@@ -72,16 +72,15 @@ extension Engine {
         sync.tag = tag(ofGroup: group, sessions[index].link, ofDialler: sessions[index].link.isDialler)
         let root = groups[group].frontier.root(using: cryptography)
         sync.root = root
-        sync.since = try store.agreements(
-            with: sessions[index].link.peer, inGroup: groups[group].record.reference
-        ).map(\.token)
+        let agreements = try store.agreements(
+            with: sessions[index].link.peer, inGroup: groups[group].record.reference)
+        sync.since = agreements.map(\.token)
+        sessions[index].groups[groupSession].named = agreements
         if sync.since.first == root.prefix64 {
             // Nothing has changed here since the last agreement: one token says all, and it stands in the root.
             sync.isAgreed = true
             sync.since = []
-            sessions[index].groups[groupSession].named = [root.prefix64]
-        } else {
-            sessions[index].groups[groupSession].named = sync.since
+            sessions[index].groups[groupSession].named = Array(agreements.prefix(1))
         }
         sessions[index].groups[groupSession].lastRootSent = sync.root
         let logs = groups[group].frontier.logs.count

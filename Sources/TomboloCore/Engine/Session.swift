@@ -39,9 +39,10 @@ struct GroupSession: Sendable {
     let group: Int
     /// The peer's number for it, once it has shown its tag.
     var theirNumber: UInt64?
-    /// The tokens of agreements that the peer has named, and those that this side has.
+    /// The tokens of agreements that the peer has named, and the agreements that this side has: other meetings of the two may
+    /// make new ones meanwhile.
     var since: [UInt64] = []
-    var named: [UInt64] = []
+    var named: [Agreement] = []
 
     enum Phase { case introduced, exchanging, live }
     var phase = Phase.introduced
@@ -60,6 +61,7 @@ struct GroupSession: Sendable {
     var logsOfPeer: UInt64?
     /// While frontiers are compared by coded symbols.
     var coded: CodedFrontier?
+    var hasHeardHint = false
     /// Logs of which the peer has asked what is held here.
     var asked: Set<Int> = []
 

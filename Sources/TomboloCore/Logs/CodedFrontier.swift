@@ -11,6 +11,8 @@ struct CodedFrontier: Sendable {
     private let logs: [UInt64: Int]
     private var sketch: MapSketch?
 
+    /// Cells that were given to the other side.
+    var sentCells = 0
     /// Cells of the other side that were taken so far, and what was found.
     var decoder: MapDecoder
 

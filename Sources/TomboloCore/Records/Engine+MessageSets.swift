@@ -196,8 +196,13 @@ extension Engine {
             var sync = GroupSync(number: sessions[index].recordGroups[group].number)
             sync.reconcile = [left.isEmpty ? last : more] + part
             sessions[index].recordGroups[group].report.noteSent(part.count + 1)
+            sessions[index].recordGroups[group].bytesSent += part.count + 1
             send(sync, to: index)
         } while !left.isEmpty
+        // A few bytes can ask for very many: not again and again.
+        if sessions[index].recordGroups[group].bytesSent > Limits.setBytes {
+            close(index, "it asks for more than \(Limits.setBytes) bytes to find what differs")
+        }
     }
 
     /// The dialler knows the difference: it brings what the listener lacks, and asks for what it lacks itself.
@@ -220,14 +225,17 @@ extension Engine {
     private mutating func bring(
         asked: [UInt8], _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
-        guard sessions[index].recordGroups[group].phase == .reconciling, asked.count.isMultiple(of: 5) else {
-            throw EngineError.protocolViolation("it asks out of turn")
-        }
-        let prefixes = stride(from: 0, to: asked.count, by: 5).map { start in
-            asked[start..<start + 5].reduce(0) { $0 << 8 | UInt64($1) }
-        }
+        // Of no more messages than there are.
+        let count = mvdsGroups[sessions[index].recordGroups[group].group].set.count
+        guard sessions[index].recordGroups[group].phase == .reconciling, asked.count.isMultiple(of: 5),
+            asked.count / 5 <= count
+        else { throw EngineError.protocolViolation("it asks out of turn") }
+        let prefixes = Set(
+            stride(from: 0, to: asked.count, by: 5).map { start in
+                asked[start..<start + 5].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            })
         let reference = mvdsGroups[sessions[index].recordGroups[group].group].record.reference
-        let ids = try store.messageIDs(withPrefixes: prefixes, inGroup: reference)
+        let ids = try store.messageIDs(withPrefixes: prefixes.sorted(), inGroup: reference)
         sessions[index].recordGroups[group].report.logs = ids.count
         try endReconciling(group, session: index, outstanding: ids, store)
     }

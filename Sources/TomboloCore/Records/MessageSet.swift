@@ -35,6 +35,9 @@ struct MessageSet: Sendable {
 
     private static func key(ofGroup group: Int64) -> String { "messages \(group)" }
 
+    /// How many messages there are.
+    var count: Int { sketch.size }
+
     /// SHA-256 over the digest's state: equal, the same messages.
     func root(using cryptography: some Cryptography) -> Bytes32 {
         Bytes32(digest.digest { cryptography.sha256($0).bytes }) ?? .zero

@@ -27,6 +27,8 @@ struct RecordGroupSession: Sendable {
     /// Parts of a large message of the group.
     var largePart: [UInt8] = []
     var messages = 0
+    /// Of all reconciliations of the session.
+    var bytesSent = 0
     /// The highest ordinal of a message when the reconciliation began.
     var snapshot: Int64 = 0
     var repairs = 0
