@@ -38,7 +38,7 @@ public struct Scenario: Hashable, Sendable, Codable {
         public var batching: UInt64 = 20
         /// How long a device waits before it dials another one that is online, by chance.
         public var dialling: ClosedRange<UInt64> = 500...20_000
-        /// Links of a device at once, at most.
+        /// With so many links a device dials no more; it takes those that dial it.
         public var links = 4
         /// How often a link breaks, on average, a minute. What is under way is lost, and each side learns of it at a time of its own.
         public var linkBreaks = 0.0

@@ -274,7 +274,6 @@ public struct Simulation {
         let met = Set(devices[number].links.compactMap { links[$0]?.other(than: number) })
         let others = devices.indices.filter { other in
             other != number && isReachable(other) && !met.contains(other) && !isSevered(number, other)
-                && devices[other].links.count < scenario.conditions.links
         }
         guard let other = others.randomElement(using: &generator) else { return }
         _ = try open(from: number, to: other, joining: nil)
