@@ -127,6 +127,38 @@ struct AdaptiveTests {
         #expect(outcome.have == [extra.id] && outcome.need.isEmpty)
     }
 
+    @Test("messages that are lost and asked again, or come twice, change nothing", arguments: 0..<12 as Range<UInt64>)
+    func repeated(seed: UInt64) throws {
+        var generator = Generator(state: 700 + seed)
+        let common = try (0..<600 as Range<UInt64>).map { try item($0, &generator) }
+        let a = try (0..<Int(seed) * 9).map { _ in try item(7, &generator) }
+        let b = try (0..<150 - Int(seed) * 9).map { try item(600 + UInt64($0), &generator) }
+        func check(_ one: consuming some Reconciler, _ other: consuming some Reconciler) throws {
+            var (one, other) = (one, other)
+            var (have, need): (Set<ItemID>, Set<ItemID>) = ([], [])
+            var message: [UInt8]? = try one.initiate()
+            while let query = message {
+                // The first answer is lost; the query is sent again.
+                let first = try other.reconcile(query).reply
+                guard let reply = try other.reconcile(query).reply else { break }
+                #expect(reply == first, "seed \(seed)")
+                let step = try one.reconcile(reply)
+                have.formUnion(step.have)
+                need.formUnion(step.need)
+                // It comes once more: refused, or nothing new.
+                if let again = try? one.reconcile(reply) {
+                    #expect(Set(again.have).isSubset(of: a.map(\.id)) && Set(again.need).isSubset(of: b.map(\.id)))
+                }
+                message = step.reply
+            }
+            #expect(have == Set(a.map(\.id)) && need == Set(b.map(\.id)), "seed \(seed)")
+        }
+        try check(reconciler(common + a, isKnownToDiffer: true), reconciler(common + b))
+        try check(
+            RangeReconciler(SortedItems(common + a), sha256: sha256),
+            RangeReconciler(SortedItems(common + b), sha256: sha256))
+    }
+
     @Test("cells that lie lead to ranges or an error, never to a wrong difference", arguments: 0..<40 as Range<UInt64>)
     func lies(seed: UInt64) throws {
         var generator = Generator(state: 100 + seed)
