@@ -117,8 +117,6 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
         case diverged
         /// No log has two events of one sequence.
         case forked
-        /// A store failed.
-        case storage
     }
 
     public let promise: Promise
@@ -141,7 +139,6 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
             case .blamed: "an honest device was hung up on"
             case .diverged: "the devices do not come to hold the same"
             case .forked: "a log has forked"
-            case .storage: "the store failed"
             }
         return "device \(device): \(what): \(detail)"
     }

@@ -140,7 +140,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         let cost = try cost(theirSize: theirs.size)
         let items = own + max(0, own + theirs.size - size)
         let byRanges = cost.byRanges(within: items, own: own, of: size, difference: difference, roundTrips: 3)
-        if min(byRanges, cost.byRanges(difference)) < cost.byCells(difference, alreadySent: 0)
+        if min(byRanges, cost.byRanges(difference)) < cost.byCells(difference)
             || difference > options.mostCells
         {
             var reply = try [Kind.close] + summary()
@@ -163,12 +163,10 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         let byRanges = cost.byRanges(
             within: items, own: own, of: size, difference: min(difference, items), roundTrips: 2)
         guard difference <= options.mostCells,
-            cost.byCells(difference, alreadySent: 0) < min(byRanges, cost.byRanges(difference))
+            cost.byCells(difference) < min(byRanges, cost.byRanges(difference))
         else {
             progress.strategy = .range
-            var step = try ranges.reconcile(message)
-            step.reply = step.reply.map { [Kind.ranges] + $0 }
-            return step
+            return try takeRanges(message)
         }
         return ask(forCells: 0..<min(options.mostCells, cost.batch(for: difference, estimatedBy: Self.countedCells)))
     }

@@ -65,11 +65,12 @@ struct DifferenceCost {
     }
 
     private static let refiningCells = 512
-    /// By coded symbols, from here on.
-    func byCells(_ difference: Int, alreadySent: Int) -> Double {
+
+    /// By coded symbols.
+    func byCells(_ difference: Int) -> Double {
         let needed = Self.cells(for: difference)
         let making = needed > warmCells ? Double(items) * Self.millisecondsPerItemOfNewCells : 0
-        let bytes = Double(max(0, needed - alreadySent)) * Self.cellBytes + Double(difference) * Self.idBytes
+        let bytes = Double(needed) * Self.cellBytes + Double(difference) * Self.idBytes
         return link.milliseconds(
             bytes: bytes, roundTrips: 2, processor: making + Double(difference) * Self.millisecondsPerDecoded)
     }

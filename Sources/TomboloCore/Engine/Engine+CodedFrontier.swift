@@ -35,12 +35,12 @@ extension Engine {
         _ group: Int, session index: Int, _ store: any EventStore
     ) throws(StoreError) -> CodedFrontier {
         let number = sessions[index].groups[group].group
-        let text = Array("tombolo-map-1".utf8) + sessions[index].link.binding.bytes
-        let key = cryptography.hmac(key: groups[number].record.discovery, text).bytes
-        func word(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+        let hashKey = cryptography.sipHashKey(
+            from: groups[number].record.discovery,
+            Array("tombolo-map-1".utf8) + sessions[index].link.binding.bytes)
         return CodedFrontier(
             &groups[number].frontier, ordinal: try store.lastOrdinal(),
-            hashKey: SipHashKey(word(key[0..<8]), word(key[8..<16])), using: cryptography)
+            hashKey: hashKey, using: cryptography)
     }
 
     private mutating func sendCoded(_ bytes: [UInt8], _ group: Int, session index: Int) {
@@ -252,11 +252,12 @@ extension Engine {
                 sessions[index].groups[group].partialFrontier[log] = entry
             }
         } else {
-            guard let coded = sessions[index].groups[group].coded, !sessions[index].link.isDialler else {
+            guard !sessions[index].link.isDialler, let ordinal = sessions[index].groups[group].coded?.ordinal,
+                let logs = sessions[index].groups[group].coded?.logsByPrefix()
+            else {
                 throw EngineError.protocolViolation("a frontier of what differs without coded symbols")
             }
-            basis = .differing(coded.ordinal)
-            let logs = coded.logsByPrefix
+            basis = .differing(ordinal)
             while !reader.isAtEnd {
                 let (prefix, entry, asks) = try DifferingEntry.read(&reader)
                 // What is no log of ours, or may be two, is left to the comparison of roots.
@@ -300,10 +301,7 @@ enum DifferingEntry {
     ///   - asks: whether the receiver is to tell what it holds.
     static func bytes(of log: LogState?, key: UInt64, asks: Bool) -> [UInt8] {
         var bytes: [UInt8] = []
-        let prefix = CodedFrontier.prefix(of: key)
-        for shift in stride(from: UInt64(32), through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: prefix >> shift))
-        }
+        bytes.append(prefix: CodedFrontier.prefix(of: key))
         let flags = asks ? Self.asks : 0
         guard let log else {
             bytes.append(varint: flags)
@@ -320,7 +318,7 @@ enum DifferingEntry {
     }
 
     static func read(_ reader: inout WireReader) throws(WireError) -> (prefix: UInt64, FrontierEntry, asks: Bool) {
-        let prefix = try reader.take(5).reduce(0) { $0 << 8 | UInt64($1) }
+        let prefix = try reader.prefix()
         let head = try reader.varint()
         let number = head >> 2
         guard number < Limits.integer else { throw .invalid("a frontier's entry", offset: reader.offset) }

@@ -98,9 +98,14 @@ extension Engine {
     }
 
     private func tag(ofGroup group: Int, _ link: Link, ofDialler: Bool) -> Bytes {
+        tag(keyedBy: groups[group].record.discovery, link, ofDialler: ofDialler)
+    }
+
+    /// By which a side of a link shows a group that both know the secret of.
+    func tag(keyedBy secret: Bytes32, _ link: Link, ofDialler: Bool) -> Bytes {
         let role: UInt8 = ofDialler ? 0 : 1
         let text = Array("tombolo-tag-1".utf8) + link.binding.bytes + [role]
-        return cryptography.hmac(key: groups[group].record.discovery, text).bytes[..<16]
+        return cryptography.hmac(key: secret, text).bytes[..<16]
     }
 
     // MARK: Receiving

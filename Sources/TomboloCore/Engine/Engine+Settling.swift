@@ -70,7 +70,7 @@ extension Engine {
     /// help, the next while is longer.
     private mutating func repair(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
         let repairs = sessions[index].groups[group].repairs
-        let delay = min(Self.mismatchDelay << UInt64(min(repairs, 16)), Self.longestMismatchDelay)
+        let delay = Self.mismatchDelay(afterRepairs: repairs)
         let deadline = sessions[index].groups[group].mismatchDeadline ?? now + delay
         guard now >= deadline else {
             sessions[index].groups[group].mismatchDeadline = deadline
@@ -95,8 +95,12 @@ extension Engine {
     /// Milliseconds after the last event before roots are compared again.
     static var settleDelay: UInt64 { 1_000 }
     /// Milliseconds that roots may differ although both sides are done, before the first repair.
-    static var mismatchDelay: UInt64 { 2_000 }
-    static var longestMismatchDelay: UInt64 { 600_000 }
+    private static var mismatchDelay: UInt64 { 2_000 }
+    private static var longestMismatchDelay: UInt64 { 600_000 }
+    /// The same before a further repair.
+    static func mismatchDelay(afterRepairs repairs: Int) -> UInt64 {
+        min(mismatchDelay << UInt64(min(repairs, 16)), longestMismatchDelay)
+    }
     /// Milliseconds that an announced event has to come by itself.
     static var announceDelay: UInt64 { 1_000 }
 

@@ -11,6 +11,8 @@ struct CodedFrontier: Sendable {
     private let logs: [UInt64: Int]
     private var sketch: MapSketch?
 
+    /// Logs by the first five bytes of their keys, once they were asked for.
+    private var logsOfPrefixes: [UInt64: Int]?
     /// Cells that were given to the other side.
     var sentCells = 0
     /// Cells of the other side that were taken so far, and what was found.
@@ -68,13 +70,15 @@ struct CodedFrontier: Sendable {
     func log(_ key: UInt64) -> Int? { logs[key] }
 
     /// The logs by the first five bytes of their keys; of two that are alike there, neither.
-    var logsByPrefix: [UInt64: Int] {
+    mutating func logsByPrefix() -> [UInt64: Int] {
+        if let logsOfPrefixes { return logsOfPrefixes }
         var found: [UInt64: Int] = [:]
         var ambiguous: Set<UInt64> = []
         for (key, log) in logs where found.updateValue(log, forKey: Self.prefix(of: key)) != nil {
             ambiguous.insert(Self.prefix(of: key))
         }
         for prefix in ambiguous { found[prefix] = nil }
+        logsOfPrefixes = found
         return found
     }
 
@@ -106,6 +110,14 @@ struct LogSummary: Hashable {
         let candidates = [base + low, base + low + (1 << 24), base >= 1 << 24 ? base - (1 << 24) + low : low]
         func distance(_ other: UInt64) -> UInt64 { other > ours ? other - ours : ours - other }
         return candidates.min { (distance($0), $0) < (distance($1), $1) } ?? low
+    }
+}
+
+extension Cryptography {
+    /// A key for SipHash: the first 16 bytes of the HMAC of a label.
+    func sipHashKey(from secret: Bytes32, _ label: [UInt8]) -> SipHashKey {
+        let hash = hmac(key: secret, label).bytes
+        return SipHashKey(UInt64(bytes: hash[0..<8]), UInt64(bytes: hash[8..<16]))
     }
 }
 

@@ -31,7 +31,7 @@ extension Engine {
         {
             var added = RecordGroupSession(group: group)
             var sync = GroupSync(number: added.number)
-            sync.tag = recordTag(ofGroup: group, link, ofDialler: link.isDialler)
+            sync.tag = tag(keyedBy: mvdsGroups[group].id.value, link, ofDialler: link.isDialler)
             sync.root = mvdsGroups[group].set.root(using: cryptography)
             added.lastRootSent = sync.root
             sessions[index].recordGroups.append(added)
@@ -40,18 +40,14 @@ extension Engine {
         return shown
     }
 
-    private func recordTag(ofGroup group: Int, _ link: Link, ofDialler: Bool) -> Bytes {
-        let text = Array("tombolo-tag-1".utf8) + link.binding.bytes + [ofDialler ? 0 : 1]
-        return cryptography.hmac(key: mvdsGroups[group].id.value, text).bytes[..<16]
-    }
-
     /// Finds the group of the mvds dialect that a tag names.
     ///
     /// - Returns: whether it is one of those that are shared with the peer.
     mutating func matchRecordGroup(_ sync: GroupSync, _ tag: Bytes, _ root: Bytes32, _ index: Int) -> Bool {
         let link = sessions[index].link
         let found = sessions[index].recordGroups.firstIndex { known in
-            known.theirNumber == nil && recordTag(ofGroup: known.group, link, ofDialler: !link.isDialler) == tag
+            known.theirNumber == nil
+                && self.tag(keyedBy: mvdsGroups[known.group].id.value, link, ofDialler: !link.isDialler) == tag
         }
         guard let found else { return false }
         sessions[index].recordGroups[found].theirNumber = sync.number
@@ -210,11 +206,7 @@ extension Engine {
         let (have, need) = (sessions[index].recordGroups[group].have, sessions[index].recordGroups[group].need)
         sessions[index].recordGroups[group].report.logs = have.count + need.count
         var asks: [UInt8] = []
-        for prefix in need {
-            for shift in stride(from: UInt64(32), through: 0, by: -8) {
-                asks.append(UInt8(truncatingIfNeeded: prefix >> shift))
-            }
-        }
+        for prefix in need { asks.append(prefix: prefix) }
         sendSetMessage(asks, last: SetMessageKind.end, group, session: index)
         sessions[index].recordGroups[group].have = []
         sessions[index].recordGroups[group].need = []
@@ -230,10 +222,9 @@ extension Engine {
         guard sessions[index].recordGroups[group].phase == .reconciling, asked.count.isMultiple(of: 5),
             asked.count / 5 <= count
         else { throw EngineError.protocolViolation("it asks out of turn") }
-        let prefixes = Set(
-            stride(from: 0, to: asked.count, by: 5).map { start in
-                asked[start..<start + 5].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            })
+        var reader = WireReader(asked[...])
+        var prefixes: Set<UInt64> = []
+        while !reader.isAtEnd { prefixes.insert(try reader.prefix()) }
         let reference = mvdsGroups[sessions[index].recordGroups[group].group].record.reference
         let ids = try store.messageIDs(withPrefixes: prefixes.sorted(), inGroup: reference)
         sessions[index].recordGroups[group].report.logs = ids.count
@@ -327,7 +318,7 @@ extension Engine {
         _ group: Int, session index: Int, _ store: any EventStore
     ) throws(StoreError) {
         let session = sessions[index].recordGroups[group]
-        let delay = min(Self.mismatchDelay << UInt64(min(session.repairs, 16)), Self.longestMismatchDelay)
+        let delay = Self.mismatchDelay(afterRepairs: session.repairs)
         let deadline = session.mismatchDeadline ?? now + delay
         sessions[index].recordGroups[group].mismatchDeadline = deadline
         guard now >= deadline else { return }

@@ -16,10 +16,9 @@ struct MessageSet: Sendable {
     /// Opens the set of a group as it was kept; where that was not done yet, makes it of all messages.
     init(of record: GroupRecord, _ store: any EventStore, _ cryptography: some Cryptography) throws(StoreError) {
         group = record.reference
-        let hash = cryptography.hmac(key: record.id.value, Array("tombolo-set-1".utf8)).bytes
-        func word(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
         sketch = RatelessSketch(
-            count: Self.warmCells, key: SipHashKey(word(hash[0..<8]), word(hash[8..<16])))
+            count: Self.warmCells,
+            key: cryptography.sipHashKey(from: record.id.value, Array("tombolo-set-1".utf8)))
         if let kept = try store.value(forKey: Self.key(ofGroup: record.reference)) {
             try restore(kept[...])
             return

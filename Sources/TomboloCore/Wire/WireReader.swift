@@ -51,6 +51,9 @@ package struct WireReader {
         return run.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
     }
 
+    /// Five bytes, the most significant first: how a name or key begins.
+    package mutating func prefix() throws(WireError) -> UInt64 { try take(5).reduce(0) { $0 << 8 | UInt64($1) } }
+
     /// A varint as Protocol Buffers writes it; superfluous zero groups are accepted, more than 64 bits are not.
     package mutating func protobufVarint() throws(WireError) -> UInt64 {
         var result: UInt64 = 0
@@ -124,3 +127,10 @@ extension Array where Element == UInt8 {
 
 /// How many bytes a varint takes.
 package func varintLength(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
+
+extension [UInt8] {
+    /// The 40 bits of a ``WireReader/prefix()``.
+    mutating func append(prefix: UInt64) {
+        for shift in stride(from: UInt64(32), through: 0, by: -8) { append(UInt8(truncatingIfNeeded: prefix >> shift)) }
+    }
+}
