@@ -97,7 +97,7 @@ public struct Simulation {
         }
         schedule(.partitions, in: generator.wait(scenario.conditions.partitions))
         try advance(until: end) { _ in false }
-        try endFaults()
+        endFaults()
         let hasConverged = try advance(until: now + scenario.patience) { $0.isConverged }
         guard hasConverged else { throw divergence() }
         for number in devices.indices { try checkNothingIsLost(on: number) }
@@ -181,7 +181,7 @@ public struct Simulation {
         case .partitions:
             guard !isFaultless else { break }
             severed = Set(devices.indices.filter { _ in generator.any(0...1) == 0 })
-            try breakSevered()
+            breakSevered()
             schedule(.heals, in: generator.any(10_000...60_000))
         case .heals:
             severed = nil
@@ -331,7 +331,7 @@ public struct Simulation {
         }
     }
 
-    private mutating func breakSevered() throws {
+    private mutating func breakSevered() {
         for (link, ends) in links.sorted(by: { $0.key < $1.key }) where isSevered(ends.dialler, ends.listener) {
             links[link] = nil
             for number in [ends.dialler, ends.listener] {
@@ -342,7 +342,7 @@ public struct Simulation {
 
     // MARK: The end
 
-    private mutating func endFaults() throws {
+    private mutating func endFaults() {
         isFaultless = true
         severed = nil
         for number in devices.indices { devices[number].isOnline = true }

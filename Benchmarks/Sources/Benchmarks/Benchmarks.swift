@@ -26,7 +26,9 @@ struct BenchmarkError: Error, CustomStringConvertible {
 
 func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
-func printRow(_ cells: [String]) { print("| " + cells.joined(separator: " | ") + " |") }
+func tableRow(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
+
+func printRow(_ cells: [String]) { print(tableRow(cells)) }
 
 extension Double {
     func rounded(to places: Int) -> String { String(format: "%.\(places)f", self) }

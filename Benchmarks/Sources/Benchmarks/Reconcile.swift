@@ -60,14 +60,13 @@ struct Reconcile: ParsableCommand {
     }
 
     private func page(of rows: [Row]) -> String {
-        func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
         var lines = [
             "# Set reconciliation, all rows", "",
             "`Benchmarks/.build/release/Benchmarks reconcile --table docs/reconciliation.md`, seed \(seed). What the columns mean: "
                 + "`Benchmarks reconcile --help`. `cold ms` is what making the structures that are kept up to date would take both sides.",
             "[Measurements](measurements.md) compares them with other implementations.", "",
         ]
-        lines += Row.heading.map(line) + rows.map { line($0.cells) }
+        lines += Row.heading.map(tableRow) + rows.map { tableRow($0.cells) }
         return lines.joined(separator: "\n") + "\n"
     }
 

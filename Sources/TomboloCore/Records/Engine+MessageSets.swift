@@ -185,20 +185,31 @@ extension Engine {
 
     private mutating func sendSetMessage(_ message: [UInt8], last: UInt8, _ group: Int, session index: Int) {
         let more = last == SetMessageKind.end ? SetMessageKind.asks : SetMessageKind.part
-        var left = message[...]
+        let bytes = sendParts(of: message[...], more: more, last: last, group, session: index)
+        sessions[index].recordGroups[group].report.noteSent(bytes)
+        sessions[index].recordGroups[group].bytesSent += bytes
+        // A few bytes can ask for very many: not again and again.
+        if sessions[index].recordGroups[group].bytesSent > Limits.setBytes {
+            close(index, "it asks for more than \(Limits.setBytes) bytes to find what differs")
+        }
+    }
+
+    /// Sends something in as many parts as it takes, each behind its kind.
+    ///
+    /// - Returns: the bytes of all parts.
+    private mutating func sendParts(
+        of whole: Bytes, more: UInt8, last: UInt8, _ group: Int, session index: Int
+    ) -> Int {
+        var (left, bytes) = (whole, 0)
         repeat {
             let part = left.prefix(Limits.payload - 1_024)
             left = left.dropFirst(part.count)
             var sync = GroupSync(number: sessions[index].recordGroups[group].number)
             sync.reconcile = [left.isEmpty ? last : more] + part
-            sessions[index].recordGroups[group].report.noteSent(part.count + 1)
-            sessions[index].recordGroups[group].bytesSent += part.count + 1
+            bytes += part.count + 1
             send(sync, to: index)
         } while !left.isEmpty
-        // A few bytes can ask for very many: not again and again.
-        if sessions[index].recordGroups[group].bytesSent > Limits.setBytes {
-            close(index, "it asks for more than \(Limits.setBytes) bytes to find what differs")
-        }
+        return bytes
     }
 
     /// The dialler knows the difference: it brings what the listener lacks, and asks for what it lacks itself.
@@ -247,14 +258,9 @@ extension Engine {
     // MARK: Large messages
 
     mutating func sendInParts(_ message: Message, _ group: Int, session index: Int) {
-        var left = message.encoded[...]
-        repeat {
-            let part = left.prefix(Limits.payload - 1_024)
-            left = left.dropFirst(part.count)
-            var sync = GroupSync(number: sessions[index].recordGroups[group].number)
-            sync.reconcile = [left.isEmpty ? SetMessageKind.largeEnd : SetMessageKind.largePart] + part
-            send(sync, to: index)
-        } while !left.isEmpty
+        _ = sendParts(
+            of: message.encoded[...], more: SetMessageKind.largePart, last: SetMessageKind.largeEnd, group,
+            session: index)
     }
 
     private mutating func receivePart(
