@@ -77,7 +77,8 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "TomboloObservation", dependencies: ["Tombolo"], swiftSettings: strict),
         .target(
-            name: "TomboloSimulation", dependencies: ["TomboloCore", "TomboloCrypto"], swiftSettings: strict),
+            name: "TomboloSimulation", dependencies: ["SetReconciliation", "TomboloCore", "TomboloCrypto"],
+            swiftSettings: strict),
         .target(name: "TomboloTesting", dependencies: ["Tombolo", "TomboloCore"], swiftSettings: strict),
         .executableTarget(
             name: "CrashTestDevice", dependencies: ["Tombolo", "TomboloCore"], path: "Tests/CrashTestDevice",

@@ -12,6 +12,19 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
         return z ^ (z >> 31)
     }
 
+    /// A seed for something of its own, which depends on this one and a number alone.
+    func seed(of number: UInt64) -> UInt64 {
+        var generator = SeededGenerator(seed: state ^ (number &+ 1) &* 0xd134_2543_de82_ef95)
+        return generator.next()
+    }
+
+    /// Whether something comes about that does so with this chance; draws nothing where it is 0.
+    mutating func chance(_ share: Double) -> Bool {
+        share > 0 && Double(next() >> 11) / 9_007_199_254_740_992 < share
+    }
+
+    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
+
     /// A number of the range.
     mutating func any(_ range: ClosedRange<UInt64>) -> UInt64 { .random(in: range, using: &self) }
 

@@ -24,7 +24,7 @@ struct TidyTests {
             "Synchronization",
             "Darwin", "Dispatch",
         ],
-        "TomboloSimulation": ["TomboloCore", "TomboloCrypto"],
+        "TomboloSimulation": ["SetReconciliation", "TomboloCore", "TomboloCrypto"],
         "TomboloObservation": ["Tombolo", "Observation"],
         "TomboloTesting": ["Tombolo", "TomboloCore", "Foundation", "Synchronization"],
     ]

@@ -32,10 +32,12 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     ///   - cryptography: the real one, or a simulation's stand-in.
     ///   - generator: where all of the engine's randomness comes from.
     ///   - beginsIncarnation: whether received data may have been lost since the last time (law 1).
+    ///   - beginsLogs: whether the store is an old copy of what it was: what the device wrote since is not here, so that going on in
+    ///     its logs would number events again. It writes to new ones from now on.
     ///   - recordMode: how messages of the mvds dialect are brought to peers.
     public init(
         opening store: any EventStore, cryptography: Crypto, generator: any RandomNumberGenerator & Sendable,
-        beginsIncarnation: Bool, recordMode: RecordMode = .byCost
+        beginsIncarnation: Bool, beginsLogs: Bool = false, recordMode: RecordMode = .byCost
     ) throws(StoreError) {
         // Everything that can fail comes before the first stored property is set.
         var generator = generator
@@ -54,7 +56,11 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         for peer in try store.peers() { peers[peer.device] = peer }
         var groups: [GroupReplica] = []
         var mvdsGroups: [MVDSReplica] = []
-        for record in try store.groups() {
+        for var record in try store.groups() {
+            if beginsLogs, record.ownLog != nil {
+                (record.ownSeed, record.ownLog) = (nil, nil)
+                try store.put(&record)
+            }
             switch record.dialect {
             case .native: groups.append(try Self.open(record, store, cryptography))
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))

@@ -10,9 +10,7 @@ public final class MemoryStore: EventStore {
 
     private struct Log {
         var state: LogState
-        /// Ordinals by sequence.
-        var events: [UInt64: [Int64]] = [:]
-        var highest: UInt64 = 0
+        var events = OrdinalsBySequence()
     }
 
     private var values: [String: [UInt8]] = [:]
@@ -24,8 +22,10 @@ public final class MemoryStore: EventStore {
     private var acknowledged: [DeviceKey: [Int64: UInt64]] = [:]
     var mvds = MemoryRecords()
     private var invitations: [[UInt8]: InvitationRecord] = [:]
+    private let pool: EventPool?
 
-    public init() {}
+    /// - Parameter pool: where stores of one process keep what they hold in common, once.
+    public init(sharing pool: EventPool? = nil) { self.pool = pool }
 
     /// A store that holds what another one holds now.
     public init(copying other: MemoryStore) {
@@ -38,6 +38,7 @@ public final class MemoryStore: EventStore {
         acknowledged = other.acknowledged
         mvds = other.mvds
         invitations = other.invitations
+        pool = other.pool
     }
 
     public func value(forKey key: String) -> [UInt8]? { values[key] }
@@ -77,9 +78,9 @@ public final class MemoryStore: EventStore {
         let first = Int64(eventTable.count + 1)
         for var event in events {
             event.ordinal = Int64(eventTable.count + 1)
+            if let pool { event.event = pool.shared(event.event) }
             eventTable.append(event)
-            logTable[Int(event.log) - 1].events[event.event.sequence, default: []].append(event.ordinal)
-            logTable[Int(event.log) - 1].highest = max(logTable[Int(event.log) - 1].highest, event.event.sequence)
+            logTable[Int(event.log) - 1].events.insert(event.ordinal, at: event.event.sequence)
             if event.status == .delivered { groupTable[Int(group) - 1].changes.append(event.ordinal) }
         }
         return first
@@ -89,7 +90,7 @@ public final class MemoryStore: EventStore {
 
     public func places(of keys: [EventKey]) -> [EventPlace?] {
         keys.map { key in
-            let ordinals = logTable[Int(key.log) - 1].events[key.sequence] ?? []
+            let ordinals = logTable[Int(key.log) - 1].events[key.sequence]
             guard let ordinal = ordinals.first(where: { eventTable[Int($0) - 1].event.id == key.id }) else {
                 return nil
             }
@@ -111,11 +112,11 @@ public final class MemoryStore: EventStore {
     private func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredEvent] {
         var result: [StoredEvent] = []
         let table = logTable[Int(log) - 1].events
-        let last = min(sequences.upperBound, logTable[Int(log) - 1].highest)
+        let last = min(sequences.upperBound, table.highest)
         var sequence = sequences.lowerBound
         while sequence <= last, result.count < limit {
-            let found = (table[sequence] ?? []).map { eventTable[Int($0) - 1] }
-            result += found.sorted { $0.event.id < $1.event.id }
+            let found = table[sequence].map { eventTable[Int($0) - 1] }
+            result += found.count < 2 ? found : found.sorted { $0.event.id < $1.event.id }
             sequence += 1
         }
         return Array(result.prefix(limit))
@@ -193,9 +194,19 @@ public final class MemoryStore: EventStore {
     public func invitation(id: [UInt8]) -> InvitationRecord? { invitations[id] }
     public func put(_ invitation: InvitationRecord) { invitations[invitation.id] = invitation }
 
-    /// Delivered events of a group, in the order of delivery.
-    public func delivered(in id: GroupID) -> [StoredEvent] {
+    /// Whether the device is in the group.
+    public func holdsGroup(_ id: GroupID) -> Bool { groupTable.contains { $0.record.id == id } }
+
+    /// Where an event stands here; nil if it is not held.
+    public func status(of event: Event, in id: GroupID) -> EventStatus? {
+        let log = groupTable.first { $0.record.id == id }?.logOfID[event.header.log]
+        guard let log else { return nil }
+        return places(of: [EventKey(log: log, sequence: event.header.sequence, id: event.id)])[0]?.status
+    }
+
+    /// Delivered events of a group, in the order of delivery, without the first ones.
+    public func delivered(in id: GroupID, after count: Int = 0) -> [StoredEvent] {
         guard let group = groupTable.first(where: { $0.record.id == id }) else { return [] }
-        return events(ordinals: group.changes)
+        return group.changes.dropFirst(count).map { eventTable[Int($0) - 1] }
     }
 }

@@ -118,7 +118,7 @@ struct SimulateRun: AsyncParsableCommand {
               said        \(report.messages) messages by \(report.scenario.devices) devices, \(report.events) events with merges
               simulated   \(seconds(report.duration)), all alike \(seconds(report.convergence)) after the faults stopped
               delivered   p50 \(seconds(report.latency.p50)), p90 \(seconds(report.latency.p90)), p99 \(seconds(report.latency.p99)) after it was said
-              bytes       \(report.bytes.all): events \(report.bytes.events), finding differences \(report.bytes.reconciliation), sessions \(report.bytes.sessions)
+              bytes       \(report.bytes.all): \(report.bytes)
               multiplier  \(String(format: "%.2f", report.multiplier)) bytes sent for each byte of a body and receiver
               digest      \(report.digest.prefix(16))
             """)

@@ -8,4 +8,12 @@ package enum Mutant: Hashable, Sendable, CaseIterable {
     case deliversBackwards
     /// Hands the application its last event again.
     case deliversTwice
+    /// Does not hand the application what it said itself.
+    case hidesItsOwn
+    /// Loses a delivered event in seven when it starts again.
+    case forgetsWhatWasRead
+    /// Does not say what it had read when it writes.
+    case namesNoCauses
+    /// Begins no new log after a backup was put back.
+    case goesOnInItsLog
 }

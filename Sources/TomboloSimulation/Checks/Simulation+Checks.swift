@@ -1,0 +1,85 @@
+import TomboloCore
+import TomboloCrypto
+
+// What must hold after a restart and at the end, over everything that was delivered.
+extension Simulation {
+    private var honest: [SimulatedDevice] { devices.filter { $0.role != .hostile } }
+
+    /// Whether everything that was said is delivered everywhere.
+    var isConverged: Bool {
+        guard unsaid == 0, let first = devices.first else { return false }
+        let honest = honest
+        return honest.allSatisfy { $0.isUp && $0.view.order.count == first.view.order.count }
+            && honest.allSatisfy { $0.inbox.isEmpty && $0.view.isAlike(first.view) }
+            && history.said.allSatisfy { devices[$0.value.device].role == .hostile || first.view.contains($0.key) }
+    }
+
+    func divergence() -> Violation {
+        let counts = honest.prefix(64).map { "\($0.view.order.count)" }.joined(separator: ", ")
+        let missing = history.said.keys.filter { number in honest.contains { !$0.view.contains(number) } }
+        return Violation(
+            .diverged, 0,
+            "after \(scenario.patience) ms without faults \(missing.count) of \(history.said.count) messages are not everywhere, "
+                + "\(unsaid) not said; delivered: \(counts)")
+    }
+
+    /// What a device said, and was told to be on disk, is in its store whatever has befallen it (law 1).
+    func checkNothingIsLost(on device: SimulatedDevice) throws(Violation) {
+        guard !device.hasLostItsPast else { return }
+        for (number, said) in history.said where said.device == device.number {
+            guard device.node.holds(number) else { throw Violation(.lost, device.number, "number \(number)") }
+        }
+    }
+
+    /// What was delivered before a process was killed is there after it.
+    func checkMonotonicReads(on device: SimulatedDevice) throws(Violation) {
+        for number in device.view.order {
+            guard device.node.holds(Int(number)) else { throw Violation(.unread, device.number, "number \(number)") }
+        }
+    }
+
+    /// What a device said that has lost its past, and that nobody else has either, is gone: nobody promised that it survives.
+    func forgetWhatNobodyHas() {
+        for (number, said) in history.said where devices[said.device].hasLostItsPast {
+            let isSomewhere = honest.contains { $0.view.contains(number) || $0.node.holds(number) }
+            if !isSomewhere { history.forget(said: number) }
+        }
+    }
+
+    /// Writes follow reads: what a device had been delivered when it wrote something comes before that on every device. Looked at
+    /// where devices, squared, times events are not too many.
+    func checkWritesFollowReads() throws(Violation) {
+        guard scenario.strategy == .tombolo || mutant == .namesNoCauses else { return }
+        let honest = honest
+        let events = devices[0].view.order.count
+        guard honest.count * honest.count * events <= 100_000_000 else { return }
+        for reader in honest {
+            var place: [Int32: Int] = [:]
+            for (index, number) in reader.view.order.enumerated() { place[number] = index }
+            for writer in honest where writer !== reader && !writer.hasLostItsPast {
+                // The place here of the latest of what the writer had read by then.
+                var latest = -1
+                for number in writer.view.order {
+                    guard let here = place[number] else { continue }
+                    if history.said[Int(number)]?.device == writer.number, here < latest {
+                        throw Violation(.beforeWhatItsWriterRead, reader.number, "number \(number)")
+                    }
+                    latest = max(latest, here)
+                }
+            }
+        }
+    }
+
+    /// Over all that was delivered, everywhere, in its order: equal for equal runs.
+    var digest: String {
+        var bytes: [UInt8] = []
+        for device in devices {
+            for number in device.view.order { withUnsafeBytes(of: number.littleEndian) { bytes += $0 } }
+            withUnsafeBytes(of: UInt64(device.bytesSent).littleEndian) { bytes += $0 }
+        }
+        for (latency, count) in measured.latencies.sorted(by: { $0.key < $1.key }) {
+            withUnsafeBytes(of: (latency.littleEndian, UInt64(count).littleEndian)) { bytes += $0 }
+        }
+        return bytes.withUnsafeBytes { SwiftCryptography().sha256($0) }.description
+    }
+}

@@ -1,0 +1,175 @@
+import TomboloCore
+
+/// The real engine over a store in memory.
+final class EngineNode<Crypto: Cryptography>: SimulatedNode {
+    private let crypto: Crypto
+    private let number: Int
+    private let skew: Int64
+    private let history: History
+    private var directory: Directory
+    private(set) var store: MemoryStore
+    /// The store as it was last synced to the disk; kept where the power may go.
+    private var durable: MemoryStore?
+    /// An old copy of it; kept where a device may be put back.
+    private var backup: MemoryStore?
+    private let keeps: (durable: Bool, backup: Bool)
+    private var engine: Engine<Crypto>
+    private var generator: SeededGenerator
+    private let mutant: Mutant?
+    /// How much of the store's change log has been handed over.
+    private var taken = 0
+    /// What has been handed over, to be found in the store after a restart.
+    private var batches = 0
+
+    init(
+        number: Int, crypto: Crypto, skew: Int64, history: History, directory: Directory,
+        keeps: (durable: Bool, backup: Bool), mutant: Mutant?, seed: UInt64
+    ) throws(StoreError) {
+        (self.number, self.crypto, self.skew, self.history, self.directory) = (number, crypto, skew, history, directory)
+        (self.keeps, self.mutant) = (keeps, mutant)
+        generator = SeededGenerator(seed: seed)
+        store = MemoryStore(sharing: history.pool)
+        engine = try Engine(
+            opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
+            beginsIncarnation: false)
+        directory.keys[number] = engine.device
+        keepCopies(isSynced: true)
+    }
+
+    /// The group that all are in, once it was made.
+    private var group: GroupID { directory.group }
+
+    /// The device's clock.
+    func clock(_ now: UInt64) -> UInt64 { UInt64(Int64(now) + skew) }
+
+    var nextWake: UInt64? { engine.nextWake.map { UInt64(max(0, Int64($0) - skew)) } }
+    var held: Int { Int(store.lastOrdinal()) }
+
+    /// - Returns: the group's id.
+    func createGroup(named name: String, now: UInt64) throws(StoreError) -> GroupID? {
+        for case .created(_, let id) in try run([.createGroup(1, name: name)], now: now) { return id }
+        return nil
+    }
+
+    func invite(now: UInt64) throws(StoreError) -> Invitation? {
+        let expiry = clock(now) + 86_400_000
+        for case .invited(_, let made) in try run([.invite(1, group: group, addresses: [], expiry: expiry)], now: now) {
+            return made
+        }
+        return nil
+    }
+
+    var hasJoined: Bool { store.holdsGroup(group) }
+
+    func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect] {
+        var effects: [NodeEffect] = []
+        for effect in try run(inputs.compactMap(engineInput), now: now) {
+            switch effect {
+            case .send(let session, let bytes): effects.append(.send(link: session.rawValue, bytes))
+            case .close(let session, let error):
+                effects.append(.close(link: session.rawValue, reason: error.description))
+            case .appended(_, let id):
+                if let number = history.pool.number(of: id) { effects.append(.said(number)) }
+            case .failed(_, let error): effects.append(.failed(error.description))
+            case .forked(_, let one, let other):
+                effects.append(.forked(history.pool.number(of: one) ?? 0, history.pool.number(of: other) ?? 0))
+            case .changed: effects.append(.delivered)
+            default: break
+            }
+        }
+        return effects
+    }
+
+    private func run(_ inputs: [EngineInput], now: UInt64) throws(StoreError) -> [EngineEffect] {
+        let isSynced = (keeps.durable || keeps.backup) && engine.mustBeSynced(inputs)
+        let effects = try engine.process(inputs, now: clock(now), in: store)
+        keepCopies(isSynced: isSynced && (mutant != .forgetsToSync || taken < 10))
+        return effects
+    }
+
+    private func become(_ store: MemoryStore, in directory: Directory) throws(StoreError) {
+        self.store = store
+        self.directory = directory
+        engine = try Engine(
+            opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
+            beginsIncarnation: false)
+    }
+
+    private func keepCopies(isSynced: Bool) {
+        if keeps.durable, isSynced { durable = MemoryStore(copying: store) }
+        batches += 1
+        // The first one must know the group.
+        if keeps.backup, backup == nil && !store.groups().isEmpty || batches % 200 == 0 {
+            backup = MemoryStore(copying: store)
+        }
+    }
+
+    private func engineInput(_ input: NodeInput) -> EngineInput? {
+        switch input {
+        case .linkOpened(let link, let peer, let isDialler, let invitation):
+            let binding = Array("link \(link)".utf8).withUnsafeBytes { crypto.sha256($0) }
+            return .linkOpened(
+                TomboloCore.Link(
+                    session: SessionID(rawValue: link), peer: directory.keys[peer] ?? engine.device,
+                    isDialler: isDialler, binding: binding, invitation: invitation))
+        case .linkClosed(let link): return .linkClosed(SessionID(rawValue: link))
+        case .received(let link, let bytes): return .payloadReceived(SessionID(rawValue: link), bytes)
+        case .says(_, let text):
+            return .append(1, group: group, kind: .message, content: text, expiry: nil)
+        case .timePassed, .presence: return .timePassed
+        case .datagram: return nil
+        }
+    }
+
+    func takeDelivered() -> [Int] {
+        let delivered = store.delivered(in: group, after: taken)
+        taken += delivered.count
+        var numbers = delivered.compactMap { history.pool.number(of: $0.event.id) }
+        switch mutant {
+        case .deliversBackwards: numbers.reverse()
+        case .deliversTwice where taken > 20:
+            if let first = numbers.first { numbers.append(first) }
+        case .hidesItsOwn where taken > 20:
+            numbers.removeAll { history.pool.events[$0].header.log == store.groups().first?.ownLog }
+        default: break
+        }
+        return numbers
+    }
+
+    func holds(_ number: Int) -> Bool {
+        if mutant == .forgetsWhatWasRead, number > 10, number.isMultiple(of: 7) { return false }
+        return store.status(of: history.pool.events[number], in: group) == .delivered
+    }
+
+    func restart(after stop: Stop, now: UInt64) throws {
+        switch stop {
+        case .crash: break
+        case .powerCut: if let durable { store = MemoryStore(copying: durable) }
+        case .restoredBackup: if let backup { store = MemoryStore(copying: backup) }
+        case .wiped: store = MemoryStore(sharing: history.pool)
+        }
+        engine = try Engine(
+            opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
+            beginsIncarnation: stop != .crash, beginsLogs: stop == .restoredBackup && mutant != .goesOnInItsLog)
+        if stop != .crash { taken = 0 }
+        directory.keys[number] = engine.device
+        durable = keeps.durable ? MemoryStore(copying: store) : nil
+    }
+}
+
+/// What devices know of each other from outside: keys, and the group that they are to be in.
+final class Directory {
+    var keys: [Int: DeviceKey] = [:]
+    var group = GroupID(Bytes32.zero)
+}
+
+extension EngineNode {
+    /// The same device a second time, with a store of its own: what one that forks its log has.
+    func clone() throws(StoreError) -> EngineNode {
+        let clone = try EngineNode(
+            number: number, crypto: crypto, skew: skew, history: history, directory: Directory(), keeps: (false, false),
+            mutant: nil, seed: 0)
+        try clone.become(MemoryStore(copying: store), in: directory)
+        return clone
+    }
+}

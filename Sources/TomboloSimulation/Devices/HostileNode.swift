@@ -1,0 +1,118 @@
+import TomboloCore
+
+/// A member that wants no good: the real engine, whose words are twisted on their way out.
+final class HostileNode<Crypto: Cryptography>: JoiningNode {
+    private let inner: EngineNode<Crypto>
+    private let hostility: Scenario.Hostility
+    private var generator: SeededGenerator
+    /// The other half of one that forks: the same keys, another store.
+    private var twin: EngineNode<Crypto>?
+    private var linksOfTwin: Set<UInt64> = []
+    private var links: Set<UInt64> = []
+    /// What has passed by, to be sent again.
+    private var recorded: [[UInt8]] = []
+    private var batches = 0
+
+    init(_ inner: EngineNode<Crypto>, _ hostility: Scenario.Hostility, seed: UInt64) {
+        (self.inner, self.hostility) = (inner, hostility)
+        generator = SeededGenerator(seed: seed &+ 1)
+    }
+
+    var hasJoined: Bool { inner.hasJoined }
+    func createGroup(named name: String, now: UInt64) -> GroupID? { nil }
+    func invite(now: UInt64) -> Invitation? { nil }
+    var nextWake: UInt64? { [inner.nextWake, twin?.nextWake].compactMap(\.self).min() }
+    var held: Int { inner.held }
+    func takeDelivered() -> [Int] { inner.takeDelivered() }
+    func holds(_ number: Int) -> Bool { inner.holds(number) }
+    func restart(after stop: Stop, now: UInt64) throws { try inner.restart(after: stop, now: now) }
+
+    func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect] {
+        batches += 1
+        if hostility == .forks, twin == nil, inner.hasJoined { twin = try inner.clone() }
+        var (own, others): ([NodeInput], [NodeInput]) = ([], [])
+        for input in inputs {
+            switch input {
+            case .linkOpened(let link, let peer, _, _):
+                links.insert(link)
+                if twin != nil, !peer.isMultiple(of: 2) { linksOfTwin.insert(link) }
+                if linksOfTwin.contains(link) { others.append(input) } else { own.append(input) }
+            case .linkClosed(let link):
+                links.remove(link)
+                if linksOfTwin.contains(link) { others.append(input) } else { own.append(input) }
+            case .received(let link, let bytes):
+                record(Array(bytes))
+                if linksOfTwin.contains(link) { others.append(input) } else { own.append(input) }
+            default:
+                own.append(input)
+                others.append(input)
+            }
+        }
+        // It has something to say as well.
+        if inner.hasJoined, batches.isMultiple(of: 40) {
+            own.append(.says(0, Array("one thing \(batches)".utf8)))
+            others.append(.says(0, Array("another thing \(batches)".utf8)))
+        }
+        var effects = try inner.process(own, now: now)
+        if let twin { effects += try twin.process(others, now: now) }
+        return effects.flatMap(twist)
+    }
+
+    private func record(_ bytes: [UInt8]) {
+        guard hostility == .replays || hostility == .floods else { return }
+        if recorded.count < 256 { recorded.append(bytes) } else { recorded[Int(generator.any(0...255))] = bytes }
+    }
+
+    private func twist(_ effect: NodeEffect) -> [NodeEffect] {
+        guard case .send(let link, let bytes) = effect, inner.hasJoined else { return [effect] }
+        record(bytes)
+        switch hostility {
+        case .forks: return [effect]
+        case .withholds: return [.send(link: link, changed(bytes) { $0.events = nil })]
+        case .lies: return [.send(link: link, changed(bytes, lie))]
+        case .replays:
+            guard generator.chance(0.3), let old = recorded.randomElement(using: &generator) else { return [effect] }
+            return [effect, .send(link: link, old)]
+        case .floods: return [effect] + flood(link)
+        }
+    }
+
+    private func flood(_ link: UInt64) -> [NodeEffect] {
+        guard generator.chance(0.2) else { return [] }
+        switch generator.any(0...2) {
+        case 0: return [.send(link: link, generator.bytes(Int(generator.any(1...70_000))))]
+        case 1: return [.send(link: link, [UInt8](repeating: 0, count: 200_000))]
+        default:
+            guard let old = recorded.randomElement(using: &generator) else { return [] }
+            return (0..<200).map { _ in .send(link: link, old) }
+        }
+    }
+
+    private func changed(_ bytes: [UInt8], _ change: (inout GroupSync) -> Void) -> [UInt8] {
+        guard var payload = try? Payload(decoding: bytes[...]) else { return bytes }
+        for index in payload.groups.indices { change(&payload.groups[index]) }
+        return payload.encoded
+    }
+
+    /// One of the things that a peer has to take its word for.
+    private func lie(_ sync: inout GroupSync) {
+        guard generator.chance(0.5) else { return }
+        switch generator.any(0...6) {
+        case 0: if sync.root != nil { sync.root = Bytes32(generator.bytes(32)) }
+        case 1: sync.processed = generator.any(0...1 << 40)
+        case 2: sync.have = nil
+        case 3: sync.since = sync.since.map { _ in generator.next() }
+        case 4: sync.push = generator.any(1...2)
+        case 5:
+            if var frontier = sync.frontier.map({ Array($0) }), frontier.count > 12 {
+                frontier[Int.random(in: 1..<frontier.count, using: &generator)] ^= 1 << UInt8(generator.any(0...7))
+                sync.frontier = frontier[...]
+            }
+        default:
+            if var have = sync.have.map({ Array($0) }), !have.isEmpty {
+                have[Int.random(in: have.indices, using: &generator)] ^= 1 << UInt8(generator.any(0...7))
+                sync.have = have[...]
+            }
+        }
+    }
+}

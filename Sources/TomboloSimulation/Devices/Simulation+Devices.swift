@@ -1,0 +1,148 @@
+import TomboloCore
+import TomboloCrypto
+
+// What comes to devices, and what they do with it.
+extension Simulation {
+    func makeNode(_ number: Int, _ role: SimulatedDevice.Role, of count: Int) throws -> any SimulatedNode {
+        var seeds = SeededGenerator(seed: generator.seed(of: UInt64(number)))
+        let skew = Int64(seeds.any(0...2 * scenario.clockSkew)) - Int64(scenario.clockSkew)
+        let seed = seeds.next()
+        guard scenario.strategy == .tombolo else {
+            return scenario.strategy.node(number, of: count, scenario, conversation, online: online, seed: seed)
+        }
+        let hostility = role == .hostile ? scenario.hostile[number - scenario.devices - scenario.helpers] : nil
+        switch scenario.cryptography {
+        case .real: return try makeEngineNode(number, SwiftCryptography(), skew, hostility, seed)
+        case .standIn: return try makeEngineNode(number, StandInCryptography(), skew, hostility, seed)
+        }
+    }
+
+    private func makeEngineNode(
+        _ number: Int, _ crypto: some Cryptography, _ skew: Int64, _ hostility: Scenario.Hostility?, _ seed: UInt64
+    ) throws -> any SimulatedNode {
+        let keeps = (durable: scenario.conditions.powerCuts > 0, backup: scenario.conditions.restores > 0)
+        let node = try EngineNode(
+            number: number, crypto: crypto, skew: skew, history: history, directory: directory, keeps: keeps,
+            mutant: mutant, seed: seed)
+        return hostility.map { HostileNode(node, $0, seed: seed) } ?? node
+    }
+
+    /// Everyone joins, over a network without faults.
+    mutating func assemble() throws {
+        guard let founder = devices[0].node as? any JoiningNode,
+            let group = try founder.createGroup(named: scenario.name, now: now)
+        else { return }
+        directory.group = group
+        for number in devices.indices.dropFirst() { try join(number, invitedBy: 0) }
+        try advance(until: now + 2_000) { _ in false }
+    }
+
+    private mutating func join(_ number: Int, invitedBy inviter: Int) throws {
+        guard let host = devices[inviter].node as? any JoiningNode, let guest = devices[number].node as? any JoiningNode
+        else { return }
+        let link = open(from: number, to: inviter, joining: try host.invite(now: now))
+        let hasJoined = try advance(until: now + 60_000) { _ in guest.hasJoined }
+        guard hasJoined else { throw Violation(.diverged, number, "it could not join") }
+        breakLink(link, within: 0)
+        try advance(until: now + 50) { _ in false }
+    }
+
+    // MARK: Batches
+
+    mutating func post(_ input: NodeInput, to number: Int) {
+        let device = devices[number]
+        guard device.isUp else { return }
+        device.inbox.append(input)
+        guard !device.isDraining else { return }
+        device.isDraining = true
+        schedule(.drains(number), in: generator.any(0...scenario.conditions.batching))
+    }
+
+    mutating func drain(_ number: Int) throws -> Bool {
+        let device = devices[number]
+        device.isDraining = false
+        guard device.isUp, !device.inbox.isEmpty else { return false }
+        let inputs = device.inbox
+        device.inbox = []
+        device.wakeUps += 1
+        measured.batches += 1
+        measured.inputs += inputs.count
+        try carryOut(try device.node.process(inputs, now: now), of: device)
+        return true
+    }
+
+    private mutating func carryOut(_ effects: [NodeEffect], of device: SimulatedDevice) throws {
+        let number = device.number
+        var own: [Int] = []
+        for effect in effects {
+            switch effect {
+            case .send(let link, let bytes): send(bytes, over: link, from: number)
+            case .datagram(let other, let bytes): sendDatagram(bytes, from: number, to: other)
+            case .multicast(let bytes): multicast(bytes, from: number)
+            case .close(let link, let reason): try close(link, by: device, reason)
+            case .said(let event):
+                own.append(event)
+                noteSaid(event, by: device)
+            case .failed(let reason): if device.role != .hostile { throw Violation(.lost, number, reason) }
+            case .forked(let one, let other): try noteFork(one, other, on: number)
+            case .delivered: try takeDelivered(device)
+            }
+        }
+        for event in own where device.role != .hostile && !device.view.contains(event) {
+            throw Violation(.ownUnread, number, "number \(event)")
+        }
+        if let wake = device.node.nextWake, device.wake.map({ wake < $0 }) ?? true {
+            device.wake = max(wake, now)
+            agenda.add(.wakes(number), at: max(wake, now))
+        }
+        device.mostHeld = max(device.mostHeld, device.node.held)
+    }
+
+    /// Of a link that is broken, or was tampered with, it may well give up waiting.
+    private mutating func close(_ link: UInt64, by device: SimulatedDevice, _ reason: String) throws {
+        if let ends = links[link] {
+            let other = devices[ends.other(than: device.number)]
+            guard
+                ends.isCorrupted || other.role == .hostile || device.role == .hostile || ends.isDead != [false, false]
+            else { throw Violation(.blamed, device.number, reason) }
+            links[link] = nil
+            agenda.add(.linkEnds(link: link, at: other.number), at: now + generator.any(scenario.conditions.latency))
+        }
+        device.links.remove(link)
+    }
+
+    private mutating func noteSaid(_ event: Int, by device: SimulatedDevice) {
+        history.note(said: event, by: device.number, at: now)
+        // Whoever means no good may write what it likes into its log.
+        if device.role == .hostile { history.note(forked: event) }
+        if let utterance = saying[device.number]?.first {
+            saying[device.number]?.removeFirst()
+            numberOfUtterance[utterance] = event
+        }
+    }
+
+    private func noteFork(_ one: Int, _ other: Int, on number: Int) throws {
+        guard scenario.hostile.contains(.forks) else { throw Violation(.forked, number, "numbers \(one) and \(other)") }
+        history.note(forked: one)
+    }
+
+    mutating func takeDelivered(_ device: SimulatedDevice) throws {
+        for event in device.node.takeDelivered() {
+            if device.role != .hostile { try device.view.take(event, history, on: device.number) }
+            guard device.everDelivered.insert(event), let said = history.said[event], said.device != device.number,
+                device.role == .person, devices[said.device].role == .person
+            else { continue }
+            measured.deliveries += 1
+            measured.note(latency: now - said.time)
+        }
+    }
+}
+
+/// What a node does that joins a group by an invitation.
+protocol JoiningNode: SimulatedNode {
+    var hasJoined: Bool { get }
+    func createGroup(named name: String, now: UInt64) throws(StoreError) -> GroupID?
+    func invite(now: UInt64) throws(StoreError) -> Invitation?
+}
+
+extension EngineNode: JoiningNode {}

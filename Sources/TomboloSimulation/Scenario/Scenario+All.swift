@@ -1,0 +1,59 @@
+extension Scenario {
+    /// Those that come with the library.
+    public static let all: [Scenario] = [calm, intermittent, faults, hostile, crowd]
+
+    /// A group of five, always online.
+    public static var calm: Scenario {
+        var scenario = Scenario(name: "calm", devices: 5, messages: 100)
+        scenario.summary = "five devices that are always online, and nothing goes wrong"
+        return scenario
+    }
+
+    /// The research's first question: short windows, rarely at the same time.
+    public static var intermittent: Scenario {
+        var scenario = Scenario(name: "intermittent", devices: 6, messages: 60)
+        scenario.summary = "six devices that are online a tenth of the time, in windows of 30 s to 5 min"
+        scenario.duration = 12 * 3_600_000
+        scenario.presence = Presence(online: 30_000...300_000, offline: 270_000...2_700_000)
+        return scenario
+    }
+
+    /// Everything at once.
+    public static var faults: Scenario {
+        var scenario = Scenario(name: "faults", devices: 5, messages: 80)
+        scenario.summary = "five devices and a helper, and everything that can go wrong without anybody meaning it"
+        scenario.helpers = 1
+        scenario.helperPresence = Presence(online: 90_000...180_000, offline: 10_000...20_000)
+        scenario.conditions.loss = 0.03
+        scenario.conditions.corruption = 0.002
+        scenario.conditions.natted = 0.3
+        scenario.conditions.linkBreaks = 3
+        scenario.conditions.crashes = 0.5
+        scenario.conditions.powerCuts = 0.3
+        scenario.conditions.restores = 0.05
+        scenario.conditions.wipes = 0.03
+        scenario.conditions.partitions = 0.5
+        scenario.conditions.oneWay = 0.3
+        scenario.presence = Presence(online: 20_000...180_000, offline: 5_000...60_000)
+        scenario.clockSkew = 90_000
+        return scenario
+    }
+
+    /// Members that want no good, one of each kind.
+    public static var hostile: Scenario {
+        var scenario = Scenario(name: "hostile", devices: 6, messages: 80)
+        scenario.summary = "six devices among five members that flood, lie, fork, withhold and replay"
+        scenario.hostile = Hostility.allCases
+        scenario.conditions.linkBreaks = 1
+        scenario.conditions.crashes = 0.2
+        return scenario
+    }
+
+    /// A room of many.
+    public static var crowd: Scenario {
+        var scenario = Scenario(name: "crowd", devices: 40, messages: 200)
+        scenario.summary = "forty devices, each with at most four links, some of which break"
+        scenario.conditions.linkBreaks = 0.5
+        return scenario
+    }
+}

@@ -1,0 +1,44 @@
+// Who says what when.
+extension Simulation {
+    /// As many messages as the scenario has, in the order of their times.
+    mutating func planned() -> [Scenario.Utterance] {
+        let talk = scenario.talk ?? scenario.duration
+        let speakers = scenario.speakers ?? scenario.devices
+        func utterance(_ time: UInt64, _ device: Int) -> Scenario.Utterance {
+            Scenario.Utterance(time: min(time, talk), device: device, parents: [])
+        }
+        var planned: [Scenario.Utterance] = []
+        switch scenario.workload {
+        case .replayed(let utterances): return utterances
+        case .scattered:
+            // Everyone has said about as much: as in "five messages each".
+            for number in 0..<scenario.messages {
+                planned.append(utterance(generator.any(0...talk), number % speakers))
+            }
+        case .chat:
+            while planned.count < scenario.messages {
+                var time = generator.any(0...talk)
+                repeat {
+                    planned.append(utterance(time, Int(generator.any(0...UInt64(speakers - 1)))))
+                    time += generator.any(1_000...60_000)
+                } while planned.count < scenario.messages && generator.any(0...3) != 0
+            }
+        case .room:
+            let loud = max(1, speakers / 10)
+            for _ in 0..<scenario.messages {
+                let isLoud = generator.any(0...1) == 0
+                let device = Int(generator.any(0...UInt64((isLoud ? loud : speakers) - 1)))
+                planned.append(utterance(generator.any(0...talk), device))
+            }
+        case .machines:
+            let each = UInt64((scenario.messages + speakers - 1) / speakers)
+            let phases = (0..<speakers).map { _ in generator.any(0...(talk / each)) }
+            for number in 0..<scenario.messages {
+                let round = UInt64(number / speakers)
+                planned.append(utterance(round * (talk / each) + phases[number % speakers], number % speakers))
+            }
+        }
+        return planned.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(
+            \.element)
+    }
+}
