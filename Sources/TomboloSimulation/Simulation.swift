@@ -78,7 +78,10 @@ public struct Simulation {
                 number < scenario.devices ? .person : number < scenario.devices + scenario.helpers ? .helper : .hostile
             let node = try makeNode(number, role, of: count)
             let isNatted = role == .person && generator.chance(scenario.conditions.natted)
-            devices.append(SimulatedDevice(number: number, role: role, node: node, isNatted: isNatted))
+            let presence = SeededGenerator(seed: SeededGenerator(seed: ~seed).seed(of: UInt64(number)))
+            devices.append(
+                SimulatedDevice(
+                    number: number, role: role, node: node, isNatted: isNatted, presenceGenerator: presence))
             online.add(number)
         }
     }
@@ -89,7 +92,7 @@ public struct Simulation {
         for device in devices { device.bytesSent = 0; device.wakeUps = 0 }
         isFaultless = false
         let start = now
-        plan = planned()
+        plan = planned(by: SeededGenerator(seed: seed ^ 0x706c_616e))
         unsaid = plan.count
         for (number, utterance) in plan.enumerated() { agenda.add(.says(number), at: start + utterance.time) }
         scheduleFaults()

@@ -7,6 +7,8 @@ final class SimulatedDevice {
     let number: Int
     let role: Role
     var node: any SimulatedNode
+    /// When it is online depends on the seed alone, whatever the strategy does.
+    var presenceGenerator: SeededGenerator
     /// Whether only those can reach it who are dialled by it.
     let isNatted: Bool
 
@@ -29,7 +31,8 @@ final class SimulatedDevice {
     var textsSent = BitSet()
     var everDelivered = BitSet()
 
-    init(number: Int, role: Role, node: any SimulatedNode, isNatted: Bool) {
+    init(number: Int, role: Role, node: any SimulatedNode, isNatted: Bool, presenceGenerator: SeededGenerator) {
+        self.presenceGenerator = presenceGenerator
         self.number = number
         self.role = role
         self.node = node

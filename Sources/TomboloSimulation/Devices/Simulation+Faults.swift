@@ -9,12 +9,12 @@ extension Simulation {
                 post(.presence(isOnline: true), to: number)
             }
             if let presence = presence(of: device) {
-                device.isOnline = generator.chance(presence.share)
+                device.isOnline = device.presenceGenerator.chance(presence.share)
                 if !device.isOnline { online.remove(number) }
                 post(.presence(isOnline: device.isOnline), to: number)
                 let window = device.isOnline ? presence.online : presence.offline
                 // In the middle of it.
-                schedule(.changesPresence(number), in: generator.any(0...window.upperBound))
+                schedule(.changesPresence(number), in: device.presenceGenerator.any(0...window.upperBound))
             }
             guard device.role != .hostile else { continue }
             for stop in [Stop.crash, .powerCut, .restoredBackup, .wiped] {
@@ -45,7 +45,7 @@ extension Simulation {
         let device = devices[number]
         guard let presence = presence(of: device), !isFaultless else { return }
         if !device.isOnline, let night = presence.night, night.contains(now / 3_600_000 % 24) {
-            return schedule(.changesPresence(number), in: generator.any(600_000...3_600_000))
+            return schedule(.changesPresence(number), in: device.presenceGenerator.any(600_000...3_600_000))
         }
         device.isOnline.toggle()
         if device.isOnline {
@@ -55,7 +55,8 @@ extension Simulation {
             breakLinks(of: number)
         }
         post(.presence(isOnline: device.isOnline), to: number)
-        schedule(.changesPresence(number), in: generator.any(device.isOnline ? presence.online : presence.offline))
+        let window = device.isOnline ? presence.online : presence.offline
+        schedule(.changesPresence(number), in: device.presenceGenerator.any(window))
     }
 
     mutating func stop(_ number: Int, _ stop: Stop) {

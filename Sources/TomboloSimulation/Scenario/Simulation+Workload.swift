@@ -1,7 +1,8 @@
 // Who says what when.
 extension Simulation {
     /// As many messages as the scenario has, in the order of their times.
-    mutating func planned() -> [Scenario.Utterance] {
+    func planned(by generator: SeededGenerator) -> [Scenario.Utterance] {
+        var generator = generator
         let talk = scenario.talk ?? scenario.duration
         let speakers = scenario.speakers ?? scenario.devices
         func utterance(_ time: UInt64, _ device: Int) -> Scenario.Utterance {
