@@ -43,7 +43,9 @@ extension Simulation {
             for smaller in smallest.smaller where smaller.problem == nil && smaller != smallest {
                 // Its own seed first: often it is the same run without what played no part.
                 for candidate in [itsSeed] + (1..<max(1, seeds)) {
-                    guard let found = try failure(smaller, candidate), found.promise == violation.promise else { continue }
+                    guard let found = try failure(smaller, candidate), found.promise == violation.promise else {
+                        continue
+                    }
                     (smallest, itsSeed, violation) = (smaller, candidate, found)
                     goesOn = true
                     break
@@ -77,7 +79,8 @@ extension Scenario {
             changed { $0.clockSkew = 0 },
         ]
         let rates: [WritableKeyPath<Conditions, Double>] = [
-            \.loss, \.duplication, \.reordering, \.corruption, \.natted, \.oneWay, \.linkBreaks, \.crashes, \.powerCuts, \.restores,
+            \.loss, \.duplication, \.reordering, \.corruption, \.natted, \.oneWay, \.linkBreaks, \.crashes, \.powerCuts,
+            \.restores,
             \.wipes, \.partitions,
         ]
         for rate in rates where conditions[keyPath: rate] > 0 {

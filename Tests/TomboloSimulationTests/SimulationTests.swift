@@ -16,7 +16,9 @@ struct SimulationTests {
         _ = try Simulation.run(.hostile, seed: seed)
     }
 
-    @Test("every scenario that comes with the library", arguments: Scenario.all)
+    @Test(
+        "every scenario that comes with the library",
+        arguments: [Scenario.calm, .intermittent, .crowd, .seven()[0], .seven()[1]])
     func scenarios(scenario: Scenario) throws {
         let report = try Simulation.run(scenario, seed: 7)
         #expect(report.latency.p50 <= report.latency.p90 && report.latency.p90 <= report.latency.p99)
@@ -63,6 +65,39 @@ struct SimulationTests {
         let decoded = try JSONDecoder().decode(Scenario.self, from: Data(text.utf8))
         #expect(decoded == expected)
         #expect(try JSONDecoder().decode(Scenario.self, from: JSONEncoder().encode(decoded)) == decoded)
+    }
+
+    @Test("every strategy brings everything everywhere", arguments: Strategy.allCases)
+    func strategies(strategy: Strategy) throws {
+        var scenario = Scenario(name: "small", devices: 6, messages: 30)
+        scenario.strategy = strategy
+        scenario.helpers = 1
+        scenario.patience = 6 * 3_600_000
+        scenario.conditions.multicast = true
+        scenario.conditions.loss = 0.05
+        scenario.conditions.duplication = 0.05
+        scenario.conditions.reordering = 0.05
+        let report = try Simulation.run(scenario, seed: 1)
+        #expect(report.delivered > 0.9 && report.bytes.bodies > 0, "\(strategy): \(report.delivered)")
+        #expect(try Simulation.run(scenario, seed: 1) == report)
+    }
+
+    @Test("a run that fails is shrunk, and fails still")
+    func shrinking() throws {
+        let found = try #require(try Simulation.shrink(.calm, seed: 1, mutant: .deliversBackwards))
+        #expect(found.violation.promise == .beforeItsCause)
+        #expect(found.scenario.messages < Scenario.calm.messages / 4 && found.scenario.devices < 5)
+        #expect(throws: Violation.self) {
+            try Simulation.run(found.scenario, seed: found.seed, mutant: .deliversBackwards)
+        }
+        #expect(try Simulation.shrink(.calm, seed: 1) == nil)
+    }
+
+    @Test("stand-in cryptography changes no promise")
+    func standIn() throws {
+        var scenario = Scenario.faults
+        scenario.cryptography = .standIn
+        for seed in 0..<10 as Range<UInt64> { _ = try Simulation.run(scenario, seed: seed) }
     }
 
     @Test("a scenario that makes no sense is refused")

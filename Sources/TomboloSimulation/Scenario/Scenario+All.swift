@@ -1,7 +1,8 @@
 extension Scenario {
     /// Those that come with the library.
     public static let all: [Scenario] =
-        [calm, intermittent, faults, hostile, crowd] + [100, 1_000, 10_000].flatMap { people in
+        [calm, intermittent, faults, hostile, crowd]
+        + [100, 1_000, 10_000].flatMap { people in
             // Two are two, however many the others are.
             people == 100 ? seven() : Array(seven(people: people).dropFirst(2))
         }

@@ -43,7 +43,9 @@ extension Scenario {
                 $0.conditions.multicast = true
                 withHelper(&$0)
             },
-            one("pairs" + suffix, "\(people) people whose devices meet two at a time, by chance, for 30 s", people, inPairs),
+            one(
+                "pairs" + suffix, "\(people) people whose devices meet two at a time, by chance, for 30 s", people,
+                inPairs),
             one("pairs-helper" + suffix, "the same, with the helper, which meets everyone", people) {
                 inPairs(&$0)
                 withHelper(&$0)

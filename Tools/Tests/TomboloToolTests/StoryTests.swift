@@ -63,6 +63,14 @@ struct StoryTests {
             let alone = try tool("simulate", file.path)
             #expect(alone.status == 2 && alone.errors.contains("2 to 10,000 devices"))
             #expect(try tool("simulate", "nothing").status == 2)
+            let toml = root.appendingPathComponent("mine.toml")
+            try Data("name = 'mine'\ndevices = 3\nmessages = 5\n[conditions]\nlatency = [1, 2]\n".utf8).write(to: toml)
+            #expect(try tool.succeed("simulate", toml.path, "--strategy", "range").output.contains("by range"))
+            #expect(try tool("simulate", toml.path, "--strategy", "nonsense").status == 2)
+            let page = root.appendingPathComponent("report.html")
+            let compared = try tool.succeed("simulate", "compare", toml.path, "--report", page.path).output
+            #expect(compared.contains("tombolo") && compared.contains("bloom"))
+            #expect(try String(contentsOf: page, encoding: .utf8).contains("</svg>"))
         }
     }
 

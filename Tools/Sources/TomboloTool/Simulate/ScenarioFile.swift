@@ -21,7 +21,9 @@ func loadScenario(_ name: String) throws -> Scenario {
 }
 
 private func explain(_ error: DecodingError) -> String {
-    func path(_ context: DecodingError.Context) -> String { context.codingPath.map(\.stringValue).joined(separator: ".") }
+    func path(_ context: DecodingError.Context) -> String {
+        context.codingPath.map(\.stringValue).joined(separator: ".")
+    }
     switch error {
     case .keyNotFound(let key, _): return "it has no \(key.stringValue)"
     case .typeMismatch(_, let context), .valueNotFound(_, let context):

@@ -58,7 +58,8 @@ struct ScenarioOptions: ParsableArguments {
     /// What to add to a command that is to run the same.
     var arguments: String {
         [
-            scenario, strategy.map { "--strategy \($0.rawValue)" }, cryptography.map { "--cryptography \($0.rawValue)" },
+            scenario, strategy.map { "--strategy \($0.rawValue)" },
+            cryptography.map { "--cryptography \($0.rawValue)" },
             conversation.map { "--conversation \($0)" },
         ].compactMap(\.self).joined(separator: " ")
     }

@@ -22,7 +22,9 @@ struct SimulateCompare: AsyncParsableCommand {
     @Flag(help: "Print tables as in Markdown.") var markdown = false
 
     func run() async throws {
-        guard (1...1_000).contains(seeds), seed <= .max - seeds else { throw Failure("--seeds must be between 1 and 1000") }
+        guard (1...1_000).contains(seeds), seed <= .max - seeds else {
+            throw Failure("--seeds must be between 1 and 1000")
+        }
         let scenarios = try self.scenarios.isEmpty ? Scenario.seven() : self.scenarios.map(loadScenario)
         var runs: [(scenario: Scenario, seed: UInt64)] = []
         for var scenario in scenarios {
@@ -49,7 +51,9 @@ struct SimulateCompare: AsyncParsableCommand {
             } catch let violation as Violation {
                 progress.clear()
                 FileHandle.standardError.write(
-                    Data("\(run.scenario.name) by \(run.scenario.strategy.rawValue), seed \(run.seed): \(violation)\n".utf8))
+                    Data(
+                        "\(run.scenario.name) by \(run.scenario.strategy.rawValue), seed \(run.seed): \(violation)\n"
+                            .utf8))
             }
         }
         progress.clear()
@@ -60,7 +64,9 @@ struct SimulateCompare: AsyncParsableCommand {
     private func show(_ scenario: Scenario, _ reports: [SimulationReport]) {
         let lines = ComparedStrategy.all(of: reports)
         let best = lines.filter(\.isComplete).map(\.cost).min() ?? 0
-        let header = ["strategy", "multiplier", "p50", "p90", "p99", "delivered", "a device, kB", "wake-ups", "cost", "× best"]
+        let header = [
+            "strategy", "multiplier", "p50", "p90", "p99", "delivered", "a device, kB", "wake-ups", "cost", "× best",
+        ]
         let rows = lines.map { line in
             [
                 line.strategy.rawValue, String(format: "%.2f", line.multiplier), duration(line.p50), duration(line.p90),
@@ -111,9 +117,11 @@ struct ComparedStrategy {
                 let sorted = own.map(value).sorted()
                 return sorted.isEmpty ? nil : sorted[sorted.count / 2]
             }
-            guard let multiplier = median(\.multiplier), let p50 = median(\.latency.p50), let p90 = median(\.latency.p90),
+            guard let multiplier = median(\.multiplier), let p50 = median(\.latency.p50),
+                let p90 = median(\.latency.p90),
                 let p99 = median(\.latency.p99), let delivered = median(\.delivered),
-                let bytes = median(\.device.medianBytes), let wakeUps = median(\.device.medianWakeUps), let first = own.first
+                let bytes = median(\.device.medianBytes), let wakeUps = median(\.device.medianWakeUps),
+                let first = own.first
             else { return nil }
             return ComparedStrategy(
                 strategy: strategy, multiplier: multiplier, p50: p50, p90: p90, p99: p99, delivered: delivered,

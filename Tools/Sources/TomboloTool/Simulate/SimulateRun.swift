@@ -38,7 +38,7 @@ struct SimulateRun: AsyncParsableCommand {
             done += 1
             steps += report.steps
             if reports.count < 100 { reports.append(report) }
-            if json { try printJSON(report) } else if seeds == 1 { show(report, since: start) }
+            if json { try printJSON(report) } else if seeds == 1 { show(report) }
             progress.show("\(done) of \(seeds) runs…")
         }
         progress.clear()
@@ -51,8 +51,7 @@ struct SimulateRun: AsyncParsableCommand {
         if let report { try SimulationPage(reports).write(to: report) }
     }
 
-    private func show(_ report: SimulationReport, since start: ContinuousClock.Instant) {
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
+    private func show(_ report: SimulationReport) {
         let scenario = report.scenario
         let promises = scenario.strategy == .tombolo ? "every promise was kept" : "by \(scenario.strategy.rawValue)"
         let kinds = report.bytes.kinds.filter { $0.bytes > 0 }.map { "\($0.name) \($0.bytes.formatted())" }
@@ -66,7 +65,7 @@ struct SimulateRun: AsyncParsableCommand {
               sent        \(report.bytes.all.formatted()) bytes over \(report.links.formatted()) links: \(kinds.joined(separator: ", "))
               multiplier  \(String(format: "%.2f", report.multiplier)) bytes sent for each byte of a body and receiver
               a device    \(report.device.medianBytes.formatted()) bytes (most \(report.device.mostBytes.formatted())), \(report.device.medianWakeUps.formatted()) batches (most \(report.device.mostWakeUps.formatted())), held up to \(report.device.mostHeld.formatted()) events
-              engines     \(report.inputs.formatted()) inputs in \(report.batches.formatted()) batches, \(report.steps.formatted()) steps in \(String(format: "%.1f", seconds)) s\(scenario.cryptography == .standIn ? ", with stand-in cryptography" : "")
+              engines     \(report.inputs.formatted()) inputs in \(report.batches.formatted()) batches, \(report.steps.formatted()) steps\(scenario.cryptography == .standIn ? ", with stand-in cryptography" : "")
               digest      \(report.digest.prefix(16))
             """)
     }

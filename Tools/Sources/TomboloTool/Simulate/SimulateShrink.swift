@@ -24,7 +24,9 @@ struct SimulateShrink: AsyncParsableCommand {
         try printJSON(found.scenario)
         // The scenario alone on standard output, so that it can be saved as it is.
         FileHandle.standardError.write(
-            Data("seed \(found.seed): \(found.violation)\n\(found.runs) runs; save the line above and replay it with --seed \(found.seed)\n".utf8))
+            Data(
+                "seed \(found.seed): \(found.violation)\n\(found.runs) runs; save the line above and replay it with --seed \(found.seed)\n"
+                    .utf8))
         throw ExitCode(1)
     }
 }

@@ -91,12 +91,15 @@ struct SimulationPage {
             for (kind, colour) in zip(line.kinds, Self.colours) {
                 let width = Double(kind.bytes) / Double(max(1, bodies)) / end * 680
                 let shown = max(0, min(width, 810 - x))
-                svg += "<rect x=\"\(number(x))\" y=\"\(y)\" width=\"\(number(shown))\" height=\"18\" fill=\"\(colour)\"/>"
+                svg +=
+                    "<rect x=\"\(number(x))\" y=\"\(y)\" width=\"\(number(shown))\" height=\"18\" fill=\"\(colour)\"/>"
                 x += shown
             }
-            svg += "<text x=\"\(number(x + 6))\" y=\"\(y + 14)\">\(line.multiplier > end ? "… " : "")\(String(format: "%.2f", line.multiplier))</text>"
+            svg +=
+                "<text x=\"\(number(x + 6))\" y=\"\(y + 14)\">\(line.multiplier > end ? "… " : "")\(String(format: "%.2f", line.multiplier))</text>"
         }
-        return "<svg viewBox=\"0 0 900 \(20 + 26 * lines.count)\" role=\"img\" aria-label=\"bytes by kind\">\(svg)</svg>"
+        return
+            "<svg viewBox=\"0 0 900 \(20 + 26 * lines.count)\" role=\"img\" aria-label=\"bytes by kind\">\(svg)</svg>"
     }
 
     private func latencyCurves(_ reports: [SimulationReport]) -> String {
@@ -110,10 +113,12 @@ struct SimulationPage {
         var svg = ""
         for share in [0, 25, 50, 75, 100] {
             let y = 230 - share * 2
-            svg += "<line x1=\"40\" x2=\"760\" y1=\"\(y)\" y2=\"\(y)\" stroke=\"#cbd5e0\" stroke-width=\"0.5\"/><text x=\"0\" y=\"\(y + 4)\">\(share) %</text>"
+            svg +=
+                "<line x1=\"40\" x2=\"760\" y1=\"\(y)\" y2=\"\(y)\" stroke=\"#cbd5e0\" stroke-width=\"0.5\"/><text x=\"0\" y=\"\(y + 4)\">\(share) %</text>"
         }
         for (milliseconds, label) in [
-            (100, "0.1 s"), (1_000, "1 s"), (10_000, "10 s"), (60_000, "1 min"), (600_000, "10 min"), (3_600_000, "1 h"), (21_600_000, "6 h"),
+            (100, "0.1 s"), (1_000, "1 s"), (10_000, "10 s"), (60_000, "1 min"), (600_000, "10 min"),
+            (3_600_000, "1 h"), (21_600_000, "6 h"),
             (86_400_000, "1 d"),
         ] as [(UInt64, String)] where x(milliseconds) > 40 && x(milliseconds) < 760 {
             svg += "<text x=\"\(number(x(milliseconds)))\" y=\"250\" text-anchor=\"middle\">\(label)</text>"
@@ -127,9 +132,14 @@ struct SimulationPage {
                 points.append("\(number(x(edge))),\(number(230 - Double(below) / all * 200))")
             }
             let isOwn = report.scenario.strategy == .tombolo
-            let colour = isOwn ? "#2b6cb0" : ["#e53e3e", "#d69e2e", "#38a169", "#805ad5", "#319795", "#b83280", "#975a16", "#4a5568"][index % 8]
-            svg += "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(isOwn ? 3 : 1.5)\" points=\"\(points.joined(separator: " "))\"/>"
-            svg += "<text x=\"775\" y=\"\(34 + 20 * index)\" style=\"fill:\(colour)\">\(report.scenario.strategy.rawValue)</text>"
+            let colour =
+                isOwn
+                ? "#2b6cb0"
+                : ["#e53e3e", "#d69e2e", "#38a169", "#805ad5", "#319795", "#b83280", "#975a16", "#4a5568"][index % 8]
+            svg +=
+                "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(isOwn ? 3 : 1.5)\" points=\"\(points.joined(separator: " "))\"/>"
+            svg +=
+                "<text x=\"775\" y=\"\(34 + 20 * index)\" style=\"fill:\(colour)\">\(report.scenario.strategy.rawValue)</text>"
         }
         return "<svg viewBox=\"0 0 900 260\" role=\"img\" aria-label=\"latency\">\(svg)</svg>"
     }
