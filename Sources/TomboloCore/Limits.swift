@@ -39,7 +39,7 @@ public enum Limits {
     static let endsPerLog = 64
     static let groupsPerSession = 1_024
     /// With so many logs on both sides, frontiers between peers that share no agreement are compared by coded symbols.
-    static let codedLogs = 128
+    static let codedLogs = 24
     /// Coded symbols of one frontier.
     static let codedCells = 131_072
     static let wantedRanges = 256

@@ -54,10 +54,13 @@ extension Engine {
         let kind = try reader.byte()
         if kind == CodedKind.hint {
             // Once: making cells costs all logs.
-            guard !sessions[index].link.isDialler, !sessions[index].groups[group].hasHeardHint,
-                sessions[index].groups[group].phase != .live
-            else { throw EngineError.protocolViolation("a hint that nobody can use") }
+            guard !sessions[index].link.isDialler, !sessions[index].groups[group].hasHeardHint else {
+                throw EngineError.protocolViolation("a hint that nobody can use")
+            }
             sessions[index].groups[group].hasHeardHint = true
+            // Events from elsewhere may have made the roots equal here after this side had said the root that the dialler saw.
+            sessions[index].groups[group].phase = .exchanging
+            sessions[index].groups[group].isFrontierSent = true
             sessions[index].groups[group].coded = try makeCodedFrontier(group, session: index, store)
         }
         guard var coded = sessions[index].groups[group].coded else {

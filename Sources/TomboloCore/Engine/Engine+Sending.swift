@@ -37,7 +37,12 @@ extension Engine {
 
     /// The peer that sent these has them, and is told that they came.
     private mutating func note(_ events: [(log: Int, event: Event)], _ group: Int, session index: Int) {
-        for (log, event) in events { sessions[index].groups[group].covered.raise(log, to: event.sequence) }
+        for (log, event) in events {
+            sessions[index].groups[group].covered.raise(log, to: event.sequence)
+            if event.sequence == sessions[index].groups[group].heldByPeer[log] + 1 {
+                sessions[index].groups[group].heldByPeer[log] = event.sequence
+            }
+        }
         sessions[index].groups[group].changedLogs.formUnion(events.lazy.map(\.log))
     }
 
