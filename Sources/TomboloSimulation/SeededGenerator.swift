@@ -20,8 +20,11 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
 
     /// Whether something comes about that does so with this chance; draws nothing where it is 0.
     mutating func chance(_ share: Double) -> Bool {
-        share > 0 && Double(next() >> 11) / 9_007_199_254_740_992 < share
+        share > 0 && uniform() < share
     }
+
+    /// At least 0 and below 1.
+    private mutating func uniform() -> Double { Double(next() >> 11) / 9_007_199_254_740_992 }
 
     mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
 
@@ -32,13 +35,12 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
     /// distributed, by comparisons alone (von Neumann 1951), so that it is the same on every platform.
     mutating func wait(_ rate: Double) -> UInt64? {
         guard rate > 0 else { return nil }
-        func uniform(_ generator: inout Self) -> Double { Double(generator.next() >> 11) / 9_007_199_254_740_992 }
         var whole = 0.0
         while true {
-            let first = uniform(&self)
+            let first = uniform()
             var (last, length) = (first, 1)
             while true {
-                let next = uniform(&self)
+                let next = uniform()
                 guard next < last else { break }
                 last = next
                 length += 1

@@ -2,19 +2,15 @@
 struct DeliveredView {
     /// In this order.
     private(set) var order: [Int32] = []
-    private var words: [UInt64] = []
+    private var numbers = BitSet()
     /// The last sequence of each log: a log's events come in its order where it has no fork.
     private var lastOfLog: [UInt64] = []
 
-    func contains(_ number: Int) -> Bool {
-        number >= 0 && number >> 6 < words.count && words[number >> 6] & (1 << UInt64(number & 63)) != 0
-    }
+    func contains(_ number: Int) -> Bool { number >= 0 && numbers.contains(number) }
 
     /// Whether exactly the same has been delivered, in whatever order.
     func isAlike(_ other: DeliveredView) -> Bool {
-        guard order.count == other.order.count else { return false }
-        let shared = min(words.count, other.words.count)
-        return words[..<shared] == other.words[..<shared]
+        order.count == other.order.count && numbers == other.numbers
     }
 
     mutating func take(_ number: Int, _ history: History, on device: Int) throws(Violation) {
@@ -31,8 +27,7 @@ struct DeliveredView {
                 throw Violation(.outOfOrder, device, "number \(number) is \(fact.sequence), and the last was \(last)")
             }
         }
-        while words.count <= number >> 6 { words.append(0) }
-        words[number >> 6] |= 1 << UInt64(number & 63)
+        _ = numbers.insert(number)
         order.append(Int32(number))
     }
 }

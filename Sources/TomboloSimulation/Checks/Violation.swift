@@ -21,8 +21,6 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
         case diverged
         /// No honest log has two events of one sequence.
         case forked
-        /// What waits towards a peer, or in a device, has a bound.
-        case unbounded
     }
 
     public let promise: Promise
@@ -46,7 +44,6 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
             case .blamed: "an honest device was hung up on"
             case .diverged: "the devices do not come to hold the same"
             case .forked: "a log has forked"
-            case .unbounded: "more waits than may"
             }
         return "device \(device): \(what): \(detail)"
     }

@@ -18,7 +18,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     private let mutant: Mutant?
     /// How much of the store's change log has been handed over.
     private var taken = 0
-    /// What has been handed over, to be found in the store after a restart.
+    /// A backup is made now and then.
     private var batches = 0
 
     init(

@@ -18,9 +18,8 @@ extension Simulation {
         let conditions = scenario.conditions
         var copies = 1
         if !isFaultless {
-            let packets = max(1, (bytes.count + conditions.mtu - 1) / conditions.mtu)
             if conditions.loss > 0 {
-                for _ in 0..<packets where generator.chance(conditions.loss) { return }
+                for _ in 0..<conditions.packets(of: bytes.count) where generator.chance(conditions.loss) { return }
             }
             // UDP's checksum: what is damaged is dropped.
             if generator.chance(conditions.corruption) { return }

@@ -71,8 +71,7 @@ extension Simulation {
         var bytes = bytes
         var delay: UInt64 = 0
         if !isFaultless, conditions.loss > 0 {
-            let packets = max(1, (bytes.count + conditions.mtu - 1) / conditions.mtu)
-            for _ in 0..<packets {
+            for _ in 0..<conditions.packets(of: bytes.count) {
                 var (timeout, losses): (UInt64, Int) = (200, 0)
                 while generator.chance(conditions.loss) {
                     losses += 1

@@ -81,9 +81,6 @@ public struct SimulationReport: Hashable, Sendable, Codable {
         Double(bytes.all) / Double(max(1, messages * scenario.bodyBytes * (scenario.devices - 1)))
     }
 
-    /// What strategies are compared by: the multiplier times the 90th percentile of the latency in seconds.
-    public var cost: Double { multiplier * Double(latency.p90) / 1_000 }
-
     init(
         scenario: Scenario, seed: UInt64, duration: UInt64, convergence: UInt64, messages: Int, events: Int,
         deliveredInTime: Int, devices: [SimulatedDevice], measured: Measurements, digest: String

@@ -48,6 +48,9 @@ extension Scenario {
 
         public init() {}
 
+        /// How many packets so many bytes travel in.
+        func packets(of bytes: Int) -> Int { max(1, (bytes + mtu - 1) / mtu) }
+
         var problem: String? {
             let rates = [linkBreaks, crashes, powerCuts, restores, wipes, partitions]
             let chances = [loss, duplication, reordering, corruption, natted, punctured, oneWay]

@@ -3,12 +3,12 @@ import TomboloCore
 
 /// Dispersy's way (Zeilemaker, Schoon, Pouwelse 2013): every five seconds one random device that is online is asked, in one datagram with
 /// a Bloom filter over a slice of what is held, for what else there is; it answers with at most 5 KiB. Nothing else is kept or sent.
-final class BloomNode: SimulatedNode {
+final class BloomNode: MessageNode {
     private let number: Int
     private let conversation: Conversation
     private let online: OnlineDevices
     private var generator: SeededGenerator
-    private var messages = HeldMessages()
+    var messages = HeldMessages()
     private var isOnline = true
     private var nextStep: UInt64?
 
@@ -21,10 +21,6 @@ final class BloomNode: SimulatedNode {
     }
 
     var nextWake: UInt64? { isOnline ? nextStep : nil }
-    var held: Int { messages.numbers.count }
-    func holds(_ number: Int) -> Bool { messages.contains(number) }
-    func takeDelivered() -> [Int] { messages.takeNew() }
-    func restart(after stop: Stop, now: UInt64) { messages.restart(after: stop) }
 
     func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect] {
         var effects: [NodeEffect] = []
@@ -47,7 +43,8 @@ final class BloomNode: SimulatedNode {
             guard let other = online.numbers.randomElement(using: &generator) else { break }
             guard other != number else { continue }
             let query = try BloomQuery(
-                over: items, generator.chance(0.5) ? .pivot : .modulo, byteLimit: 1_270, using: &generator)
+                over: conversation.items(messages.numbers), generator.chance(0.5) ? .pivot : .modulo, byteLimit: 1_270,
+                using: &generator)
             var sync = GroupSync(number: 0)
             sync.reconcile = query.bytes[...]
             var payload = Payload()
@@ -57,14 +54,6 @@ final class BloomNode: SimulatedNode {
         return effects
     }
 
-    private var items: SortedItems {
-        SortedItems(
-            messages.numbers.compactMap { number in
-                guard let entry = conversation[number], let id = ItemID(entry.id.bytes) else { return nil }
-                return RangeItem(timestamp: entry.time, id: id)
-            })
-    }
-
     private func receive(_ bytes: Bytes, from peer: Int) throws -> [NodeEffect] {
         guard let payload = try? Payload(decoding: bytes) else { return [] }
         var effects: [NodeEffect] = []
@@ -72,7 +61,7 @@ final class BloomNode: SimulatedNode {
         if !new.isEmpty { effects.append(.delivered) }
         for sync in payload.groups {
             guard let bytes = sync.reconcile, let query = try? BloomQuery(bytes: Array(bytes)) else { continue }
-            let items = items
+            let items = conversation.items(messages.numbers)
             var answer = Payload()
             var size = 0
             for index in try query.missing(in: items, limit: 64) where size < Self.replyBytes {

@@ -1,3 +1,4 @@
+import SetReconciliation
 import TomboloCore
 
 /// The messages of a run of a strategy that is not the engine: each made once, known by its number, which its text carries.
@@ -34,6 +35,15 @@ final class Conversation {
         return entries[Int(number)] == nil ? nil : Int(number)
     }
 
+    /// These messages as a set to be reconciled.
+    func items(_ numbers: [Int]) -> SortedItems {
+        SortedItems(
+            numbers.compactMap { number in
+                guard let entry = entries[number], let id = ItemID(entry.id.bytes) else { return nil }
+                return RangeItem(timestamp: entry.time, id: id)
+            })
+    }
+
     func bytes(ofID number: Int) -> Bytes { (entries[number]?.id ?? .zero).bytes[...] }
 }
 
@@ -61,6 +71,25 @@ struct HeldMessages {
     mutating func takeNew() -> [Int] {
         defer { taken = numbers.count }
         return Array(numbers[taken...])
+    }
+}
+
+/// A node of such a strategy.
+protocol MessageNode: SimulatedNode {
+    var messages: HeldMessages { get set }
+}
+
+extension MessageNode {
+    var held: Int { messages.numbers.count }
+    func holds(_ number: Int) -> Bool { messages.contains(number) }
+    func takeDelivered() -> [Int] { messages.takeNew() }
+    func restart(after stop: Stop, now: UInt64) { messages.restart(after: stop) }
+}
+
+extension SeededGenerator {
+    /// Milliseconds until status-go sends a record again that it has sent so often: 90 · 2^(n−1) epochs of 300 ms, and up to 30 more.
+    mutating func waitToSendAgain(afterSends sends: Int) -> UInt64 {
+        (90 << UInt64(min(sends - 1, 20)) + any(0...30)) * 300
     }
 }
 

@@ -4,7 +4,7 @@ import TomboloCore
 ///
 /// The state machine is the RFC's; when to send again is status-go's: epochs of 300 ms, after the n-th time 90 · 2^(n−1) of them and up
 /// to 30 more, from the beginning again when a member is heard that was silent for a minute.
-final class RecordNode: SimulatedNode {
+final class RecordNode: MessageNode {
     private enum Kind { case offer, request, message }
     private struct Record {
         var kind: Kind
@@ -21,7 +21,7 @@ final class RecordNode: SimulatedNode {
     /// Whether what others said is passed on.
     private let relays: Bool
     private var generator: SeededGenerator
-    private var messages = HeldMessages()
+    var messages = HeldMessages()
     /// By peer and message.
     private var records: [Int: [Int: Record]] = [:]
     private var queue = Agenda<(peer: Int, message: Int)>()
@@ -30,7 +30,6 @@ final class RecordNode: SimulatedNode {
     /// What is to be said to each peer at the end of the batch.
     private var outgoing: [Int: Payload] = [:]
 
-    private static let epoch: UInt64 = 300
     private static let silence: UInt64 = 60_000
     private static let mostBytes = 65_536
 
@@ -44,10 +43,6 @@ final class RecordNode: SimulatedNode {
     }
 
     var nextWake: UInt64? { isOnline ? queue.nextTime : nil }
-    var held: Int { messages.numbers.count }
-    func holds(_ number: Int) -> Bool { messages.contains(number) }
-    func takeDelivered() -> [Int] { messages.takeNew() }
-    func restart(after stop: Stop, now: UInt64) { messages.restart(after: stop) }
 
     func process(_ inputs: [NodeInput], now: UInt64) -> [NodeEffect] {
         var effects: [NodeEffect] = []
@@ -96,8 +91,7 @@ final class RecordNode: SimulatedNode {
                 }
             }
             record.sends += 1
-            let epochs = 90 << UInt64(min(record.sends - 1, 20)) + generator.any(0...30)
-            record.due = now + epochs * Self.epoch
+            record.due = now + generator.waitToSendAgain(afterSends: record.sends)
             records[peer]?[message] = record
             queue.add((peer, message), at: record.due)
         }

@@ -4,7 +4,7 @@ import TomboloCore
 /// Two devices that meet find out what their sets of messages differ in, and send it; what is new then goes over all links.
 ///
 /// With `flooding` nothing is found out: everything is sent.
-final class SetNode: SimulatedNode {
+final class SetNode: MessageNode {
     /// In ``GroupSync/number``: what a message of the reconciliation is.
     private enum Step {
         static let begins = 1
@@ -27,7 +27,7 @@ final class SetNode: SimulatedNode {
     private let number: Int
     private let strategy: Strategy
     private let conversation: Conversation
-    private var messages = HeldMessages()
+    var messages = HeldMessages()
     private var numberOfShort: [UInt64: Int] = [:]
     private var meetings: [UInt64: Meeting] = [:]
     private static let key = SipHashKey(0x746f_6d62, 0x6f6c_6f21)
@@ -38,9 +38,6 @@ final class SetNode: SimulatedNode {
     }
 
     var nextWake: UInt64? { nil }
-    var held: Int { messages.numbers.count }
-    func holds(_ number: Int) -> Bool { messages.contains(number) }
-    func takeDelivered() -> [Int] { messages.takeNew() }
     func restart(after stop: Stop, now: UInt64) {
         messages.restart(after: stop)
         meetings = [:]
@@ -69,7 +66,7 @@ final class SetNode: SimulatedNode {
         meetings[link] = Meeting()
         switch strategy {
         case .range:
-            var ranges = RangeReconciler(items, sha256: Self.hash)
+            var ranges = RangeReconciler(conversation.items(messages.numbers), sha256: Self.hash)
             let first = isDialler ? try ranges.initiate() : []
             meetings[link]?.ranges = ranges
             return isDialler ? [step(Step.begins, first, link)] : []
@@ -80,14 +77,6 @@ final class SetNode: SimulatedNode {
             return [step(Step.asksForCells, varint(24), link)]
         default: return tell(messages.numbers, over: link)
         }
-    }
-
-    private var items: SortedItems {
-        SortedItems(
-            messages.numbers.compactMap { number in
-                guard let entry = conversation[number], let id = ItemID(entry.id.bytes) else { return nil }
-                return RangeItem(timestamp: entry.time, id: id)
-            })
     }
 
     private var shorts: [UInt64] { messages.numbers.map(short) }

@@ -2,7 +2,7 @@ import TomboloCore
 
 /// Every message goes to the group's topic, which everyone who is online hears; who has it says so there. Its author, and a helper,
 /// send it again until all members have acknowledged it, at the times of ``RecordNode``.
-final class TopicNode: SimulatedNode {
+final class TopicNode: MessageNode {
     private struct Outstanding {
         var missing: Set<Int>
         var sends = 0
@@ -14,7 +14,7 @@ final class TopicNode: SimulatedNode {
     private let conversation: Conversation
     private let relays: Bool
     private var generator: SeededGenerator
-    private var messages = HeldMessages()
+    var messages = HeldMessages()
     private var outstanding: [Int: Outstanding] = [:]
     private var queue = Agenda<Int>()
     private var acks: [Int] = []
@@ -31,10 +31,6 @@ final class TopicNode: SimulatedNode {
     }
 
     var nextWake: UInt64? { isOnline ? [queue.nextTime, acksDue].compactMap(\.self).min() : nil }
-    var held: Int { messages.numbers.count }
-    func holds(_ number: Int) -> Bool { messages.contains(number) }
-    func takeDelivered() -> [Int] { messages.takeNew() }
-    func restart(after stop: Stop, now: UInt64) { messages.restart(after: stop) }
 
     func process(_ inputs: [NodeInput], now: UInt64) -> [NodeEffect] {
         var effects: [NodeEffect] = []
@@ -72,7 +68,7 @@ final class TopicNode: SimulatedNode {
             }
             payload.messages.append(entry.message)
             record.sends += 1
-            record.due = now + (90 << UInt64(min(record.sends - 1, 20)) + generator.any(0...30)) * 300
+            record.due = now + generator.waitToSendAgain(afterSends: record.sends)
             outstanding[message] = record
             queue.add(message, at: record.due)
         }

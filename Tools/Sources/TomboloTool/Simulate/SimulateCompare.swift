@@ -64,16 +64,9 @@ struct SimulateCompare: AsyncParsableCommand {
     private func show(_ scenario: Scenario, _ reports: [SimulationReport]) {
         let lines = ComparedStrategy.all(of: reports)
         let best = lines.filter(\.isComplete).map(\.cost).min() ?? 0
-        let header = [
-            "strategy", "multiplier", "p50", "p90", "p99", "delivered", "a device, kB", "wake-ups", "cost", "× best",
-        ]
+        let header = ComparedStrategy.header + ["× best"]
         let rows = lines.map { line in
-            [
-                line.strategy.rawValue, String(format: "%.2f", line.multiplier), duration(line.p50), duration(line.p90),
-                duration(line.p99), percent(line.delivered), String(format: "%.1f", Double(line.deviceBytes) / 1_000),
-                "\(line.wakeUps)", String(format: "%.0f", line.cost),
-                line.isComplete ? String(format: "%.2f", line.cost / max(best, 0.001)) : "–",
-            ]
+            line.cells + [line.isComplete ? String(format: "%.2f", line.cost / max(best, 0.001)) : "–"]
         }
         print("\(markdown ? "### " : "")\(scenario.name): \(scenario.summary)\n")
         if markdown {
@@ -107,6 +100,19 @@ struct ComparedStrategy {
     let kinds: [(name: String, bytes: Int)]
 
     var cost: Double { multiplier * Double(p90) / 1_000 }
+
+    /// A table's columns, and what stands in them.
+    static let header = [
+        "strategy", "multiplier", "p50", "p90", "p99", "delivered", "a device, kB", "wake-ups", "cost",
+    ]
+    var cells: [String] {
+        [
+            strategy.rawValue, String(format: "%.2f", multiplier), duration(p50), duration(p90), duration(p99),
+            percent(delivered), String(format: "%.1f", Double(deviceBytes) / 1_000), "\(wakeUps)",
+            String(format: "%.0f", cost),
+        ]
+    }
+
     /// What reached almost nobody was cheap, but did not do it.
     var isComplete: Bool { delivered > 0.999 }
 

@@ -65,17 +65,12 @@ struct SimulationPage {
     }
 
     private func table(_ lines: [ComparedStrategy]) -> String {
-        let header = ["strategy", "multiplier", "p50", "p90", "p99", "delivered", "a device, kB", "wake-ups", "cost"]
         let rows = lines.map { line in
-            let cells = [
-                line.strategy.rawValue, String(format: "%.2f", line.multiplier), duration(line.p50), duration(line.p90),
-                duration(line.p99), percent(line.delivered), String(format: "%.1f", Double(line.deviceBytes) / 1_000),
-                "\(line.wakeUps)", String(format: "%.0f", line.cost),
-            ]
             let mark = line.strategy == .tombolo ? " class=\"own\"" : ""
-            return "<tr\(mark)>" + cells.map { "<td>\($0)</td>" }.joined() + "</tr>"
+            return "<tr\(mark)>" + line.cells.map { "<td>\($0)</td>" }.joined() + "</tr>"
         }
-        return "<table><tr>" + header.map { "<th>\($0)</th>" }.joined() + "</tr>" + rows.joined() + "</table>"
+        return "<table><tr>" + ComparedStrategy.header.map { "<th>\($0)</th>" }.joined() + "</tr>" + rows.joined()
+            + "</table>"
     }
 
     /// A bar a strategy, by what its bytes are for; on a logarithmic scale nothing could be stacked, so long bars are cut.
