@@ -16,6 +16,8 @@ test: setup
 	swift test --skip-build
 	swift build --package-path Tools --build-tests
 	swift test --package-path Tools --skip-build
+	swift build --package-path Examples --build-tests
+	swift test --package-path Examples --skip-build
 
 # The figures of docs/measurements.md.
 bench: setup
@@ -44,11 +46,11 @@ docs: setup
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources Tools/Tests \
-		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Fuzz/Package.swift Fuzz/Sources
+		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Examples/Tests Fuzz/Package.swift Fuzz/Sources
 
 format:
 	swift format --in-place --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources Tools/Tests \
-		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Fuzz/Package.swift Fuzz/Sources
+		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Examples/Tests Fuzz/Package.swift Fuzz/Sources
 
 clean:
 	rm -rf .build Tools/.build Benchmarks/.build Examples/.build Fuzz/.build

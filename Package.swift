@@ -79,7 +79,9 @@ let package = Package(
         .target(
             name: "TomboloSimulation", dependencies: ["SetReconciliation", "TomboloCore", "TomboloCrypto"],
             swiftSettings: strict),
-        .target(name: "TomboloTesting", dependencies: ["Tombolo", "TomboloCore"], swiftSettings: strict),
+        .target(
+            name: "TomboloTesting", dependencies: ["Tombolo", "TomboloCore", "TomboloSimulation"],
+            swiftSettings: strict),
         .executableTarget(
             name: "CrashTestDevice", dependencies: ["Tombolo", "TomboloCore"], path: "Tests/CrashTestDevice",
             swiftSettings: strict),

@@ -15,5 +15,9 @@ let package = Package(
                 .product(name: "Tombolo", package: "tombolo"), .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .executableTarget(name: "SmallChat", dependencies: [.product(name: "Tombolo", package: "tombolo")]),
+        .target(name: "ShoppingList", dependencies: [.product(name: "Tombolo", package: "tombolo")]),
+        .testTarget(
+            name: "ShoppingListTests",
+            dependencies: ["ShoppingList", .product(name: "TomboloTesting", package: "tombolo")]),
     ]
 )

@@ -24,6 +24,8 @@ final class LatestValue<Value: Sendable & Equatable>: Sendable {
         for reader in readers { reader.yield(value) }
     }
 
+    var current: Value { state.withLock { $0.value } }
+
     func values() -> AsyncStream<Value> {
         let (stream, continuation) = AsyncStream.makeStream(of: Value.self, bufferingPolicy: .bufferingNewest(1))
         let id = UUID()

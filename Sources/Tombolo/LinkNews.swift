@@ -18,11 +18,11 @@ final class LinkNews: Sendable {
         waiter?.resume()
     }
 
-    /// Returns at the next news, at `deadline`, or when the task is cancelled.
-    func next(until deadline: ContinuousClock.Instant) async {
+    /// Returns at the next news, after `patience`, or when the task is cancelled.
+    func next(within patience: Duration, by clock: any NodeClock) async {
         let timer = Task {
-            try? await Task.sleep(until: deadline, clock: .continuous)
-            tell()
+            // A timer that was cancelled has no news: whoever it would wake sets the next.
+            if (try? await clock.sleep(for: patience)) != nil { tell() }
         }
         defer { timer.cancel() }
         await withTaskCancellationHandler {

@@ -106,12 +106,13 @@ final class Mailbox: ConnectionHandler {
     }
 
     /// Two devices that dialled each other at once keep the link that the one with the smaller key dialled: whoever dialled
-    /// the other one closes it.
+    /// the other one closes it. Not while somebody waits for what was dialled: a sync, or an invitation that is being taken.
     private func closeRedundant(with peer: DeviceKey) {
         let redundant = state.withLock { state -> [any Connection] in
             guard let device = state.device, peer < device, state.keptDials.contains(peer) else { return [] }
-            let links = state.connections.values.filter { $0.peer == peer && $0.dialect == .native }
-            return links.contains { !$0.isDialler } ? links.filter(\.isDialler) : []
+            let links = state.connections.filter { $0.value.peer == peer && $0.value.dialect == .native }
+            guard links.contains(where: { !$0.value.isDialler }) else { return [] }
+            return links.filter { $0.value.isDialler && state.meetings[$0.key] == nil }.map(\.value)
         }
         for connection in redundant { connection.close() }
     }

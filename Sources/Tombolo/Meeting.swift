@@ -21,10 +21,13 @@ final class Meeting: Sendable {
     private let continuation: AsyncStream<News>.Continuation
     private let connection = Mutex<(any Connection)?>(nil)
 
-    init(with peer: DeviceKey, joining invitation: Invitation?, within budget: SyncBudget) {
+    private let clock: any NodeClock
+
+    init(with peer: DeviceKey, joining invitation: Invitation?, within budget: SyncBudget, by clock: any NodeClock) {
         self.peer = peer
         self.invitation = invitation
         self.budget = budget
+        self.clock = clock
         (news, continuation) = AsyncStream.makeStream(of: News.self)
     }
 
@@ -46,7 +49,7 @@ final class Meeting: Sendable {
             let now = (received: traffic.received, unsent: connection.withLock { $0 }?.unsent ?? 0)
             if let last, now.received == last.received, now.unsent >= last.unsent { return tell(.silent) }
             last = now
-            guard (try? await Task.sleep(for: Self.silence)) != nil else { return }
+            guard (try? await clock.sleep(for: Self.silence)) != nil else { return }
         }
     }
 

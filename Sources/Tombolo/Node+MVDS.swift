@@ -67,15 +67,15 @@ extension Node {
     /// the peer has been quiet for a while.
     func syncMVDS(with peer: DeviceKey, at address: String, within budget: SyncBudget) async throws -> PeerReport {
         let mailbox = try mailbox
-        let start = ContinuousClock.now
+        let start = clock.uptime
         try await mvdsTransport.dial(address, as: peer)
-        let handshakeDuration = ContinuousClock.now - start
+        let handshakeDuration = clock.uptime - start
         defer { for connection in mailbox.connections(to: peer) { connection.close() } }
         // Not bytes: the reference's peers answer with empty payloads for ever.
         var seen = (outstanding: -1, held: -1)
-        var lastChange = ContinuousClock.now
+        var lastChange = clock.uptime
         while true {
-            try? await Task.sleep(for: .milliseconds(100))
+            try? await clock.sleep(for: .milliseconds(100))
             let (outstanding, held) = try storage.read { reader in
                 (try reader.recordCount(with: peer), try reader.messageCount())
             }
@@ -84,10 +84,10 @@ extension Node {
                     "the link to \(address) was closed; \(outstanding) messages and requests are outstanding")
             }
             let traffic = connection.traffic
-            if (outstanding, held) != seen { (seen, lastChange) = ((outstanding, held), .now) }
-            let isComplete = outstanding == 0 && ContinuousClock.now - lastChange > Self.mvdsQuiet
+            if (outstanding, held) != seen { (seen, lastChange) = ((outstanding, held), clock.uptime) }
+            let isComplete = outstanding == 0 && clock.uptime - lastChange > Self.mvdsQuiet
             let isSpent =
-                ContinuousClock.now - start > budget.time ?? Self.mvdsPatience
+                clock.uptime - start > budget.time ?? Self.mvdsPatience
                 || traffic.sent + traffic.received > budget.bytes ?? .max || Task.isCancelled
             guard isComplete || isSpent else { continue }
             let groups = try storage.read { reader in
@@ -96,7 +96,7 @@ extension Node {
             return PeerReport(
                 peer: peer, groups: isComplete ? groups.sorted() : [], reconciliations: [:], isComplete: isComplete,
                 bytesSent: traffic.sent,
-                bytesReceived: traffic.received, handshakeBytes: 0, duration: .now - start,
+                bytesReceived: traffic.received, handshakeBytes: 0, duration: clock.uptime - start,
                 handshakeDuration: handshakeDuration)
         }
     }

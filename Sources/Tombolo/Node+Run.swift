@@ -13,17 +13,17 @@ extension Node {
         let news = mailbox.linkNews()
         while !Task.isCancelled {
             let connected = Set(mailbox.connectedPeers)
-            let now = ContinuousClock.now
+            let now = clock.uptime
             let absent = try peers.filter { !$0.addresses.isEmpty && !connected.contains($0.device) }
             let due = absent.filter { (backoffs[$0.device]?.next ?? now) <= now }
             await withTaskGroup(of: Void.self) { group in
                 for peer in due.prefix(16) { group.addTask { await self.dial(peer) } }
             }
-            for peer in due { backoffs[peer.device, default: Backoff()].tried() }
+            for peer in due { backoffs[peer.device, default: Backoff()].tried(at: clock.uptime) }
             // A link that stood for a while shows that the peer is well.
             for peer in connected { backoffs[peer] = nil }
             let next = absent.compactMap { backoffs[$0.device]?.next }.min() ?? now + .seconds(3_600)
-            await news.next(until: next)
+            await news.next(within: next - clock.uptime, by: clock)
         }
     }
 
@@ -48,11 +48,12 @@ extension Node {
 /// devices that lost each other do not come back in step.
 private struct Backoff {
     private var count = 0
-    var next = ContinuousClock.now
+    /// By the clock's uptime.
+    private(set) var next = Duration.zero
 
-    mutating func tried() {
+    mutating func tried(at now: Duration) {
         let longest = min(60_000, 1_000 << min(count, 6))
         count += 1
-        next = .now + .milliseconds(Int.random(in: longest / 2...longest))
+        next = now + .milliseconds(Int.random(in: longest / 2...longest))
     }
 }

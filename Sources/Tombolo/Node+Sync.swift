@@ -32,12 +32,12 @@ extension Node {
     /// Ends when everything is in sync, when the budget is spent, or when the task is cancelled; what has come by then is
     /// kept, and reported. Peers that cannot be reached are reported, not thrown.
     public func sync(within budget: SyncBudget = .unlimited) async throws -> SyncReport {
-        let start = ContinuousClock.now
+        let start = clock.uptime
         var report = SyncReport()
         for peer in try peers where !peer.addresses.isEmpty {
             var left = budget
             if let bytes = budget.bytes { left.bytes = bytes - report.bytes }
-            if let time = budget.time { left.time = time - (ContinuousClock.now - start) }
+            if let time = budget.time { left.time = time - (clock.uptime - start) }
             guard left.bytes ?? 1 > 0, left.time ?? .seconds(1) > .zero, !Task.isCancelled else {
                 report.failures[peer.device] = "the budget was spent before its turn"
                 continue
@@ -52,7 +52,7 @@ extension Node {
                 }
             }
         }
-        report.duration = ContinuousClock.now - start
+        report.duration = clock.uptime - start
         return report
     }
 
@@ -72,18 +72,18 @@ extension Node {
         with peer: DeviceKey, at address: String, joining invitation: Invitation?, within budget: SyncBudget
     ) async throws -> PeerReport {
         let mailbox = try mailbox
-        let meeting = Meeting(with: peer, joining: invitation, within: budget)
+        let meeting = Meeting(with: peer, joining: invitation, within: budget, by: clock)
         mailbox.prepare(meeting)
         defer {
             mailbox.forget(meeting)
             meeting.hangUp()
         }
-        let start = ContinuousClock.now
+        let start = clock.uptime
         try await transport.dial(address, expecting: peer)
-        let handshakeDuration = ContinuousClock.now - start
+        let handshakeDuration = clock.uptime - start
         let deadline = Task {
             guard let time = budget.time else { return }
-            try await Task.sleep(for: time)
+            try await clock.sleep(for: time)
             meeting.spendBudget()
         }
         let listening = Task { await meeting.watchSilence() }
@@ -123,6 +123,6 @@ extension Node {
             peer: peer, groups: agreed.keys.sorted(), reconciliations: agreed, isComplete: isComplete,
             bytesSent: traffic.sent,
             bytesReceived: traffic.received, handshakeBytes: traffic.handshake,
-            duration: ContinuousClock.now - start, handshakeDuration: handshakeDuration)
+            duration: clock.uptime - start, handshakeDuration: handshakeDuration)
     }
 }

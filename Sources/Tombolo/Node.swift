@@ -20,6 +20,8 @@ public final class Node: Sendable {
 
     let storage: SQLiteStorage
     let logger: Logger
+    /// The time that this device lives by.
+    public let clock: any NodeClock
     /// Where this device listens.
     let addresses = Mutex<[String]>([])
     private let runtime: Runtime?
@@ -40,17 +42,19 @@ public final class Node: Sendable {
     /// - Parameters:
     ///   - directory: the device's own.
     ///   - logger: what is told of links that were closed and of a store that failed.
+    ///   - clock: the system's, except in tests.
     ///   - makeTransport: what carries payloads to peers.
     /// - Throws: `StoreError` as above, and what `makeTransport` throws.
     public static func open(
-        at directory: URL, logger: Logger = Logger(label: "tombolo"),
+        at directory: URL, logger: Logger = Logger(label: "tombolo"), clock: any NodeClock = SystemClock(),
         over makeTransport: (TransportIdentity, any ConnectionHandler) throws -> any Transport
     ) async throws -> Node {
         let storage = try SQLiteStorage(directory: directory)
         let box = ReplicaBox()
         let mailbox = Mailbox { Task { await box.replica.withLock { $0 }?.drain() } }
         let replica = try Replica(
-            storage: storage, mailbox: mailbox, beginsIncarnation: try noteStart(storage), logger: logger)
+            storage: storage, mailbox: mailbox, beginsIncarnation: try noteStart(storage), clock: clock,
+            logger: logger)
         box.replica.withLock { $0 = replica }
         let seed = try storage.read { try $0.value(forKey: IdentityKeys.deviceSeed) }
         guard let seed = seed.flatMap({ Bytes32($0) }) else { throw StoreError(.corrupt, "the device has no key") }
@@ -58,7 +62,7 @@ public final class Node: Sendable {
         let runtime = Runtime(
             replica: replica, mailbox: mailbox, transport: transport, mvdsTransport: MVDSTransport(handler: mailbox))
         return Node(
-            storage, logger, runtime, device: await replica.device, member: await replica.member)
+            storage, logger, clock, runtime, device: await replica.device, member: await replica.member)
     }
 
     /// Opens the store for reading beside the process that writes it: for widgets, notification extensions, tools.
@@ -78,14 +82,16 @@ public final class Node: Sendable {
             return cryptography.publicKey(of: cryptography.signingKey(seed: seed))
         }
         return Node(
-            storage, logger, nil, device: DeviceKey(try key(identity.0)), member: MemberKey(try key(identity.1)))
+            storage, logger, SystemClock(), nil, device: DeviceKey(try key(identity.0)), member: MemberKey(try key(identity.1)))
     }
 
     private init(
-        _ storage: SQLiteStorage, _ logger: Logger, _ runtime: Runtime?, device: DeviceKey, member: MemberKey
+        _ storage: SQLiteStorage, _ logger: Logger, _ clock: any NodeClock, _ runtime: Runtime?, device: DeviceKey,
+        member: MemberKey
     ) {
         self.storage = storage
         self.logger = logger
+        self.clock = clock
         self.runtime = runtime
         self.device = device
         self.member = member
@@ -159,6 +165,22 @@ public final class Node: Sendable {
         await stopLinks(runtime)
         await runtime.replica.suspend()
         try noteStop()
+    }
+
+    /// Stops as a killed process does: what was not committed is lost, and nothing is noted, synced or said.
+    package func abandon() async throws {
+        let runtime = try writable()
+        await runtime.replica.abandon()
+        try storage.close()
+    }
+
+    /// Has everything that was posted so far taken and committed.
+    ///
+    /// - Returns: how many batches were committed since the node was opened.
+    package func settled() async throws -> Int {
+        let runtime = try writable()
+        try await runtime.replica.drainAll()
+        return runtime.replica.progress.current.batches
     }
 
     /// Goes on after ``suspend()``. Listening and dialling begin anew.

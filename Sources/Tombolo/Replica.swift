@@ -13,6 +13,7 @@ actor Replica {
     private var engine: Engine<SwiftCryptography>
     private let storage: SQLiteStorage
     private let mailbox: Mailbox
+    private let clock: any NodeClock
     private let logger: Logger
     private var requests: [RequestID: CheckedContinuation<EngineEffect, any Error>] = [:]
     private var nextRequest: RequestID = 1
@@ -27,9 +28,12 @@ actor Replica {
     private(set) var forks: [(GroupID, EventID, EventID)] = []
     private static let mostForks = 1_024
 
-    init(storage: SQLiteStorage, mailbox: Mailbox, beginsIncarnation: Bool, logger: Logger) throws {
+    init(
+        storage: SQLiteStorage, mailbox: Mailbox, beginsIncarnation: Bool, clock: any NodeClock, logger: Logger
+    ) throws {
         self.storage = storage
         self.mailbox = mailbox
+        self.clock = clock
         self.logger = logger
         engine = try Self.openEngine(storage, beginsIncarnation: beginsIncarnation)
     }
@@ -80,7 +84,7 @@ actor Replica {
         let (inputs, consumed, hasMore) = mailbox.takeBatch()
         guard failure == nil, !inputs.isEmpty else { return (inputs.count, hasMore) }
         let start = ContinuousClock.now
-        let now = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
+        let now = clock.now
         do {
             let effects = try storage.write(isDurable: engine.mustBeSynced(inputs)) { store in
                 try engine.process(inputs, now: now, in: store)
@@ -138,8 +142,8 @@ actor Replica {
         wake = nil
         guard let next = engine.nextWake else { return }
         let delay = Duration.milliseconds(Int64(clamping: next > now ? next - now : 1))
-        wake = Task { [mailbox] in
-            guard (try? await Task.sleep(for: delay)) != nil else { return }
+        wake = Task { [mailbox, clock] in
+            guard (try? await clock.sleep(for: delay)) != nil else { return }
             mailbox.post([.timePassed])
         }
     }
@@ -212,6 +216,19 @@ actor Replica {
         try? drainAll()
         failure = failure ?? StoreError(.unavailable, why)
         wake?.cancel()
+    }
+
+    /// Stops as a killed process does: what was not committed is lost, and nothing is noted.
+    func abandon() {
+        failure = failure ?? StoreError(.unavailable, "the device has crashed")
+        wake?.cancel()
+        for continuation in requests.values {
+            continuation.resume(throwing: StoreError(.unavailable, "the device has crashed"))
+        }
+        requests = [:]
+        for watcher in watchers.values { watcher.continuation.finish() }
+        for watcher in ephemeral.values { watcher.continuation.finish() }
+        progress.finish()
     }
 
     /// Opens the engine anew on what is stored.

@@ -1,4 +1,3 @@
-import Foundation
 public import TomboloCore
 import TomboloSQLite
 
@@ -46,18 +45,21 @@ public struct SyncGroup: Sendable, Identifiable {
         return accepted
     }
 
-    /// A link that lets one device join.
+    /// A link that lets one device join, for a hundred years at most.
     public func invite(expiring: Duration = .seconds(7 * 86_400), addresses: [String] = []) async throws
         -> InvitationLink
     {
-        let expiry = Date().addingTimeInterval(Double(expiring.components.seconds))
+        let seconds = UInt64(clamping: min(max(0, expiring.components.seconds), Self.longestInvitation))
+        let expiry = node.clock.now + seconds * 1_000
         let all = addresses + node.listeningAddresses
         let effect = try await node.replica.request {
-            .invite($0, group: id, addresses: all, expiry: UInt64(max(0, expiry.timeIntervalSince1970 * 1_000)))
+            .invite($0, group: id, addresses: all, expiry: expiry)
         }
         guard case .invited(_, let invitation) = effect else { throw TomboloError("the engine gave no answer") }
         return InvitationLink(invitation)
     }
+
+    private static let longestInvitation: Int64 = 100 * 365 * 86_400
 
     /// What was delivered after `bookmark`, then what is delivered from now on, until the task is cancelled.
     ///
@@ -72,7 +74,7 @@ public struct SyncGroup: Sendable, Identifiable {
         guard node.isReadOnly else { return try await node.replica.notices(of: id) }
         return AsyncStream {
             // Another process writes: there is nobody to tell this one.
-            try? await Task.sleep(for: .seconds(1))
+            try? await node.clock.sleep(for: .seconds(1))
             return Task.isCancelled ? nil : ()
         }
     }

@@ -1,9 +1,11 @@
 /// What happens when: a binary heap, by time and then in the order of entry.
-struct Agenda<Item> {
+package struct Agenda<Item> {
     private var heap: [(time: UInt64, number: UInt64, item: Item)] = []
     private var count: UInt64 = 0
 
-    mutating func add(_ item: Item, at time: UInt64) {
+    package init() {}
+
+    package mutating func add(_ item: Item, at time: UInt64) {
         heap.append((time, count, item))
         count += 1
         var child = heap.count - 1
@@ -13,9 +15,9 @@ struct Agenda<Item> {
         }
     }
 
-    var nextTime: UInt64? { heap.first?.time }
+    package var nextTime: UInt64? { heap.first?.time }
 
-    mutating func removeFirst() -> Item {
+    package mutating func removeFirst() -> Item {
         heap.swapAt(0, heap.count - 1)
         let first = heap.removeLast()
         var parent = 0

@@ -1,10 +1,10 @@
 /// SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same seed, the same numbers.
-struct SeededGenerator: RandomNumberGenerator, Sendable {
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var z = state
         z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -13,13 +13,13 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 
     /// A seed for something of its own, which depends on this one and a number alone.
-    func seed(of number: UInt64) -> UInt64 {
+    package func seed(of number: UInt64) -> UInt64 {
         var generator = SeededGenerator(seed: state ^ (number &+ 1) &* 0xd134_2543_de82_ef95)
         return generator.next()
     }
 
     /// Whether something comes about that does so with this chance; draws nothing where it is 0.
-    mutating func chance(_ share: Double) -> Bool {
+    package mutating func chance(_ share: Double) -> Bool {
         share > 0 && uniform() < share
     }
 
@@ -29,11 +29,11 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
     mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
 
     /// A number of the range.
-    mutating func any(_ range: ClosedRange<UInt64>) -> UInt64 { .random(in: range, using: &self) }
+    package mutating func any(_ range: ClosedRange<UInt64>) -> UInt64 { .random(in: range, using: &self) }
 
     /// How long until something happens that does so `rate` times a minute on average; nil for never. The time is exponentially
     /// distributed, by comparisons alone (von Neumann 1951), so that it is the same on every platform.
-    mutating func wait(_ rate: Double) -> UInt64? {
+    package mutating func wait(_ rate: Double) -> UInt64? {
         guard rate > 0 else { return nil }
         var whole = 0.0
         while true {

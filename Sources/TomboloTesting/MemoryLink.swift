@@ -1,7 +1,7 @@
 import Synchronization
 import TomboloCore
 
-/// A link in memory: two connections, each of which hands what it sends to the other side's handler.
+/// A link in memory: two connections, each of which has what it sends carried to the other side's handler.
 final class MemoryLink: Sendable {
     /// One side's view of the link.
     final class End: Connection {
@@ -23,7 +23,7 @@ final class MemoryLink: Sendable {
         /// What is sent has arrived.
         var unsent: Int { 0 }
         func send(_ payload: [UInt8]) { link.carry(payload, fromDialler: isDialler) }
-        func close() { link.close() }
+        func close() { link.closeInOrder(fromDialler: isDialler) }
         /// Windows bound what is under way.
         func consumed(_ bytes: Int) {}
 
@@ -44,13 +44,15 @@ final class MemoryLink: Sendable {
     private let dialler: (device: DeviceKey, handler: any ConnectionHandler)
     private let listener: (device: DeviceKey, handler: any ConnectionHandler)
     private let number: UInt64
+    private let carrier: any Carrier
     private let state = Mutex(State())
 
     init(
-        number: UInt64, dialler: (device: DeviceKey, handler: any ConnectionHandler),
+        number: UInt64, carrier: any Carrier, dialler: (device: DeviceKey, handler: any ConnectionHandler),
         listener: (device: DeviceKey, handler: any ConnectionHandler)
     ) {
         self.number = number
+        self.carrier = carrier
         self.dialler = dialler
         self.listener = listener
         devices = [dialler.device, listener.device]
@@ -73,13 +75,28 @@ final class MemoryLink: Sendable {
     }
 
     fileprivate func carry(_ payload: [UInt8], fromDialler: Bool) {
-        guard let ends = state.withLock({ $0.isClosed ? nil : $0.ends }) else { return }
-        let (from, to) = fromDialler ? (ends.dialler, ends.listener) : (ends.listener, ends.dialler)
-        from.count(sent: payload.count)
-        to.count(received: payload.count)
-        (fromDialler ? listener : dialler).handler.received(payload, on: to)
+        guard let ends = openEnds else { return }
+        (fromDialler ? ends.dialler : ends.listener).count(sent: payload.count)
+        inOrder(fromDialler: fromDialler) {
+            // What is under way when a link breaks is lost.
+            guard let ends = self.openEnds else { return }
+            let to = fromDialler ? ends.listener : ends.dialler
+            to.count(received: payload.count)
+            (fromDialler ? self.listener : self.dialler).handler.received(payload, on: to)
+        }
     }
 
+    private var openEnds: (dialler: End, listener: End)? { state.withLock { $0.isClosed ? nil : $0.ends } }
+
+    private func inOrder(fromDialler: Bool, _ deliver: @escaping @Sendable () -> Void) {
+        let (from, to) = fromDialler ? (dialler, listener) : (listener, dialler)
+        carrier.carry(from: from.device, to: to.device, deliver)
+    }
+
+    /// Closes once what one side has sent so far has arrived.
+    fileprivate func closeInOrder(fromDialler: Bool) { inOrder(fromDialler: fromDialler) { self.close() } }
+
+    /// Closes at once.
     func close() {
         let ends = state.withLock { state -> (dialler: End, listener: End)? in
             defer {

@@ -24,8 +24,12 @@ public final class MemoryNetwork: Sendable {
     }
 
     private let state = Mutex(State())
+    private let carrier: any Carrier
 
-    public init() {}
+    /// A network on which everything arrives at once.
+    public convenience init() { self.init(carrier: ImmediateCarrier()) }
+
+    init(carrier: any Carrier) { self.carrier = carrier }
 
     /// Opens a node whose peers are reached over this network.
     public func openNode(at directory: URL) async throws -> Node {
@@ -35,6 +39,20 @@ public final class MemoryNetwork: Sendable {
     /// A transport of this network, for `Node.open(at:over:)`.
     public func transport(for identity: TransportIdentity, handler: any ConnectionHandler) -> any Transport {
         MemoryTransport(network: self, identity: identity, handler: handler)
+    }
+
+    /// Breaks the links of a device that has crashed; nobody listens there any more.
+    func remove(_ device: DeviceKey) {
+        let links = state.withLock { state in
+            state.listeners = state.listeners.filter { $0.value.identity.device != device }
+            return state.links.filter { $0.devices.contains(device) }
+        }
+        for link in links { link.close() }
+    }
+
+    /// Breaks the links between two devices; they may dial each other again at once.
+    func interrupt(_ one: DeviceKey, _ other: DeviceKey) {
+        for link in state.withLock({ $0.links.filter { $0.devices == [one, other] } }) { link.close() }
     }
 
     /// Closes the links between two devices, and refuses new ones until ``heal(_:_:)``.
@@ -50,6 +68,9 @@ public final class MemoryNetwork: Sendable {
     public func heal(_ one: DeviceKey, _ other: DeviceKey) {
         state.withLock { _ = $0.cut.remove([one, other]) }
     }
+
+    /// Lets all devices reach each other again.
+    func healAll() { state.withLock { $0.cut = [] } }
 
     // MARK: What transports ask for
 
@@ -76,7 +97,8 @@ public final class MemoryNetwork: Sendable {
 
     fileprivate func dial(
         _ address: String, expecting peer: DeviceKey, _ identity: TransportIdentity, _ handler: any ConnectionHandler
-    ) throws {
+    ) async throws {
+        try await carrier.shakeHands()
         let link = try state.withLock { state in
             guard let target = PeerAddress(address), let listener = state.listeners[target] else {
                 throw TransportError("cannot reach \(address): nobody listens there")
@@ -89,7 +111,7 @@ public final class MemoryNetwork: Sendable {
             }
             state.linkCount += 1
             let link = MemoryLink(
-                number: state.linkCount, dialler: (identity.device, handler),
+                number: state.linkCount, carrier: carrier, dialler: (identity.device, handler),
                 listener: (peer, listener.handler))
             state.links.removeAll { $0.isClosed }
             state.links.append(link)
@@ -115,7 +137,7 @@ private final class MemoryTransport: Transport {
     }
 
     func dial(_ address: String, expecting peer: DeviceKey) async throws {
-        try network.dial(address, expecting: peer, identity, handler)
+        try await network.dial(address, expecting: peer, identity, handler)
     }
 
     func stopListening() async { network.stopListening(identity.device) }

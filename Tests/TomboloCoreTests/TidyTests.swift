@@ -26,7 +26,7 @@ struct TidyTests {
         ],
         "TomboloSimulation": ["SetReconciliation", "TomboloCore", "TomboloCrypto"],
         "TomboloObservation": ["Tombolo", "Observation"],
-        "TomboloTesting": ["Tombolo", "TomboloCore", "Foundation", "Synchronization"],
+        "TomboloTesting": ["Tombolo", "TomboloCore", "TomboloSimulation", "Dispatch", "Foundation", "Synchronization"],
     ]
 
     private func swiftFiles(in folder: String) throws -> [URL] {

@@ -1,0 +1,24 @@
+import Foundation
+
+/// The time that a node lives by: the system's, except in tests.
+public protocol NodeClock: Sendable {
+    /// Milliseconds since 1970. Whoever sets the device's clock sets this.
+    var now: UInt64 { get }
+    /// What has passed since some moment; nobody sets it.
+    var uptime: Duration { get }
+    /// Returns when so much time has passed.
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled before.
+    func sleep(for duration: Duration) async throws
+}
+
+/// The time of the operating system.
+public struct SystemClock: NodeClock {
+    private static let start = ContinuousClock.now
+
+    public init() { _ = Self.start }
+
+    public var now: UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }
+    public var uptime: Duration { ContinuousClock.now - Self.start }
+    public func sleep(for duration: Duration) async throws { try await Task.sleep(for: duration) }
+}

@@ -1,0 +1,261 @@
+import Foundation
+public import Tombolo
+import TomboloCore
+import TomboloSimulation
+
+/// An application's nodes over a simulated network and a virtual clock, with seeded faults: for an application's own tests.
+///
+///     let simulation = try NodeSimulation(seed: 7, faults: .rough)
+///     let anna = try await simulation.addDevice("anna") { node, directory in try await Notes(node, directory).follow() }
+///     …
+///     try await simulation.run(for: .seconds(600))     // ten minutes of faults, in a few seconds
+///     try await simulation.settle()                    // the faults end, and everybody comes to know the same
+///     try await simulation.close()
+///
+/// The nodes are the real ones, with real stores in a temporary directory. The clock stands still while anything is being
+/// done, and jumps to the next time at which something is to happen. A seed settles the latencies and when which fault
+/// strikes; what happens at one time happens in an order that the scheduler of the machine settles. What a test should
+/// expect is what holds in every order. (Runs that are the same bit for bit are `TomboloSimulation`'s.)
+public actor NodeSimulation {
+    private enum Fault {
+        case linkBreak, crash, partition
+        case start(SimulatedDevice)
+        case heal
+
+        /// What strikes by chance.
+        static let strikes = [Fault.linkBreak, .crash, .partition]
+
+        /// A minute.
+        func rate(_ faults: Faults) -> Double {
+            switch self {
+            case .linkBreak: faults.linkBreaks
+            case .crash: faults.crashes
+            case .partition: faults.partitions
+            case .start, .heal: 0
+            }
+        }
+    }
+
+    /// Milliseconds since 1970: the first of January 2026.
+    private static let start: UInt64 = 1_767_225_600_000
+
+    /// All devices, in the order in which they were added.
+    public private(set) var devices: [SimulatedDevice] = []
+    private let faults: Faults
+    private let root: URL
+    private let network: MemoryNetwork
+    private let clock = VirtualClock(start: start)
+    private var generator: SeededGenerator
+    private var agenda = Agenda<Fault>()
+    private let executor = CountingExecutor()
+    private let failure = Latch<NodeSimulationError>()
+    /// What the devices had done when they were last looked at.
+    private var seen: [Int] = []
+
+    /// - Parameters:
+    ///   - seed: settles latencies and faults.
+    ///   - faults: what strikes while ``run(for:)`` runs.
+    /// - Throws: where there is no room for temporary files.
+    public init(seed: UInt64, faults: Faults = .none) throws {
+        self.faults = faults
+        generator = SeededGenerator(seed: seed)
+        root = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-simulation-\(UUID())")
+        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+        network = MemoryNetwork(
+            carrier: DelayingCarrier(clock: clock, latency: faults.latency, seed: generator.seed(of: 1)))
+        for fault in Fault.strikes {
+            if let wait = generator.wait(fault.rate(faults)) { agenda.add(fault, at: Self.start + wait) }
+        }
+    }
+
+    /// Adds a device and starts it. All devices know each other's keys and addresses; groups are joined by invitation, as
+    /// always.
+    ///
+    /// - Parameters:
+    ///   - name: also the host by which it is reached.
+    ///   - application: is run at every start, is cancelled by a crash, and must find its way from what its directory and the
+    ///     node hold. Without one, the node alone runs.
+    /// - Throws: `StoreError` if there is no room; ``NodeSimulationError`` if the name is taken.
+    @discardableResult
+    public func addDevice(
+        _ name: String, running application: @escaping SimulatedDevice.Application = { _, _ in }
+    ) async throws -> SimulatedDevice {
+        guard !devices.contains(where: { $0.name == name }) else {
+            throw NodeSimulationError("there is a device \(name) already")
+        }
+        let skew = Int64(clamping: generator.any(0...2 * faults.clockSkew)) - Int64(clamping: faults.clockSkew)
+        let device = try SimulatedDevice(
+            name: name, in: root, clock: DeviceClock(world: clock, start: Self.start, skew: skew),
+            application: application)
+        devices.append(device)
+        try await start(device)
+        return device
+    }
+
+    private func start(_ device: SimulatedDevice) async throws {
+        try await device.start(over: network, on: executor) { [failure] in
+            failure.set(NodeSimulationError("the application on \(device.name) has failed: \($0)"))
+        }
+        let node = try device.node
+        for other in devices where other !== device {
+            guard let peer = other.running else { continue }
+            try await node.addPeer(peer.device, address: other.address)
+            try await peer.addPeer(node.device, address: device.address)
+        }
+    }
+
+    // MARK: Time
+
+    /// Lets so much time pass, with the faults.
+    ///
+    /// - Throws: the first error that an application has thrown on a device that was not being killed.
+    public func run(for duration: Duration) async throws {
+        try await advance(to: clock.now + duration.roundedMilliseconds, strikes: true)
+    }
+
+    /// Lets time pass, without faults, until something is done.
+    ///
+    /// - Parameters:
+    ///   - patience: how long it may take.
+    ///   - work: what a person might do that needs the network, such as `node.join(link)`.
+    /// - Throws: what `work` throws; ``NodeSimulationError`` if it takes longer.
+    public func run<Outcome: Sendable>(
+        within patience: Duration = .seconds(600), until work: @escaping @Sendable () async throws -> Outcome
+    ) async throws -> Outcome {
+        let deadline = clock.now + patience.roundedMilliseconds
+        let outcome = Latch<Result<Outcome, any Error>>()
+        let task = Task(executorPreference: executor) {
+            do {
+                outcome.set(.success(try await work()))
+            } catch {
+                outcome.set(.failure(error))
+            }
+        }
+        while true {
+            try await letTasksRun()
+            if let outcome = outcome.value { return try outcome.get() }
+            if let failure = failure.value { throw failure }
+            guard clock.now < deadline else {
+                task.cancel()
+                throw NodeSimulationError("it was not done within \(patience)")
+            }
+            _ = clock.step(to: deadline)
+        }
+    }
+
+    /// Ends the faults, starts whoever is down, and lets time pass until all who are in a group know the same of it, and
+    /// nothing waits for its ancestors.
+    ///
+    /// - Throws: ``NodeSimulationError`` if that takes longer than `patience`.
+    public func settle(within patience: Duration = .seconds(3_600)) async throws {
+        while agenda.nextTime != nil {
+            let fault = agenda.removeFirst()
+            switch fault {
+            case .start, .heal: try await carryOut(fault)
+            case .linkBreak, .crash, .partition: break
+            }
+        }
+        for fault in Fault.strikes { strikeAgain(fault) }
+        let deadline = clock.now + patience.roundedMilliseconds
+        while true {
+            try await advance(to: clock.now + 1_000, strikes: false)
+            guard let difference = try firstDifference() else { return }
+            guard clock.now < deadline else { throw NodeSimulationError("after \(patience), \(difference)") }
+        }
+    }
+
+    private func advance(to end: UInt64, strikes: Bool) async throws {
+        while true {
+            try await letTasksRun()
+            if let failure = failure.value { throw failure }
+            let next = strikes ? min(end, max(agenda.nextTime ?? .max, clock.now)) : end
+            if clock.step(to: next) { continue }
+            if strikes, let time = agenda.nextTime, time <= clock.now {
+                try await carryOut(agenda.removeFirst())
+            } else if next == end {
+                return
+            }
+        }
+    }
+
+    /// Waits until nobody does anything any more, as far as can be seen: no job of an application's is left, and nothing is
+    /// committed, sent or scheduled while every other task has had its turn several times.
+    ///
+    /// - Throws: ``NodeSimulationError`` where somebody goes on and on without letting time pass.
+    private func letTasksRun() async throws {
+        var (rounds, quietRounds) = (0, 0)
+        while quietRounds < 3 {
+            rounds += 1
+            guard rounds < Self.mostRounds else {
+                throw NodeSimulationError("somebody works on and on, and never waits for the clock or a peer")
+            }
+            let scheduled = clock.scheduled
+            await Self.giveWay()
+            var now: [Int] = []
+            for device in devices { now.append((try? await device.running?.settled()) ?? 0) }
+            let isQuiet = now == seen && clock.scheduled == scheduled && executor.count == 0
+            quietRounds = isQuiet ? quietRounds + 1 : 0
+            seen = now
+        }
+    }
+
+    private static let mostRounds = 100_000
+
+    /// Off the actor: a yield on an actor gives way to the actor's own jobs alone.
+    @concurrent private nonisolated static func giveWay() async {
+        for _ in 0..<8 { await Task.yield() }
+    }
+
+    private func firstDifference() throws -> String? {
+        var known: [GroupID: (device: String, digest: String)] = [:]
+        for device in devices {
+            for group in try device.node.groups {
+                if try group.status.waiting > 0 { return "events of \(group.name) wait for ancestors on \(device.name)" }
+                let digest = try group.digest
+                let (other, otherDigest) = known[group.id] ?? (device.name, digest)
+                known[group.id] = (other, otherDigest)
+                if digest != otherDigest { return "\(device.name) and \(other) know different things of \(group.name)" }
+            }
+        }
+        return nil
+    }
+
+    /// Closes all nodes and removes their directories.
+    public func close() async throws {
+        for device in devices { try await device.close() }
+        try FileManager.default.removeItem(at: root)
+    }
+
+    // MARK: Faults
+
+    private func strikeAgain(_ fault: Fault) {
+        if let wait = generator.wait(fault.rate(faults)) { agenda.add(fault, at: clock.now + wait) }
+    }
+
+    private func carryOut(_ fault: Fault) async throws {
+        switch fault {
+        case .linkBreak:
+            let running = devices.compactMap(\.running)
+            if running.count > 1 {
+                let first = Int(generator.any(0...UInt64(running.count - 1)))
+                let second = (first + 1 + Int(generator.any(0...UInt64(running.count - 2)))) % running.count
+                network.interrupt(running[first].device, running[second].device)
+            }
+        case .crash:
+            guard !devices.isEmpty else { break }
+            let device = devices[Int(generator.any(0...UInt64(devices.count - 1)))]
+            let pause = generator.any(1_000...30_000)
+            guard device.running != nil else { break }
+            try await device.crash(on: network)
+            agenda.add(.start(device), at: clock.now + pause)
+        case .partition:
+            let part = Set(devices.filter { _ in generator.chance(0.5) }.compactMap(\.key))
+            let others = devices.compactMap(\.key).filter { !part.contains($0) }
+            for (one, other) in part.flatMap({ one in others.map { (one, $0) } }) { network.cut(one, other) }
+            agenda.add(.heal, at: clock.now + generator.any(10_000...60_000))
+        case .start(let device): try await start(device)
+        case .heal: network.healAll()
+        }
+        strikeAgain(fault)
+    }
+}
