@@ -82,7 +82,8 @@ public final class Node: Sendable {
             return cryptography.publicKey(of: cryptography.signingKey(seed: seed))
         }
         return Node(
-            storage, logger, SystemClock(), nil, device: DeviceKey(try key(identity.0)), member: MemberKey(try key(identity.1)))
+            storage, logger, SystemClock(), nil, device: DeviceKey(try key(identity.0)),
+            member: MemberKey(try key(identity.1)))
     }
 
     private init(

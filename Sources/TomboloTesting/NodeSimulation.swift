@@ -210,7 +210,9 @@ public actor NodeSimulation {
         var known: [GroupID: (device: String, digest: String)] = [:]
         for device in devices {
             for group in try device.node.groups {
-                if try group.status.waiting > 0 { return "events of \(group.name) wait for ancestors on \(device.name)" }
+                if try group.status.waiting > 0 {
+                    return "events of \(group.name) wait for ancestors on \(device.name)"
+                }
                 let digest = try group.digest
                 let (other, otherDigest) = known[group.id] ?? (device.name, digest)
                 known[group.id] = (other, otherDigest)

@@ -88,6 +88,23 @@ struct ConvergenceTests {
         }
     }
 
+    @Test("a group that two devices come to share while they are linked is in sync over the link that stands")
+    func joinedWhileLinked() throws {
+        let devices = try Devices(2, seed: 5)
+        // Linked as devices are that know each other, by another group.
+        _ = try devices.makeGroup()
+        try devices.connect(0, 1)
+        try devices.settle()
+        let second = try devices.makeGroup()
+        try devices.say(0, "to you", in: second)
+        try devices.say(1, "and to you", in: second)
+        try devices.settle()
+        for device in 0..<2 {
+            #expect(devices.errors(device).isEmpty)
+            #expect(Set(devices.texts(device, in: second)) == ["to you", "and to you"])
+        }
+    }
+
     @Test("live events reach connected devices once")
     func live() throws {
         let devices = try Devices(3, seed: 4)

@@ -79,19 +79,19 @@ struct NodeSimulationTests {
         let simulation = try await simulation(of: 2, seed: 6, faults: .none)
         try await simulation.settle()
         var far = Faults.none
-        far.latency = 10_000...10_000
+        far.latency = 3_000...3_000
         let slow = try NodeSimulation(seed: 6, faults: far)
         let a = try await slow.addDevice("a")
         let group = try await a.node.createGroup(named: "crew")
         let b = try await slow.addDevice("b").node
         let link = try await group.invite()
         await #expect(throws: NodeSimulationError.self, "a handshake takes longer on such a link") {
-            _ = try await slow.run(within: .seconds(10)) { try await b.join(link, timeout: .seconds(3_600)) }
+            _ = try await slow.run(within: .seconds(5)) { try await b.join(link, timeout: .seconds(3_600)) }
         }
         _ = try await slow.run(within: .seconds(3_600)) { try await b.join(link, timeout: .seconds(3_600)) }
         try await slow.settle()
         try await group.send(Text("far away"))
-        await #expect(throws: NodeSimulationError.self) { try await slow.settle(within: .seconds(5)) }
+        await #expect(throws: NodeSimulationError.self) { try await slow.settle(within: .seconds(2)) }
         try await slow.settle()
         #expect(try texts(try #require(try b.groups.first)) == ["far away"])
         try await simulation.close()

@@ -18,7 +18,9 @@ extension Engine {
         var record = record
         try store.put(&record)
         groups.append(try Self.open(record, store, cryptography))
-        for session in sessions.indices { introduce(group: groups.count - 1, toSession: session) }
+        for session in sessions.indices {
+            try introduce(group: groups.count - 1, toSession: session, store)
+        }
     }
 
     mutating func addPeer(

@@ -89,12 +89,28 @@ extension Engine {
         return sync
     }
 
-    /// A group that was made or joined while the session was open.
-    mutating func introduce(group: Int, toSession index: Int) {
+    /// Shows a group that was made or joined while the session was open.
+    mutating func introduce(group: Int, toSession index: Int, _ store: any EventStore) throws(StoreError) {
         guard sessions[index].link.dialect == .native, sessions[index].groups.count < Limits.groupsPerSession else {
             return
         }
         sessions[index].groups.append(GroupSession(group: group))
+        guard sessions[index].hasGreeted else { return }
+        var payload = Payload()
+        payload.groups = [try introduction(sessions[index].groups.count - 1, session: index, store)]
+        send(payload, to: index)
+        // The peer may have shown the group before it could be recognised here.
+        let waiting = sessions[index].unmatched
+        guard !waiting.isEmpty else { return }
+        sessions[index].unmatched = []
+        do {
+            for entry in waiting { try match(entry, index, store) }
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            close(index, "\(error)")
+        }
+        announceReadiness(index)
     }
 
     private func tag(ofGroup group: Int, _ link: Link, ofDialler: Bool) -> Bytes {
@@ -268,23 +284,10 @@ extension Engine {
             let known = try? GroupStatement(decoding: welcome.statement),
             known.discovery == GroupStatement.discoveryCommitment(discovery, using: cryptography)
         else { throw EngineError.invitationRefused("what the inviter sent is not the group of the link") }
-        let isNew = groupIndex(id) == nil
         try add(
             GroupRecord(
                 id: id, dialect: .native, statement: statement, discovery: discovery,
                 name: String(decoding: welcome.name.prefix(256), as: UTF8.self)), store)
-        guard let group = groupIndex(id) else { return }
-        if isNew, let added = sessions[index].groups.firstIndex(where: { $0.group == group }) {
-            var payload = Payload()
-            payload.groups = [try introduction(added, session: index, store)]
-            send(payload, to: index)
-            // The inviter may have shown the group before we could recognise it.
-            let waiting = sessions[index].unmatched
-            sessions[index].unmatched = []
-            for entry in waiting {
-                try match(entry, index, store)
-            }
-        }
         effects.append(.joined(sessions[index].link.session, id))
     }
 
