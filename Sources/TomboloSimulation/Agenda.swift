@@ -1,38 +1,65 @@
-/// What happens when: a binary heap, by time and then in the order of entry.
+/// What happens when: a binary heap, by time and then in the order of entry. Keys alone are moved about.
 package struct Agenda<Item> {
-    private var heap: [(time: UInt64, number: UInt64, item: Item)] = []
+    private struct Key {
+        let time: UInt64
+        let number: UInt64
+        /// Where the item stands in ``items``.
+        let place: Int32
+
+        @inline(__always) func precedes(_ other: Key) -> Bool {
+            time != other.time ? time < other.time : number < other.number
+        }
+    }
+
+    private var heap: [Key] = []
+    private var items: [Item?] = []
+    private var free: [Int32] = []
     private var count: UInt64 = 0
 
     package init() {}
 
     package mutating func add(_ item: Item, at time: UInt64) {
-        heap.append((time, count, item))
-        count += 1
-        var child = heap.count - 1
-        while child > 0, precedes(child, (child - 1) / 2) {
-            heap.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
+        let place: Int32
+        if let last = free.popLast() {
+            place = last
+            items[Int(place)] = item
+        } else {
+            place = Int32(items.count)
+            items.append(item)
         }
+        let key = Key(time: time, number: count, place: place)
+        count += 1
+        var child = heap.count
+        heap.append(key)
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard key.precedes(heap[parent]) else { break }
+            heap[child] = heap[parent]
+            child = parent
+        }
+        heap[child] = key
     }
 
     package var nextTime: UInt64? { heap.first?.time }
 
-    package mutating func removeFirst() -> Item {
-        heap.swapAt(0, heap.count - 1)
-        let first = heap.removeLast()
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && precedes(child, least) {
-                least = child
-            }
-            if least == parent { return first.item }
-            heap.swapAt(parent, least)
-            parent = least
-        }
+    /// Takes out what is next; nil if there is nothing.
+    package mutating func popFirst() -> Item? {
+        guard let first = heap.first, let last = heap.popLast() else { return nil }
+        if !heap.isEmpty { sink(last) }
+        free.append(first.place)
+        return items[Int(first.place)].take()
     }
 
-    private func precedes(_ one: Int, _ other: Int) -> Bool {
-        (heap[one].time, heap[one].number) < (heap[other].time, heap[other].number)
+    private mutating func sink(_ key: Key) {
+        var parent = 0
+        while true {
+            var child = 2 * parent + 1
+            guard child < heap.count else { break }
+            if child + 1 < heap.count, heap[child + 1].precedes(heap[child]) { child += 1 }
+            guard heap[child].precedes(key) else { break }
+            heap[parent] = heap[child]
+            parent = child
+        }
+        heap[parent] = key
     }
 }

@@ -124,7 +124,8 @@ public struct Simulation {
         if isDone(self) { return true }
         while let time = agenda.nextTime, time <= end {
             now = max(now, time)
-            if try happen(agenda.removeFirst()), isDone(self) { return true }
+            guard let next = agenda.popFirst() else { break }
+            if try happen(next), isDone(self) { return true }
         }
         now = end
         return isDone(self)

@@ -148,8 +148,7 @@ public actor NodeSimulation {
     ///
     /// - Throws: ``NodeSimulationError`` if that takes longer than `patience`.
     public func settle(within patience: Duration = .seconds(3_600)) async throws {
-        while agenda.nextTime != nil {
-            let fault = agenda.removeFirst()
+        while let fault = agenda.popFirst() {
             switch fault {
             case .start, .heal: try await carryOut(fault)
             case .linkBreak, .crash, .partition: break
@@ -170,8 +169,8 @@ public actor NodeSimulation {
             if let failure = failure.value { throw failure }
             let next = strikes ? min(end, max(agenda.nextTime ?? .max, clock.now)) : end
             if clock.step(to: next) { continue }
-            if strikes, let time = agenda.nextTime, time <= clock.now {
-                try await carryOut(agenda.removeFirst())
+            if strikes, let time = agenda.nextTime, time <= clock.now, let fault = agenda.popFirst() {
+                try await carryOut(fault)
             } else if next == end {
                 return
             }

@@ -70,7 +70,8 @@ final class VirtualClock: Sendable {
             var due: [Waiter] = []
             while let time = state.agenda.nextTime, time <= limit {
                 guard due.isEmpty || time <= state.now else { break }
-                guard let waiter = state.waiters.removeValue(forKey: state.agenda.removeFirst()) else { continue }
+                guard let number = state.agenda.popFirst(), let waiter = state.waiters.removeValue(forKey: number)
+                else { continue }
                 state.now = max(state.now, time)
                 due.append(waiter)
             }

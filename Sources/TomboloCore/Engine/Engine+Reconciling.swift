@@ -54,7 +54,7 @@ extension Engine {
             if !sessions[index].groups[group].isOpened {
                 sessions[index].groups[group].isOpened = true
                 if sessions[index].groups[group].phase == .introduced,
-                    sessions[index].groups[group].peerRoot == groups[replica].frontier.root(using: cryptography)
+                    peerShows(groups[replica].frontier.root(using: cryptography), group, session: index)
                 {
                     sessions[index].groups[group].phase = .live
                     let frontier = groups[replica].frontier

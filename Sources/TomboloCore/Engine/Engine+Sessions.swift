@@ -71,7 +71,7 @@ extension Engine {
         var sync = GroupSync(number: group)
         sync.tag = tag(ofGroup: group, sessions[index].link, ofDialler: sessions[index].link.isDialler)
         let root = groups[group].frontier.root(using: cryptography)
-        sync.root = root
+        sync.root = ShownRoot(root, on: sessions[index].link, using: cryptography)
         let agreements = try store.agreements(
             with: sessions[index].link.peer, inGroup: groups[group].record.reference)
         sync.since = agreements.map(\.token)
@@ -82,7 +82,8 @@ extension Engine {
             sync.since = []
             sessions[index].groups[groupSession].named = Array(agreements.prefix(1))
         }
-        sessions[index].groups[groupSession].lastRootSent = sync.root
+        sessions[index].groups[groupSession].lastRootSent = root
+        sessions[index].groups[groupSession].changesSaid = groups[group].frontier.changes
         let logs = groups[group].frontier.logs.count
         if logs >= Limits.codedLogs { sync.logs = UInt64(logs) }
         sessions[index].groups[groupSession].logsSaid = sync.logs
@@ -224,7 +225,7 @@ extension Engine {
         sessions[index].groups[found].theirNumber = sync.number
         sessions[index].groups[found].peerRoot = root
         sessions[index].groups[found].logsOfPeer = sync.logs
-        sessions[index].groups[found].since = (sync.isAgreed ? [root.prefix64] : []) + sync.since
+        sessions[index].groups[found].since = (sync.isAgreed ? [root.token] : []) + sync.since
     }
 
     private mutating func announceReadiness(_ index: Int) {

@@ -31,13 +31,16 @@ extension Engine {
                 wake(group, session: index, at: deadline)
             }
         }
-        let session = sessions[index].groups[group]
-        let isOpen = session.phase == .live || session.hasFrontier
-        guard isOpen, session.plan.isEmpty, session.pacing.inFlight == 0, session.window.isEmpty else { return }
-        let root = groups[session.group].frontier.root(using: cryptography)
-        if session.lastRootSent != root, !sayRoot(root, group, session: index) { return }
-        if session.peerRoot == root {
-            guard session.phase == .exchanging || session.agreedRoot != root else { return }
+        let isLive = sessions[index].groups[group].phase == .live
+        guard isLive || sessions[index].groups[group].hasFrontier, sessions[index].groups[group].isIdle else { return }
+        if sessions[index].groups[group].changesSaid != groups[sessions[index].groups[group].group].frontier.changes {
+            guard sayRoot(group, session: index) else { return }
+        }
+        guard let root = sessions[index].groups[group].lastRootSent else { return }
+        // The proof costs something: what was agreed on is not proved again.
+        let isAgreed = isLive && sessions[index].groups[group].agreedRoot == root
+        if isAgreed, sessions[index].groups[group].peerRoot?.token == root.prefix64 { return }
+        if peerShows(root, group, session: index) {
             sessions[index].groups[group].phase = .live
             try agree(group, session: index, store)
         } else {
@@ -45,10 +48,14 @@ extension Engine {
         }
     }
 
+    func peerShows(_ root: Bytes32, _ group: Int, session index: Int) -> Bool {
+        sessions[index].groups[group].peerRoot?.shows(root, on: sessions[index].link, using: cryptography) == true
+    }
+
     /// Tells the peer our root: at once after an exchange; while people talk, a second after the last word.
     ///
-    /// - Returns: whether it was said.
-    private mutating func sayRoot(_ root: Bytes32, _ group: Int, session index: Int) -> Bool {
+    /// - Returns: whether the peer knows it.
+    private mutating func sayRoot(_ group: Int, session index: Int) -> Bool {
         sessions[index].groups[group].mismatchDeadline = nil
         if sessions[index].groups[group].phase == .live {
             let deadline = sessions[index].groups[group].settleDeadline ?? now + Self.settleDelay
@@ -58,11 +65,15 @@ extension Engine {
                 return false
             }
         }
-        var sync = GroupSync(number: sessions[index].groups[group].group)
-        sync.root = root
-        send(sync, to: index)
-        sessions[index].groups[group].lastRootSent = root
         sessions[index].groups[group].settleDeadline = nil
+        let number = sessions[index].groups[group].group
+        let root = groups[number].frontier.root(using: cryptography)
+        sessions[index].groups[group].changesSaid = groups[number].frontier.changes
+        guard sessions[index].groups[group].lastRootSent != root else { return true }
+        sessions[index].groups[group].lastRootSent = root
+        var sync = GroupSync(number: number)
+        sync.root = ShownRoot(root, on: sessions[index].link, using: cryptography)
+        send(sync, to: index)
         return true
     }
 

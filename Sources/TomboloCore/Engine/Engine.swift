@@ -163,14 +163,16 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
 
     /// When to call `process` again although nothing happens, in milliseconds since 1970; nil for never.
     public var nextWake: UInt64? {
-        let wakes =
-            sessions.flatMap { session in
-                session.groups.compactMap(\.nextWake)
-                    + session.recordGroups.map(\.nextWake)
-                    + [session.records.nextWake, session.isTrusted ? nil : session.trustDeadline]
-            }
-            + mvdsGroups.map { $0.waiting.map(\.deadline).min() }
-        return wakes.compactMap(\.self).min()
+        var next: UInt64?
+        func note(_ time: UInt64?) { if let time, next.map({ time < $0 }) ?? true { next = time } }
+        for session in sessions.indices {
+            for group in sessions[session].groups.indices { note(sessions[session].groups[group].nextWake) }
+            for group in sessions[session].recordGroups.indices { note(sessions[session].recordGroups[group].nextWake) }
+            note(sessions[session].records.nextWake)
+            if !sessions[session].isTrusted { note(sessions[session].trustDeadline) }
+        }
+        for group in mvdsGroups.indices { note(mvdsGroups[group].waiting.map(\.deadline).min()) }
+        return next
     }
 
     func groupIndex(_ id: GroupID) -> Int? { groups.firstIndex { $0.id == id } }

@@ -82,6 +82,8 @@ struct GroupSession: Sendable {
     var heldByPeer = SequenceTable()
     var pacing = WindowPacing()
     var lastRootSent: Bytes32?
+    /// How often the group's frontier had changed when it was compared with ``lastRootSent``, and was the same.
+    var changesSaid: UInt64?
     var sendsPlain = false
     var isLazyTowardsPeer = false
 
@@ -90,7 +92,7 @@ struct GroupSession: Sendable {
     var window: [Event] = []
     var windowBytes = 0
     var receivedBytes: UInt64 = 0
-    var peerRoot: Bytes32?
+    var peerRoot: ShownRoot?
     /// The root of the latest agreement in this session.
     var agreedRoot: Bytes32?
     var askedPlain = false
@@ -111,4 +113,7 @@ struct GroupSession: Sendable {
     init(group: Int) { self.group = group }
 
     var isMatched: Bool { theirNumber != nil }
+
+    /// Whether nothing is being sent or received.
+    var isIdle: Bool { plan.isEmpty && pacing.inFlight == 0 && window.isEmpty }
 }

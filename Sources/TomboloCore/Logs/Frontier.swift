@@ -8,6 +8,8 @@ package struct Frontier {
     private var leaves: [Bytes32?] = []
     private var bucketHashes: [Bytes32?] = Array(repeating: .zero, count: 256)
     private var knownRoot: Bytes32? = .zero
+    /// How often anything has changed.
+    package private(set) var changes: UInt64 = 0
 
     package init(_ logs: [LogState] = []) {
         for log in logs { append(log) }
@@ -47,6 +49,7 @@ package struct Frontier {
         leaves[index] = nil
         bucketHashes[logs[index].id.value.firstByte] = nil
         knownRoot = nil
+        changes += 1
     }
 
     /// The logs whose numbers are not above `reference`, in ascending order of their ids.

@@ -32,8 +32,9 @@ extension Engine {
             var added = RecordGroupSession(group: group)
             var sync = GroupSync(number: added.number)
             sync.tag = tag(keyedBy: mvdsGroups[group].id.value, link, ofDialler: link.isDialler)
-            sync.root = mvdsGroups[group].set.root(using: cryptography)
-            added.lastRootSent = sync.root
+            let root = mvdsGroups[group].set.root(using: cryptography)
+            sync.root = ShownRoot(root, on: link, using: cryptography)
+            added.lastRootSent = root
             sessions[index].recordGroups.append(added)
             shown.append(sync)
         }
@@ -43,7 +44,7 @@ extension Engine {
     /// Finds the group of the mvds dialect that a tag names.
     ///
     /// - Returns: whether it is one of those that are shared with the peer.
-    mutating func matchRecordGroup(_ sync: GroupSync, _ tag: Bytes, _ root: Bytes32, _ index: Int) -> Bool {
+    mutating func matchRecordGroup(_ sync: GroupSync, _ tag: Bytes, _ root: ShownRoot, _ index: Int) -> Bool {
         let link = sessions[index].link
         let found = sessions[index].recordGroups.firstIndex { known in
             known.theirNumber == nil
@@ -91,7 +92,9 @@ extension Engine {
     ) throws(StoreError) {
         sessions[index].recordGroups[group].snapshot = try store.lastMessage()
         let root = mvdsGroups[sessions[index].recordGroups[group].group].set.root(using: cryptography)
-        if sessions[index].recordGroups[group].peerRoot == root {
+        if sessions[index].recordGroups[group].peerRoot?.shows(root, on: sessions[index].link, using: cryptography)
+            == true
+        {
             return try endReconciling(group, session: index, outstanding: [], store)
         }
         sessions[index].recordGroups[group].phase = .reconciling
@@ -278,7 +281,7 @@ extension Engine {
 
     // MARK: Comparing digests
 
-    mutating func receiveRecordRoot(_ root: Bytes32, _ group: Int, session index: Int) {
+    mutating func receiveRecordRoot(_ root: ShownRoot, _ group: Int, session index: Int) {
         sessions[index].recordGroups[group].peerRoot = root
         sessions[index].recordGroups[group].mismatchDeadline = nil
     }
@@ -302,10 +305,10 @@ extension Engine {
             sessions[index].recordGroups[group].rootDeadline = nil
             sessions[index].recordGroups[group].lastRootSent = root
             var sync = GroupSync(number: session.number)
-            sync.root = root
+            sync.root = ShownRoot(root, on: sessions[index].link, using: cryptography)
             send(sync, to: index)
         }
-        if session.peerRoot == root {
+        if session.peerRoot?.shows(root, on: sessions[index].link, using: cryptography) == true {
             sessions[index].recordGroups[group].mismatchDeadline = nil
             guard session.agreedRoot != root else { return }
             sessions[index].recordGroups[group].agreedRoot = root

@@ -6,7 +6,7 @@ struct RecordGroupSession: Sendable {
     let group: Int
     /// The peer's number for it, once it has shown its tag.
     var theirNumber: UInt64?
-    var peerRoot: Bytes32?
+    var peerRoot: ShownRoot?
     var lastRootSent: Bytes32?
 
     enum Phase: Hashable, Sendable {

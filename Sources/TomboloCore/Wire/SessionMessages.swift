@@ -33,7 +33,7 @@ package struct Hello: Hashable, Sendable {
 package struct GroupSync: Hashable, Sendable {
     package var number: UInt64
     package var tag: Bytes?
-    package var root: Bytes32?
+    package var root: ShownRoot?
     package var since: [UInt64] = []
     /// In place of `since`: the root is that of the newest agreement.
     package var isAgreed = false
@@ -78,7 +78,7 @@ package struct GroupSync: Hashable, Sendable {
             case (1, .varint(let raw)): number = raw
             case (2, .bytes(let run)): tag = run
             case (3, .bytes(let run)):
-                guard let root = Bytes32(run) else { throw .invalid("a root", offset: 0) }
+                guard let root = ShownRoot(run) else { throw .invalid("a root", offset: 0) }
                 self.root = root
             case (4, .fixed64(let raw)): since.append(raw)
             case (4, .bytes(let run)):  // proto3 packs repeated scalars

@@ -98,7 +98,7 @@ final class HostileNode<Crypto: Cryptography>: JoiningNode {
     private func lie(_ sync: inout GroupSync) {
         guard generator.chance(0.5) else { return }
         switch generator.any(0...6) {
-        case 0: if sync.root != nil { sync.root = Bytes32(generator.bytes(32)) }
+        case 0: if sync.root != nil { sync.root = ShownRoot(generator.bytes(16)) }
         case 1: sync.processed = generator.any(0...1 << 40)
         case 2: sync.have = nil
         case 3: sync.since = sync.since.map { _ in generator.next() }

@@ -79,7 +79,7 @@ final class RecordNode: MessageNode {
 
     private func sendDue(_ now: UInt64) {
         while let time = queue.nextTime, time <= now {
-            let (peer, message) = queue.removeFirst()
+            guard let (peer, message) = queue.popFirst() else { break }
             // What was changed meanwhile stands in the queue another time.
             guard var record = records[peer]?[message], record.due == time else { continue }
             switch record.kind {

@@ -62,7 +62,7 @@ final class TopicNode: MessageNode {
             (acks, acksDue) = ([], nil)
         }
         while let time = queue.nextTime, time <= now {
-            let message = queue.removeFirst()
+            guard let message = queue.popFirst() else { break }
             guard var record = outstanding[message], record.due == time, let entry = conversation[message] else {
                 continue
             }
