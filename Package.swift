@@ -45,12 +45,13 @@ let package = Package(
         .target(
             name: "TomboloSQLite",
             dependencies: [
-                "TomboloCore", .product(name: "GRDB", package: "GRDB.swift"),
+                "TomboloCore", "CFileBirth", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .systemLibrary(name: "CLibdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib"),
+        .systemLibrary(name: "CFileBirth"),
         .target(
             name: "TomboloNIO",
             dependencies: [

@@ -29,6 +29,9 @@ public final class Node: Sendable {
     public let device: DeviceKey
     /// The key of the member whose device this is.
     public let member: MemberKey
+    /// Whether the store was found to be an older copy that was put back (or was moved here): from this start on the device writes to
+    /// new logs, and asks its peers for what it wrote since.
+    public let isOlderCopy: Bool
 
     /// Opens the device's store in `directory`, making its identity on first use. Peers are reached by TCP with TLS 1.3.
     ///
@@ -52,9 +55,8 @@ public final class Node: Sendable {
         let storage = try SQLiteStorage(directory: directory)
         let box = ReplicaBox()
         let mailbox = Mailbox { Task { await box.replica.withLock { $0 }?.drain() } }
-        let replica = try Replica(
-            storage: storage, mailbox: mailbox, beginsIncarnation: try noteStart(storage), clock: clock,
-            logger: logger)
+        let start = try StoreStart(in: storage)
+        let replica = try Replica(storage: storage, mailbox: mailbox, after: start, clock: clock, logger: logger)
         box.replica.withLock { $0 = replica }
         let seed = try storage.read { try $0.value(forKey: IdentityKeys.deviceSeed) }
         guard let seed = seed.flatMap({ Bytes32($0) }) else { throw StoreError(.corrupt, "the device has no key") }
@@ -62,7 +64,8 @@ public final class Node: Sendable {
         let runtime = Runtime(
             replica: replica, mailbox: mailbox, transport: transport, mvdsTransport: MVDSTransport(handler: mailbox))
         return Node(
-            storage, logger, clock, runtime, device: await replica.device, member: await replica.member)
+            storage, logger, clock, runtime, device: await replica.device, member: await replica.member,
+            isOlderCopy: start.isOlderCopy)
     }
 
     /// Opens the store for reading beside the process that writes it: for widgets, notification extensions, tools.
@@ -88,7 +91,7 @@ public final class Node: Sendable {
 
     private init(
         _ storage: SQLiteStorage, _ logger: Logger, _ clock: any NodeClock, _ runtime: Runtime?, device: DeviceKey,
-        member: MemberKey
+        member: MemberKey, isOlderCopy: Bool = false
     ) {
         self.storage = storage
         self.logger = logger
@@ -96,26 +99,13 @@ public final class Node: Sendable {
         self.runtime = runtime
         self.device = device
         self.member = member
-    }
-
-    /// Notes that the device starts under this boot of the operating system.
-    ///
-    /// - Returns: whether a power cut may have taken received events with it (law 1).
-    private static func noteStart(_ storage: SQLiteStorage) throws -> Bool {
-        try storage.write(isDurable: true) { store in
-            let boot = BootIdentity.current
-            let (lastBoot, wasClean) = (try store.value(forKey: "boot"), try store.value(forKey: "clean"))
-            try store.setValue(boot, forKey: "boot")
-            try store.setValue(nil, forKey: "clean")
-            return lastBoot != nil && lastBoot != boot && wasClean == nil
-        }
+        self.isOlderCopy = isOlderCopy
     }
 
     /// Syncs the store to disk, notes that it was, and lets go of it; the last even where the disk does not take the others.
     private func noteStop() throws {
         let noting = Result {
-            try storage.write(isDurable: true) { try $0.setValue([1], forKey: "clean") }
-            try storage.synchronize()
+            try StoreStart.noteStop(storage)
         }
         try storage.close()
         try noting.get()
@@ -190,7 +180,7 @@ public final class Node: Sendable {
     public func resume() async throws {
         let runtime = try writable()
         try storage.resume()
-        try await runtime.replica.resume(beginsIncarnation: try Self.noteStart(storage))
+        try await runtime.replica.resume(after: try StoreStart(in: storage))
     }
 
     private func stopLinks(_ runtime: Runtime) async {

@@ -29,23 +29,23 @@ actor Replica {
     private static let mostForks = 1_024
 
     init(
-        storage: SQLiteStorage, mailbox: Mailbox, beginsIncarnation: Bool, clock: any NodeClock, logger: Logger
+        storage: SQLiteStorage, mailbox: Mailbox, after start: StoreStart, clock: any NodeClock, logger: Logger
     ) throws {
         self.storage = storage
         self.mailbox = mailbox
         self.clock = clock
         self.logger = logger
-        engine = try Self.openEngine(storage, beginsIncarnation: beginsIncarnation)
+        engine = try Self.openEngine(storage, after: start)
     }
 
     private static func openEngine(
-        _ storage: SQLiteStorage, beginsIncarnation: Bool
+        _ storage: SQLiteStorage, after start: StoreStart
     ) throws -> Engine<SwiftCryptography> {
         var opened: Engine<SwiftCryptography>?
         try storage.write(isDurable: true) { store in
             opened = try Engine(
                 opening: store, cryptography: SwiftCryptography(), generator: SystemRandomNumberGenerator(),
-                beginsIncarnation: beginsIncarnation)
+                beginsIncarnation: start.mayHaveLost || start.isOlderCopy, beginsLogs: start.isOlderCopy)
         }
         guard let opened = opened.take() else { throw StoreError(.unavailable, "the engine did not open") }
         return opened
@@ -167,6 +167,9 @@ actor Replica {
             guard forks.count < Self.mostForks else { break }
             logger.error("a log of group \(group) has forked: events \(one) and \(other)")
             forks.append((group, one, other))
+        case .foundOlder(let group):
+            logger.warning(
+                "group \(group): peers hold what this device wrote and does not: its store is an older copy; it goes on in a new log")
         case .joined(let session, let group): mailbox.tell(session, .joined(group))
         case .agreed(let session, let group, let report): mailbox.tell(session, .agreed(group, report))
         case .differed(let session, let group):
@@ -232,8 +235,8 @@ actor Replica {
     }
 
     /// Opens the engine anew on what is stored.
-    func resume(beginsIncarnation: Bool) throws {
-        engine = try Self.openEngine(storage, beginsIncarnation: beginsIncarnation)
+    func resume(after start: StoreStart) throws {
+        engine = try Self.openEngine(storage, after: start)
         failure = nil
         mailbox.clear()
     }

@@ -17,11 +17,14 @@ public final class SQLiteStorage: Sendable {
         var lock: Int32?
     }
 
-    private let directory: URL
+    /// Where the store is.
+    public let directory: URL
     private let isReadOnly: Bool
     /// Nil while suspended, and once closed.
     private let opened: Mutex<Opened?>
 
+    /// The database.
+    public var path: String { directory.appendingPathComponent(Self.fileName).path }
     /// The database's name within the directory.
     public static let fileName = "tombolo.sqlite"
 

@@ -89,9 +89,24 @@ extension Engine {
         }
         guard !batch.events.isEmpty else { return result }
         result.accepted = batch.events.count
+        if !isOwn { try leaveOwnLog(ifIn: batch, group: group, store) }
         try keepAndDeliver(batch, group: group, store)
         passOn(batch.events, group: group, except: session)
         return result
+    }
+
+    /// What this device has written is here before anybody else has it. Where its own events come from others, the store is older
+    /// than what it has said: to go on in the log would be to number events again.
+    private mutating func leaveOwnLog(
+        ifIn batch: AdmissionBatch, group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        guard let own = groups[group].record.ownLog.flatMap({ groups[group].frontier.index(of: $0) }),
+            batch.events.contains(where: { $0.log == own })
+        else { return }
+        groups[group].record.leaveOwnLog()
+        ownKeys[groups[group].id] = nil
+        try store.put(&groups[group].record)
+        effects.append(.foundOlder(groups[group].id))
     }
 
     func index(of event: Event, _ group: Int) -> Int? { groups[group].frontier.index(of: event.log) }

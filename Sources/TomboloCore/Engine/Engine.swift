@@ -58,7 +58,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         var mvdsGroups: [MVDSReplica] = []
         for var record in try store.groups() {
             if beginsLogs, record.ownLog != nil {
-                (record.ownSeed, record.ownLog) = (nil, nil)
+                record.leaveOwnLog()
                 try store.put(&record)
             }
             switch record.dialect {

@@ -76,6 +76,9 @@ public enum EngineEffect: Sendable {
     case receivedEphemeral(GroupID, from: LogID?, timestamp: Int64, content: [UInt8])
     /// Two different events of one log with one sequence: both are held.
     case forked(GroupID, EventID, EventID)
+    /// Peers hold events of this device's own log that are not here: the store is an older one put back, or a copy of it runs
+    /// elsewhere. It writes to a new log from now on.
+    case foundOlder(GroupID)
     /// A group was joined over this session.
     case joined(SessionID, GroupID)
     /// Both sides were found to know the same of the group.

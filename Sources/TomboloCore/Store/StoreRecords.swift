@@ -23,6 +23,9 @@ public struct GroupRecord: Hashable, Sendable {
         self.discovery = discovery
         self.name = name
     }
+
+    /// What is written from now on goes into a new log, under a new key.
+    mutating func leaveOwnLog() { (ownSeed, ownLog) = (nil, nil) }
 }
 
 /// Where a held event stands.

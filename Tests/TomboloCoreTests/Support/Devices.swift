@@ -18,10 +18,11 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
 final class Devices {
     final class Device {
         var engine: Engine<SwiftCryptography>
-        let store = MemoryStore()
+        let store: MemoryStore
         var effects: [EngineEffect] = []
 
-        init(seed: UInt64) throws {
+        init(seed: UInt64, store: MemoryStore = MemoryStore()) throws {
+            self.store = store
             engine = try Engine(
                 opening: store, cryptography: SwiftCryptography(), generator: SeededGenerator(seed: seed),
                 beginsIncarnation: false)

@@ -1,0 +1,75 @@
+import Foundation
+import TomboloCore
+import TomboloSQLite
+
+/// What a start of the device finds out about its store.
+struct StoreStart {
+    /// Whether a power cut may have taken received events with it (law 1).
+    var mayHaveLost = false
+    /// Whether the store is an older copy that was put back, or was moved here: what the device has written since is not in it,
+    /// so that it must not go on in its logs.
+    var isOlderCopy = false
+
+    private enum Keys {
+        static let boot = "boot", clean = "clean", token = "token", tokenBefore = "token-before", file = "file"
+    }
+
+    /// Looks at the store and notes this start.
+    ///
+    /// A copy shows by what it is and by what lies beside it. Its database is another file than the one that it says it is in; and the
+    /// token, random bytes that are drawn anew at every start and every clean stop, is in the database and in a file
+    /// *outside* of the store's directory, which a backup of the directory does not bring back.
+    init(in storage: SQLiteStorage) throws {
+        let file = storage.fileIdentity
+        let token = Self.readToken(of: storage)
+        try storage.write(isDurable: true) { store in
+            let boot = BootIdentity.current
+            let (lastBoot, wasClean) = (try store.value(forKey: Keys.boot), try store.value(forKey: Keys.clean))
+            mayHaveLost = lastBoot != nil && lastBoot != boot && wasClean == nil
+            try store.setValue(boot, forKey: Keys.boot)
+            try store.setValue(nil, forKey: Keys.clean)
+            if let known = try store.value(forKey: Keys.file), let file { isOlderCopy = known != file }
+            try store.setValue(file, forKey: Keys.file)
+            // The one before counts as well: a crash may have come between writing the one and the other.
+            let tokens = [try store.value(forKey: Keys.token), try store.value(forKey: Keys.tokenBefore)]
+            if tokens[0] != nil, token == nil || !tokens.contains(token) { isOlderCopy = true }
+        }
+        try Self.renewToken(of: storage)
+    }
+
+    /// Notes that everything is on disk.
+    static func noteStop(_ storage: SQLiteStorage) throws {
+        try storage.write(isDurable: true) { try $0.setValue([1], forKey: Keys.clean) }
+        try renewToken(of: storage)
+        try storage.synchronize()
+    }
+
+    private static func renewToken(of storage: SQLiteStorage) throws {
+        var generator = SystemRandomNumberGenerator()
+        let token = (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        try storage.write(isDurable: true) { store in
+            try store.setValue(try store.value(forKey: Keys.token), forKey: Keys.tokenBefore)
+            try store.setValue(token, forKey: Keys.token)
+        }
+        do {
+            var file = tokenFile(of: storage)
+            try Data(token).write(to: file, options: .atomic)
+            var values = URLResourceValues()
+            values.isExcludedFromBackup = true
+            try? file.setResourceValues(values)
+        } catch {
+            // Nobody may write beside the directory: then the file's identity has to do.
+            try storage.write(isDurable: true) { try $0.setValue(nil, forKey: Keys.token) }
+        }
+    }
+
+    private static func readToken(of storage: SQLiteStorage) -> [UInt8]? {
+        (try? Data(contentsOf: tokenFile(of: storage))).map(Array.init)
+    }
+
+    /// Beside the store's directory, not in it.
+    private static func tokenFile(of storage: SQLiteStorage) -> URL {
+        let directory = storage.directory.standardizedFileURL
+        return directory.deletingLastPathComponent().appendingPathComponent(".\(directory.lastPathComponent).token")
+    }
+}
