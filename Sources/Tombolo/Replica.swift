@@ -169,7 +169,8 @@ actor Replica {
             forks.append((group, one, other))
         case .foundOlder(let group):
             logger.warning(
-                "group \(group): peers hold what this device wrote and does not: its store is an older copy; it goes on in a new log")
+                "group \(group): peers hold what this device wrote and does not: its store is an older copy; it goes on in a new log"
+            )
         case .joined(let session, let group): mailbox.tell(session, .joined(group))
         case .agreed(let session, let group, let report): mailbox.tell(session, .agreed(group, report))
         case .differed(let session, let group):

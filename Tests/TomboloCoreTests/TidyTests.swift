@@ -12,7 +12,9 @@ struct TidyTests {
         "SetReconciliation": [],
         "TomboloCore": ["SetReconciliation"],
         "TomboloCrypto": ["TomboloCore", "Crypto", "FoundationEssentials", "Foundation"],
-        "TomboloSQLite": ["TomboloCore", "CFileBirth", "GRDB", "GRDBSQLite", "Foundation", "Synchronization", "Glibc", "Darwin"],
+        "TomboloSQLite": [
+            "TomboloCore", "CFileBirth", "GRDB", "GRDBSQLite", "Foundation", "Synchronization", "Glibc", "Darwin",
+        ],
         "TomboloNIO": [
             "TomboloCore", "CLibdeflate", "CZlib", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Crypto", "X509",
             "SwiftASN1",

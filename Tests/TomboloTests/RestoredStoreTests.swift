@@ -72,7 +72,6 @@ struct RestoredStoreTests {
                 #expect(try group.status.waiting == 0)
             }
 
-
             try await a.close()
             a = try await network.openNode(at: place)
             #expect(!a.isOlderCopy, "once")

@@ -4,9 +4,9 @@ extension Engine {
         _ sync: GroupSync, _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
         if sync.tag == nil, let root = sync.root {
-            sessions[index].groups[group].peerRoot = root
-            sessions[index].groups[group].mismatchDeadline = nil
+            hear(root, group, session: index)
         }
+        sessions[index].groups[group].hasHeardSinceRoot = true
         sessions[index].groups[group].reconciliation.noteReceived(sync)
         if let coded = sync.coded { try receiveCoded(coded, group, session: index, store) }
         if let frontier = sync.frontier { try receiveFrontier(frontier, group, session: index, store) }

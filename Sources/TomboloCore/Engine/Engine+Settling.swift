@@ -70,10 +70,7 @@ extension Engine {
         let root = groups[number].frontier.root(using: cryptography)
         sessions[index].groups[group].changesSaid = groups[number].frontier.changes
         guard sessions[index].groups[group].lastRootSent != root else { return true }
-        sessions[index].groups[group].lastRootSent = root
-        var sync = GroupSync(number: number)
-        sync.root = ShownRoot(root, on: sessions[index].link, using: cryptography)
-        send(sync, to: index)
+        say(root, group, session: index)
         return true
     }
 
@@ -87,6 +84,7 @@ extension Engine {
             sessions[index].groups[group].mismatchDeadline = deadline
             return wake(group, session: index, at: deadline)
         }
+        guard sessions[index].groups[group].hasHeardSinceRoot else { return probe(group, session: index) }
         if repairs > 0 {
             effects.append(.differed(sessions[index].link.session, groups[sessions[index].groups[group].group].id))
         }
@@ -94,9 +92,42 @@ extension Engine {
         sessions[index].groups[group].mismatchDeadline = nil
         sessions[index].groups[group].phase = .exchanging
         sessions[index].groups[group].base = nil
+        sessions[index].groups[group].hasHeardSinceRoot = false
         try sendFrontier(group, session: index, store)
         // Looked at again even if the peer says nothing.
         wake(group, session: index, at: now + delay)
+    }
+
+    /// Nothing has come since the root was said: more likely than that the two differ is that the peer has gone, and that the
+    /// transport has not noticed. The root is said again, which costs little, and which a peer that is there answers by its own.
+    private mutating func probe(_ group: Int, session index: Int) {
+        sessions[index].groups[group].probes += 1
+        let next = now + Self.mismatchDelay(afterRepairs: sessions[index].groups[group].probes)
+        sessions[index].groups[group].mismatchDeadline = next
+        wake(group, session: index, at: next)
+        guard let root = sessions[index].groups[group].lastRootSent else { return }
+        say(root, group, session: index)
+    }
+
+    /// Takes a root of the peer's. The same again asks for ours.
+    mutating func hear(_ root: ShownRoot, _ group: Int, session index: Int) {
+        let isProbing = sessions[index].groups[group].probes > 0
+        if !isProbing, sessions[index].groups[group].peerRoot == root {
+            sessions[index].groups[group].lastRootSent = nil
+            sessions[index].groups[group].changesSaid = nil
+            sessions[index].groups[group].settleDeadline = now
+        }
+        sessions[index].groups[group].peerRoot = root
+        sessions[index].groups[group].probes = 0
+        sessions[index].groups[group].mismatchDeadline = isProbing ? now : nil
+    }
+
+    private mutating func say(_ root: Bytes32, _ group: Int, session index: Int) {
+        sessions[index].groups[group].lastRootSent = root
+        sessions[index].groups[group].hasHeardSinceRoot = false
+        var sync = GroupSync(number: sessions[index].groups[group].group)
+        sync.root = ShownRoot(root, on: sessions[index].link, using: cryptography)
+        send(sync, to: index)
     }
 
     private mutating func wake(_ group: Int, session index: Int, at time: UInt64) {

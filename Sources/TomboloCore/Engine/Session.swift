@@ -93,6 +93,10 @@ struct GroupSession: Sendable {
     var windowBytes = 0
     var receivedBytes: UInt64 = 0
     var peerRoot: ShownRoot?
+    /// Whether the peer has said anything of the group since our root was said.
+    var hasHeardSinceRoot = false
+    /// How often our root was said again since the peer was last heard.
+    var probes = 0
     /// The root of the latest agreement in this session.
     var agreedRoot: Bytes32?
     var askedPlain = false

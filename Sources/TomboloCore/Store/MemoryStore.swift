@@ -19,7 +19,6 @@ public final class MemoryStore: EventStore {
     private var eventTable: [StoredEvent] = []
     private var peerTable: [DeviceKey: PeerRecord] = [:]
     private var agreementTable: [DeviceKey: [Int64: [Agreement]]] = [:]
-    private var acknowledged: [DeviceKey: [Int64: UInt64]] = [:]
     var mvds = MemoryRecords()
     private var invitations: [[UInt8]: InvitationRecord] = [:]
     private let pool: EventPool?
@@ -35,7 +34,6 @@ public final class MemoryStore: EventStore {
         eventTable = other.eventTable
         peerTable = other.peerTable
         agreementTable = other.agreementTable
-        acknowledged = other.acknowledged
         mvds = other.mvds
         invitations = other.invitations
         pool = other.pool
@@ -180,16 +178,10 @@ public final class MemoryStore: EventStore {
         agreementTable[peer, default: [:]][group] = Array(kept.prefix(Limits.agreements))
     }
 
-    public func forgetPeer(_ peer: DeviceKey) {
-        agreementTable[peer] = nil
-        acknowledged[peer] = nil
-    }
+    public func forgetPeer(_ peer: DeviceKey) { agreementTable[peer] = nil }
 
-    public func acknowledge(_ logs: [(log: Int64, sequence: UInt64)], by peer: DeviceKey) {
-        for (log, sequence) in logs {
-            acknowledged[peer, default: [:]][log] = max(sequence, acknowledged[peer]?[log] ?? 0)
-        }
-    }
+    /// Not kept: it is for those who look at a store from outside, and would be the most of it.
+    public func acknowledge(_ logs: [(log: Int64, sequence: UInt64)], by peer: DeviceKey) {}
 
     public func invitation(id: [UInt8]) -> InvitationRecord? { invitations[id] }
     public func put(_ invitation: InvitationRecord) { invitations[invitation.id] = invitation }
