@@ -67,4 +67,6 @@ public enum Limits {
     static let requestSends = 10
     /// Agreements remembered per peer and group.
     public static let agreements = 2
+    /// Events of a group whose places are remembered, as a rule; at most twice as many, and those of one batch.
+    public static let recentEvents = 16_384
 }

@@ -119,7 +119,8 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    private static func lock(_ directory: URL) throws(StoreError) -> Int32 {
+    /// - Throws: `busy` if another process has it.
+    static func lock(_ directory: URL) throws(StoreError) -> Int32 {
         let path = directory.appendingPathComponent("lock").path
         let file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw StoreError(.unavailable, "\(directory.path) cannot be written") }
@@ -187,7 +188,7 @@ public final class SQLiteStorage: Sendable {
 }
 
 /// The C function, whose name the class has for something else.
-private func closeFile(_ descriptor: Int32) { _ = close(descriptor) }
+func closeFile(_ descriptor: Int32) { _ = close(descriptor) }
 
 extension StoreError {
     static func from(_ error: any Error) -> StoreError {

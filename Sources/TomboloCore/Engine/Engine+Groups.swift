@@ -17,7 +17,7 @@ extension Engine {
         guard groupIndex(record.id) == nil else { return }
         var record = record
         try store.put(&record)
-        groups.append(try Self.open(record, store, cryptography))
+        groups.append(try Self.open(record, store, recentEvents: recentEvents))
         for session in sessions.indices {
             try introduce(group: groups.count - 1, toSession: session, store)
         }

@@ -16,6 +16,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// Groups of the mvds dialect.
     var mvdsGroups: [MVDSReplica] = []
     let recordMode: RecordMode
+    let recentEvents: Int
     /// In ascending order of their ids.
     var sessions: [Session] = []
     var peers: [DeviceKey: PeerRecord] = [:]
@@ -35,9 +36,12 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     ///   - beginsLogs: whether the store is an old copy of what it was: what the device wrote since is not here, so that going on in
     ///     its logs would number events again. It writes to new ones from now on.
     ///   - recordMode: how messages of the mvds dialect are brought to peers.
+    ///   - recentEvents: of how many events of a group, to twice as many, the places are remembered, at some 90 bytes each, so that
+    ///     the store is not asked for them. It shows in nothing else; who runs thousands of engines wants few.
     public init(
         opening store: any EventStore, cryptography: Crypto, generator: any RandomNumberGenerator & Sendable,
-        beginsIncarnation: Bool, beginsLogs: Bool = false, recordMode: RecordMode = .byCost
+        beginsIncarnation: Bool, beginsLogs: Bool = false, recordMode: RecordMode = .byCost,
+        recentEvents: Int = Limits.recentEvents
     ) throws(StoreError) {
         // Everything that can fail comes before the first stored property is set.
         var generator = generator
@@ -62,7 +66,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
                 try store.put(&record)
             }
             switch record.dialect {
-            case .native: groups.append(try Self.open(record, store, cryptography))
+            case .native: groups.append(try Self.open(record, store, recentEvents: recentEvents))
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }
@@ -74,16 +78,17 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         self.groups = groups
         self.mvdsGroups = mvdsGroups
         self.recordMode = recordMode
+        self.recentEvents = recentEvents
     }
 
     static func open(
-        _ record: GroupRecord, _ store: any EventStore, _ cryptography: Crypto
+        _ record: GroupRecord, _ store: any EventStore, recentEvents: Int
     ) throws(StoreError) -> GroupReplica {
         let logs = try store.logs(inGroup: record.reference)
         let heads = try store.heads(inGroup: record.reference)
         var replica = GroupReplica(
             record: record, frontier: Frontier(logs), heads: [:],
-            hashing: EventHashing(group: record.id),
+            recent: RecentEvents(capacity: recentEvents), hashing: EventHashing(group: record.id),
             waiting: logs.reduce(0) { $0 + $1.waiting })
         for head in heads {
             replica.heads[head.id] = (head.reference, head.ordinal)

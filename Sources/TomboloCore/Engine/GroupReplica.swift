@@ -4,7 +4,7 @@ struct GroupReplica: Sendable {
     var frontier: Frontier
     /// Delivered events that no delivered event names, with their ordinals.
     var heads: [EventID: (place: EventReference, ordinal: Int64)]
-    var recent = RecentEvents(capacity: 16_384)
+    var recent: RecentEvents
     var hashing: EventHashing
     /// Events that wait for ancestors, over all logs.
     var waiting: Int

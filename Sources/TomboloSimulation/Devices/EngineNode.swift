@@ -31,10 +31,13 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         store = MemoryStore(sharing: history.pool)
         engine = try Engine(
             opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
-            beginsIncarnation: false)
+            beginsIncarnation: false, recentEvents: Self.recentEvents)
         directory.keys[number] = engine.device
         keepCopies(isSynced: true)
     }
+
+    /// There are thousands of devices, and their stores answer at once.
+    private static var recentEvents: Int { 64 }
 
     /// The group that all are in, once it was made.
     private var group: GroupID { directory.group }
@@ -92,7 +95,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         self.directory = directory
         engine = try Engine(
             opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
-            beginsIncarnation: false)
+            beginsIncarnation: false, recentEvents: Self.recentEvents)
     }
 
     private func keepCopies(isSynced: Bool) {
@@ -150,7 +153,8 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         }
         engine = try Engine(
             opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
-            beginsIncarnation: stop != .crash, beginsLogs: stop == .restoredBackup && mutant != .goesOnInItsLog)
+            beginsIncarnation: stop != .crash, beginsLogs: stop == .restoredBackup && mutant != .goesOnInItsLog,
+            recentEvents: Self.recentEvents)
         if stop != .crash { taken = 0 }
         directory.keys[number] = engine.device
         durable = keeps.durable ? MemoryStore(copying: store) : nil

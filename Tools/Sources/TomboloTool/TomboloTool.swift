@@ -20,7 +20,8 @@ import TomboloCore
         version: "0.1.0",
         subcommands: [
             Init.self, ID.self, Group.self, Send.self, Log.self, Watch.self, Chat.self, Peer.self, Sync.self,
-            Run.self, Import.self, Export.self, Why.self, Status.self, Verify.self, Demo.self,
+            Run.self, Import.self, Export.self, Why.self, Status.self, Verify.self, Recover.self,
+            Drill.self, Demo.self,
             Simulate.self,
         ])
 
@@ -82,7 +83,7 @@ struct DataOptions: ParsableArguments {
         }
     }
 
-    private func checkExists() throws {
+    func checkExists() throws {
         guard FileManager.default.fileExists(atPath: directory.appendingPathComponent("tombolo.sqlite").path) else {
             throw Failure("there is no device in \(directory.path): make one with `tombolo init`")
         }
@@ -92,6 +93,12 @@ struct DataOptions: ParsableArguments {
     func withNode<Result>(_ body: (Node) async throws -> Result) async throws -> Result {
         try checkExists()
         let node = try await Node.open(at: directory)
+        if node.isOlderCopy {
+            FileHandle.standardError.write(
+                Data(
+                    "note: this store was put back or moved: the device writes to new logs, and peers bring what it lacks\n"
+                        .utf8))
+        }
         do {
             let result = try await body(node)
             try await node.close()

@@ -48,6 +48,57 @@ struct StoryTests {
         }
     }
 
+    @Test("a drill, a damaged store, and a backup that is put back")
+    func recovery() throws {
+        try withDirectory { root in
+            let (a, b) = (
+                Tool(directory: root.appendingPathComponent("a/data")),
+                Tool(directory: root.appendingPathComponent("b/data"))
+            )
+            try a.succeed("init")
+            try a.succeed("group", "create", "crew")
+            for number in 0..<20 { try a.succeed("send", "--name", "ann", "number \(number)") }
+            let port = try freePort(a)
+            let link = try a.succeed("group", "invite", "--address", "127.0.0.1:\(port)").lines[0]
+            try b.succeed("init")
+            let running = try a.start("run", "--port", "\(port)")
+            defer { running.stop() }
+            try b.succeed("group", "join", String(link))
+            #expect(try b.succeed("recover").output.contains("nothing to recover"))
+            let backup = root.appendingPathComponent("backup")
+            try FileManager.default.copyItem(at: b.directory, to: backup)
+
+            try b.succeed("send", "--name", "bob", "not there yet")
+            let drill = try b("drill")
+            #expect(drill.status == 1)
+            #expect(drill.output.contains("20 of 21 came back") && drill.output.contains("1 would be lost"))
+            try b.succeed("sync")
+            #expect(try b.succeed("drill").output.contains("21 of 21 came back"))
+
+            // The pages in the middle are gone.
+            let database = b.directory.appendingPathComponent("tombolo.sqlite")
+            let handle = try FileHandle(forUpdating: database)
+            let size = try handle.seekToEnd()
+            try handle.seek(toOffset: size * 6 / 10)
+            try handle.write(contentsOf: Data(repeating: 0x5a, count: Int(size / 4)))
+            try handle.close()
+            let recovered = try b.succeed("recover").output
+            #expect(
+                recovered.contains("damaged: ")
+                    && recovered.contains("Taken over: the device's keys, 1 groups, 1 peers"))
+            #expect(try b.succeed("log", "--last", "100").lines.count == 21)
+            #expect(try b.succeed("verify").output == "crew: 21 events verified\n")
+
+            try FileManager.default.removeItem(at: b.directory)
+            try FileManager.default.copyItem(at: backup, to: b.directory)
+            let note = try b.succeed("send", "--name", "bob", "back from the backup").errors
+            #expect(note.contains("put back or moved"))
+            try b.succeed("sync")
+            #expect(try b.succeed("log", "--last", "100").lines.count == 22)
+            #expect(try b.succeed("status", "--json").output == a.succeed("status", "--json").output)
+        }
+    }
+
     @Test("a simulation is listed, run, replayed, read from a file")
     func simulation() throws {
         try withDirectory { root in

@@ -18,6 +18,7 @@ struct SimulateCompare: AsyncParsableCommand {
     var cryptography: Scenario.CryptographyChoice?
     @Option(help: ArgumentHelp("Writes the figures as one web page, with charts.", valueName: "file.html"))
     var report: String?
+    @Option(help: ArgumentHelp("Writes the costs as a chart.", valueName: "file.svg")) var chart: String?
     @Flag(help: "Print JSON, a line for each run.") var json = false
     @Flag(help: "Print tables as in Markdown.") var markdown = false
 
@@ -59,6 +60,7 @@ struct SimulateCompare: AsyncParsableCommand {
         progress.clear()
         if !json { for scenario in scenarios { show(scenario, reports.filter { $0.scenario.name == scenario.name }) } }
         if let report { try SimulationPage(reports).write(to: report) }
+        if let chart { try ComparisonChart(reports).write(to: chart) }
     }
 
     private func show(_ scenario: Scenario, _ reports: [SimulationReport]) {

@@ -1,0 +1,122 @@
+public import Foundation
+import TomboloCore
+import TomboloCrypto
+import TomboloSQLite
+
+/// What became of a damaged store.
+public struct StoreRebuilding: Sendable, Hashable {
+    /// The damaged one, which is kept.
+    public let damagedFile: URL
+    public let groups: Int
+    public let peers: Int
+    /// Events and messages that could still be read, and verify.
+    public let events: Int
+    /// What could not be read, in words.
+    public let unreadable: [String]
+}
+
+extension Node {
+    /// What is wrong with the store in a directory, in words; empty if SQLite finds it sound.
+    ///
+    /// - Throws: `StoreError` `unavailable` if there is none, `busy` if another process writes it.
+    public static func damage(at directory: URL) throws -> [String] {
+        guard SQLiteStorage.exists(in: directory) else {
+            throw StoreError(.unavailable, "there is no store in \(directory.path)")
+        }
+        do {
+            let storage = try SQLiteStorage(directory: directory)
+            let problems = try storage.integrityProblems()
+            try storage.close()
+            return problems
+        } catch {
+            guard error.code == .corrupt else { throw error }
+            return ["\(error)"]
+        }
+    }
+
+    /// Makes a damaged store anew: takes over the device's keys, its groups, its peers, and every event that can still be read and
+    /// verifies. What is missing then comes back from peers at the next sync. The device writes to new logs.
+    ///
+    /// The damaged file is kept beside the new one.
+    /// - Throws: `StoreError` if the device's keys cannot be read, or the disk is full: everything is as it was then.
+    public static func rebuildStore(at directory: URL) throws -> StoreRebuilding {
+        let aside = try SQLiteStorage.setAside(in: directory)
+        do {
+            let damaged = try DamagedStore(at: aside)
+            let essentials = damaged.essentials()
+            let storage = try SQLiteStorage(directory: directory)
+            defer { try? storage.close() }
+            try storage.install(essentials)
+            let events = try ingest(from: damaged, into: storage, essentials.groups)
+            try StoreStart.noteStop(storage)
+            return StoreRebuilding(
+                damagedFile: aside, groups: essentials.groups.count, peers: essentials.peers.count, events: events,
+                unreadable: essentials.unreadable)
+        } catch {
+            try SQLiteStorage.putBack(aside, in: directory)
+            throw error
+        }
+    }
+
+    /// - Returns: how many events were taken.
+    private static func ingest(
+        from damaged: DamagedStore, into storage: SQLiteStorage, _ groups: [GroupRecord]
+    ) throws -> Int {
+        let now = SystemClock().now
+        var engine: Engine<SwiftCryptography>?
+        var taken = 0
+        /// Takes messages, by halves where one of them is damaged.
+        func take(_ messages: [Message], of group: GroupID) throws {
+            let effects = try storage.write(isDurable: false) { store in
+                if engine == nil {
+                    engine = try Engine(
+                        opening: store, cryptography: SwiftCryptography(), generator: SystemRandomNumberGenerator(),
+                        beginsIncarnation: false)
+                }
+                return try engine?.process([.ingest(1, group: group, messages)], now: now, in: store) ?? []
+            }
+            for effect in effects {
+                switch effect {
+                case .ingested(_, let accepted, _): taken += accepted
+                case .failed where messages.count > 1:
+                    try take(Array(messages.prefix(messages.count / 2)), of: group)
+                    try take(Array(messages.dropFirst(messages.count / 2)), of: group)
+                default: break
+                }
+            }
+        }
+        for group in groups {
+            try damaged.forEachRun(of: group) { try take($0, of: group.id) }
+        }
+        return taken
+    }
+}
+
+extension SQLiteStorage {
+    /// Writes what makes a device into a store that has nothing yet.
+    ///
+    /// Its incarnation is a new one, since what it has received is gone, and so are its logs, since it may not have all of them.
+    func install(_ essentials: DamagedStore.Essentials) throws {
+        let keys = [IdentityKeys.deviceSeed, IdentityKeys.memberSeed, IdentityKeys.memberSignature]
+        guard keys.allSatisfy({ essentials.values[$0] != nil }) else {
+            throw StoreError(
+                .corrupt,
+                "the device's keys cannot be read any more: begin as a new device (in another directory) and let a peer invite it"
+            )
+        }
+        try write(isDurable: true) { store in
+            for key in keys { try store.setValue(essentials.values[key], forKey: key) }
+            for peer in essentials.peers {
+                // What is remembered of an incarnation goes with agreements, which are gone.
+                var peer = peer
+                peer.incarnation = []
+                try store.put(peer)
+            }
+            for var group in essentials.groups {
+                (group.reference, group.ownSeed, group.ownLog) = (0, nil, nil)
+                try store.put(&group)
+                for peer in essentials.sharers[group.id] ?? [] { try store.share(group.reference, with: peer) }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+public import Foundation
+import GRDB
+public import TomboloCore
+
+/// A store that was set aside because it is damaged: what can still be read of it is read, table by table and row by row.
+public final class DamagedStore {
+    /// What makes the device, and what it takes to meet its peers again.
+    public struct Essentials: Sendable {
+        public var values: [String: [UInt8]] = [:]
+        public var groups: [GroupRecord] = []
+        public var peers: [PeerRecord] = []
+        /// Peers with whom a group of the mvds dialect is shared.
+        public var sharers: [GroupID: [DeviceKey]] = [:]
+        /// What could not be read, in words.
+        public var unreadable: [String] = []
+    }
+
+    private let database: DatabaseQueue
+
+    /// - Throws: `StoreError` if it is no database any more.
+    public init(at file: URL) throws(StoreError) {
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            database = try DatabaseQueue(path: file.path, configuration: configuration)
+        } catch {
+            throw .from(error)
+        }
+    }
+
+    public func essentials() -> Essentials {
+        var found = Essentials()
+        func read<Value>(_ what: String, _ body: (Database) throws -> [Value]) -> [Value] {
+            do {
+                return try database.read(body)
+            } catch {
+                found.unreadable.append(what)
+                return []
+            }
+        }
+        let values = read("the device's keys") { db in try Row.fetchAll(db, sql: "SELECT key, value FROM value") }
+        for row in values { found.values[row[0]] = Array(row[1] as Data) }
+        found.groups = read("the groups") { db in
+            try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map(Rows.group)
+        }
+        found.peers = read("the peers") { db in try Row.fetchAll(db, sql: "SELECT * FROM peer").map(Rows.peer) }
+        for group in found.groups where group.dialect == .mvds {
+            let sharers = read("with whom group \(group.name) is shared") { db in
+                try Data.fetchAll(db, sql: "SELECT peer FROM sharing WHERE replica = ?", arguments: [group.reference])
+            }
+            found.sharers[group.id] = sharers.compactMap { DeviceKey($0) }
+        }
+        return found
+    }
+
+    /// Hands over the events, or messages, of a group that can still be read, in runs that end with a signed event. Where a page is
+    /// damaged, what stands on it is passed over.
+    public func forEachRun(of group: GroupRecord, _ body: ([Message]) throws -> Void) throws {
+        var run: [Message] = []
+        func flush() throws {
+            if !run.isEmpty { try body(run) }
+            run = []
+        }
+        if group.dialect == .mvds {
+            try forEachRow(in: "message") { row in
+                guard let message = try? Rows.message(row), message.group == group.reference else { return }
+                run.append(message.message)
+                if run.count >= Self.runLength { try flush() }
+            }
+            return try flush()
+        }
+        try forEachRow(in: "event") { row in
+            guard row[1] as Int64? == group.reference, let stored = try? Rows.event(row) else { return }
+            run.append(stored.event.message(in: group.id))
+            if run.count >= Self.runLength, stored.event.signature != nil { try flush() }
+        }
+        try flush()
+    }
+
+    private static let runLength = 256
+
+    /// Rows by their number, a part of the table at a time: a part that cannot be read is read in halves.
+    private func forEachRow(in table: String, _ body: (Row) throws -> Void) throws {
+        // The last number may stand on a damaged page: more are tried than there can be.
+        let last = (try? database.read { try Int64.fetchOne($0, sql: "SELECT max(ordinal) FROM \(table)") }) ?? nil
+        var parts: [ClosedRange<Int64>] = []
+        let end = last ?? Self.mostRows
+        for first in stride(from: 1, through: end, by: Self.partLength) {
+            parts.append(first...min(end, first + Int64(Self.partLength) - 1))
+        }
+        for part in parts {
+            var halves = [part]
+            while let range = halves.popLast() {
+                let rows = try? database.read { db in
+                    try Row.fetchAll(
+                        db, sql: "SELECT * FROM \(table) WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal",
+                        arguments: [range.lowerBound, range.upperBound])
+                }
+                if let rows {
+                    for row in rows { try body(row) }
+                } else if range.count > 1 {
+                    let middle = (range.lowerBound + range.upperBound) / 2
+                    halves += [(middle + 1)...range.upperBound, range.lowerBound...middle]
+                }
+            }
+        }
+    }
+
+    private static let partLength = 4_096
+    private static let mostRows: Int64 = 16 << 20
+}
