@@ -18,7 +18,12 @@ public final class MemoryStore: EventStore {
     private var logTable: [Log] = []
     private var eventTable: [StoredEvent] = []
     private var peerTable: [DeviceKey: PeerRecord] = [:]
-    private var agreementTable: [DeviceKey: [Int64: [Agreement]]] = [:]
+    private struct AgreementKey: Hashable {
+        let peer: DeviceKey
+        let group: Int64
+    }
+
+    private var agreementTable: [AgreementKey: [Agreement]] = [:]
     var mvds = MemoryRecords()
     private var invitations: [[UInt8]: InvitationRecord] = [:]
     private let pool: EventPool?
@@ -170,15 +175,17 @@ public final class MemoryStore: EventStore {
     public func put(_ peer: PeerRecord) { peerTable[peer.device] = peer }
 
     public func agreements(with peer: DeviceKey, inGroup group: Int64) -> [Agreement] {
-        agreementTable[peer]?[group] ?? []
+        agreementTable[AgreementKey(peer: peer, group: group)] ?? []
     }
 
     public func putAgreement(_ agreement: Agreement, with peer: DeviceKey, inGroup group: Int64) {
         let kept = [agreement] + agreements(with: peer, inGroup: group)
-        agreementTable[peer, default: [:]][group] = Array(kept.prefix(Limits.agreements))
+        agreementTable[AgreementKey(peer: peer, group: group)] = Array(kept.prefix(Limits.agreements))
     }
 
-    public func forgetPeer(_ peer: DeviceKey) { agreementTable[peer] = nil }
+    public func forgetPeer(_ peer: DeviceKey) {
+        for group in groupTable.indices { agreementTable[AgreementKey(peer: peer, group: Int64(group + 1))] = nil }
+    }
 
     /// Not kept: it is for those who look at a store from outside, and would be the most of it.
     public func acknowledge(_ logs: [(log: Int64, sequence: UInt64)], by peer: DeviceKey) {}
