@@ -86,7 +86,7 @@ struct StoryTests {
             #expect(
                 recovered.contains("damaged: ")
                     && recovered.contains("Taken over: the device's keys, 1 groups, 1 peers"))
-            #expect(try b.succeed("log", "--last", "100").lines.count == 21)
+            #expect(try b.succeed("log", "--count", "100").lines.count == 21)
             #expect(try b.succeed("verify").output == "crew: 21 events verified\n")
 
             try FileManager.default.removeItem(at: b.directory)
@@ -94,7 +94,7 @@ struct StoryTests {
             let note = try b.succeed("send", "--name", "bob", "back from the backup").errors
             #expect(note.contains("put back or moved"))
             try b.succeed("sync")
-            #expect(try b.succeed("log", "--last", "100").lines.count == 22)
+            #expect(try b.succeed("log", "--count", "100").lines.count == 22)
             #expect(try b.succeed("status", "--json").output == a.succeed("status", "--json").output)
         }
     }
