@@ -34,6 +34,11 @@ public enum Limits {
     static let waitingPerLog = 65_536
     /// Events that join heads, written before one event of the application's.
     static let mergesPerAppend = 16
+    /// Logs that one removal names.
+    public static let keptLogs = 512
+    /// Bytes of a value of a group's state, and of its key.
+    public static let stateValue = 4_096
+    public static let stateKey = 255
     static let logsPerGroup = 65_536
     static let startsPerLog = 64
     static let endsPerLog = 64

@@ -7,6 +7,10 @@ public struct EventKind: RawRepresentable, Hashable, Sendable {
     public static let message = EventKind(rawValue: 0)
     /// Joins more heads than one event can name.
     public static let merge = EventKind(rawValue: 1)
+    /// Changes what a member may do (protocol §2.6).
+    public static let membership = EventKind(rawValue: 64)
+    /// Sets a key of the group's state (protocol §2.6).
+    public static let setting = EventKind(rawValue: 65)
     /// Needs no replication: signed, never stored, never a parent.
     public static let ephemeral = EventKind(rawValue: 128)
 
@@ -106,7 +110,10 @@ public struct EventHeader: Hashable, Sendable {
     /// Whether this version knows what the event is: only then is it handed to the application.
     public var isUnderstood: Bool {
         guard version == 1, unknownFlags == 0 else { return false }
-        guard kind == .message || kind == .merge || kind == .ephemeral else { return false }
+        switch kind {
+        case .message, .merge, .membership, .setting, .ephemeral: break
+        default: return false
+        }
         return !hasUnknownCriticalExtension
     }
 }

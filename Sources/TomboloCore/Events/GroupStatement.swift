@@ -6,10 +6,14 @@ public enum Dialect: UInt8, Hashable, Sendable {
     case mvds = 1
 }
 
-/// Who may read and write. There is one policy until groups get more.
+/// Who may write without being named by a state event; fixed at the group's creation. Whoever is told the group's secret can read.
 public enum Policy: UInt8, Hashable, Sendable {
-    /// Who holds the group's secret reads and writes.
+    /// Who holds the group's secret writes.
     case open = 0
+    /// Who an admin has made a member writes.
+    case members = 1
+    /// The owner writes, and who it makes a member; anyone who holds the group's secret follows.
+    case feed = 2
 }
 
 /// A native group's first statement, whose hash is its id (protocol §2.5).

@@ -1,0 +1,133 @@
+/// What a state event does (protocol §2.6).
+package enum StateAction: Hashable, Sendable {
+    /// Gives a member a higher role.
+    case raise(MemberKey, to: Role)
+    /// Takes rights away from a member: by an admin, or by the member itself, who thereby leaves.
+    ///
+    /// `kept`: the latest events of the member's logs that its author had seen. What does not stand behind one of them is held back
+    /// once the member may not write any more.
+    case lower(MemberKey, to: Role, kept: [LogPosition])
+    /// Sets a key of the group's state; nil removes it.
+    case set(key: String, value: [UInt8]?)
+    /// Joins more state heads than one event can name.
+    case join
+
+    /// The keys that are the group's own: admins set them.
+    package static let groupKeys: Set<String> = ["title", "topic"]
+
+    /// The member whose role changes.
+    var target: MemberKey? {
+        switch self {
+        case .raise(let member, _), .lower(let member, _, _): member
+        case .set, .join: nil
+        }
+    }
+
+    var isLowering: Bool { if case .lower = self { true } else { false } }
+
+    /// The kind of the event that carries it.
+    package var kind: EventKind {
+        switch self {
+        case .raise, .lower: .membership
+        case .set, .join: .setting
+        }
+    }
+
+    /// Whether who has a role may do it, as far as that does not depend on the target's.
+    func isAllowed(to role: Role, of author: MemberKey) -> Bool {
+        switch self {
+        case .raise(_, let new): role >= .admin && (new < role || role == .owner)
+        case .lower(let target, let new, _): target == author ? new < role : role >= .admin
+        case .set(let key, _): role >= (Self.groupKeys.contains(key) ? .admin : .member)
+        case .join: true
+        }
+    }
+
+    /// Whether an author may do it, both being what they are.
+    func isAllowed(to author: Strength, on target: Standing?) -> Bool {
+        guard isAllowed(to: author.standing.role, of: author.member) else { return false }
+        guard let member = self.target, let target else { return true }
+        switch self {
+        case .raise(_, let new): return new > target.role
+        case .lower(_, let new, _):
+            guard new < target.role else { return false }
+            return member == author.member || Strength(standing: target, member: member) < author
+        case .set, .join: return true
+        }
+    }
+}
+
+/// An event of a log, named by its place.
+package struct LogPosition: Hashable, Sendable {
+    package var log: LogID
+    package var sequence: UInt64
+    package var id: EventID
+
+    package init(log: LogID, sequence: UInt64, id: EventID) {
+        self.log = log
+        self.sequence = sequence
+        self.id = id
+    }
+}
+
+extension StateAction {
+    private enum Verb: UInt8 { case raise = 1, lower }
+
+    /// The content of the event, as protocol §2.6 lays it out.
+    package var encoded: [UInt8] {
+        switch self {
+        case .raise(let member, let role): return [Verb.raise.rawValue] + member.bytes + [role.rawValue]
+        case .lower(let member, let role, let kept):
+            var buffer = [Verb.lower.rawValue] + member.bytes + [role.rawValue]
+            for position in kept.prefix(Limits.keptLogs) {
+                buffer.append(position.log)
+                buffer.append(varint: position.sequence)
+                buffer.append(position.id)
+            }
+            return buffer
+        case .set(let key, let value):
+            return [UInt8(key.utf8.count)] + key.utf8 + [value == nil ? 0 : 1] + (value ?? [])
+        case .join: return []
+        }
+    }
+
+    /// - Throws: `WireError` if the content of an event of this kind is not what §2.6 says.
+    package init(decoding content: Bytes, kind: EventKind) throws(WireError) {
+        var reader = WireReader(content)
+        if kind == .membership {
+            let verb = Verb(rawValue: try reader.byte())
+            let member = MemberKey(try reader.bytes32())
+            guard let role = Role(rawValue: try reader.byte()) else { throw .invalid("a role", offset: reader.offset) }
+            switch verb {
+            case .raise: self = .raise(member, to: role)
+            case .lower:
+                var kept: [LogPosition] = []
+                while !reader.isAtEnd {
+                    guard kept.count < Limits.keptLogs else { throw .tooLarge("kept logs", limit: Limits.keptLogs) }
+                    kept.append(
+                        LogPosition(
+                            log: LogID(try reader.bytes32()), sequence: try reader.integer(),
+                            id: EventID(try reader.bytes32())))
+                }
+                self = .lower(member, to: role, kept: kept)
+            case nil: throw .invalid("what is done to a member", offset: 0)
+            }
+        } else if content.isEmpty {
+            self = .join
+        } else {
+            let bytes = try reader.take(Int(try reader.byte()))
+            guard let key = String(validating: bytes, as: UTF8.self), !key.isEmpty else {
+                throw .invalid("a key", offset: reader.offset)
+            }
+            switch try reader.byte() {
+            case 0: self = .set(key: key, value: nil)
+            case 1:
+                let value = reader.rest()
+                guard value.count <= Limits.stateValue else { throw .tooLarge("a value", limit: Limits.stateValue) }
+                self = .set(key: key, value: Array(value))
+            default: throw .invalid("whether there is a value", offset: reader.offset)
+            }
+        }
+        guard reader.isAtEnd else { throw .invalid("what follows an action", offset: reader.offset) }
+    }
+}

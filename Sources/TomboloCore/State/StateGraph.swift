@@ -1,0 +1,294 @@
+/// A state event in the graph.
+package struct StateNode: Sendable {
+    package let reference: EventReference
+    /// Where the store has it.
+    package let ordinal: Int64
+    package let author: MemberKey
+    package let action: StateAction
+    /// What its author was where it was made.
+    let strength: Strength
+    /// Indices of the state events that it names.
+    let parents: [Int]
+    /// Whether it has its effect: no removal that it did not know of is in its way.
+    package fileprivate(set) var stands = false
+
+    fileprivate var order: Seniority { Seniority(lamport: reference.lamport, id: reference.id) }
+}
+
+/// What an insertion has changed beside the new event.
+package struct StateChange: Sendable {
+    /// Indices of events, those before the new one, that have come to stand or stand no more.
+    package var turned: [Int] = []
+    /// Members whose standing is another one, with what it was.
+    package var members: [MemberKey: Standing] = [:]
+}
+
+/// The state events of a group, and what they make of it: a function of the set of events alone, whatever the order of their arrival
+/// (decision 0014).
+///
+/// Events are taken in the order of (Lamport time, id). Where one of them is comparable with all others (a *pinch*), what comes after it depends
+/// on what it leaves and on nothing before it: a new event makes only what follows the last pinch before it be resolved anew.
+package struct StateGraph: Sendable {
+    package private(set) var nodes: [StateNode] = []
+    private var indexOfID: [EventID: Int] = [:]
+    /// Indices of nodes in the order of (Lamport time, id), and for each node its position there.
+    private var order: [Int] = []
+    private var position: [Int] = []
+    /// For each position, how many lowerings there are up to it.
+    private var lowerings: [Int] = []
+    /// Positions of events that are comparable with all others, ascending.
+    private var pinches: [Int] = []
+    /// Nodes that no other one names.
+    private var headIndices: Set<Int> = []
+    private let founder: MemberKey
+    private let defaultRole: Role
+
+    // What the standing events make of it, with the positions from which on it is so.
+    private var standings: [MemberKey: [(position: Int, standing: Standing)]] = [:]
+    private var values: [String: [(position: Int, nodes: [Int])]] = [:]
+    private var journal: [(position: Int, subject: Subject)] = []
+    private enum Subject { case member(MemberKey), key(String) }
+
+    /// Standings seen by sets of heads that are not in line with the rest; few, and forgotten together.
+    private var contexts: [[Int]: [MemberKey: Standing]] = [:]
+    private static let mostContexts = 64
+
+    package init(owner: MemberKey, policy: Policy) {
+        founder = owner
+        defaultRole = policy.defaultRole
+    }
+
+    package var isEmpty: Bool { nodes.isEmpty }
+    /// The state heads, ascending by id.
+    package var heads: [EventReference] { headIndices.map { nodes[$0].reference }.sorted() }
+
+    package func index(of id: EventID) -> Int? { indexOfID[id] }
+
+    // MARK: What the group is now
+
+    /// A member's standing, all that is held considered.
+    package func standing(of member: MemberKey) -> Standing {
+        standings[member]?.last?.standing ?? unnamed(member)
+    }
+
+    /// All members that the statement or a standing event names, ascending by key.
+    package var members: [(member: MemberKey, standing: Standing)] {
+        Set(standings.keys).union([founder]).sorted().map { ($0, standing(of: $0)) }
+    }
+
+    /// What a key was set to: the latest event, then those concurrent with it that set it as well.
+    package func settings(of key: String) -> [StateNode] {
+        (values[key]?.last?.nodes ?? []).reversed().map { nodes[$0] }
+    }
+
+    /// The keys that were ever set, ascending.
+    package var keys: [String] { values.keys.filter { !(values[$0] ?? []).isEmpty }.sorted() }
+
+    private func unnamed(_ member: MemberKey) -> Standing {
+        member == founder
+            ? Standing(role: .owner, since: .founder) : Standing(role: defaultRole, since: .never)
+    }
+
+    private func standing(of member: MemberKey, at position: Int) -> Standing {
+        guard let history = standings[member] else { return unnamed(member) }
+        let index = history.partitionPoint { $0.position > position }
+        return index == 0 ? unnamed(member) : history[index - 1].standing
+    }
+
+    // MARK: What an author saw
+
+    /// A member's standing as who named these events saw it.
+    ///
+    /// - Parameter heads: indices of nodes.
+    package mutating func standing(of member: MemberKey, seenFrom heads: [Int]) -> Standing {
+        guard let latest = heads.map({ position[$0] }).max() else { return unnamed(member) }
+        if heads.count == headIndices.count, headIndices.isSuperset(of: heads) { return standing(of: member) }
+        let pinch = pinches.partitionPoint { $0 > latest }
+        let start = pinch == 0 ? -1 : pinches[pinch - 1]
+        if start == latest { return standing(of: member, at: latest) }
+        let key = heads.sorted()
+        let seen: [MemberKey: Standing]
+        if let known = contexts[key] {
+            seen = known
+        } else {
+            let region = ancestors(of: heads, after: start).sorted { position[$0] < position[$1] }
+            var base: [MemberKey: Standing] = [:]
+            for member in subjects(of: region) { base[member] = standing(of: member, at: start) }
+            seen = StateResolution(of: region, nodes, base: base).standings
+            if contexts.count >= Self.mostContexts { contexts = [:] }
+            contexts[key] = seen
+        }
+        return seen[member] ?? standing(of: member, at: start)
+    }
+
+    /// The members whom a part of the graph is about.
+    private func subjects(of region: [Int]) -> Set<MemberKey> {
+        var members: Set<MemberKey> = []
+        for node in region {
+            members.insert(nodes[node].author)
+            if let target = nodes[node].action.target { members.insert(target) }
+        }
+        return members
+    }
+
+    /// These nodes and what they descend from, above a position.
+    private func ancestors(of heads: [Int], after start: Int) -> Set<Int> {
+        var found: Set<Int> = []
+        var open = heads.filter { position[$0] > start }
+        while let node = open.popLast() {
+            guard found.insert(node).inserted else { continue }
+            open += nodes[node].parents.filter { position[$0] > start && !found.contains($0) }
+        }
+        return found
+    }
+
+    // MARK: Taking an event
+
+    /// Judges an event by what its author saw, and takes it if its author had the right.
+    ///
+    /// - Parameters:
+    ///   - parents: the state events that it names; all of them are here.
+    ///   - isUnderstood: whether this version knows what it does; else it does nothing, and nobody needs a right to it.
+    /// - Returns: nil, and nothing changed, if its author had no right to it.
+    package mutating func insert(
+        _ reference: EventReference, ordinal: Int64, by author: MemberKey, _ action: StateAction, parents: [EventID],
+        isUnderstood: Bool = true
+    ) -> StateChange? {
+        let parents = parents.compactMap { indexOfID[$0] }
+        let strength = Strength(standing: standing(of: author, seenFrom: parents), member: author)
+        if isUnderstood {
+            let target = action.target.map { standing(of: $0, seenFrom: parents) }
+            guard action.isAllowed(to: strength, on: target) else { return nil }
+        }
+        let node = nodes.count
+        nodes.append(
+            StateNode(
+                reference: reference, ordinal: ordinal, author: author, action: action, strength: strength,
+                parents: parents))
+        indexOfID[reference.id] = node
+        let place = order.partitionPoint { nodes[$0].order > nodes[node].order }
+        let isLast = place == order.count
+        order.insert(node, at: place)
+        position.append(place)
+        for later in place + 1..<max(place + 1, order.count) { position[order[later]] = later }
+        let before = place == 0 ? 0 : lowerings[place - 1]
+        lowerings.insert(before, at: place)
+        if action.isLowering { for later in place..<lowerings.count { lowerings[later] += 1 } }
+        headIndices.subtract(parents)
+        // A head, unless it came after one that names it: parents come first.
+        headIndices.insert(node)
+        return resolve(from: place, maxParent: parents.map { position[$0] }.max() ?? -1, isLast: isLast)
+    }
+
+    /// Resolves what follows the last pinch before a new event.
+    private mutating func resolve(from place: Int, maxParent: Int, isLast: Bool) -> StateChange {
+        let node = order[place]
+        while let last = pinches.last, last >= place || last > maxParent {
+            pinches.removeLast()
+            contexts = [:]  // they are relative to pinches
+        }
+        let start = (pinches.last ?? -1) + 1
+        let firstLowering = start == 0 ? 0 : lowerings[start - 1]
+        let dominates = headIndices.count == 1 && headIndices.contains(node)
+        if isLast, dominates || lowerings[place] == firstLowering {
+            // Nothing is concurrent with it, or nothing that matters: it comes last.
+            let author = standing(of: nodes[node].author)
+            nodes[node].stands = nodes[node].action.isAllowed(to: author.role, of: nodes[node].author)
+            var change = StateChange()
+            if nodes[node].stands, let member = nodes[node].action.target {
+                let old = standing(of: member)
+                apply(node, at: place)
+                if standing(of: member) != old { change.members[member] = old }
+            } else if nodes[node].stands {
+                apply(node, at: place)
+            }
+            if dominates { pinches.append(place) }
+            return change
+        }
+        let region = Array(order[start...])
+        var change = StateChange()
+        while let (place, subject) = journal.last, place >= start {
+            journal.removeLast()
+            switch subject {
+            case .member(let member):
+                change.members[member] = change.members[member] ?? standing(of: member)
+                standings[member]?.removeLast()
+                if standings[member]?.isEmpty ?? false { standings[member] = nil }
+            case .key(let key):
+                values[key]?.removeLast()
+                if values[key]?.isEmpty ?? false { values[key] = nil }
+            }
+        }
+        var base: [MemberKey: Standing] = [:]
+        for member in subjects(of: region) { base[member] = standing(of: member) }
+        let (standing, found) = StateResolution(of: region, nodes, base: base).outcome
+        for (offset, other) in region.enumerated() {
+            let stands = standing.contains(other)
+            if stands != nodes[other].stands, other != node { change.turned.append(other) }
+            nodes[other].stands = stands
+            if stands {
+                if let member = nodes[other].action.target {
+                    change.members[member] = change.members[member] ?? self.standing(of: member)
+                }
+                apply(other, at: start + offset)
+            }
+        }
+        pinches += found.map { start + $0 }
+        change.members = change.members.filter { self.standing(of: $0.key) != $0.value }
+        return change
+    }
+
+    /// Lets a standing event have its effect.
+    private mutating func apply(_ node: Int, at place: Int) {
+        if let member = nodes[node].action.target {
+            let old = standing(of: member)
+            let new = nodes[node].applied(to: old)
+            guard new != old else { return }
+            standings[member, default: []].append((place, new))
+            journal.append((place, .member(member)))
+        } else if case .set(let key, _) = nodes[node].action {
+            let concurrent = (values[key]?.last?.nodes ?? []).filter { !isAncestor($0, of: node) }
+            values[key, default: []].append((place, concurrent + [node]))
+            journal.append((place, .key(key)))
+        }
+    }
+
+    private func isAncestor(_ ancestor: Int, of node: Int) -> Bool {
+        let low = position[ancestor]
+        let pinch = pinches.partitionPoint { $0 > position[node] }
+        if pinch > 0, pinches[pinch - 1] >= low, pinches[pinch - 1] <= position[node] { return true }
+        return ancestors(of: [node], after: low - 1).contains(ancestor)
+    }
+}
+
+extension StateNode {
+    /// What becomes of its target's standing.
+    func applied(to old: Standing) -> Standing {
+        var new = old
+        switch action {
+        case .raise(_, let role):
+            guard role > old.role else { return old }
+            if old.role == .none || old.since == .never { new.since = order }
+            new.role = role
+            if role >= .member { new.lowering = nil }
+        case .lower(_, let role, _):
+            guard role < old.role else { return old }
+            new.role = role
+            if role < .member, old.role >= .member { new.lowering = reference.id }
+        case .set, .join: break
+        }
+        return new
+    }
+}
+
+extension RandomAccessCollection where Index == Int {
+    /// The first index of which everything from there on satisfies `isAfter`, which nothing before does.
+    func partitionPoint(_ isAfter: (Element) -> Bool) -> Int {
+        var (low, high) = (startIndex, endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if isAfter(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

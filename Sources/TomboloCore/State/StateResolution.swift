@@ -1,0 +1,119 @@
+/// Resolves a part of a state graph in which everything descends from the same place (decision 0014).
+///
+/// The part is cut into segments at its pinches. In each, lowerings are taken from the strongest author's to the weakest's: one that a
+/// stronger one is in the way of is left out. The others are in the way of what they are concurrent with: what the
+/// lowered member did that its new role does not allow, and what would raise it. The rest is applied in the order of (Lamport time, id), as far as the
+/// authors' roles, which may come from what was left out, still allow it. A lowering that fell out in this way is in nobody's way: then all
+/// is done again without it.
+struct StateResolution {
+    private let nodes: [StateNode]
+    private let base: [MemberKey: Standing]
+    /// Of members whose standing the part changes.
+    private(set) var standings: [MemberKey: Standing] = [:]
+    /// Nodes that stand.
+    private(set) var standing: Set<Int> = []
+    /// Offsets in the part of events that are comparable with all of it.
+    private(set) var pinches: [Int] = []
+
+    /// - Parameters:
+    ///   - region: indices of nodes, ascending by (Lamport time, id).
+    ///   - base: what its authors, and the members it is about, were before.
+    init(of region: [Int], _ nodes: [StateNode], base: [MemberKey: Standing]) {
+        self.nodes = nodes
+        self.base = base
+        findPinches(region)
+        var next = 0
+        for pinch in pinches + [region.count] {
+            if next < pinch { resolve(segment: Array(region[next..<pinch])) }
+            if pinch < region.count { resolve(segment: [region[pinch]]) }
+            next = pinch + 1
+        }
+    }
+
+    private mutating func findPinches(_ region: [Int]) {
+        var offsets: [Int: Int] = [:]
+        var heads: Set<Int> = []
+        for (offset, node) in region.enumerated() {
+            let latest = nodes[node].parents.compactMap { offsets[$0] }.max() ?? -1
+            while let last = pinches.last, last > latest { pinches.removeLast() }
+            heads.subtract(nodes[node].parents)
+            if heads.isEmpty { pinches.append(offset) }
+            heads.insert(node)
+            offsets[node] = offset
+        }
+    }
+
+    /// What stands, and the pinches.
+    var outcome: (Set<Int>, [Int]) { (standing, pinches) }
+
+    private func role(of member: MemberKey) -> Standing {
+        standings[member] ?? base[member] ?? Standing(role: .none, since: .never)
+    }
+
+    private mutating func resolve(segment: [Int]) {
+        var candidates = segment.filter { nodes[$0].action.isLowering }
+        let relatives = segment.count == 1 ? [:] : Self.relatives(of: candidates, in: segment, nodes)
+        let before = standings
+        while true {
+            let effective = strongest(of: candidates, relatives)
+            let stands = apply(segment, besides: effective, relatives)
+            let fallen = Set(effective.filter { !stands.contains($0) })
+            if fallen.isEmpty {
+                standing.formUnion(stands)
+                return
+            }
+            candidates.removeAll { fallen.contains($0) }
+            standings = before
+        }
+    }
+
+    /// Lowerings that no stronger one is in the way of.
+    private func strongest(of candidates: [Int], _ relatives: [Int: Set<Int>]) -> [Int] {
+        let sorted = candidates.sorted {
+            let (one, other) = (nodes[$0], nodes[$1])
+            return one.strength == other.strength
+                ? one.reference.id < other.reference.id : other.strength < one.strength
+        }
+        var effective: [Int] = []
+        for candidate in sorted where !effective.contains(where: { isInTheWay($0, of: candidate, relatives) }) {
+            effective.append(candidate)
+        }
+        return effective
+    }
+
+    /// Applies what nothing is in the way of.
+    private mutating func apply(_ segment: [Int], besides effective: [Int], _ relatives: [Int: Set<Int>]) -> Set<Int> {
+        var stands: Set<Int> = []
+        for node in segment where !effective.contains(where: { isInTheWay($0, of: node, relatives) }) {
+            let author = nodes[node].author
+            guard nodes[node].action.isAllowed(to: role(of: author).role, of: author) else { continue }
+            stands.insert(node)
+            guard let member = nodes[node].action.target else { continue }
+            standings[member] = nodes[node].applied(to: role(of: member))
+        }
+        return stands
+    }
+
+    private func isInTheWay(_ lowering: Int, of node: Int, _ relatives: [Int: Set<Int>]) -> Bool {
+        guard case .lower(let member, let role, _) = nodes[lowering].action, lowering != node else { return false }
+        let other = nodes[node]
+        var concerns = other.author == member && !other.action.isAllowed(to: role, of: member)
+        if case .raise(member, let new) = other.action, new > role { concerns = true }
+        return concerns && !(relatives[lowering]?.contains(node) ?? true)
+    }
+
+    /// For each of some events, what it descends from and what descends from it.
+    private static func relatives(of some: [Int], in segment: [Int], _ nodes: [StateNode]) -> [Int: Set<Int>] {
+        var result: [Int: Set<Int>] = [:]
+        for event in some {
+            var ancestors: Set<Int> = [event]
+            for node in segment.reversed() where ancestors.contains(node) { ancestors.formUnion(nodes[node].parents) }
+            var descendants: Set<Int> = [event]
+            for node in segment where nodes[node].parents.contains(where: { descendants.contains($0) }) {
+                descendants.insert(node)
+            }
+            result[event] = ancestors.union(descendants)
+        }
+        return result
+    }
+}

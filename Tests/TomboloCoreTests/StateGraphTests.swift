@@ -1,0 +1,161 @@
+import Foundation
+import Testing
+import TomboloCore
+
+/// Random groups whose members do what they may not, name old state, and remove each other without knowing of it.
+struct StateGraphTests {
+    /// `TOMBOLO_STATE_SEEDS=10000 swift test --filter StateGraphTests` tries as many.
+    static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_STATE_SEEDS"].flatMap(Int.init) ?? 1_000
+
+    private struct World {
+        var generator: SeededGenerator
+        let members: [MemberKey]
+        let policy: Policy
+        var valid: [ModelEvent] = []
+        var refused: [ModelEvent] = []
+
+        init(seed: Int) {
+            generator = SeededGenerator(seed: UInt64(seed))
+            policy = [.open, .members, .feed][seed % 3]
+            var keys: [MemberKey] = []
+            for _ in 0..<5 { keys.append(MemberKey(Self.random(using: &generator))) }
+            members = keys
+        }
+
+        static func random(using generator: inout SeededGenerator) -> Bytes32 {
+            Bytes32((0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }) ?? .zero
+        }
+
+        var model: StateModel {
+            StateModel(owner: members[0], defaultRole: policy.defaultRole, events: valid)
+        }
+
+        /// Heads of what somebody has seen: of all, or of some of it, also old parts.
+        mutating func heads() -> [Int] {
+            let model = model
+            var seen: Set<Int> = []
+            for event in valid.indices where Int.random(in: 0..<100, using: &generator) < 70 {
+                seen.formUnion(model.ancestors[event].union([event]))
+            }
+            if Int.random(in: 0..<3, using: &generator) == 0 { seen = Set(valid.indices) }
+            return seen.filter { event in !seen.contains { model.ancestors[$0].contains(event) } }.sorted()
+        }
+
+        mutating func action() -> StateAction {
+            let member = members.randomElement(using: &generator) ?? members[0]
+            switch Int.random(in: 0..<10, using: &generator) {
+            case 0..<4: return .raise(member, to: Role.allCases.randomElement(using: &generator) ?? .member)
+            case 4..<8:
+                return .lower(member, to: Role.allCases.randomElement(using: &generator) ?? .none, kept: [])
+            case 8: return .set(key: ["title", "mood"].randomElement(using: &generator) ?? "mood", value: [1])
+            default: return .join
+            }
+        }
+
+        mutating func add() {
+            let heads = heads()
+            let author =
+                Int.random(in: 0..<10, using: &generator) < 4 ? members[0] : members.randomElement(using: &generator)
+            let lamport = (heads.map { valid[$0].reference.lamport }.max() ?? 0) + 1
+            let event = ModelEvent(
+                reference: EventReference(
+                    id: EventID(Self.random(using: &generator)), log: LogID(.zero), sequence: 1, lamport: lamport),
+                author: author ?? members[0], action: action(), parents: heads)
+            let model = StateModel(
+                owner: members[0], defaultRole: policy.defaultRole, events: valid + [event])
+            if model.isValid(valid.count) { valid.append(event) } else { refused.append(event) }
+        }
+
+        /// An order of arrival in which every event comes after all that it names.
+        mutating func arrival() -> [Int] {
+            var left = Set(valid.indices)
+            var order: [Int] = []
+            while let next = left.filter({ event in valid[event].parents.allSatisfy { !left.contains($0) } }).sorted()
+                .randomElement(using: &generator)
+            {
+                left.remove(next)
+                order.append(next)
+            }
+            return order
+        }
+    }
+
+    private func graph(of world: inout World) -> StateGraph {
+        var graph = StateGraph(owner: world.members[0], policy: world.policy)
+        for index in world.arrival() { _ = insert(world.valid[index], of: world, into: &graph) }
+        return graph
+    }
+
+    private func insert(_ event: ModelEvent, of world: World, into graph: inout StateGraph) -> StateChange? {
+        graph.insert(
+            event.reference, ordinal: 0, by: event.author, event.action,
+            parents: event.parents.map { world.valid[$0].reference.id })
+    }
+
+    @Test func everyOrderOfArrivalEndsAsTheDefinitionSays() {
+        var (removals, overturned) = (0, 0)
+        for seed in 0..<Self.seeds {
+            var world = World(seed: seed)
+            for _ in 0..<16 { world.add() }
+            let model = world.model
+            let expected = model.resolve(Set(world.valid.indices))
+            overturned += world.valid.count - expected.standing.count
+            for _ in 0..<3 {
+                let graph = graph(of: &world)
+                #expect(graph.nodes.count == world.valid.count, "seed \(seed): what is valid is refused")
+                for (index, event) in world.valid.enumerated() {
+                    if case .lower = event.action { removals += 1 }
+                    let node = graph.index(of: event.reference.id)
+                    #expect(
+                        node.map { graph.nodes[$0].stands } == expected.standing.contains(index),
+                        "seed \(seed): event \(index) \(event.action)")
+                }
+                for member in world.members {
+                    #expect(
+                        graph.standing(of: member).role == model.place(member, expected).role,
+                        "seed \(seed): member \(member)")
+                }
+                for key in ["title", "mood"] {
+                    #expect(
+                        Set(graph.settings(of: key).map(\.reference.id)) == model.settings(of: key, expected),
+                        "seed \(seed): \(key)")
+                }
+            }
+        }
+        #expect(removals > 0 && overturned > 0, "nothing was tried")
+    }
+
+    @Test func whatItsAuthorHadNoRightToIsRefused() {
+        var refused = 0
+        for seed in 0..<Self.seeds {
+            var world = World(seed: seed)
+            for _ in 0..<12 { world.add() }
+            var graph = graph(of: &world)
+            for event in world.refused where insert(event, of: world, into: &graph) == nil { refused += 1 }
+            #expect(graph.nodes.count == world.valid.count, "seed \(seed): what is not valid is taken")
+        }
+        #expect(refused > Self.seeds)
+    }
+
+    /// What turned and whose standing changed is told, and nothing else.
+    @Test func changesAreTold() {
+        for seed in 0..<Self.seeds {
+            var world = World(seed: seed)
+            for _ in 0..<14 { world.add() }
+            var graph = StateGraph(owner: world.members[0], policy: world.policy)
+            for index in world.arrival() {
+                let before = graph
+                guard let change = insert(world.valid[index], of: world, into: &graph) else {
+                    Issue.record("seed \(seed): event \(index) is refused")
+                    continue
+                }
+                let turned = before.nodes.indices.filter { before.nodes[$0].stands != graph.nodes[$0].stands }
+                #expect(change.turned.sorted() == turned, "seed \(seed), event \(index)")
+                for member in world.members {
+                    let old = before.standing(of: member)
+                    #expect(change.members[member] == (old == graph.standing(of: member) ? nil : old), "seed \(seed)")
+                }
+            }
+        }
+    }
+}
