@@ -13,6 +13,8 @@ public struct Entry: Sendable, Identifiable {
     public let timestamp: Date
     /// What it names: its causes.
     public let parents: [EventID]
+    /// Whether it changes the group's state: its members, or a key.
+    public let isState: Bool
     /// Whether it says nothing, and only joins what was said concurrently.
     public let isMerge: Bool
     /// The content's type, nil if the content is not of an application of ours.
@@ -29,8 +31,9 @@ public struct Entry: Sendable, Identifiable {
         timestamp = Date(timeIntervalSince1970: Double(event.timestamp) / 1_000)
         parents = event.header.ancestors
         isMerge = event.header.kind == .merge
+        isState = event.header.kind.isState
         let content = event.content ?? []
-        let opened = ContentEnvelope.open(content)
+        let opened = isState ? nil : ContentEnvelope.open(content)
         type = opened?.type
         version = opened?.version ?? 0
         data = Data(opened?.data ?? content)
@@ -45,6 +48,7 @@ public struct Entry: Sendable, Identifiable {
         timestamp = Date(timeIntervalSince1970: Double(message.timestamp))
         parents = (message.metadata?.parents ?? []).compactMap { EventID($0) }
         isMerge = false
+        isState = false
         let opened = ContentEnvelope.open(message.body)
         type = opened?.type
         version = opened?.version ?? 0
@@ -73,6 +77,8 @@ public struct Bookmark: Hashable, Sendable, Codable {
 
 /// Something that the application is told once, in causal order.
 public struct Change: Sendable {
+    /// Whether the entry is there from now on, or, because its author was removed, is not wanted any more; or is again.
+    public let kind: ChangeKind
     public let entry: Entry
     /// To be kept by the application in the transaction in which it applies the change.
     public let bookmark: Bookmark

@@ -125,8 +125,13 @@ public final class Node: Sendable {
 
     // MARK: Groups
 
-    public func createGroup(named name: String) async throws -> SyncGroup {
-        let effect = try await replica.request { .createGroup($0, name: name) }
+    /// Makes a group whose owner is this device's member.
+    ///
+    /// - Parameters:
+    ///   - name: at most 256 bytes of it are shown to who joins.
+    ///   - policy: who writes without having been made a member; for good.
+    public func createGroup(named name: String, policy: Policy = .open) async throws -> SyncGroup {
+        let effect = try await replica.request { .createGroup($0, name: name, policy: policy) }
         guard case .created(_, let id) = effect, let group = try group(id) else {
             throw TomboloError("the engine gave no answer")
         }

@@ -13,6 +13,14 @@ public struct DeliveryState: Hashable, Sendable {
 
 // What has been read, and who has what was said.
 extension SyncGroup {
+    /// Entries that were delivered and are not wanted any more: their author was removed without knowing of it.
+    public var withdrawnEntries: Set<EventID> {
+        get throws {
+            guard dialect == .native else { return [] }
+            return Set(try node.storage.read { try $0.withdrawnEvents(of: record) })
+        }
+    }
+
     /// On which devices an entry is known to be: those that said so, or that were found to know the same since.
     ///
     /// A device that has not been met since may hold it too. Nil if the entry is not of this group.

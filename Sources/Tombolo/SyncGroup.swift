@@ -45,15 +45,18 @@ public struct SyncGroup: Sendable, Identifiable {
         return accepted
     }
 
-    /// A link that lets one device join, for a hundred years at most.
-    public func invite(expiring: Duration = .seconds(7 * 86_400), addresses: [String] = []) async throws
-        -> InvitationLink
-    {
+    /// A link that lets one device join, for a hundred years at most. Whoever uses it becomes what `role` says, where the group's policy
+    /// does not make it that anyway.
+    ///
+    /// - Throws: `EngineError` `notAllowed` if this device's member may not admit others.
+    public func invite(
+        expiring: Duration = .seconds(7 * 86_400), as role: Role = .member, addresses: [String] = []
+    ) async throws -> InvitationLink {
         let seconds = UInt64(clamping: min(max(0, expiring.components.seconds), Self.longestInvitation))
         let expiry = node.clock.now + seconds * 1_000
         let all = addresses + node.listeningAddresses
         let effect = try await node.replica.request {
-            .invite($0, group: id, addresses: all, expiry: expiry)
+            .invite($0, group: id, addresses: all, expiry: expiry, role: role)
         }
         guard case .invited(_, let invitation) = effect else { throw TomboloError("the engine gave no answer") }
         return InvitationLink(invitation)
@@ -61,7 +64,7 @@ public struct SyncGroup: Sendable, Identifiable {
 
     private static let longestInvitation: Int64 = 100 * 365 * 86_400
 
-    /// What was delivered after `bookmark`, then what is delivered from now on, until the task is cancelled.
+    /// What was delivered, withdrawn or restored after `bookmark`, then what is from now on, until the task is cancelled.
     ///
     /// Pulled from the store: a slow consumer holds nothing back and misses nothing.
     public func changes(after bookmark: Bookmark = .start) -> AsyncThrowingStream<Change, any Error> {
@@ -84,12 +87,13 @@ public struct SyncGroup: Sendable, Identifiable {
         try node.storage.read { reader in
             if dialect == .mvds {
                 return try reader.messageChanges(after: bookmark.number, of: record, limit: limit).map {
-                    Change(entry: Entry($1), bookmark: Bookmark(number: $0))
+                    Change(kind: .delivered, entry: Entry($1), bookmark: Bookmark(number: $0))
                 }
             }
-            return try reader.changes(after: bookmark.number, of: record, limit: limit).map { number, stored in
-                Change(entry: Entry(stored.event), bookmark: Bookmark(number: number))
-            }
+            return try reader.changes(after: bookmark.number, of: record, limit: limit)
+                .map { number, kind, stored in
+                    Change(kind: kind, entry: Entry(stored.event), bookmark: Bookmark(number: number))
+                }
         }
     }
 

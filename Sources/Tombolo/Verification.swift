@@ -32,8 +32,8 @@ extension SyncGroup {
             while true {
                 let changes = try reader.changes(after: number, of: record, limit: 1_024)
                 guard let last = changes.last else { break }
-                for (_, stored) in changes { verifier.checkOrder(stored.event) }
-                number = last.0
+                for change in changes { verifier.checkOrder(change.event.event, change.kind) }
+                number = last.number
             }
             verifier.checkFrontier(try reader.logs(of: record))
         }
@@ -59,6 +59,8 @@ private struct StoreVerifier {
     private var keys: [LogID: Bytes32] = [:]
     private var signed: [(EventID, Int64, [UInt8], [UInt8], LogID)] = []
     private var delivered: Set<EventID> = []
+    /// Whether anybody's rights were ever taken away: what that made unwanted satisfies its children without being delivered.
+    private var hasRemovals = false
 
     init(group: GroupID) {
         self.group = group
@@ -81,6 +83,11 @@ private struct StoreVerifier {
             } else {
                 problems.append("event \(event.id): its certificate does not verify")
             }
+        }
+        if event.header.kind == .membership,
+            let action = try? StateAction(decoding: event.content ?? [], kind: .membership), action.isLowering
+        {
+            hasRemovals = true
         }
         seen[event.id] = Seen(
             log: event.header.log, sequence: event.header.sequence, previous: event.header.previous?.id,
@@ -116,8 +123,15 @@ private struct StoreVerifier {
         }
     }
 
-    mutating func checkOrder(_ event: Event) {
+    mutating func checkOrder(_ event: Event, _ kind: ChangeKind) {
+        guard kind == .delivered else {
+            if !delivered.contains(event.id) {
+                problems.append("event \(event.id): it was \(kind) without having been delivered")
+            }
+            return
+        }
         for cause in event.header.ancestors where !delivered.contains(cause) {
+            if hasRemovals, seen[cause] != nil { continue }
             problems.append("event \(event.id): it was delivered before \(cause), which it names")
         }
         if !delivered.insert(event.id).inserted { problems.append("event \(event.id): it was delivered twice") }

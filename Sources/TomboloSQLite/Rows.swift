@@ -80,6 +80,7 @@ enum Rows {
         guard let group = GroupID(row["replica"] as Data) else { throw damaged("an invitation") }
         return InvitationRecord(
             id: Array(row["id"] as Data), secret: Array(row["secret"] as Data), group: group,
-            expiry: UInt64(row["expiry"] as Int64), usedBy: (row["usedBy"] as Data?).flatMap { DeviceKey($0) })
+            expiry: UInt64(row["expiry"] as Int64), role: Role(rawValue: row["role"]) ?? .none,
+            usedBy: (row["usedBy"] as Data?).flatMap { DeviceKey($0) })
     }
 }

@@ -47,19 +47,22 @@ public struct SQLiteReader {
     /// - Throws: `StoreError` `corrupt` if one is missing: damage in a database's pages need not show in any other way.
     private func delivered(
         from table: String, after number: Int64, of group: GroupRecord, limit: Int
-    ) throws -> [(number: Int64, row: Row)] {
+    ) throws -> [(number: Int64, kind: ChangeKind, row: Row)] {
         let runs = try Row.fetchCursor(
             db,
             sql: """
-                SELECT number, event, count FROM change
+                SELECT number, event, count, kind FROM change
                 WHERE replica = ? AND number >= coalesce((SELECT max(number) FROM change WHERE number <= ?), 0)
                 ORDER BY number
                 """, arguments: [group.reference, number])
         let rows = try db.cachedStatement(
             sql: "SELECT * FROM \(table) WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal LIMIT ?")
-        var found: [(number: Int64, row: Row)] = []
+        var found: [(number: Int64, kind: ChangeKind, row: Row)] = []
         while found.count < limit, let run = try runs.next() {
             let (first, event, count): (Int64, Int64, Int64) = (run[0], run[1], run[2])
+            guard let kind = ChangeKind(rawValue: run[3]) else {
+                throw StoreError(.corrupt, "the change log says what no version says")
+            }
             let skipped = max(0, number + 1 - first)
             guard skipped < count else { continue }
             let wanted = min(Int(clamping: count - skipped), limit - found.count)
@@ -68,7 +71,7 @@ public struct SQLiteReader {
                 throw StoreError(
                     .corrupt, "of what was delivered, \(wanted - part.count) of \(wanted) rows are missing")
             }
-            for (offset, row) in part.enumerated() { found.append((first + skipped + Int64(offset), row)) }
+            for (offset, row) in part.enumerated() { found.append((first + skipped + Int64(offset), kind, row)) }
         }
         return found
     }
@@ -84,7 +87,8 @@ public struct SQLiteReader {
         return try Int.fetchOne(
             db,
             sql: """
-                SELECT count(*) FROM \(Self.delivered("event")) AND substr(event.header, 2, 1) = x'00'
+                SELECT count(*) FROM \(Self.delivered("event")) AND change.kind = 0 AND event.status = 1
+                    AND substr(event.header, 2, 1) = x'00'
                     AND event.log IS NOT (
                         SELECT log.reference FROM replica JOIN log ON log.replica = replica.reference AND log.id = replica.ownLog
                         WHERE replica.reference = change.replica)
@@ -161,7 +165,9 @@ public struct SQLiteReader {
     public func messageChanges(
         after number: Int64, of group: GroupRecord, limit: Int
     ) throws -> [(Int64, StoredMessage)] {
-        try delivered(from: "message", after: number, of: group, limit: limit).map { ($0, try Rows.message($1)) }
+        try delivered(from: "message", after: number, of: group, limit: limit).map {
+            ($0.number, try Rows.message($0.row))
+        }
     }
 
     /// Delivered messages below a place in the order of (timestamp, id), the latest `limit` of them, ascending.
@@ -208,9 +214,12 @@ public struct SQLiteReader {
 
     // MARK: Native groups
 
-    /// Delivered events in the order of delivery, each with its number in the change log.
-    public func changes(after number: Int64, of group: GroupRecord, limit: Int) throws -> [(Int64, StoredEvent)] {
-        try delivered(from: "event", after: number, of: group, limit: limit).map { ($0, try Rows.event($1)) }
+    /// What the change log says of events after a number, in its order.
+    public func changes(
+        after number: Int64, of group: GroupRecord, limit: Int
+    ) throws -> [(number: Int64, kind: ChangeKind, event: StoredEvent)] {
+        try delivered(from: "event", after: number, of: group, limit: limit)
+            .map { ($0.number, $0.kind, try Rows.event($0.row)) }
     }
 
     /// Delivered events below a place of the total order (or all), the latest `limit` of them, ascending.
@@ -255,6 +264,27 @@ public struct SQLiteReader {
                 SELECT coalesce(sum(length(content)), 0) FROM (
                     SELECT content FROM event WHERE +replica = ? ORDER BY ordinal LIMIT -1 OFFSET ?)
                 """, arguments: [group.reference, count]) ?? 0
+    }
+
+    /// The state events of a group that are part of its state, or were, each with its author.
+    public func stateEvents(of group: GroupRecord) throws -> [(MemberKey, StoredEvent)] {
+        var events: [(MemberKey, StoredEvent)] = []
+        for log in try logs(of: group) {
+            guard let certificate = log.certificate, certificate.isStateLog else { continue }
+            events += try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT * FROM event WHERE log = ? ORDER BY sequence"),
+                arguments: [log.reference]
+            ).map { (certificate.member, try Rows.event($0)) }
+        }
+        return events
+    }
+
+    /// Events that were delivered, and are not wanted any more.
+    public func withdrawnEvents(of group: GroupRecord) throws -> [EventID] {
+        try Data.fetchAll(
+            db, sql: "SELECT id FROM event WHERE replica = ? AND status = ?",
+            arguments: [group.reference, Int64(EventStatus.withdrawn.rawValue)]
+        ).compactMap { EventID($0) }
     }
 
     public func firstEvent(of group: GroupRecord, log: LogID) throws -> StoredEvent? {

@@ -125,14 +125,16 @@ extension SQLiteTransaction {
     }
 
     /// Appends `count` events from an ordinal on to a group's change log.
-    func addChanges(from first: Int64, count: Int, inGroup group: Int64) throws {
+    func addChanges(
+        _ kind: ChangeKind = .delivered, from first: Int64, count: Int, inGroup group: Int64
+    ) throws {
         guard count > 0 else { return }
         let statement = try raw(
             """
-            INSERT INTO change (number, replica, event, count)
-            VALUES (coalesce((SELECT number + count FROM change ORDER BY number DESC LIMIT 1), 1), ?, ?, ?)
+            INSERT INTO change (number, replica, event, count, kind)
+            VALUES (coalesce((SELECT number + count FROM change ORDER BY number DESC LIMIT 1), 1), ?, ?, ?, ?)
             """)
-        try statement.bind(group, first, Int64(count))
+        try statement.bind(group, first, Int64(count), Int64(kind.rawValue))
         try statement.execute()
     }
 

@@ -97,16 +97,18 @@ final class SQLiteTransaction: EventStore {
         }
     }
 
-    func setStatus(_ status: EventStatus, ordinals: [Int64], inGroup group: Int64) throws(StoreError) {
+    func setStatus(
+        _ status: EventStatus, ordinals: [Int64], noting change: ChangeKind?, inGroup group: Int64
+    ) throws(StoreError) {
         try run {
             let update = try db.cachedStatement(sql: "UPDATE event SET status = ? WHERE ordinal = ?")
             for ordinal in ordinals { try update.execute(arguments: [Int64(status.rawValue), ordinal]) }
-            guard status == .delivered else { return }
+            guard let change else { return }
             var run = 0
             for (index, ordinal) in ordinals.enumerated() {
                 run += 1
                 guard index + 1 == ordinals.count || ordinals[index + 1] != ordinal + 1 else { continue }
-                try addChanges(from: ordinal + 1 - Int64(run), count: run, inGroup: group)
+                try addChanges(change, from: ordinal + 1 - Int64(run), count: run, inGroup: group)
                 run = 0
             }
         }
@@ -223,10 +225,11 @@ final class SQLiteTransaction: EventStore {
     func put(_ invitation: InvitationRecord) throws(StoreError) {
         try run {
             try execute(
-                "INSERT OR REPLACE INTO invitation VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO invitation VALUES (?, ?, ?, ?, ?, ?)",
                 [
                     Data(invitation.id), Data(invitation.secret), Data(invitation.group.bytes),
                     Int64(clamping: invitation.expiry), invitation.usedBy.map { Data($0.bytes) },
+                    Int64(invitation.role.rawValue),
                 ])
         }
     }

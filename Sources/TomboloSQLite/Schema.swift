@@ -84,6 +84,14 @@ enum Schema {
                         PRIMARY KEY (replica, number));
                     """)
         }
+        // What a run of the change log says of its events, and what an invitation makes of who uses it.
+        migrator.registerMigration("5") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE change ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE invitation ADD COLUMN role INTEGER NOT NULL DEFAULT 2;
+                    """)
+        }
         return migrator
     }
 }

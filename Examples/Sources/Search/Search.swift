@@ -48,6 +48,11 @@ struct SearchIndex {
                 let bookmark = try kept.map { try JSONDecoder().decode(Bookmark.self, from: $0) } ?? .start
                 let changes = try group.changes(after: bookmark, limit: 1_000)
                 for change in changes {
+                    // Whose author was removed without knowing of it is not to be found.
+                    guard change.kind != .withdrawn else {
+                        try db.execute(sql: "DELETE FROM entry WHERE id = ?", arguments: ["\(change.entry.id)"])
+                        continue
+                    }
                     guard let text = try text(of: change.entry) else { continue }
                     try db.execute(
                         sql: "INSERT INTO entry VALUES (?, ?, ?)",

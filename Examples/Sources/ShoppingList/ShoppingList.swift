@@ -59,10 +59,10 @@ public actor ShoppingList {
         for try await change in group.changes(after: contents.bookmark) {
             var next = contents
             if let wanted = try change.entry.content(as: Wanted.self) {
-                next.wishes["\(change.entry.id)"] = Wish(item: wanted.item)
+                next.wishes["\(change.entry.id)"] = change.kind == .withdrawn ? nil : Wish(item: wanted.item)
             } else if let bought = try change.entry.content(as: Bought.self) {
                 guard next.wishes[bought.wish] != nil else { throw UnknownWish() }
-                next.wishes[bought.wish]?.purchases += 1
+                next.wishes[bought.wish]?.purchases += change.kind == .withdrawn ? -1 : 1
             }
             next.bookmark = change.bookmark
             try JSONEncoder().encode(next).write(to: file, options: .atomic)

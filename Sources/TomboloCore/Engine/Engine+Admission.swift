@@ -100,11 +100,11 @@ extension Engine {
     private mutating func leaveOwnLog(
         ifIn batch: AdmissionBatch, group: Int, _ store: any EventStore
     ) throws(StoreError) {
-        guard let own = groups[group].record.ownLog.flatMap({ groups[group].frontier.index(of: $0) }),
-            batch.events.contains(where: { $0.log == own })
-        else { return }
+        let own = ownLogs(inGroup: group).compactMap { groups[group].frontier.index(of: $0) }
+        guard !own.isEmpty, batch.events.contains(where: { own.contains($0.log) }) else { return }
         groups[group].record.leaveOwnLog()
         ownKeys[groups[group].id] = nil
+        ownStateLogs[groups[group].id] = nil
         try store.put(&groups[group].record)
         effects.append(.foundOlder(groups[group].id))
     }

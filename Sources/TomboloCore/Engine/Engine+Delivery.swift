@@ -12,7 +12,10 @@ extension Engine {
     ) throws(StoreError) {
         let status: EventStatus
         switch try verdict(on: event.header, group: group, store) {
-        case .deliver: status = .delivered
+        case .deliver:
+            status = try judgeRight(
+                of: event.reference, event.header, content: event.content, ordinal: batch.nextOrdinal, log: log,
+                group: group, store)
         case .invalid: status = .invalid
         case .wait(let missing):
             status = .waiting
@@ -36,7 +39,7 @@ extension Engine {
         let mayRelease = groups[group].waiting > 0 || !batch.waiting.isEmpty
         for (offset, (log, event)) in batch.events.enumerated() {
             let (ordinal, status) = (batch.first + Int64(offset), batch.statuses[offset])
-            if status == .delivered { delivered.append(event.stored(ordinal)) }
+            if status.isJudged { delivered.append(event.stored(ordinal)) }
             if status != .waiting, mayRelease { settled.append(event.id) }
             stored.append(
                 StoredEvent(
@@ -50,15 +53,16 @@ extension Engine {
         }
         if mayRelease { try release(waitersOf: settled, group: group, &delivered, store) }
         try moveHeads(delivered: delivered, group: group, store)
+        try settleState(group: group, store)
         if !delivered.isEmpty { noteChanged(groups[group].id) }
     }
 
-    private mutating func noteChanged(_ id: GroupID) {
+    mutating func noteChanged(_ id: GroupID) {
         if case .changed(id)? = effects.last { return }
         effects.append(.changed(id))
     }
 
-    private mutating func remember(_ event: EventReference, _ status: EventStatus, group: Int) {
+    mutating func remember(_ event: EventReference, _ status: EventStatus, group: Int) {
         groups[group].recent[event.id] = RecentEvents.Place(
             log: event.log, sequence: event.sequence, lamport: event.lamport, status: status)
     }
@@ -99,6 +103,17 @@ extension Engine {
         return missing.map { .wait(for: $0) } ?? .deliver
     }
 
+    private mutating func judgeRight(
+        of waiter: StoredHeader, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> EventStatus {
+        guard let log = groups[group].frontier.index(of: waiter.header.log) else { return .invalid }
+        let content =
+            waiter.header.kind.isState ? try store.events(ordinals: [waiter.ordinal]).first?.event.content : nil
+        return try judgeRight(
+            of: waiter.reference, waiter.header, content: content, ordinal: waiter.ordinal, log: log, group: group,
+            store)
+    }
+
     /// Delivers what waited for these events, and what waited for that, until nothing more is released.
     private mutating func release(
         waitersOf settled: [EventID], group: Int, _ delivered: inout [StoredHeader],
@@ -111,14 +126,19 @@ extension Engine {
             settled.removeAll(keepingCapacity: true)
             for batch in ordinals.sorted().chunks(of: 1_024) {
                 let waiters = try store.headers(ordinals: batch)
-                var (nowDelivered, nowInvalid): ([Int64], [Int64]) = ([], [])
+                var (nowDelivered, nowHeldBack, nowInvalid): ([Int64], [Int64], [Int64]) = ([], [], [])
                 var stillWaiting: [(missing: EventID, waiter: Int64)] = []
                 for waiter in waiters {
                     switch try verdict(on: waiter.header, group: group, store) {
                     case .deliver:
-                        nowDelivered.append(waiter.ordinal)
-                        delivered.append(waiter)
-                        remember(waiter.reference, .delivered, group: group)
+                        let status = try judgeRight(of: waiter, group: group, store)
+                        switch status {
+                        case .delivered: nowDelivered.append(waiter.ordinal)
+                        case .heldBack: nowHeldBack.append(waiter.ordinal)
+                        default: nowInvalid.append(waiter.ordinal)
+                        }
+                        if status.isJudged { delivered.append(waiter) }
+                        remember(waiter.reference, status, group: group)
                     case .invalid:
                         nowInvalid.append(waiter.ordinal)
                         remember(waiter.reference, .invalid, group: group)
@@ -134,9 +154,14 @@ extension Engine {
                     }
                 }
                 if !nowDelivered.isEmpty {
-                    try store.setStatus(.delivered, ordinals: nowDelivered, inGroup: reference)
+                    try store.setStatus(.delivered, ordinals: nowDelivered, noting: .delivered, inGroup: reference)
                 }
-                if !nowInvalid.isEmpty { try store.setStatus(.invalid, ordinals: nowInvalid, inGroup: reference) }
+                if !nowHeldBack.isEmpty {
+                    try store.setStatus(.heldBack, ordinals: nowHeldBack, noting: nil, inGroup: reference)
+                }
+                if !nowInvalid.isEmpty {
+                    try store.setStatus(.invalid, ordinals: nowInvalid, noting: nil, inGroup: reference)
+                }
                 if !stillWaiting.isEmpty { try store.addWaiting(stillWaiting, inGroup: reference) }
             }
         }

@@ -1,9 +1,11 @@
 // What the application asks for: groups, invitations, events of its own.
 extension Engine {
-    mutating func createGroup(_ request: RequestID, name: String, _ store: any EventStore) throws(StoreError) {
+    mutating func createGroup(
+        _ request: RequestID, name: String, _ policy: Policy, _ store: any EventStore
+    ) throws(StoreError) {
         let discovery = Bytes32.random(using: &generator)
         let statement = GroupStatement(
-            owner: identity.member,
+            policy: policy, owner: identity.member,
             discovery: GroupStatement.discoveryCommitment(discovery, using: cryptography),
             nonce: .random(16, using: &generator))
         let id = GroupStatement.groupID(of: statement.encoded, using: cryptography)
@@ -34,16 +36,20 @@ extension Engine {
     }
 
     mutating func invite(
-        _ request: RequestID, _ group: GroupID, addresses: [String], expiry: UInt64, _ store: any EventStore
+        _ request: RequestID, _ group: GroupID, addresses: [String], expiry: UInt64, _ role: Role,
+        _ store: any EventStore
     ) throws(StoreError) {
-        guard groupIndex(group) != nil else {
+        guard let index = groupIndex(group) else {
             return effects.append(.failed(request, mvdsIndex(group) == nil ? .unknownGroup(group) : .notNative(group)))
+        }
+        if let why = whyNotInvite(as: role, group: index) {
+            return effects.append(.failed(request, .notAllowed(why)))
         }
         let invitation = Invitation(
             group: group, inviter: identity.device, secret: .random(16, using: &generator), expiry: expiry,
             addresses: addresses)
         let id = Invitation.id(ofSecret: invitation.secret, using: cryptography)
-        try store.put(InvitationRecord(id: id, secret: invitation.secret, group: group, expiry: expiry))
+        try store.put(InvitationRecord(id: id, secret: invitation.secret, group: group, expiry: expiry, role: role))
         effects.append(.invited(request, invitation))
     }
 
@@ -58,6 +64,8 @@ extension Engine {
         }
         if let index = mvdsIndex(group) { return try appendMessage(request, index, content, store) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
+        if let why = whyNotWrite(group: index) { return effects.append(.failed(request, .notAllowed(why))) }
+        try joinStateHeads(group: index, store)
         // One event names at most 16 heads: more are merged first, by events of their own. Where there are very many, somebody
         // has made them: some are left for later.
         var merges = 0
@@ -73,18 +81,25 @@ extension Engine {
 
     /// - Returns: nil if it was not taken, for a bound on the group.
     @discardableResult
-    private mutating func write(
+    mutating func write(
         _ kind: EventKind, content: [UInt8], expiry: UInt64?, group index: Int, _ store: any EventStore
     ) throws(StoreError) -> EventID? {
-        let (key, log, certificate) = try ownLog(group: index, store)
+        let own = try kind.isState ? ownStateLog(group: index, store) : ownLog(group: index, store)
+        let (key, log, certificate) = (own.key, own.id, own.certificate)
         let end = groups[index].frontier.index(of: log).flatMap { groups[index].frontier.logs[$0].ends.last }
         let previous = end.map { Backlink(id: $0.id, lamport: $0.lamport) }
-        let parents = groups[index].heads.values.lazy.map(\.place).filter { $0.id != previous?.id && $0.log != log }
-            .sorted()
-        let salt = [UInt8].random(16, using: &generator)
+        var parents: [EventReference] = []
+        if !kind.isState {
+            parents = groups[index].heads.values.lazy.map(\.place).filter { $0.id != previous?.id && $0.log != log }
+                .sorted()
+        }
+        let stateHeads = groups[index].state.heads.filter { $0.id != previous?.id }
+        // State stays: there is nothing to erase.
+        let salt = kind.isState ? [] : [UInt8].random(16, using: &generator)
         let header = EventHeader(
-            kind: kind, isSalted: true, log: log, sequence: (end?.sequence ?? 0) + 1, previous: previous,
-            parents: Array(parents.prefix(Limits.references)), expiry: expiry,
+            kind: kind, isSalted: !salt.isEmpty, log: log, sequence: (end?.sequence ?? 0) + 1, previous: previous,
+            parents: Array(parents.prefix(Limits.references)),
+            stateHeads: Array(stateHeads.prefix(Limits.references)), expiry: expiry,
             contentLength: content.count,
             commitment: groups[index].hashing.commitment(
                 salt: salt[...], content: content[...], using: cryptography),
@@ -94,7 +109,7 @@ extension Engine {
         let event = Event(
             id: groups[index].hashing.id(timestamp: timestamp, header: bytes, using: cryptography),
             timestamp: timestamp, header: header,
-            headerBytes: bytes, content: content[...], salt: salt[...],
+            headerBytes: bytes, content: content[...], salt: salt.isEmpty ? nil : salt[...],
             signature: groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key, using: cryptography)[
                 ...])
         let result = try admit([event], group: index, from: nil, isOwn: true, store)
@@ -104,7 +119,7 @@ extension Engine {
     /// This device's log in the group, begun if there is none yet.
     private mutating func ownLog(
         group index: Int, _ store: any EventStore
-    ) throws(StoreError) -> (Crypto.SigningKey, LogID, Certificate) {
+    ) throws(StoreError) -> OwnLog<Crypto> {
         var record = groups[index].record
         let seed = record.ownSeed ?? .random(using: &generator)
         let key = ownKeys[record.id] ?? cryptography.signingKey(seed: seed)
@@ -112,7 +127,7 @@ extension Engine {
         if let log = record.ownLog, let known = groups[index].frontier.index(of: log),
             let certificate = groups[index].frontier.logs[known].certificate
         {
-            return (key, log, certificate)
+            return OwnLog(key: key, id: log, certificate: certificate)
         }
         let certificate = Certificate(
             ofLogWithKey: key, in: record.id, member: identity.member, memberSignature: identity.memberSignature,
@@ -122,7 +137,35 @@ extension Engine {
         record.ownLog = log
         try store.put(&record)
         groups[index].record = record
-        return (key, log, certificate)
+        return OwnLog(key: key, id: log, certificate: certificate)
+    }
+
+    /// This device's log of state events in the group; its key comes from the same seed as the other log's.
+    private mutating func ownStateLog(
+        group index: Int, _ store: any EventStore
+    ) throws(StoreError) -> OwnLog<Crypto> {
+        _ = try ownLog(group: index, store)
+        return ownStateLog(of: groups[index].record)
+    }
+
+    private mutating func ownStateLog(of record: GroupRecord) -> OwnLog<Crypto> {
+        if let known = ownStateLogs[record.id] { return known }
+        let seed = cryptography.hmac(key: record.ownSeed ?? .zero, Array("tombolo-state-log-1".utf8))
+        let key = cryptography.signingKey(seed: seed)
+        let certificate = Certificate(
+            ofLogWithKey: key, isStateLog: true, in: record.id, member: identity.member,
+            memberSignature: identity.memberSignature, signedBy: identity.deviceKey, using: cryptography)
+        let made = OwnLog<Crypto>(
+            key: key, id: certificate.logID(in: record.id, using: cryptography), certificate: certificate)
+        ownStateLogs[record.id] = made
+        return made
+    }
+
+    /// The logs that this device writes to, as far as it has begun them.
+    mutating func ownLogs(inGroup index: Int) -> [LogID] {
+        let record = groups[index].record
+        guard let log = record.ownLog else { return [] }
+        return [log, ownStateLog(of: record).id]
     }
 
     mutating func ingest(
@@ -152,7 +195,9 @@ extension Engine {
         if let index = mvdsIndex(group) { return broadcastMessage(request, index, content) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         // Receivers know the key by the log's first event: an empty merge begins a log that has none.
-        let (key, log, _) = try ownLog(group: index, store)
+        if let why = whyNotWrite(group: index) { return effects.append(.failed(request, .notAllowed(why))) }
+        let own = try ownLog(group: index, store)
+        let (key, log) = (own.key, own.id)
         if groups[index].frontier.index(of: log) == nil {
             try write(.merge, content: [], expiry: nil, group: index, store)
         }

@@ -45,6 +45,8 @@ extension Engine {
                     secret: invitation.secret, binding: sessions[index].link.binding, group: invitation.group,
                     using: cryptography
                 ).bytes[...]
+            join.member = identity.member.bytes[...]
+            join.memberSignature = identity.memberSignature[...]
             payload.join = join
         }
         for group in sessions[index].groups.indices {
@@ -250,6 +252,8 @@ extension Engine {
                 welcome.status = Welcome.Status.expired.rawValue
             } else if let user = found.usedBy, user != peer {
                 welcome.status = Welcome.Status.used.rawValue
+            } else if !(try admit(join, of: peer, as: found.role, group: group, store)) {
+                welcome.status = Welcome.Status.notAllowed.rawValue
             } else {
                 found.usedBy = peer
                 try store.put(found)
@@ -269,6 +273,20 @@ extension Engine {
         send(payload, to: index)
     }
 
+    /// Makes the member whose device joins what its invitation promises.
+    ///
+    /// - Returns: false if it did not say who it is, or the inviter has not the right.
+    private mutating func admit(
+        _ join: Join, of peer: DeviceKey, as role: Role, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> Bool {
+        guard let member = MemberKey(join.member), join.memberSignature.count == 64,
+            cryptography.isValid(
+                join.memberSignature, over: Certificate.deviceStatement(member: member, device: peer),
+                by: member.value)
+        else { return false }
+        return try admit(member, as: role, group: group, store)
+    }
+
     private mutating func take(_ welcome: Welcome, _ index: Int, _ store: any EventStore) throws {
         guard let invitation = sessions[index].link.invitation else {
             throw EngineError.protocolViolation("a welcome that nobody asked for")
@@ -276,6 +294,9 @@ extension Engine {
         switch Welcome.Status(rawValue: welcome.status) {
         case .welcome: break
         case .expired: throw EngineError.invitationRefused("it has expired; ask for another one")
+        case .notAllowed:
+            throw EngineError.invitationRefused(
+                "the inviter may not admit you (any more); ask an admin for another one")
         case .used: throw EngineError.invitationRefused("another device has used it; ask for another one")
         case .unknown, nil: throw EngineError.invitationRefused("the inviter does not know it")
         }

@@ -13,6 +13,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     var groups: [GroupReplica] = []
     /// Keys of this device's own logs, as they come to be used.
     var ownKeys: [GroupID: Crypto.SigningKey] = [:]
+    /// This device's logs of state events, and their keys.
+    var ownStateLogs: [GroupID: OwnLog<Crypto>] = [:]
     /// Groups of the mvds dialect.
     var mvdsGroups: [MVDSReplica] = []
     let recordMode: RecordMode
@@ -88,6 +90,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         let heads = try store.heads(inGroup: record.reference)
         var replica = GroupReplica(
             record: record, frontier: Frontier(logs), heads: [:],
+            state: try StateGraph(of: record, logs: logs, in: store),
             recent: RecentEvents(capacity: recentEvents), hashing: EventHashing(group: record.id),
             waiting: logs.reduce(0) { $0 + $1.waiting })
         for head in heads {
@@ -133,7 +136,9 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
         inputs.contains { input in
             switch input {
-            case .append, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite, .addPeer: return true
+            case .append, .setRole, .setState, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite,
+                .addPeer:
+                return true
             case .payloadReceived(let id, _):
                 // A link may have opened in the same batch.
                 guard let index = sessionIndex(id) else { return true }
@@ -154,12 +159,16 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             try append(request, group, kind, content, expiry, store)
         case .broadcast(let request, let group, let content): try broadcast(request, group, content, store)
         case .ingest(let request, let group, let messages): try ingest(request, group, messages, store)
-        case .createGroup(let request, let name): try createGroup(request, name: name, store)
+        case .createGroup(let request, let name, let policy): try createGroup(request, name: name, policy, store)
+        case .setRole(let request, let group, let member, let role):
+            try setRole(request, group, of: member, to: role, store)
+        case .setState(let request, let group, let key, let value):
+            try setState(request, group, key: key, value: value, store)
         case .createMVDSGroup(let request, let id, let name):
             try createMVDSGroup(request, id, name: name, store)
         case .share(let request, let group, let peer): try share(request, group, with: peer, store)
-        case .invite(let request, let group, let addresses, let expiry):
-            try invite(request, group, addresses: addresses, expiry: expiry, store)
+        case .invite(let request, let group, let addresses, let expiry, let role):
+            try invite(request, group, addresses: addresses, expiry: expiry, role, store)
         case .addPeer(let device, let dialect, let addresses):
             try addPeer(device, dialect: dialect, addresses: addresses, store)
         case .timePassed: break

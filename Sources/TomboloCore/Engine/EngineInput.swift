@@ -48,12 +48,17 @@ public enum EngineInput: Sendable {
     case broadcast(RequestID, group: GroupID, content: [UInt8])
     /// Events that come from elsewhere than a link: an import.
     case ingest(RequestID, group: GroupID, [Message])
-    case createGroup(RequestID, name: String)
+    case createGroup(RequestID, name: String, policy: Policy = .open)
+    /// Makes a member what it shall be; `none` removes it.
+    case setRole(RequestID, group: GroupID, of: MemberKey, to: Role)
+    /// Sets a key of the group's state; nil removes it. At most ``Limits/stateValue`` bytes.
+    case setState(RequestID, group: GroupID, key: String, value: [UInt8]?)
     /// A group of the mvds dialect; its id is chosen at random if none is given.
     case createMVDSGroup(RequestID, GroupID?, name: String)
     /// Shares a group of the mvds dialect with a peer.
     case share(RequestID, group: GroupID, with: DeviceKey)
-    case invite(RequestID, group: GroupID, addresses: [String], expiry: UInt64)
+    /// Whoever uses the invitation becomes a member with this role.
+    case invite(RequestID, group: GroupID, addresses: [String], expiry: UInt64, role: Role = .member)
     /// Remembers a device as a peer, and where to reach it.
     case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
     /// Nothing but that time has moved.
@@ -101,6 +106,8 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case groupExists(GroupID)
     /// The group's logs are as many as there can be, or this device's own has too many branches.
     case groupFull(GroupID)
+    /// This device's member has no right to it, or it makes no sense.
+    case notAllowed(String)
     /// What was asked is for groups of the mvds dialect.
     case notMVDS(GroupID)
     /// What was asked is for native groups.
@@ -115,6 +122,7 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
         case .invitationRefused(let why): "the invitation was refused: \(why)"
         case .tooManySessions: "too many links are open: close one first"
         case .groupExists(let id): "there is a group \(id) here already"
+        case .notAllowed(let why): why
         case .groupFull(let id): "group \(id) takes no more logs: go on in a new group"
         case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
         case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"

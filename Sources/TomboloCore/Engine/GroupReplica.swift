@@ -4,12 +4,18 @@ struct GroupReplica: Sendable {
     var frontier: Frontier
     /// Delivered events that no delivered event names, with their ordinals.
     var heads: [EventID: (place: EventReference, ordinal: Int64)]
+    /// Who may do what.
+    var state: StateGraph
     var recent: RecentEvents
     var hashing: EventHashing
     /// Events that wait for ancestors, over all logs.
     var waiting: Int
     /// The last ephemeral event's time of each log: what is not later is a replay.
     var ephemeralTimes: [LogID: Int64] = [:]
+
+    // What this batch of events has changed, until it is settled: the state, and forked logs of who may not write any more.
+    var stateChange = StateChange()
+    var forkedLogs: Set<Int> = []
 
     /// Indices of logs that changed in this batch.
     var changedLogs: Set<Int> = []

@@ -6,6 +6,13 @@ struct Identity<Crypto: Cryptography> {
     let deviceKey: Crypto.SigningKey
 }
 
+/// A log that this device writes to.
+struct OwnLog<Crypto: Cryptography>: Sendable {
+    let key: Crypto.SigningKey
+    let id: LogID
+    let certificate: Certificate
+}
+
 /// Where a device keeps its own keys in its store.
 package enum IdentityKeys {
     package static let deviceSeed = "device-seed"

@@ -28,13 +28,13 @@ public struct Certificate: Hashable, Sendable {
         self.deviceSignature = deviceSignature
     }
 
-    /// The certificate of a conversation log, signed by the device that the member certified.
+    /// The certificate of a log, signed by the device that the member certified.
     package init<Crypto: Cryptography>(
-        ofLogWithKey key: Crypto.SigningKey, in group: GroupID, member: MemberKey, memberSignature: [UInt8],
-        signedBy deviceKey: Crypto.SigningKey, using cryptography: Crypto
+        ofLogWithKey key: Crypto.SigningKey, isStateLog: Bool = false, in group: GroupID, member: MemberKey,
+        memberSignature: [UInt8], signedBy deviceKey: Crypto.SigningKey, using cryptography: Crypto
     ) {
         self.init(
-            member: member, device: DeviceKey(cryptography.publicKey(of: deviceKey)),
+            isStateLog: isStateLog, member: member, device: DeviceKey(cryptography.publicKey(of: deviceKey)),
             key: cryptography.publicKey(of: key), memberSignature: memberSignature, deviceSignature: [])
         deviceSignature = cryptography.sign(logStatement(in: group), with: deviceKey)
     }

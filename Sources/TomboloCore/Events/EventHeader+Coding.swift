@@ -110,6 +110,7 @@ extension EventHeader {
             try require(lamport == 0 && parents.isEmpty, "an ephemeral event has parents or a Lamport time")
             try require(contentLength <= Limits.ephemeralContent, "the content of an ephemeral event is too large")
         } else {
+            try require(!kind.isState || parents.isEmpty, "a state event has parents beside state events")
             try require(lamport == lamportOfReferences + 1, "the Lamport time is not one above what the event names")
         }
         try require((previous?.lamport ?? 0) + 1 >= sequence, "the Lamport time of previous is below its sequence")

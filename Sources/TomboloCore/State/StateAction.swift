@@ -23,7 +23,7 @@ package enum StateAction: Hashable, Sendable {
         }
     }
 
-    var isLowering: Bool { if case .lower = self { true } else { false } }
+    package var isLowering: Bool { if case .lower = self { true } else { false } }
 
     /// The kind of the event that carries it.
     package var kind: EventKind {

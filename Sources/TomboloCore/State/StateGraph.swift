@@ -41,7 +41,8 @@ package struct StateGraph: Sendable {
     /// Nodes that no other one names.
     private var headIndices: Set<Int> = []
     private let founder: MemberKey
-    private let defaultRole: Role
+    /// Of whom no state event names.
+    let defaultRole: Role
 
     // What the standing events make of it, with the positions from which on it is so.
     private var standings: [MemberKey: [(position: Int, standing: Standing)]] = [:]

@@ -40,8 +40,10 @@ public protocol EventStore: RecordStore {
     func headers(ordinals: [Int64]) throws(StoreError) -> [StoredHeader]
     /// The logs of a group with events that arrived after `ordinal`.
     func changes(after ordinal: Int64, inGroup group: Int64) throws(StoreError) -> [LogChange]
-    /// Sets the status of held events; those delivered are appended to the change log in this order.
-    func setStatus(_ status: EventStatus, ordinals: [Int64], inGroup group: Int64) throws(StoreError)
+    /// Sets the status of held events, and appends them to the change log in this order unless `change` is nil.
+    func setStatus(
+        _ status: EventStatus, ordinals: [Int64], noting change: ChangeKind?, inGroup group: Int64
+    ) throws(StoreError)
 
     /// Notes that `waiter` waits for `missing`. An event waits for one ancestor at a time.
     func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) throws(StoreError)

@@ -6,6 +6,8 @@ public final class MemoryStore: EventStore {
         var logOfID: [LogID: Int64] = [:]
         var waiters: [EventID: [Int64]] = [:]
         var changes: [Int64] = []
+        /// Places in the change log that say something else than that an event was delivered.
+        var otherChanges: [Int: ChangeKind] = [:]
     }
 
     private struct Log {
@@ -149,9 +151,17 @@ public final class MemoryStore: EventStore {
         return changes.values.sorted { $0.log < $1.log }
     }
 
-    public func setStatus(_ status: EventStatus, ordinals: [Int64], inGroup group: Int64) {
+    public func setStatus(
+        _ status: EventStatus, ordinals: [Int64], noting change: ChangeKind?, inGroup group: Int64
+    ) {
         for ordinal in ordinals { eventTable[Int(ordinal) - 1].status = status }
-        if status == .delivered { groupTable[Int(group) - 1].changes += ordinals }
+        guard let change else { return }
+        for ordinal in ordinals {
+            if change != .delivered {
+                groupTable[Int(group) - 1].otherChanges[groupTable[Int(group) - 1].changes.count] = change
+            }
+            groupTable[Int(group) - 1].changes.append(ordinal)
+        }
     }
 
     public func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) {
@@ -205,7 +215,15 @@ public final class MemoryStore: EventStore {
 
     /// Delivered events of a group, in the order of delivery, without the first ones.
     public func delivered(in id: GroupID, after count: Int = 0) -> [StoredEvent] {
+        let all = changes(in: id, after: count)
+        return all.filter { $0.kind == .delivered }.map(\.event)
+    }
+
+    /// The change log of a group, without the first changes.
+    public func changes(in id: GroupID, after count: Int = 0) -> [(kind: ChangeKind, event: StoredEvent)] {
         guard let group = groupTable.first(where: { $0.record.id == id }) else { return [] }
-        return group.changes.dropFirst(count).map { eventTable[Int($0) - 1] }
+        return group.changes.indices.dropFirst(count).map {
+            (group.otherChanges[$0] ?? .delivered, eventTable[Int(group.changes[$0]) - 1])
+        }
     }
 }

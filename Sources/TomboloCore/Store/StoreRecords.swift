@@ -34,8 +34,21 @@ public enum EventStatus: UInt8, Hashable, Sendable {
     case waiting = 0
     /// Held, and handed to the application (or passed over, if it has nothing to say to it).
     case delivered = 1
-    /// Held, but what it claims of its ancestors is not so: never delivered, nor what descends from it.
+    /// Held, but what it claims of its ancestors is not so, or its author had no right to it: never delivered, nor what descends from it.
     case invalid = 2
+    /// Held, and not handed to the application: a removal makes it unwanted (protocol §2.6).
+    case heldBack = 3
+    /// The same, of what had been delivered before the removal came.
+    case withdrawn = 4
+}
+
+/// What a group's change log says of an event.
+public enum ChangeKind: UInt8, Hashable, Sendable {
+    case delivered = 0
+    /// A removal has made it unwanted.
+    case withdrawn = 1
+    /// It was withdrawn, and is wanted again.
+    case restored = 2
 }
 
 /// An event with its place in a store.
@@ -170,10 +183,15 @@ public struct InvitationRecord: Hashable, Sendable {
     public var group: GroupID
     /// Milliseconds since 1970.
     public var expiry: UInt64
+    /// What the member becomes who uses it.
+    public var role: Role
     /// The device that used it.
     public var usedBy: DeviceKey?
 
-    public init(id: [UInt8], secret: [UInt8], group: GroupID, expiry: UInt64, usedBy: DeviceKey? = nil) {
+    public init(
+        id: [UInt8], secret: [UInt8], group: GroupID, expiry: UInt64, role: Role = .member, usedBy: DeviceKey? = nil
+    ) {
+        self.role = role
         self.id = id
         self.secret = secret
         self.group = group

@@ -131,6 +131,9 @@ package struct GroupSync: Hashable, Sendable {
 package struct Join: Hashable, Sendable {
     package var invitation: Bytes = []
     package var proof: Bytes = []
+    /// The member whose device joins, and its signature over the device's key.
+    package var member: Bytes = []
+    package var memberSignature: Bytes = []
 
     package init() {}
 
@@ -140,6 +143,8 @@ package struct Join: Hashable, Sendable {
             switch (number, value) {
             case (1, .bytes(let run)): invitation = run
             case (2, .bytes(let run)): proof = run
+            case (3, .bytes(let run)): member = run
+            case (4, .bytes(let run)): memberSignature = run
             default: break
             }
         }
@@ -149,13 +154,15 @@ package struct Join: Hashable, Sendable {
         var buffer: [UInt8] = []
         buffer.append(field: 1, bytes: invitation)
         buffer.append(field: 2, bytes: proof)
+        buffer.append(field: 3, bytes: member)
+        buffer.append(field: 4, bytes: memberSignature)
         return buffer
     }
 }
 
 /// The answer to a proof.
 package struct Welcome: Hashable, Sendable {
-    package enum Status: UInt64 { case welcome = 0, unknown, expired, used }
+    package enum Status: UInt64 { case welcome = 0, unknown, expired, used, notAllowed }
     package var status: UInt64 = 0
     package var statement: Bytes = []
     package var discovery: Bytes = []

@@ -55,7 +55,10 @@ struct Chat: AsyncParsableCommand {
 
     private func follow(_ group: SyncGroup, after bookmark: Bookmark, _ screen: ChatScreen) async throws {
         for try await change in group.changes(after: bookmark) {
-            if !change.entry.isMerge { await screen.print(line(change.entry, group)) }
+            if !change.entry.isMerge, !change.entry.isState {
+                let said = line(change.entry, group)
+                await screen.print(change.kind == .delivered ? said : "* \(change.kind): \(said)")
+            }
             try await group.markRead(through: change.bookmark)
         }
     }

@@ -13,12 +13,17 @@ func parseDevice(_ text: String) throws -> DeviceKey {
 struct Group: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Create, join and list groups.",
-        subcommands: [Create.self, List.self, Invite.self, Join.self])
+        subcommands: [Create.self, List.self, Invite.self, Join.self, Leave.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Create a group.")
         @OptionGroup var options: DataOptions
         @Argument(help: "What to call it.") var name: String
+        @Option(
+            help: """
+                Who writes, for good. open: everyone who was invited; members: who an admin has made a member; feed: you, and who you \
+                make a member.
+                """) var policy: Policy = .open
         @Flag(
             help: """
                 Of the mvds dialect: to talk to other MVDS peers (see `tombolo peer add --help`). Nothing in it is \
@@ -28,6 +33,9 @@ struct Group: AsyncParsableCommand {
             String?
 
         func run() async throws {
+            guard !mvds || policy == .open else {
+                throw Failure("groups of the mvds dialect know nothing of members: leave out --policy")
+            }
             guard mvds || id == nil else { throw Failure("--id is for groups of the mvds dialect: add --mvds") }
             let given = try id.map { text in
                 guard let id = GroupID(hex: text) else {
@@ -38,7 +46,8 @@ struct Group: AsyncParsableCommand {
             try await options.withNode { node in
                 let group =
                     mvds
-                    ? try await node.createMVDSGroup(named: name, id: given) : try await node.createGroup(named: name)
+                    ? try await node.createMVDSGroup(named: name, id: given)
+                    : try await node.createGroup(named: name, policy: policy)
                 print("group \(group.id)")
             }
         }
@@ -68,9 +77,11 @@ struct Group: AsyncParsableCommand {
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Option(help: "Days until the link expires.") var days = 7
+        @Option(help: "What whoever uses it becomes.") var role: Role = .member
         @Option(help: ArgumentHelp("Where this device can be reached.", valueName: "host:port")) var address: [String]
 
         func run() async throws {
+            guard role != .none else { throw Failure("--role must be one of reader, member, admin, owner") }
             guard (1...3_650).contains(days) else { throw Failure("--days must be between 1 and 3650") }
             for address in address where PeerAddress(address) == nil {
                 throw Failure("\(address) is not an address of the form host:port")
@@ -78,7 +89,7 @@ struct Group: AsyncParsableCommand {
             try await options.withNode { node in
                 print(
                     try await findGroup(group, node).invite(
-                        expiring: .seconds(days * 86_400), addresses: address))
+                        expiring: .seconds(days * 86_400), as: role, addresses: address))
             }
         }
     }
@@ -94,6 +105,19 @@ struct Group: AsyncParsableCommand {
                 let group = try await node.join(link)
                 print("joined \(group.name.printable), \(try group.status.delivered) entries")
             }
+        }
+    }
+}
+
+extension Group {
+    struct Leave: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give up your rights in a group.", discussion: "The group stays here, to be read.")
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+
+        func run() async throws {
+            try await options.withNode { node in try await findGroup(group, node).leave() }
         }
     }
 }
@@ -209,8 +233,9 @@ struct Watch: AsyncParsableCommand {
             FileHandle.standardError.write(Data("listening on \(listening.host):\(port) as \(node.device)\n".utf8))
             let printing = Task {
                 var authors = Authors()
-                for try await change in group.changes() where !change.entry.isMerge {
-                    print(try authors.export(change.entry, group).line)
+                for try await change in group.changes() where !change.entry.isMerge && !change.entry.isState {
+                    let line = try authors.export(change.entry, group).line
+                    print(change.kind == .delivered ? line : "(\(change.kind)) \(line)")
                     fflush(nil)
                 }
             }

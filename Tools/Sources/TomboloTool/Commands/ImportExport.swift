@@ -130,7 +130,9 @@ struct Import: AsyncParsableCommand {
 }
 
 struct Export: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print a group's entries as JSON lines, causes first.")
+    static let configuration = CommandConfiguration(
+        abstract: "Print a group's entries as JSON lines, causes first.",
+        discussion: "Without what was withdrawn, and without the group's state.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
 
@@ -138,11 +140,15 @@ struct Export: AsyncParsableCommand {
         try await options.withReader { node in
             let group = try findGroup(group, node)
             var authors = Authors()
+            let withdrawn = try group.withdrawnEntries
             var bookmark = Bookmark.start
             while true {
                 let changes = try group.changes(after: bookmark, limit: 1_024)
                 guard let last = changes.last else { return }
-                for change in changes { try printJSON(authors.export(change.entry, group)) }
+                for change in changes where change.kind == .delivered && !change.entry.isState {
+                    guard !withdrawn.contains(change.entry.id) else { continue }
+                    try printJSON(authors.export(change.entry, group))
+                }
                 bookmark = last.bookmark
             }
         }

@@ -41,10 +41,13 @@ struct Why: AsyncParsableCommand {
         print(
             "  \(history.contentBytes) bytes, \(history.isSigned ? "signed" : "vouched for by a later event of its log")"
         )
-        let missing = history.causes.filter { $0.status != .delivered }
+        let missing = history.causes.filter { $0.status == nil || $0.status == .waiting }
         switch history.status {
         case .delivered: print("  held and delivered")
-        case .invalid: print("  held, never delivered: what it says of its causes is not so")
+        case .invalid:
+            print("  held, never delivered: what it says of its causes is not so, or its author had no right to it")
+        case .heldBack: print("  held back: its author was removed without knowing of it")
+        case .withdrawn: print("  withdrawn: it was delivered before the news that its author had been removed")
         case .waiting: print("  held, waits for \(missing.count) of its causes:")
         }
         for cause in history.causes {
@@ -54,6 +57,7 @@ struct Why: AsyncParsableCommand {
                 case .waiting?: "held, waits itself"
                 case .invalid?: "held, invalid"
                 case .delivered?: "delivered"
+                case .heldBack?, .withdrawn?: "held back"
                 }
             print(
                 "    \("\(cause.id)".prefix(8))  number \(cause.sequence) of log \("\(cause.log)".prefix(8))  \(state)")

@@ -1,0 +1,360 @@
+// Who may do what in a group, and what that makes of events (protocol §2.6).
+extension Engine {
+    /// What a member may do in a group, all that is held considered; nil if the group is not here.
+    public func role(of member: MemberKey, in group: GroupID) -> Role? {
+        groupIndex(group).map { groups[$0].state.standing(of: member).role }
+    }
+
+    // MARK: Judging
+
+    /// Judges an event whose ancestors are all here and valid by its author's right to it.
+    ///
+    /// A state event that is valid is a part of the group's state from here on.
+    mutating func judgeRight(
+        of event: EventReference, _ header: EventHeader, content: Bytes?, ordinal: Int64, log: Int, group: Int,
+        _ store: any EventStore
+    ) throws(StoreError) -> EventStatus {
+        guard let author = groups[group].frontier.logs[log].certificate?.member else { return .invalid }
+        let named = header.stateHeads.compactMap { groups[group].state.index(of: $0.id) }
+        guard named.count == header.stateHeads.count else { return .invalid }
+        if header.kind.isState {
+            let action: StateAction
+            if header.isUnderstood {
+                guard let decoded = try? StateAction(decoding: content ?? [], kind: header.kind) else {
+                    return .invalid
+                }
+                action = decoded.withoutValue
+            } else {
+                action = .join
+            }
+            let change = groups[group].state.insert(
+                event, ordinal: ordinal, by: author, action, parents: header.ancestors,
+                isUnderstood: header.isUnderstood)
+            guard let change, let node = groups[group].state.nodes.last else { return .invalid }
+            groups[group].stateChange.merge(change)
+            return node.stands ? .delivered : .heldBack
+        }
+        guard groups[group].state.standing(of: author, seenFrom: named).role >= .member else { return .invalid }
+        let now = groups[group].state.standing(of: author)
+        if now.role >= .member { return .delivered }
+        if !groups[group].frontier.logs[log].isLinear { groups[group].forkedLogs.insert(log) }
+        return try isKept(event, by: now.lowering, log: log, group: group, store) ? .delivered : .heldBack
+    }
+
+    /// Whether an event of who may not write any more stands behind what the removal names of its log.
+    private func isKept(
+        _ event: EventReference, by lowering: EventID?, log: Int, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> Bool {
+        guard let last = keptPosition(by: lowering, log: log, group), event.sequence <= last.sequence else {
+            return false
+        }
+        if event.sequence == last.sequence { return event.id == last.id }
+        let state = groups[group].frontier.logs[log]
+        if state.isLinear { return true }
+        // Of a forked log only the branch that was seen: as soon as it is held.
+        var (wanted, next) = (last.id, last.sequence)
+        while true {
+            let first = max(event.sequence, next < 255 ? 1 : next - 255)
+            let part = try store.headers(
+                ofLog: state.reference, in: first...next, limit: 256 * Limits.endsPerLog)
+            while next >= first {
+                guard let found = part.first(where: { $0.id == wanted && $0.header.sequence == next }) else {
+                    return true
+                }
+                if next == event.sequence { return wanted == event.id }
+                wanted = found.header.previous?.id ?? wanted
+                next -= 1
+            }
+        }
+    }
+
+    private func keptPosition(by lowering: EventID?, log: Int, _ group: Int) -> LogPosition? {
+        guard let index = lowering.flatMap({ groups[group].state.index(of: $0) }),
+            case .lower(_, _, let kept) = groups[group].state.nodes[index].action
+        else { return nil }
+        let id = groups[group].frontier.logs[log].id
+        return kept.first { $0.log == id }
+    }
+
+    // MARK: What a new state event makes of events that are here
+
+    /// Withdraws what is not wanted any more, and hands over what is.
+    mutating func settleState(group: Int, _ store: any EventStore) throws(StoreError) {
+        let change = groups[group].stateChange
+        let forked = groups[group].forkedLogs
+        groups[group].stateChange = StateChange()
+        groups[group].forkedLogs = []
+        guard !change.turned.isEmpty || !change.members.isEmpty || !forked.isEmpty else { return }
+        var turns = Turns()
+        for index in Set(change.turned).sorted() {
+            let node = groups[group].state.nodes[index]
+            guard let log = groups[group].frontier.index(of: node.reference.log) else { continue }
+            let number = groups[group].frontier.logs[log].reference
+            guard
+                let place = try store.places(of: [
+                    EventKey(log: number, sequence: node.reference.sequence, id: node.reference.id)
+                ])[0]
+            else { continue }
+            turns.note(node.reference, place, isWanted: node.stands)
+        }
+        for log in groups[group].frontier.logs.indices {
+            guard let certificate = groups[group].frontier.logs[log].certificate, !certificate.isStateLog else {
+                continue
+            }
+            let old = change.members[certificate.member]
+            guard old != nil || forked.contains(log) else { continue }
+            try review(log, of: certificate.member, before: old, group: group, &turns, store)
+        }
+        try carryOut(turns, group: group, store)
+    }
+
+    /// Goes through the events of a log whose verdict may have changed.
+    private func review(
+        _ log: Int, of member: MemberKey, before old: Standing?, group: Int, _ turns: inout Turns,
+        _ store: any EventStore
+    ) throws(StoreError) {
+        let now = groups[group].state.standing(of: member)
+        if let old, old.role >= .member, now.role >= .member { return }
+        let state = groups[group].frontier.logs[log]
+        var next: UInt64 = 1
+        if state.isLinear {
+            // What every removal at hand keeps is not touched.
+            let before = old.map {
+                $0.role >= .member ? .max : keptPosition(by: $0.lowering, log: log, group)?.sequence ?? 0
+            }
+            let after = now.role >= .member ? .max : keptPosition(by: now.lowering, log: log, group)?.sequence ?? 0
+            next = max(1, min(before ?? after, after))
+        }
+        while next <= state.lastSequence {
+            let last = min(state.lastSequence, next + 1_023)
+            let events = try store.headers(
+                ofLog: state.reference, in: next...last, limit: 1_024 * Limits.endsPerLog)
+            let places = try store.places(
+                of: events.map { EventKey(log: state.reference, sequence: $0.header.sequence, id: $0.id) })
+            for (event, place) in zip(events, places) {
+                guard let place, place.status.isJudged else { continue }
+                var isWanted = now.role >= .member
+                if !isWanted {
+                    isWanted = try isKept(event.reference, by: now.lowering, log: log, group: group, store)
+                }
+                turns.note(event.reference, place, isWanted: isWanted)
+            }
+            next = last + 1
+        }
+    }
+
+    private mutating func carryOut(_ turns: Turns, group: Int, _ store: any EventStore) throws(StoreError) {
+        let reference = groups[group].record.reference
+        for (status, change, events) in turns.all where !events.isEmpty {
+            let sorted = events.sorted { $0.ordinal < $1.ordinal }
+            try store.setStatus(status, ordinals: sorted.map(\.ordinal), noting: change, inGroup: reference)
+            for event in sorted { remember(event.reference, status, group: group) }
+            noteChanged(groups[group].id)
+        }
+    }
+
+    // MARK: What this device does
+
+    /// Raises or lowers a member, whichever the role asks for.
+    mutating func setRole(
+        _ request: RequestID, _ group: GroupID, of member: MemberKey, to role: Role, _ store: any EventStore
+    ) throws(StoreError) {
+        guard let index = nativeGroup(group, request) else { return }
+        let old = groups[index].state.standing(of: member).role
+        guard role != old else {
+            return effects.append(.failed(request, .notAllowed("the member is \(role.withArticle) already")))
+        }
+        try act(request, role > old ? .raise(member, to: role) : lowering(of: member, to: role, index), index, store)
+    }
+
+    mutating func setState(
+        _ request: RequestID, _ group: GroupID, key: String, value: [UInt8]?, _ store: any EventStore
+    ) throws(StoreError) {
+        guard let index = nativeGroup(group, request) else { return }
+        guard (1...Limits.stateKey).contains(key.utf8.count) else {
+            return effects.append(.failed(request, .notAllowed("a key has 1 to \(Limits.stateKey) bytes")))
+        }
+        guard value?.count ?? 0 <= Limits.stateValue else {
+            return effects.append(.failed(request, .contentTooLarge(limit: Limits.stateValue)))
+        }
+        try act(request, .set(key: key, value: value), index, store)
+    }
+
+    private mutating func nativeGroup(_ group: GroupID, _ request: RequestID) -> Int? {
+        if let index = groupIndex(group) { return index }
+        effects.append(.failed(request, mvdsIndex(group) == nil ? .unknownGroup(group) : .notNative(group)))
+        return nil
+    }
+
+    /// Writes a state event, if this device's member has the right to.
+    private mutating func act(
+        _ request: RequestID, _ action: StateAction, _ index: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        if let why = whyNot(action, index) { return effects.append(.failed(request, .notAllowed(why))) }
+        guard let id = try write(action, group: index, store) else {
+            return effects.append(.failed(request, .groupFull(groups[index].id)))
+        }
+        effects.append(.appended(request, id))
+    }
+
+    /// Why this device's member may not do something; nil if it may.
+    private func whyNot(_ action: StateAction, _ index: Int) -> String? {
+        let own = groups[index].state.standing(of: identity.member)
+        let author = Strength(standing: own, member: identity.member)
+        let target = action.target.map { groups[index].state.standing(of: $0) }
+        guard !action.isAllowed(to: author, on: target) else { return nil }
+        guard action.isAllowed(to: own.role, of: identity.member) else {
+            return "you are \(own.role.withArticle) of this group, which is not enough for this: ask an admin or owner"
+        }
+        return "this member has come before you, or has a higher role: only who is above it can do this"
+    }
+
+    /// Why this device's member may not write; nil if it may.
+    func whyNotWrite(group index: Int) -> String? {
+        switch groups[index].state.standing(of: identity.member).role {
+        case .member, .admin, .owner: nil
+        case .reader: "you read this group and do not write to it: an admin can make you a member"
+        case .none: "you are not a member of this group, or not any more: an admin can admit you"
+        }
+    }
+
+    /// Why this device's member may not invite; nil if it may.
+    func whyNotInvite(as role: Role, group index: Int) -> String? {
+        // Who needs no state event to be what it shall be can be invited by anyone.
+        if role <= groups[index].state.defaultRole { return nil }
+        return whyNot(.raise(MemberKey(.zero), to: role), index)
+    }
+
+    /// Takes rights away, keeping what is here of the member's logs.
+    private func lowering(of member: MemberKey, to role: Role, _ index: Int) -> StateAction {
+        var kept: [LogPosition] = []
+        for log in groups[index].frontier.logs where log.certificate?.member == member {
+            guard log.certificate?.isStateLog == false, let end = log.ends.last else { continue }
+            kept.append(LogPosition(log: log.id, sequence: end.sequence, id: end.id))
+        }
+        kept.sort { $0.sequence > $1.sequence }
+        return .lower(member, to: role, kept: Array(kept.prefix(Limits.keptLogs)))
+    }
+
+    /// Makes who has joined by an invitation what it promised, if this device's member may.
+    ///
+    /// - Returns: whether the member now has the role, or a higher one.
+    mutating func admit(_ member: MemberKey, as role: Role, group: Int, _ store: any EventStore) throws(StoreError)
+        -> Bool
+    {
+        guard groups[group].state.standing(of: member).role < role else { return true }
+        let action = StateAction.raise(member, to: role)
+        guard whyNot(action, group) == nil else { return false }
+        return try write(action, group: group, store) != nil
+    }
+
+    private mutating func write(
+        _ action: StateAction, group index: Int, _ store: any EventStore
+    ) throws(StoreError) -> EventID? {
+        try joinStateHeads(group: index, store)
+        return try write(action.kind, content: action.encoded, expiry: nil, group: index, store)
+    }
+
+    /// One event names at most 16 state heads: more are joined first.
+    mutating func joinStateHeads(group index: Int, _ store: any EventStore) throws(StoreError) {
+        var joins = 0
+        while groups[index].state.heads.count > Limits.references, joins < Limits.mergesPerAppend {
+            guard try write(.setting, content: [], expiry: nil, group: index, store) != nil else { return }
+            joins += 1
+        }
+    }
+}
+
+/// Events whose verdict has changed, by what becomes of them.
+private struct Turns {
+    typealias Turned = (ordinal: Int64, reference: EventReference)
+    private var withdrawn: [Turned] = []
+    private var restored: [Turned] = []
+    private var delivered: [Turned] = []
+
+    mutating func note(_ event: EventReference, _ place: EventPlace, isWanted: Bool) {
+        switch (place.status, isWanted) {
+        case (.delivered, false): withdrawn.append((place.ordinal, event))
+        case (.withdrawn, true): restored.append((place.ordinal, event))
+        case (.heldBack, true): delivered.append((place.ordinal, event))
+        default: break
+        }
+    }
+
+    var all: [(EventStatus, ChangeKind, [Turned])] {
+        [
+            (.withdrawn, .withdrawn, withdrawn), (.delivered, .restored, restored),
+            (.delivered, .delivered, delivered),
+        ]
+    }
+}
+
+extension EventStatus {
+    /// Whether its ancestors are all here, and valid, and its author had the right to it.
+    var isJudged: Bool { self == .delivered || self == .heldBack || self == .withdrawn }
+}
+
+extension StateChange {
+    mutating func merge(_ other: StateChange) {
+        turned += other.turned
+        members.merge(other.members) { old, _ in old }
+    }
+}
+
+extension StateAction {
+    /// Engines need not remember what keys were set to: who reads the state asks the store.
+    fileprivate var withoutValue: StateAction {
+        if case .set(let key, _) = self { .set(key: key, value: nil) } else { self }
+    }
+}
+
+extension Role {
+    fileprivate var withArticle: String {
+        switch self {
+        case .none: "not a member"
+        case .reader: "a reader"
+        case .member: "a member"
+        case .admin: "an admin"
+        case .owner: "an owner"
+        }
+    }
+}
+
+// Opening.
+extension StateGraph {
+    /// The state of a group as its statement and its stored events make it.
+    ///
+    /// - Throws: `StoreError` `corrupt` if the statement or a held event says something that it could not have been taken with.
+    init(of record: GroupRecord, logs: [LogState], in store: any EventStore) throws(StoreError) {
+        guard let statement = try? GroupStatement(decoding: record.statement[...]) else {
+            throw StoreError(.corrupt, "the statement of group \(record.id) is damaged")
+        }
+        self.init(owner: statement.owner, policy: statement.policy)
+        var events: [(MemberKey, StoredEvent)] = []
+        for log in logs {
+            guard let certificate = log.certificate, certificate.isStateLog, log.lastSequence > 0 else { continue }
+            events += try store.events(
+                ofLog: log.reference, in: 1...log.lastSequence, limit: .max, bytes: .max
+            ).map { (certificate.member, $0) }
+        }
+        insert(events)
+    }
+
+    /// Takes stored events, in any order.
+    package mutating func insert(_ events: [(MemberKey, StoredEvent)], keepingValues: Bool = false) {
+        let judged = events.filter { $0.1.status.isJudged }
+        for (author, stored) in judged.sorted(by: { $0.1.event.place < $1.1.event.place }) {
+            let header = stored.event.header
+            let decoded = try? StateAction(decoding: stored.event.content ?? [], kind: header.kind)
+            let action = header.isUnderstood ? decoded ?? .join : .join
+            _ = insert(
+                stored.event.reference, ordinal: stored.ordinal, by: author,
+                keepingValues ? action : action.withoutValue, parents: header.ancestors,
+                isUnderstood: header.isUnderstood)
+        }
+    }
+}
+
+extension Event {
+    fileprivate var place: Seniority { Seniority(lamport: header.lamport, id: id) }
+}

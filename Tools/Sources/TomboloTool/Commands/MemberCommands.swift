@@ -1,0 +1,179 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+extension Role: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let role = Role.allCases.first(where: { "\($0)" == argument }) else { return nil }
+        self = role
+    }
+
+    public static var allValueStrings: [String] { allCases.map { "\($0)" } }
+}
+
+extension Policy: ExpressibleByArgument {
+    static let named: [(String, Policy)] = [("open", .open), ("members", .members), ("feed", .feed)]
+
+    public init?(argument: String) {
+        guard let found = Self.named.first(where: { $0.0 == argument }) else { return nil }
+        self = found.1
+    }
+
+    public static var allValueStrings: [String] { named.map(\.0) }
+    var name: String { Self.named.first { $0.1 == self }?.0 ?? "\(self)" }
+}
+
+/// The member whose key begins so.
+func findMember(_ digits: String, _ group: SyncGroup) throws -> MemberKey {
+    if let key = MemberKey(hex: digits) { return key }
+    let found = try group.members.filter { $0.id.description.hasPrefix(digits.lowercased()) }
+    guard !digits.isEmpty, found.count == 1, let member = found.first else {
+        throw Failure(
+            found.isEmpty
+                ? "no member's key begins with \(digits): see `tombolo member list`"
+                : "\(found.count) members' keys begin with \(digits): give more digits")
+    }
+    return member.id
+}
+
+struct Member: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Who may do what in a group.",
+        discussion: """
+            Owners and admins make others readers, members or admins, and remove who is below them: by role, then by who came first. \
+            What a removed member says without knowing of it is held back on every device, wherever it arrives.
+            """, subcommands: [List.self, Set.self, Remove.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List members, their roles and devices.",
+            discussion: "In an open group everyone who holds its secret is a member, and is listed once it has written."
+        )
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Flag(help: "Print JSON.") var json = false
+
+        private struct Row: Encodable {
+            let member: String
+            let role: String
+            let devices: [String]
+        }
+
+        func run() async throws {
+            try await options.withReader { node in
+                let members = try findGroup(group, node).members
+                if json {
+                    return try printJSON(
+                        members.map {
+                            Row(member: "\($0.id)", role: "\($0.role)", devices: $0.devices.map(\.description))
+                        })
+                }
+                for member in members.sorted(by: { $0.role > $1.role }) {
+                    let role = member.role == .none ? "removed" : "\(member.role)"
+                    let own = member.id == node.member ? " (you)" : ""
+                    print("\(member.id) \(role)\(own)")
+                    for device in member.devices { print("  device \(device)") }
+                }
+            }
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make somebody a reader, member, admin or owner.")
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Argument(help: "The beginning of the member's key, or all of it (`tombolo id` prints it).") var member: String
+        @Argument(help: "What the member shall be.") var role: Role
+
+        func run() async throws {
+            try await options.withNode { node in
+                let group = try findGroup(group, node)
+                let member = try findMember(member, group)
+                try await group.setRole(role, of: member)
+                print("\("\(member)".prefix(8)) is \(try group.role(of: member))")
+            }
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove a member.",
+            discussion: """
+                It still holds the group's secret, and can read what reaches it: contents are not sealed yet. `member set` undoes it.
+                """)
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Argument(help: "The beginning of the member's key.") var member: String
+
+        func run() async throws {
+            try await options.withNode { node in
+                let group = try findGroup(group, node)
+                let member = try findMember(member, group)
+                try await group.remove(member)
+                print("\("\(member)".prefix(8)) is removed")
+            }
+        }
+    }
+}
+
+struct State: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "What everyone in a group is to know: keys and values.",
+        discussion: """
+            Members set keys of their own; `title` and `topic` are set by admins. The latest setting counts; what was set by people \
+            who did not know of each other is shown beside it.
+            """, subcommands: [List.self, Set.self, Remove.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the keys and their values.")
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await options.withReader { node in
+                let state = try findGroup(group, node).state
+                func text(_ value: Data) -> String {
+                    String(data: value, encoding: .utf8) ?? "(\(value.count) bytes)"
+                }
+                if json {
+                    let pairs = state.keys.compactMap { key in state[key].map { (key, text($0)) } }
+                    return try printJSON(Dictionary(uniqueKeysWithValues: pairs))
+                }
+                for key in state.keys {
+                    guard let value = state[key] else { continue }
+                    print("\(key.printable): \(text(value).printable)")
+                    for other in state.concurrentValues(of: key).dropFirst() {
+                        print("  at the same time: \(other.map { text($0).printable } ?? "(removed)")")
+                    }
+                }
+            }
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Set a key.")
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Argument(help: "1 to 255 bytes.") var key: String
+        @Argument(help: "At most 4,096 bytes.") var value: String
+
+        func run() async throws {
+            try await options.withNode { node in
+                try await findGroup(group, node).setState(key, to: Data(value.utf8))
+            }
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Remove a key.")
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Argument var key: String
+
+        func run() async throws {
+            try await options.withNode { node in try await findGroup(group, node).setState(key, to: nil) }
+        }
+    }
+}
