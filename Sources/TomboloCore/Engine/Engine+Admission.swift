@@ -166,6 +166,7 @@ extension Engine {
             groups[group].frontier.update(index) { $0.certificate = certificate }
         }
         groups[group].changedLogs.insert(index)
+        noteBranches(ofLog: index, group: group)
         if !isNew { try reportFork(of: event, log: index, group: group, &batch, store) }
         return index
     }

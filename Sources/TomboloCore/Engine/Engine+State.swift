@@ -31,13 +31,13 @@ extension Engine {
                 event, ordinal: ordinal, by: author, action, parents: header.ancestors,
                 isUnderstood: header.isUnderstood)
             guard let change, let node = groups[group].state.nodes.last else { return .invalid }
-            groups[group].stateChange.merge(change)
+            groups[group].turnedState.formUnion(change.turned)
+            for (member, old) in change.members { groups[group].formerStandings[member, default: []].append(old) }
             return node.stands ? .delivered : .heldBack
         }
         guard groups[group].state.standing(of: author, seenFrom: named).role >= .member else { return .invalid }
         let now = groups[group].state.standing(of: author)
         if now.role >= .member { return .delivered }
-        if !groups[group].frontier.logs[log].isLinear { groups[group].forkedLogs.insert(log) }
         return try isKept(event, by: now.lowering, log: log, group: group, store) ? .delivered : .heldBack
     }
 
@@ -76,17 +76,27 @@ extension Engine {
         return kept.first { $0.log == id }
     }
 
+    /// To be called for an event that was given its place: what a removal keeps of a log depends on its branches.
+    mutating func noteBranches(ofLog log: Int, group: Int) {
+        let state = groups[group].frontier.logs[log]
+        guard !state.isLinear, let member = state.certificate?.member,
+            groups[group].state.standing(of: member).role < .member
+        else { return }
+        groups[group].forkedLogs.insert(log)
+    }
+
     // MARK: What a new state event makes of events that are here
 
     /// Withdraws what is not wanted any more, and hands over what is.
     mutating func settleState(group: Int, _ store: any EventStore) throws(StoreError) {
-        let change = groups[group].stateChange
+        let (turned, former) = (groups[group].turnedState, groups[group].formerStandings)
         let forked = groups[group].forkedLogs
-        groups[group].stateChange = StateChange()
+        guard !turned.isEmpty || !former.isEmpty || !forked.isEmpty else { return }
+        groups[group].turnedState = []
+        groups[group].formerStandings = [:]
         groups[group].forkedLogs = []
-        guard !change.turned.isEmpty || !change.members.isEmpty || !forked.isEmpty else { return }
         var turns = Turns()
-        for index in Set(change.turned).sorted() {
+        for index in turned.sorted() {
             let node = groups[group].state.nodes[index]
             guard let log = groups[group].frontier.index(of: node.reference.log) else { continue }
             let number = groups[group].frontier.logs[log].reference
@@ -101,29 +111,29 @@ extension Engine {
             guard let certificate = groups[group].frontier.logs[log].certificate, !certificate.isStateLog else {
                 continue
             }
-            let old = change.members[certificate.member]
-            guard old != nil || forked.contains(log) else { continue }
-            try review(log, of: certificate.member, before: old, group: group, &turns, store)
+            let former = former[certificate.member] ?? []
+            guard !former.isEmpty || forked.contains(log) else { continue }
+            try review(log, of: certificate.member, former: former, group: group, &turns, store)
         }
         try carryOut(turns, group: group, store)
     }
 
     /// Goes through the events of a log whose verdict may have changed.
     private func review(
-        _ log: Int, of member: MemberKey, before old: Standing?, group: Int, _ turns: inout Turns,
+        _ log: Int, of member: MemberKey, former: [Standing], group: Int, _ turns: inout Turns,
         _ store: any EventStore
     ) throws(StoreError) {
         let now = groups[group].state.standing(of: member)
-        if let old, old.role >= .member, now.role >= .member { return }
+        if (former + [now]).allSatisfy({ $0.role >= .member }) { return }
         let state = groups[group].frontier.logs[log]
         var next: UInt64 = 1
         if state.isLinear {
             // What every removal at hand keeps is not touched.
-            let before = old.map {
-                $0.role >= .member ? .max : keptPosition(by: $0.lowering, log: log, group)?.sequence ?? 0
+            let kept = (former + [now]).map { standing -> UInt64 in
+                guard standing.role < .member else { return .max }
+                return keptPosition(by: standing.lowering, log: log, group)?.sequence ?? 0
             }
-            let after = now.role >= .member ? .max : keptPosition(by: now.lowering, log: log, group)?.sequence ?? 0
-            next = max(1, min(before ?? after, after))
+            next = max(1, kept.min() ?? 1)
         }
         while next <= state.lastSequence {
             let last = min(state.lastSequence, next + 1_023)
@@ -292,13 +302,6 @@ private struct Turns {
 extension EventStatus {
     /// Whether its ancestors are all here, and valid, and its author had the right to it.
     var isJudged: Bool { self == .delivered || self == .heldBack || self == .withdrawn }
-}
-
-extension StateChange {
-    mutating func merge(_ other: StateChange) {
-        turned += other.turned
-        members.merge(other.members) { old, _ in old }
-    }
 }
 
 extension StateAction {

@@ -13,8 +13,10 @@ struct GroupReplica: Sendable {
     /// The last ephemeral event's time of each log: what is not later is a replay.
     var ephemeralTimes: [LogID: Int64] = [:]
 
-    // What this batch of events has changed, until it is settled: the state, and forked logs of who may not write any more.
-    var stateChange = StateChange()
+    // What this batch of events has changed, until it is settled: state events that stand or stand no more, all that members were
+    // meanwhile, and forked logs of who may not write any more.
+    var turnedState: Set<Int> = []
+    var formerStandings: [MemberKey: [Standing]] = [:]
     var forkedLogs: Set<Int> = []
 
     /// Indices of logs that changed in this batch.

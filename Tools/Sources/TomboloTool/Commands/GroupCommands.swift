@@ -23,7 +23,7 @@ struct Group: AsyncParsableCommand {
             help: """
                 Who writes, for good. open: everyone who was invited; members: who an admin has made a member; feed: you, and who you \
                 make a member.
-                """) var policy: Policy = .open
+                """, transform: parsePolicy) var policy: Policy = .open
         @Flag(
             help: """
                 Of the mvds dialect: to talk to other MVDS peers (see `tombolo peer add --help`). Nothing in it is \
@@ -77,11 +77,14 @@ struct Group: AsyncParsableCommand {
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Option(help: "Days until the link expires.") var days = 7
-        @Option(help: "What whoever uses it becomes.") var role: Role = .member
+        @Option(
+            help: ArgumentHelp(
+                "What whoever uses it becomes: reader, member, admin or owner.", valueName: "role"),
+            transform: parseRole)
+        var role: Role = .member
         @Option(help: ArgumentHelp("Where this device can be reached.", valueName: "host:port")) var address: [String]
 
         func run() async throws {
-            guard role != .none else { throw Failure("--role must be one of reader, member, admin, owner") }
             guard (1...3_650).contains(days) else { throw Failure("--days must be between 1 and 3650") }
             for address in address where PeerAddress(address) == nil {
                 throw Failure("\(address) is not an address of the form host:port")

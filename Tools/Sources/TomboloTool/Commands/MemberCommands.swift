@@ -3,25 +3,20 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-extension Role: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let role = Role.allCases.first(where: { "\($0)" == argument }) else { return nil }
-        self = role
+func parseRole(_ text: String) throws -> Role {
+    guard let role = Role.allCases.first(where: { "\($0)" == text && $0 != .none }) else {
+        throw ValidationError("\(text) is not a role: reader, member, admin or owner")
     }
-
-    public static var allValueStrings: [String] { allCases.map { "\($0)" } }
+    return role
 }
 
-extension Policy: ExpressibleByArgument {
-    static let named: [(String, Policy)] = [("open", .open), ("members", .members), ("feed", .feed)]
-
-    public init?(argument: String) {
-        guard let found = Self.named.first(where: { $0.0 == argument }) else { return nil }
-        self = found.1
+func parsePolicy(_ text: String) throws -> Policy {
+    switch text {
+    case "open": return .open
+    case "members": return .members
+    case "feed": return .feed
+    default: throw ValidationError("\(text) is not a policy: open, members or feed")
     }
-
-    public static var allValueStrings: [String] { named.map(\.0) }
-    var name: String { Self.named.first { $0.1 == self }?.0 ?? "\(self)" }
 }
 
 /// The member whose key begins so.
@@ -84,7 +79,8 @@ struct Member: AsyncParsableCommand {
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Argument(help: "The beginning of the member's key, or all of it (`tombolo id` prints it).") var member: String
-        @Argument(help: "What the member shall be.") var role: Role
+        @Argument(help: "What the member shall be: reader, member, admin or owner.", transform: parseRole) var role:
+            Role
 
         func run() async throws {
             try await options.withNode { node in
