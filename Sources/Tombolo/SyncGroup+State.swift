@@ -109,8 +109,9 @@ extension SyncGroup {
     }
 
     /// The same with a value of the application's, carried as JSON.
-    public func setState(_ key: String, to value: some Encodable & Sendable) async throws {
-        try await setState(key, to: try JSONEncoder().encode(value))
+    public func setState(_ key: String, encoding value: some Encodable & Sendable) async throws {
+        let data: Data? = try JSONEncoder().encode(value)
+        try await setState(key, to: data)
     }
 
     /// The state as it is now, then each time that it has become another one, until the task is cancelled. Who is slow sees the latest.

@@ -172,7 +172,13 @@ extension Engine {
         guard let index = nativeGroup(group, request) else { return }
         let old = groups[index].state.standing(of: member).role
         guard role != old else {
-            return effects.append(.failed(request, .notAllowed("the member is \(role.withArticle) already")))
+            return effects.append(
+                .failed(
+                    request,
+                    .notAllowed(
+                        role == .none
+                            ? "it is not a member, so there is nothing to take away"
+                            : "it is \(role.withArticle) already")))
         }
         try act(request, role > old ? .raise(member, to: role) : lowering(of: member, to: role, index), index, store)
     }

@@ -217,4 +217,48 @@ struct StoryTests {
         defer { running.stop() }
         return running.port
     }
+
+    @Test("members: invite, remove, hold back, undo; state; what one may not do")
+    func members() throws {
+        try withDirectory { root in
+            let names = ["a", "b", "c"]
+            let devices = names.map { Tool(directory: root.appendingPathComponent($0)) }
+            let (a, b, c) = (devices[0], devices[1], devices[2])
+            for device in devices { try device.succeed("init") }
+            try a.succeed("group", "create", "crew", "--policy", "members")
+            let port = try freePort(a)
+            let address = "127.0.0.1:\(port)"
+            let links = try ["member", "admin"].map {
+                String(try a.succeed("group", "invite", "--role", $0, "--address", address).lines[0])
+            }
+            let running = try a.start("run", "--port", "\(port)")
+            defer { running.stop() }
+            try b.succeed("group", "join", links[0])
+            try c.succeed("group", "join", links[1])
+            let bob = String(try b.succeed("id").lines[1].dropFirst(7))
+            try b.succeed("send", "hello")
+            for device in [b, c] { try device.succeed("sync") }
+            #expect(try c.succeed("member", "remove", String(bob.prefix(8))).output == "\(bob.prefix(8)) is removed\n")
+            // Said without knowing of it, and shown until the news comes.
+            try b.succeed("send", "late")
+            #expect(try b.succeed("log").lines.count == 2)
+            for device in [b, c, b] { try device.succeed("sync") }
+            for device in devices { #expect(try device.succeed("log").lines.count == 1) }
+            #expect(try b.succeed("export").lines.count == 1)
+            let refused = try b("send", "more")
+            #expect(refused.status == 2 && refused.errors.contains("an admin can admit you"))
+            #expect(try c.succeed("member", "list").output.contains("\(bob) removed"))
+            try c.succeed("state", "set", "title", "The crew")
+            #expect(try b("state", "set", "title", "Mine").status == 2)
+            try c.succeed("member", "set", bob, "member")
+            for device in [c, b] { try device.succeed("sync") }
+            #expect(try b.succeed("log").lines.count == 2)
+            #expect(try b.succeed("state", "list").output == "title: The crew\n")
+            try b.succeed("group", "leave")
+            #expect(try b("send", "gone").status == 2)
+            for device in devices { try device.succeed("verify") }
+            #expect(try b("member", "set", "zz", "member").errors.contains("no member's key begins with zz"))
+            #expect(try a("member", "set", bob, "boss").status == 2)
+        }
+    }
 }

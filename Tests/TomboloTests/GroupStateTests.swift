@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+import Tombolo
+import TomboloCore
+
+/// Members and state as an application sees them.
+struct GroupStateTests {
+    private struct Mood: Codable, Hashable {
+        var level: Int
+    }
+
+    @Test func whatIsSetIsThereForTheNextStartAndForWhoeverWatches() async throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("state-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let node = try await Node.open(at: directory)
+        let group = try await node.createGroup(named: "crew", policy: .members)
+        var states = group.states().makeAsyncIterator()
+        #expect(try await states.next()?.keys == [])
+        try await group.setState("title", to: Data("The crew".utf8))
+        #expect(try await states.next()?.title == "The crew")
+        try await group.setState("mood", encoding: Mood(level: 3))
+        let state = try await states.next()
+        #expect(try state?.value(of: "mood", as: Mood.self) == Mood(level: 3))
+        #expect(state?.keys == ["mood", "title"])
+        try await group.setState("title", to: nil)
+        #expect(try await states.next()?.title == nil)
+        #expect(try group.members.map(\.id) == [node.member])
+        #expect(try group.role(of: node.member) == .owner)
+        try await node.close()
+
+        let again = try await Node.open(at: directory)
+        let same = try #require(try again.groups.first)
+        #expect(try same.policy == .members)
+        #expect(try same.state.keys == ["mood"])
+        #expect(try same.verify() == [])
+        // Bounds, from both sides.
+        try await same.setState(String(repeating: "k", count: 255), to: Data(count: 4_096))
+        await #expect(throws: EngineError.self) {
+            try await same.setState(String(repeating: "k", count: 256), to: Data())
+        }
+        await #expect(throws: EngineError.self) { try await same.setState("", to: Data()) }
+        await #expect(throws: EngineError.contentTooLarge(limit: 4_096)) {
+            try await same.setState("k", to: Data(count: 4_097))
+        }
+        #expect(try same.state[String(repeating: "k", count: 255)] == Data(count: 4_096))
+        // Who leaves writes no more, and says nothing either.
+        try await same.leave()
+        await #expect(throws: EngineError.self) { try await same.send(Text("one more thing")) }
+        await #expect(throws: EngineError.self) { try await same.broadcast(Text("psst")) }
+        #expect(try same.role(of: again.member) == .none)
+        try await again.close()
+    }
+}
