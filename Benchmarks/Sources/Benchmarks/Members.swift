@@ -1,0 +1,163 @@
+import ArgumentParser
+import Foundation
+import TomboloCore
+import TomboloCrypto
+import TomboloSQLite
+
+/// What a group's state costs: opening it, a new event of it, a removal.
+struct Members: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Resolves the state of a large group, over a store on disk.",
+        discussion: """
+            An owner and two admins raise and lower members and set keys, each in turn, having taken what the others did. `open`: a device that holds all of it reads it from disk and resolves it. `head`: one more state event, \
+            signed, judged, stored and committed without a sync to disk, beside a message of conversation in the same group. \
+            `remove`: a member who has written is removed.
+            """)
+    @Option(help: "Members.") var members = 10_000
+    @Option(help: "State events.") var events = 100_000
+    @Option(help: "Seed of the keys and choices.") var seed: UInt64 = 1
+
+    func run() async throws {
+        var generator = SplitMix(seed: seed)
+        let makers = try (0..<3).map { _ in try EngineDevice(&generator) }
+        let group = try makers[0].createGroup(.members)
+        for admin in makers[1...] { try admin.join(group, of: makers[0], as: .admin) }
+        let keys = (0..<members).map { _ in
+            generator.memberKey()
+        }
+        note("making \(events) state events…")
+        var all = makers[0].messages(of: group)
+        for key in keys { all += try makers[0].setRole(of: key, to: .member, in: group) }
+        for admin in makers[1...] { try admin.ingest(all, into: group) }
+        while all.count < events {
+            for maker in makers {
+                let made = try (0..<10).flatMap { _ in try act(maker, on: keys, in: group, &generator) }
+                for other in makers where other !== maker { try other.ingest(made, into: group) }
+                all += made
+            }
+        }
+        try await withScratch { directory in try measure(directory, makers[0], group, all, keys) }
+    }
+
+    private func act(
+        _ maker: EngineDevice, on keys: [MemberKey], in group: GroupID, _ generator: inout SplitMix
+    ) throws -> [Message] {
+        let choice = generator.next() % 10
+        guard choice < 7 else { return try maker.setState("key \(choice) \(generator.next() % 100)", in: group) }
+        let member = keys[Int(generator.next() % UInt64(keys.count))]
+        let isWriter = maker.role(of: member, in: group) >= .member
+        return try maker.setRole(of: member, to: isWriter ? .reader : .member, in: group)
+    }
+
+    private func measure(
+        _ directory: URL, _ owner: EngineDevice, _ group: GroupID, _ events: [Message], _ keys: [MemberKey]
+    ) throws {
+        var generator = SplitMix(seed: seed &+ 1)
+        note("taking them…")
+        var storage = try SQLiteStorage(directory: directory)
+        var disk = try DiskEngine(storage, seed: generator.next())
+        try disk.join(group, of: owner)
+        let taking = try disk.timed([.ingest(0, group: group, events)])
+        try storage.close()
+
+        storage = try SQLiteStorage(directory: directory)
+        let start = ContinuousClock.now
+        disk = try DiskEngine(storage, seed: generator.next())
+        let opening = (ContinuousClock.now - start).inSeconds
+        guard keys.allSatisfy({ disk.engine.role(of: $0, in: group) == owner.role(of: $0, in: group) }) else {
+            throw BenchmarkError("the two do not agree")
+        }
+        printRow(["members", "state events", "take, events/s", "open, s", "head, ms", "message in the same group, ms"])
+        printRow(["---:", "---:", "---:", "---:", "---:", "---:"])
+        var (state, message) = (0.0, 0.0)
+        let rounds = 200
+        for round in 0..<rounds {
+            let role: Role = round.isMultiple(of: 2) ? .reader : .member
+            let acted = try owner.setRole(
+                of: keys[0], to: owner.role(of: keys[0], in: group) == role ? .admin : role, in: group)
+            state += try disk.timed([.ingest(0, group: group, acted)])
+            let said = try owner.say("some words", in: group)
+            message += try disk.timed([.ingest(0, group: group, said)])
+        }
+        printRow([
+            "\(keys.count)", "\(events.count)", "\(Int(Double(events.count) / taking))", opening.rounded(to: 2),
+            (1_000 * state / Double(rounds)).rounded(to: 2), (1_000 * message / Double(rounds)).rounded(to: 2),
+        ])
+        try storage.close()
+        try removal(&generator)
+    }
+
+    /// A removal in a group of 1,000, of somebody who has written a thousand messages.
+    private func removal(_ generator: inout SplitMix) throws {
+        let (owner, writer, other) = (
+            try EngineDevice(&generator), try EngineDevice(&generator), try EngineDevice(&generator)
+        )
+        let group = try owner.createGroup(.members)
+        for device in [writer, other] { try device.join(group, of: owner) }
+        for _ in 0..<997 {
+            _ = try owner.setRole(of: generator.memberKey(), to: .member, in: group)
+        }
+        _ = try writer.meet(owner)
+        for number in 0..<1_000 { _ = try writer.say("message \(number)", in: group) }
+        for device in [owner, other] { _ = try writer.meet(device) }
+        var start = ContinuousClock.now
+        let removal = try owner.setRole(of: writer.member, to: .none, in: group)
+        let acting = (ContinuousClock.now - start).inSeconds
+        start = ContinuousClock.now
+        try other.ingest(removal, into: group)
+        let taking = (ContinuousClock.now - start).inSeconds
+        print()
+        printRow(["removal among 1,000", "bytes", "to make, ms", "to take, ms"])
+        printRow(["---", "---:", "---:", "---:"])
+        printRow([
+            "the writer of 1,000 messages", "\(removal.reduce(0) { $0 + $1.encoded.count })",
+            (1_000 * acting).rounded(to: 2), (1_000 * taking).rounded(to: 2),
+        ])
+    }
+}
+
+/// An engine over a store on disk.
+private struct DiskEngine: ~Copyable {
+    private(set) var engine: Engine<SwiftCryptography>
+    private let storage: SQLiteStorage
+
+    init(_ storage: SQLiteStorage, seed: UInt64) throws {
+        var opened: Engine<SwiftCryptography>?
+        try storage.write(isDurable: true) { store in
+            opened = try Engine(
+                opening: store, cryptography: SwiftCryptography(), generator: SplitMix(seed: seed),
+                beginsIncarnation: false)
+        }
+        guard let opened = opened.take() else { throw BenchmarkError("the engine did not open") }
+        engine = opened
+        self.storage = storage
+    }
+
+    /// - Returns: seconds until it was committed.
+    mutating func timed(_ inputs: [EngineInput]) throws -> Double {
+        let start = ContinuousClock.now
+        let effects = try storage.write(isDurable: false) { store in
+            try engine.process(inputs, now: 1_760_000_000_000, in: store)
+        }
+        for case .failed(_, let error) in effects { throw error }
+        return (ContinuousClock.now - start).inSeconds
+    }
+
+    /// Knows the group as if it had been told.
+    mutating func join(_ group: GroupID, of owner: EngineDevice) throws {
+        try storage.write(isDurable: true) { store in
+            var record = try owner.record(of: group)
+            record.reference = 0
+            (record.ownSeed, record.ownLog) = (nil, nil)
+            try store.put(&record)
+        }
+        self = try DiskEngine(storage, seed: 7)
+    }
+}
+
+extension SplitMix {
+    /// A key that nobody has.
+    fileprivate mutating func memberKey() -> MemberKey {
+        MemberKey(SwiftCryptography().sha256Bytes("\(next())"))
+    }
+}
