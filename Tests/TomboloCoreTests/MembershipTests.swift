@@ -199,3 +199,21 @@ struct MembershipTests {
         #expect(devices.devices[1].effects.contains { if case .failed(_, .notAllowed) = $0 { true } else { false } })
     }
 }
+
+extension MembershipTests {
+    /// Twenty members set a key without knowing of each other: one event names sixteen state heads.
+    @Test func moreStateHeadsThanOneEventNamesAreJoined() throws {
+        let devices = try Devices(20, seed: 11)
+        let group = try devices.makeGroup()
+        for device in 0..<20 {
+            try devices.step(device, [.setState(3, group: group, key: "mood", value: [UInt8(device)])])
+        }
+        for device in 1..<20 { try devices.meet(0, device) }
+        try devices.say(0, "all of it seen", in: group)
+        try devices.meet(0, 1)
+        let said = devices.delivered(1, in: group).last
+        #expect(said.map { String(decoding: $0.content ?? [], as: UTF8.self) } == "all of it seen")
+        #expect((1...16).contains(said?.header.stateHeads.count ?? 0))
+        #expect(devices.errors(0).isEmpty && devices.errors(1).isEmpty)
+    }
+}

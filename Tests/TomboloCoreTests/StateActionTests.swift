@@ -1,0 +1,54 @@
+import Testing
+import TomboloCore
+
+/// The contents of state events: bounds from both sides, and whatever bytes somebody signs.
+struct StateActionTests {
+    private func lowering(keeping count: Int) -> [UInt8] {
+        var bytes: [UInt8] = [2] + [UInt8](repeating: 7, count: 32) + [0]
+        for _ in 0..<count { bytes += [UInt8](repeating: 1, count: 32) + [5] + [UInt8](repeating: 2, count: 32) }
+        return bytes
+    }
+
+    private func setting(key: Int, value: Int) -> [UInt8] {
+        [UInt8(key)] + [UInt8](repeating: 0x6b, count: key) + [1] + [UInt8](repeating: 0, count: value)
+    }
+
+    @Test func boundsHold() throws {
+        let kept = try StateAction(decoding: lowering(keeping: 512)[...], kind: .membership)
+        #expect(kept.encoded == lowering(keeping: 512))
+        #expect(throws: WireError.self) { try StateAction(decoding: lowering(keeping: 513)[...], kind: .membership) }
+        #expect(lowering(keeping: 512).count <= Limits.content)
+        let value = try StateAction(decoding: setting(key: 255, value: 4_096)[...], kind: .setting)
+        #expect(value.encoded == setting(key: 255, value: 4_096))
+        #expect(throws: WireError.self) {
+            try StateAction(decoding: setting(key: 1, value: 4_097)[...], kind: .setting)
+        }
+        #expect(throws: WireError.self) { try StateAction(decoding: setting(key: 0, value: 1)[...], kind: .setting) }
+        #expect(throws: WireError.self) { try StateAction(decoding: [1, 0xff, 1][...], kind: .setting) }
+        #expect(throws: WireError.self) { try StateAction(decoding: [1, 0x6b, 0, 0][...], kind: .setting) }
+    }
+
+    /// What decodes says the same when it is written again; nothing crashes.
+    @Test(arguments: 0..<20) func anyBytes(seed: Int) {
+        var generator = SeededGenerator(seed: UInt64(seed))
+        let valid = [
+            StateAction.raise(MemberKey(.zero), to: .admin).encoded, lowering(keeping: 2), setting(key: 4, value: 9),
+            StateAction.set(key: "title", value: nil).encoded, [],
+        ]
+        for _ in 0..<2_000 {
+            var bytes = valid.randomElement(using: &generator) ?? []
+            for _ in 0..<Int.random(in: 0...3, using: &generator) where !bytes.isEmpty {
+                let place = Int.random(in: bytes.indices, using: &generator)
+                switch Int.random(in: 0..<3, using: &generator) {
+                case 0: bytes[place] = UInt8.random(in: 0...255, using: &generator)
+                case 1: bytes.remove(at: place)
+                default: bytes.insert(UInt8.random(in: 0...255, using: &generator), at: place)
+                }
+            }
+            for kind in [EventKind.membership, .setting] {
+                guard let action = try? StateAction(decoding: bytes[...], kind: kind) else { continue }
+                #expect(action.encoded == bytes && action.kind == kind, "seed \(seed): \(bytes)")
+            }
+        }
+    }
+}
