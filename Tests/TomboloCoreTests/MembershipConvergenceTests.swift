@@ -46,16 +46,7 @@ struct MembershipConvergenceTests {
             var generator = SeededGenerator(seed: UInt64(seed))
             let devices = try Devices(4, seed: UInt64(seed) &* 7_919)
             let policy: Policy = [.open, .members][seed % 2]
-            try devices.step(0, [.createGroup(1, name: "crew", policy: policy)])
-            guard case .created(_, let group)? = devices.devices[0].effects.last else { continue }
-            for index in 1..<4 {
-                let role: Role = [.admin, .admin, .member][index - 1]
-                try devices.step(0, [.invite(2, group: group, addresses: [], expiry: .max, role: role)])
-                guard case .invited(_, let invitation)? = devices.devices[0].effects.last else { continue }
-                let session = try devices.connect(index, 0, invitation: invitation)
-                try devices.settle()
-                try devices.disconnect(session)
-            }
+            let group = try devices.makeGroup(policy) { $0 < 3 ? .admin : .member }
             for index in 1..<4 { try devices.meet(0, index) }
             let members = (0..<4).map { devices.devices[$0].engine.member }
             var copies: [MemoryStore] = []

@@ -19,20 +19,10 @@ struct MembershipTests {
 
     /// A group of a policy whose first device's member is the owner; the others are admitted with a role, or follow.
     private func makeGroup(_ devices: Devices, _ policy: Policy, as role: Role = .member) throws -> GroupID {
-        try devices.step(0, [.createGroup(1, name: "crew", policy: policy)])
-        guard case .created(_, let group)? = devices.devices[0].effects.last else { throw Failed() }
-        for index in devices.devices.indices.dropFirst() {
-            try devices.step(0, [.invite(2, group: group, addresses: [], expiry: devices.now + 1_000_000, role: role)])
-            guard case .invited(_, let invitation)? = devices.devices[0].effects.last else { throw Failed() }
-            let session = try devices.connect(index, 0, invitation: invitation)
-            try devices.settle()
-            try devices.disconnect(session)
-        }
+        let group = try devices.makeGroup(policy) { _ in role }
         for index in devices.devices.indices.dropFirst() { try devices.meet(index, 0) }
         return group
     }
-
-    private struct Failed: Error {}
 
     private func member(_ device: Int, _ devices: Devices) -> MemberKey { devices.devices[device].engine.member }
 

@@ -39,9 +39,7 @@ extension Engine {
         _ request: RequestID, _ group: GroupID, addresses: [String], expiry: UInt64, _ role: Role,
         _ store: any EventStore
     ) throws(StoreError) {
-        guard let index = groupIndex(group) else {
-            return effects.append(.failed(request, mvdsIndex(group) == nil ? .unknownGroup(group) : .notNative(group)))
-        }
+        guard let index = nativeGroup(group, request) else { return }
         if let why = whyNotInvite(as: role, group: index) {
             return effects.append(.failed(request, .notAllowed(why)))
         }

@@ -18,17 +18,9 @@ extension Engine {
         let named = header.stateHeads.compactMap { groups[group].state.index(of: $0.id) }
         guard named.count == header.stateHeads.count else { return .invalid }
         if header.kind.isState {
-            let action: StateAction
-            if header.isUnderstood {
-                guard let decoded = try? StateAction(decoding: content ?? [], kind: header.kind) else {
-                    return .invalid
-                }
-                action = decoded.withoutValue
-            } else {
-                action = .join
-            }
+            guard let action = StateAction(of: header, content) else { return .invalid }
             let change = groups[group].state.insert(
-                event, ordinal: ordinal, by: author, action, parents: header.ancestors,
+                event, ordinal: ordinal, by: author, action.withoutValue, parents: header.ancestors,
                 isUnderstood: header.isUnderstood)
             guard let change, let node = groups[group].state.nodes.last else { return .invalid }
             groups[group].turnedState.formUnion(change.turned)
@@ -196,7 +188,8 @@ extension Engine {
         try act(request, .set(key: key, value: value), index, store)
     }
 
-    private mutating func nativeGroup(_ group: GroupID, _ request: RequestID) -> Int? {
+    /// The index of a native group; nil, and the request has failed, if there is none.
+    mutating func nativeGroup(_ group: GroupID, _ request: RequestID) -> Int? {
         if let index = groupIndex(group) { return index }
         effects.append(.failed(request, mvdsIndex(group) == nil ? .unknownGroup(group) : .notNative(group)))
         return nil
@@ -311,6 +304,16 @@ extension EventStatus {
 }
 
 extension StateAction {
+    /// What an event does: nothing if this version does not know its kind; nil if its content is not what its kind says.
+    fileprivate init?(of header: EventHeader, _ content: Bytes?) {
+        guard header.isUnderstood else {
+            self = .join
+            return
+        }
+        guard let decoded = try? StateAction(decoding: content ?? [], kind: header.kind) else { return nil }
+        self = decoded
+    }
+
     /// Engines need not remember what keys were set to: who reads the state asks the store.
     fileprivate var withoutValue: StateAction {
         if case .set(let key, _) = self { .set(key: key, value: nil) } else { self }
@@ -354,8 +357,7 @@ extension StateGraph {
         let judged = events.filter { $0.1.status.isJudged }
         for (author, stored) in judged.sorted(by: { $0.1.event.place < $1.1.event.place }) {
             let header = stored.event.header
-            let decoded = try? StateAction(decoding: stored.event.content ?? [], kind: header.kind)
-            let action = header.isUnderstood ? decoded ?? .join : .join
+            let action = StateAction(of: header, stored.event.content) ?? .join
             _ = insert(
                 stored.event.reference, ordinal: stored.ordinal, by: author,
                 keepingValues ? action : action.withoutValue, parents: header.ancestors,

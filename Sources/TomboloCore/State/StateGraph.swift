@@ -59,7 +59,6 @@ package struct StateGraph: Sendable {
         defaultRole = policy.defaultRole
     }
 
-    package var isEmpty: Bool { nodes.isEmpty }
     /// The state heads, ascending by id.
     package var heads: [EventReference] { headIndices.map { nodes[$0].reference }.sorted() }
 
@@ -193,17 +192,13 @@ package struct StateGraph: Sendable {
         let dominates = headIndices.count == 1 && headIndices.contains(node)
         if isLast, dominates || lowerings[place] == firstLowering {
             // Nothing is concurrent with it, or nothing that matters: it comes last.
-            let author = standing(of: nodes[node].author)
-            nodes[node].stands = nodes[node].action.isAllowed(to: author.role, of: nodes[node].author)
-            var change = StateChange()
-            if nodes[node].stands, let member = nodes[node].action.target {
-                let old = standing(of: member)
-                apply(node, at: place)
-                if standing(of: member) != old { change.members[member] = old }
-            } else if nodes[node].stands {
-                apply(node, at: place)
-            }
+            let (author, target) = (nodes[node].author, nodes[node].action.target)
+            let old = target.map { self.standing(of: $0) }
+            nodes[node].stands = nodes[node].action.isAllowed(to: self.standing(of: author).role, of: author)
+            if nodes[node].stands { apply(node, at: place) }
             if dominates { pinches.append(place) }
+            var change = StateChange()
+            if let target, let old, self.standing(of: target) != old { change.members[target] = old }
             return change
         }
         let region = Array(order[start...])

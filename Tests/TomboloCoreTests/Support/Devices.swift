@@ -103,11 +103,14 @@ final class Devices {
     }
 
     /// A group made by the first device, joined by all others over links that are closed again.
-    func makeGroup() throws -> GroupID {
-        try step(0, [.createGroup(1, name: "crew")])
+    ///
+    /// - Parameter roles: what each of the others is invited as.
+    func makeGroup(_ policy: Policy = .open, roles: (Int) -> Role = { _ in .member }) throws -> GroupID {
+        try step(0, [.createGroup(1, name: "crew", policy: policy)])
         guard case .created(_, let group)? = devices[0].effects.last else { fatalError("no group was made") }
         for index in devices.indices.dropFirst() {
-            try step(0, [.invite(2, group: group, addresses: [], expiry: now + 1_000_000)])
+            try step(
+                0, [.invite(2, group: group, addresses: [], expiry: now + 1_000_000, role: roles(index))])
             guard case .invited(_, let invitation)? = devices[0].effects.last else { fatalError("no invitation") }
             let session = try connect(index, 0, invitation: invitation)
             try settle()
