@@ -17,6 +17,10 @@ public struct Entry: Sendable, Identifiable {
     public let isState: Bool
     /// Whether it says nothing, and only joins what was said concurrently.
     public let isMerge: Bool
+    /// When its content goes away; nil for never.
+    public let expiry: Date?
+    /// Whether its content is gone: its time is over, or it was redacted.
+    public let isErased: Bool
     /// The content's type, nil if the content is not of an application of ours.
     public let type: String?
     public let version: Int
@@ -28,7 +32,9 @@ public struct Entry: Sendable, Identifiable {
         log = event.header.log
         sequence = event.header.sequence
         lamport = event.header.lamport
-        timestamp = Date(timeIntervalSince1970: Double(event.timestamp) / 1_000)
+        timestamp = Date(ofEvent: event)
+        expiry = event.expiryToCome.map { Date(timeIntervalSince1970: Double($0) / 1_000) }
+        isErased = event.content == nil
         parents = event.header.ancestors
         isMerge = event.header.kind == .merge
         isState = event.header.kind.isState
@@ -48,6 +54,8 @@ public struct Entry: Sendable, Identifiable {
         timestamp = Date(timeIntervalSince1970: Double(message.timestamp))
         parents = (message.metadata?.parents ?? []).compactMap { EventID($0) }
         isMerge = false
+        expiry = nil
+        isErased = false
         isState = false
         let opened = ContentEnvelope.open(message.body)
         type = opened?.type
@@ -62,10 +70,18 @@ public struct Entry: Sendable, Identifiable {
     }
 }
 
+extension Date {
+    /// The author's clock.
+    init(ofEvent event: Event) { self.init(timeIntervalSince1970: Double(event.timestamp) / 1_000) }
+}
+
 extension Entry: Comparable {
     /// The total order that everyone shows: by Lamport time, then by id.
-    public static func < (lhs: Entry, rhs: Entry) -> Bool { (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id) }
-    public static func == (lhs: Entry, rhs: Entry) -> Bool { lhs.id == rhs.id }
+    public static func < (lhs: Entry, rhs: Entry) -> Bool { lhs.place < rhs.place }
+    /// An entry is another one than it was once its content is gone: who shows it looks at it again.
+    public static func == (lhs: Entry, rhs: Entry) -> Bool { lhs.place == rhs.place }
+
+    private var place: (UInt64, EventID, Int) { (lamport, id, isErased ? 1 : 0) }
 }
 
 /// Where a consumer of a group's changes has got to. Stored by the application with what it made of them.
@@ -77,7 +93,7 @@ public struct Bookmark: Hashable, Sendable, Codable {
 
 /// Something that the application is told once, in causal order.
 public struct Change: Sendable {
-    /// Whether the entry is there from now on, or, because its author was removed, is not wanted any more; or is again.
+    /// Whether the entry is there from now on; or, because its author was removed, is not wanted any more; or is again; or its content is gone.
     public let kind: ChangeKind
     public let entry: Entry
     /// To be kept by the application in the transaction in which it applies the change.

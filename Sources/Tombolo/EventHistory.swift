@@ -25,7 +25,12 @@ public struct EventHistory: Sendable {
     public let device: DeviceKey?
     public let member: MemberKey?
     public let isSigned: Bool
+    /// What the header says: of what is erased, that many bytes were there.
     public let contentBytes: Int
+    /// When the content goes away, or went; nil for never.
+    public let expiry: Date?
+    /// Whether the content is gone, or was not there in the first place.
+    public let isErased: Bool
     /// All that it names: its log's event before it, then others.
     public let causes: [Cause]
     /// Peers that are known to hold it.
@@ -39,19 +44,8 @@ extension SyncGroup {
     /// - Returns: nil if no such event is held, in a native group.
     /// - Throws: ``TomboloError`` if the digits fit several events, or are none.
     public func history(ofID digits: String) throws -> EventHistory? {
-        let lower = digits.lowercased()
-        guard (4...64).contains(lower.count), lower.allSatisfy(\.isHexDigit) else {
-            throw TomboloError("\(digits) is not the beginning of an event's id: 4 to 64 hexadecimal digits")
-        }
-        return try node.storage.read { reader -> EventHistory? in
-            let first = UInt64(lower.prefix(16).padded(with: "0"), radix: 16) ?? 0
-            let last = UInt64(lower.prefix(16).padded(with: "f"), radix: 16) ?? .max
-            let found = try reader.events(of: record, idsFrom: first, through: last, limit: 16)
-                .filter { $0.event.id.description.hasPrefix(lower) }
-            guard found.count <= 1 else {
-                throw TomboloError("\(found.count) events begin with \(digits): give more digits")
-            }
-            guard let stored = found.first else { return nil }
+        try node.storage.read { reader -> EventHistory? in
+            guard let stored = try storedEvent(ofID: digits, reader) else { return nil }
             let certificate = try reader.logs(of: record).first { $0.id == stored.event.header.log }?.certificate
             let header = stored.event.header
             var causes: [EventHistory.Cause] = []
@@ -66,11 +60,36 @@ extension SyncGroup {
             return EventHistory(
                 id: stored.event.id, status: stored.status, log: header.log, sequence: header.sequence,
                 lamport: header.lamport,
-                timestamp: Date(timeIntervalSince1970: Double(stored.event.timestamp) / 1_000), ordinal: stored.ordinal,
+                timestamp: Date(ofEvent: stored.event), ordinal: stored.ordinal,
                 device: certificate?.device, member: certificate?.member, isSigned: stored.event.signature != nil,
-                contentBytes: stored.event.content?.count ?? 0, causes: causes,
+                contentBytes: header.contentLength,
+                expiry: stored.event.expiryToCome.map { Date(timeIntervalSince1970: Double($0) / 1_000) },
+                isErased: stored.event.content == nil, causes: causes,
                 holders: try reader.holders(of: stored, in: record).sorted())
         }
+    }
+}
+
+extension SyncGroup {
+    /// The entry whose id begins with these hexadecimal digits; the same holds as for ``history(ofID:)``.
+    public func entry(ofID digits: String) throws -> Entry? {
+        guard dialect == .native else { throw EngineError.notNative(id) }
+        return try node.storage.read { try storedEvent(ofID: digits, $0) }.map { Entry($0.event) }
+    }
+
+    private func storedEvent(ofID digits: String, _ reader: SQLiteReader) throws -> StoredEvent? {
+        let lower = digits.lowercased()
+        guard (4...64).contains(lower.count), lower.allSatisfy(\.isHexDigit) else {
+            throw TomboloError("\(digits) is not the beginning of an event's id: 4 to 64 hexadecimal digits")
+        }
+        let first = UInt64(lower.prefix(16).padded(with: "0"), radix: 16) ?? 0
+        let last = UInt64(lower.prefix(16).padded(with: "f"), radix: 16) ?? .max
+        let found = try reader.events(of: record, idsFrom: first, through: last, limit: 16)
+            .filter { $0.event.id.description.hasPrefix(lower) }
+        guard found.count <= 1 else {
+            throw TomboloError("\(found.count) events begin with \(digits): give more digits")
+        }
+        return found.first
     }
 }
 

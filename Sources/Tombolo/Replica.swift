@@ -27,6 +27,8 @@ actor Replica {
     /// The first that were seen since the start.
     private(set) var forks: [(GroupID, EventID, EventID)] = []
     private static let mostForks = 1_024
+    /// Whether something was erased that the store's files may still hold.
+    private var mustPurge = false
 
     init(
         storage: SQLiteStorage, mailbox: Mailbox, after start: StoreStart, clock: any NodeClock, logger: Logger
@@ -93,6 +95,7 @@ actor Replica {
             for effect in effects { carryOut(effect) }
             noteProgress(received: consumed.map(\.1), effects, since: start)
             scheduleWake(now: now)
+            if mustPurge { purge() }
         } catch {
             fail(error)
         }
@@ -137,11 +140,27 @@ actor Replica {
         mailbox.closeAll()
     }
 
+    /// What was erased leaves the files, as soon as nobody reads an older snapshot.
+    private func purge() {
+        guard mustPurge, failure == nil else { return }
+        do throws(StoreError) {
+            mustPurge = try !storage.purge()
+        } catch {
+            return fail(error)
+        }
+        guard mustPurge else { return }
+        Task { [clock] in
+            guard (try? await clock.sleep(for: .seconds(1))) != nil else { return }
+            purge()
+        }
+    }
+
     private func scheduleWake(now: UInt64) {
         wake?.cancel()
         wake = nil
         guard let next = engine.nextWake else { return }
-        let delay = Duration.milliseconds(Int64(clamping: next > now ? next - now : 1))
+        // Not longer than a day: somebody may set the clock meanwhile.
+        let delay = Duration.milliseconds(next > now ? min(next - now, 86_400_000) : 1)
         wake = Task { [mailbox, clock] in
             guard (try? await clock.sleep(for: delay)) != nil else { return }
             mailbox.post([.timePassed])
@@ -160,6 +179,7 @@ actor Replica {
         case .failed(let id, let error): requests.removeValue(forKey: id)?.resume(throwing: error)
         case .changed(let group):
             for watcher in watchers.values where watcher.group == group { watcher.continuation.yield() }
+        case .erased: mustPurge = true
         case .receivedEphemeral(let group, let log, let timestamp, let content):
             let message = EphemeralMessage(log: log, timestamp: timestamp, content: content)
             for watcher in ephemeral.values where watcher.group == group { watcher.continuation.yield(message) }

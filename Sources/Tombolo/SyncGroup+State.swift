@@ -99,7 +99,7 @@ extension SyncGroup {
     /// What the group's keys are set to.
     public var state: GroupState { get throws { try node.storage.read { GroupState(try graph($0)) } } }
 
-    /// Sets a key for everyone; nil removes it. Keys have 1 to 255 bytes; `title` and `topic` are the group's own, which admins set.
+    /// Sets a key for everyone; nil removes it. Keys have 1 to 255 bytes; `title`, `topic` and `expiry` are the group's own, which admins set.
     ///
     /// - Throws: `EngineError` `notAllowed`, or `contentTooLarge` above 4,096 bytes.
     public func setState(_ key: String, to value: Data?) async throws {
@@ -120,7 +120,7 @@ extension SyncGroup {
         return AsyncThrowingStream { try await cursor.next() }
     }
 
-    private func graph(_ reader: SQLiteReader) throws -> StateGraph {
+    func graph(_ reader: SQLiteReader) throws -> StateGraph {
         let statement = try statement
         var graph = StateGraph(owner: statement.owner, policy: statement.policy)
         graph.insert(try reader.stateEvents(of: record), keepingValues: true)

@@ -20,12 +20,15 @@ public struct SyncGroup: Sendable, Identifiable {
 
     /// Says something; returns once it is on disk.
     ///
+    /// - Parameter duration: after which its content goes away everywhere; at most what the group's own expiry says.
     /// - Throws: `EngineError` `contentTooLarge` above 65,536 bytes; `StoreError` if the store failed.
     @discardableResult
-    public func send(_ content: some EventContent) async throws -> EventID {
+    public func send(_ content: some EventContent, expiring duration: Duration? = nil) async throws -> EventID {
         let bytes = try ContentEnvelope.seal(content)
+        if duration != nil, dialect == .mvds { throw EngineError.notNative(id) }
+        let expiry = duration.map { node.clock.now + $0.roundedMilliseconds }
         let effect = try await node.replica.request {
-            .append($0, group: id, kind: .message, content: bytes, expiry: nil)
+            .append($0, group: id, kind: .message, content: bytes, expiry: expiry)
         }
         guard case .appended(_, let event) = effect else { throw TomboloError("the engine gave no answer") }
         return event
@@ -52,8 +55,7 @@ public struct SyncGroup: Sendable, Identifiable {
     public func invite(
         expiring: Duration = .seconds(7 * 86_400), as role: Role = .member, addresses: [String] = []
     ) async throws -> InvitationLink {
-        let seconds = UInt64(clamping: min(max(0, expiring.components.seconds), Self.longestInvitation))
-        let expiry = node.clock.now + seconds * 1_000
+        let expiry = node.clock.now + expiring.roundedMilliseconds
         let all = addresses + node.listeningAddresses
         let effect = try await node.replica.request {
             .invite($0, group: id, addresses: all, expiry: expiry, role: role)
@@ -62,9 +64,7 @@ public struct SyncGroup: Sendable, Identifiable {
         return InvitationLink(invitation)
     }
 
-    private static let longestInvitation: Int64 = 100 * 365 * 86_400
-
-    /// What was delivered, withdrawn or restored after `bookmark`, then what is from now on, until the task is cancelled.
+    /// What was delivered, withdrawn, restored or erased after `bookmark`, then what is from now on, until the task is cancelled.
     ///
     /// Pulled from the store: a slow consumer holds nothing back and misses nothing.
     public func changes(after bookmark: Bookmark = .start) -> AsyncThrowingStream<Change, any Error> {
@@ -92,7 +92,10 @@ public struct SyncGroup: Sendable, Identifiable {
             }
             return try reader.changes(after: bookmark.number, of: record, limit: limit)
                 .map { number, kind, stored in
-                    Change(kind: kind, entry: Entry(stored.event), bookmark: Bookmark(number: number))
+                    // What has gone since is not told of as if it were there.
+                    let isGone = stored.event.content == nil && (kind == .delivered || kind == .restored)
+                    return Change(
+                        kind: isGone ? .erased : kind, entry: Entry(stored.event), bookmark: Bookmark(number: number))
                 }
         }
     }

@@ -92,7 +92,7 @@ struct RawStatement {
             start: sqlite3_column_blob(pointer, column), count: Int(sqlite3_column_bytes(pointer, column)))
     }
 
-    /// A row of ordinal, id, header, and whether there is a signature.
+    /// A row of ordinal, id, header, and whether there are a signature and the content.
     func header() throws -> StoredHeader {
         let ordinal = integer(0)
         guard let id = name(1), let bytes = blob(2) else {
@@ -101,7 +101,7 @@ struct RawStatement {
         do {
             return StoredHeader(
                 ordinal: ordinal, id: EventID(id), header: try EventHeader(decoding: Array(bytes)[...]),
-                isSigned: integer(3) != 0)
+                isSigned: integer(3) != 0, hasContent: integer(4) != 0)
         } catch {
             throw StoreError(.corrupt, "the row of event \(id) is damaged: \(error)")
         }

@@ -88,6 +88,7 @@ public struct SQLiteReader {
             db,
             sql: """
                 SELECT count(*) FROM \(Self.delivered("event")) AND change.kind = 0 AND event.status = 1
+                    AND event.content IS NOT NULL
                     AND substr(event.header, 2, 1) = x'00'
                     AND event.log IS NOT (
                         SELECT log.reference FROM replica JOIN log ON log.replica = replica.reference AND log.id = replica.ownLog
@@ -111,6 +112,19 @@ public struct SQLiteReader {
                 WHERE log.replica = ? AND log.id = ? AND event.sequence = ?
                 """, arguments: [group.reference, Data(log.bytes), Int64(clamping: sequence)]
         ).map(Rows.event).first { $0.event.id == id }
+    }
+
+    /// The event that another one names.
+    public func event(of group: GroupRecord, at place: EventReference) throws -> StoredEvent? {
+        try event(of: group, log: place.log, sequence: place.sequence, id: place.id)
+    }
+
+    /// The event of a log at a sequence; of several, the first to arrive.
+    public func event(ofLog log: LogState, at sequence: UInt64) throws -> StoredEvent? {
+        try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT * FROM event WHERE log = ? AND sequence = ? ORDER BY ordinal LIMIT 1"),
+            arguments: [log.reference, Int64(clamping: sequence)]
+        ).map(Rows.event)
     }
 
     /// Events whose ids begin with eight bytes in this range. Goes through the index of the group's order.

@@ -55,11 +55,13 @@ public final class SQLiteStorage: Sendable {
             }
             var configuration = Configuration()
             configuration.readonly = isReadOnly
-            configuration.busyMode = .timeout(5)
+            configuration.busyMode = .timeout(Double(busySeconds))
             configuration.maximumReaderCount = 4
             configuration.prepareDatabase { db in
                 guard !isReadOnly else { return }
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
+                // What is erased is overwritten, not left on free pages or between rows.
+                try db.execute(sql: "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY")
                 try db.execute(sql: "PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -32000")
             }
             let pool = try DatabasePool(path: path, configuration: configuration)
@@ -71,6 +73,8 @@ public final class SQLiteStorage: Sendable {
             if !isReadOnly {
                 try protect(path)
                 try migrator.migrate(pool)
+                // A crash may have come between an erasure and the purge after it.
+                _ = try pool.writeWithoutTransaction(purge)
             }
             return Opened(pool: pool, lock: lock)
         } catch {
@@ -174,6 +178,30 @@ public final class SQLiteStorage: Sendable {
             throw .from(error)
         }
     }
+
+    /// Makes what was erased leave the files: the WAL holds pages as they were before.
+    ///
+    /// - Returns: false if somebody reads an older snapshot: to be tried again.
+    public func purge() throws(StoreError) -> Bool {
+        do {
+            return try pool.writeWithoutTransaction(Self.purge)
+        } catch {
+            throw .from(error)
+        }
+    }
+
+    private static func purge(_ db: Database) throws -> Bool {
+        try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA busy_timeout = 0")
+        defer { try? db.execute(sql: "PRAGMA busy_timeout = \(busySeconds * 1_000)") }
+        do {
+            _ = try db.checkpoint(.truncate)
+            return true
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            return false
+        }
+    }
+
+    private static let busySeconds = 5
 
     /// SQLite's own check of its file. Empty if it is sound.
     public func integrityProblems() throws(StoreError) -> [String] {

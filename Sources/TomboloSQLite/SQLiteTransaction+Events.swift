@@ -9,6 +9,7 @@ extension SQLiteTransaction {
             let statement = try raw("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             var ordinal = first
             var run = 0
+            var kind = ChangeKind.delivered
             for stored in events {
                 let event = stored.event
                 try statement.bind(
@@ -16,15 +17,23 @@ extension SQLiteTransaction {
                     event.id.prefix, Int64(stored.status.rawValue), event.timestamp)
                 try statement.execute(
                     binding: event.id.value, event.headerBytes, event.salt, event.signature, event.content, from: 9)
-                if stored.status == .delivered {
-                    run += 1
-                } else {
-                    try addChanges(from: ordinal - Int64(run), count: run, inGroup: group)
+                if let expiry = event.expiryToCome {
+                    let statement = try raw("INSERT INTO expiry VALUES (?, ?, ?)")
+                    try statement.bind(group, Int64(expiry), ordinal)
+                    try statement.execute()
+                }
+                let change: ChangeKind = event.content == nil ? .erased : .delivered
+                if stored.status != .delivered || change != kind {
+                    try addChanges(kind, from: ordinal - Int64(run), count: run, inGroup: group)
                     run = 0
+                }
+                if stored.status == .delivered {
+                    kind = change
+                    run += 1
                 }
                 ordinal += 1
             }
-            try addChanges(from: ordinal - Int64(run), count: run, inGroup: group)
+            try addChanges(kind, from: ordinal - Int64(run), count: run, inGroup: group)
             return first
         }
     }
@@ -76,7 +85,7 @@ extension SQLiteTransaction {
 
     // The content is a row's last column: what does not ask for it does not read it.
 
-    private static let headerColumns = "ordinal, id, header, signature IS NOT NULL"
+    static let headerColumns = "ordinal, id, header, signature IS NOT NULL, content IS NOT NULL"
 
     func headers(
         ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int
@@ -126,7 +135,7 @@ extension SQLiteTransaction {
 
     /// Appends `count` events from an ordinal on to a group's change log.
     func addChanges(
-        _ kind: ChangeKind = .delivered, from first: Int64, count: Int, inGroup group: Int64
+        _ kind: ChangeKind, from first: Int64, count: Int, inGroup group: Int64
     ) throws {
         guard count > 0 else { return }
         let statement = try raw(
@@ -138,5 +147,5 @@ extension SQLiteTransaction {
         try statement.execute()
     }
 
-    private func raw(_ sql: String) throws -> RawStatement { RawStatement(try db.cachedStatement(sql: sql)) }
+    func raw(_ sql: String) throws -> RawStatement { RawStatement(try db.cachedStatement(sql: sql)) }
 }

@@ -27,7 +27,9 @@ extension SQLiteTransaction {
                         ordinal, stored.group, stored.message.timestamp, stored.id.prefix,
                         Int64(stored.status.rawValue), Data(stored.id.bytes), Data(stored.message.encoded),
                     ])
-                if stored.status == .delivered { try addChanges(from: ordinal, count: 1, inGroup: stored.group) }
+                if stored.status == .delivered {
+                    try addChanges(.delivered, from: ordinal, count: 1, inGroup: stored.group)
+                }
             }
             return first
         }
@@ -65,7 +67,7 @@ extension SQLiteTransaction {
         try run {
             for ordinal in ordinals {
                 try execute("UPDATE message SET status = 1 WHERE ordinal = ?", [ordinal])
-                try addChanges(from: ordinal, count: 1, inGroup: group)
+                try addChanges(.delivered, from: ordinal, count: 1, inGroup: group)
             }
         }
     }

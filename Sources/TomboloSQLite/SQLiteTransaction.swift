@@ -103,14 +103,17 @@ final class SQLiteTransaction: EventStore {
         try run {
             let update = try db.cachedStatement(sql: "UPDATE event SET status = ? WHERE ordinal = ?")
             for ordinal in ordinals { try update.execute(arguments: [Int64(status.rawValue), ordinal]) }
-            guard let change else { return }
-            var run = 0
-            for (index, ordinal) in ordinals.enumerated() {
-                run += 1
-                guard index + 1 == ordinals.count || ordinals[index + 1] != ordinal + 1 else { continue }
-                try addChanges(change, from: ordinal + 1 - Int64(run), count: run, inGroup: group)
-                run = 0
-            }
+            if let change { try addChanges(change, of: ordinals, inGroup: group) }
+        }
+    }
+
+    func addChanges(_ kind: ChangeKind, of ordinals: [Int64], inGroup group: Int64) throws {
+        var run = 0
+        for (index, ordinal) in ordinals.enumerated() {
+            run += 1
+            guard index + 1 == ordinals.count || ordinals[index + 1] != ordinal + 1 else { continue }
+            try addChanges(kind, from: ordinal + 1 - Int64(run), count: run, inGroup: group)
+            run = 0
         }
     }
 

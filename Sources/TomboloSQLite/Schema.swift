@@ -92,6 +92,15 @@ enum Schema {
                     ALTER TABLE invitation ADD COLUMN role INTEGER NOT NULL DEFAULT 2;
                     """)
         }
+        // When contents are to be erased. The content stays an event's last column, so that what does not ask for it does not read it.
+        migrator.registerMigration("6") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE expiry (
+                        replica INTEGER NOT NULL, time INTEGER NOT NULL, event INTEGER NOT NULL,
+                        PRIMARY KEY (replica, time, event)) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 }

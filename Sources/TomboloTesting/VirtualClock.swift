@@ -99,13 +99,3 @@ struct DeviceClock: NodeClock {
     var uptime: Duration { .milliseconds(Int64(clamping: world.now - start)) }
     func sleep(for duration: Duration) async throws { try await world.sleep(for: duration) }
 }
-
-extension Duration {
-    /// In milliseconds, rounded up, and at most a hundred years.
-    var roundedMilliseconds: UInt64 {
-        guard self > .zero else { return 0 }
-        let (seconds, attoseconds) = components
-        let fraction = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-        return UInt64(min(seconds, 3_155_760_000)) * 1_000 + UInt64(fraction)
-    }
-}

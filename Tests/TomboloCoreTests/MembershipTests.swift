@@ -3,7 +3,7 @@ import TomboloCore
 
 /// Who may do what, between engines: each would fail if one of the checks were taken out.
 struct MembershipTests {
-    private enum What: Equatable { case delivered(String), withdrawn(String), restored(String) }
+    private enum What: Equatable { case delivered(String), withdrawn(String), restored(String), erased }
 
     private func changes(_ device: Int, _ devices: Devices, _ group: GroupID) -> [What] {
         devices.devices[device].store.changes(in: group).compactMap { change in
@@ -13,6 +13,7 @@ struct MembershipTests {
             case .delivered: return .delivered(text)
             case .withdrawn: return .withdrawn(text)
             case .restored: return .restored(text)
+            case .erased: return .erased
             }
         }
     }

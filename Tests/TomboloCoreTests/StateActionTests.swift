@@ -28,12 +28,27 @@ struct StateActionTests {
         #expect(throws: WireError.self) { try StateAction(decoding: [1, 0x6b, 0, 0][...], kind: .setting) }
     }
 
+    private func redaction(because reason: String) -> [UInt8] {
+        let event = LogPosition(log: LogID(.zero), sequence: 1, id: EventID(.zero))
+        return StateAction.redact(Redaction(of: event, by: MemberKey(.zero), reason: reason)).encoded
+    }
+
+    @Test func redactionsAtTheirBounds() throws {
+        let longest = redaction(because: String(repeating: "x", count: 1_024))
+        #expect(try StateAction(decoding: longest[...], kind: .redaction).encoded == longest)
+        #expect(throws: WireError.self) { try StateAction(decoding: (longest + [0x78])[...], kind: .redaction) }
+        let shortest = redaction(because: "")
+        #expect(try StateAction(decoding: shortest[...], kind: .redaction).encoded == shortest)
+        #expect(throws: WireError.self) { try StateAction(decoding: shortest.dropLast()[...], kind: .redaction) }
+        #expect(throws: WireError.self) { try StateAction(decoding: (shortest + [0xff])[...], kind: .redaction) }
+    }
+
     /// What decodes says the same when it is written again; nothing crashes.
     @Test(arguments: 0..<20) func anyBytes(seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))
         let valid = [
             StateAction.raise(MemberKey(.zero), to: .admin).encoded, lowering(keeping: 2), setting(key: 4, value: 9),
-            StateAction.set(key: "title", value: nil).encoded, [],
+            StateAction.set(key: "title", value: nil).encoded, redaction(because: "spam"), [],
         ]
         for _ in 0..<2_000 {
             var bytes = valid.randomElement(using: &generator) ?? []
@@ -45,7 +60,7 @@ struct StateActionTests {
                 default: bytes.insert(UInt8.random(in: 0...255, using: &generator), at: place)
                 }
             }
-            for kind in [EventKind.membership, .setting] {
+            for kind in [EventKind.membership, .setting, .redaction] {
                 guard let action = try? StateAction(decoding: bytes[...], kind: kind) else { continue }
                 #expect(action.encoded == bytes && action.kind == kind, "seed \(seed): \(bytes)")
             }

@@ -37,13 +37,21 @@ struct StateGraphTests {
             for event in valid.indices where Int.random(in: 0..<100, using: &generator) < 70 {
                 seen.formUnion(model.ancestors[event].union([event]))
             }
-            if Int.random(in: 0..<3, using: &generator) == 0 { seen = Set(valid.indices) }
+            switch Int.random(in: 0..<6, using: &generator) {
+            case 0...1: seen = Set(valid.indices)
+            // All but the latest: so do others, and none of them is comparable with all the rest.
+            case 2...3: seen = Set(valid.indices.dropLast(Int.random(in: 1...3, using: &generator)))
+            default: break
+            }
             return seen.filter { event in !seen.contains { model.ancestors[$0].contains(event) } }.sorted()
         }
 
         mutating func action() -> StateAction {
             let member = members.randomElement(using: &generator) ?? members[0]
-            switch Int.random(in: 0..<10, using: &generator) {
+            switch Int.random(in: 0..<11, using: &generator) {
+            case 10:
+                let event = LogPosition(log: LogID(.zero), sequence: 1, id: EventID(.zero))
+                return .redact(Redaction(of: event, by: member, reason: "why"))
             case 0..<4: return .raise(member, to: Role.allCases.randomElement(using: &generator) ?? .member)
             case 4..<8:
                 return .lower(member, to: Role.allCases.randomElement(using: &generator) ?? .none, kept: [])
@@ -114,6 +122,24 @@ struct StateGraphTests {
                     #expect(
                         graph.standing(of: member).role == model.place(member, expected).role,
                         "seed \(seed): member \(member)")
+                }
+                for member in world.members {
+                    let event = LogPosition(log: LogID(.zero), sequence: 1, id: EventID(.zero))
+                    let found = graph.redactions(of: event, by: member)
+                    let redactions = world.valid.indices.filter {
+                        if case .redact(let redaction) = world.valid[$0].action {
+                            redaction.author == member
+                        } else {
+                            false
+                        }
+                    }
+                    #expect(
+                        Set(found.map(\.reference.id)) == Set(redactions.map { world.valid[$0].reference.id }),
+                        "seed \(seed)")
+                    #expect(
+                        Set(found.filter(\.stands).map(\.reference.id))
+                            == Set(redactions.filter(expected.standing.contains).map { world.valid[$0].reference.id }),
+                        "seed \(seed)")
                 }
                 for key in ["title", "mood"] {
                     #expect(

@@ -7,8 +7,8 @@ import Foundation
         commandName: "benchmarks",
         abstract: "Measures Tombolo over real sockets and stores, each device a process of its own.",
         subcommands: [
-            Conversation.self, Bulk.self, Latency.self, Reconcile.self, Frontier.self, Members.self, Serve.self,
-            Fetch.self,
+            Conversation.self, Bulk.self, Latency.self, Reconcile.self, Frontier.self, Members.self, Erasure.self,
+            Serve.self, Fetch.self,
         ])
 }
 

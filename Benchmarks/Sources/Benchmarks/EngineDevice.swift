@@ -7,7 +7,8 @@ final class EngineDevice {
     private let store = MemoryStore()
     private var request: UInt64 = 0
     nonisolated(unsafe) private static var sessions: UInt64 = 0  // one thread
-    private static let now: UInt64 = 1_760_000_000_000
+    /// Milliseconds since 1970.
+    static let now: UInt64 = 1_760_000_000_000
 
     init(_ generator: inout SplitMix) throws {
         engine = try Engine(
@@ -41,6 +42,22 @@ final class EngineDevice {
     /// What it says as messages that can be taken elsewhere.
     func say(_ text: String, in group: GroupID) throws -> [Message] {
         try write(.append(0, group: group, kind: .message, content: Array(text.utf8), expiry: nil), group)
+    }
+
+    /// The same, for many: those messages are asked for later.
+    func append(_ text: String, in group: GroupID, expiry: UInt64?) throws {
+        let effects = try process([
+            .append(0, group: group, kind: .message, content: Array(text.utf8), expiry: expiry)
+        ])
+        for case .failed(_, let error) in effects { throw error }
+    }
+
+    func redact(_ message: Message, in group: GroupID) throws -> [Message] {
+        let header = try EventHeader(decoding: message.body)
+        let cryptography = SwiftCryptography()
+        let event = EventReference(
+            id: message.id(using: cryptography), log: header.log, sequence: header.sequence, lamport: header.lamport)
+        return try write(.redact(0, group: group, event, reason: "a mistake"), group)
     }
 
     func setRole(of member: MemberKey, to role: Role, in group: GroupID) throws -> [Message] {

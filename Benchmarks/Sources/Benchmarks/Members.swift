@@ -11,6 +11,7 @@ struct Members: AsyncParsableCommand {
         discussion: """
             An owner and two admins raise and lower members and set keys, each in turn, having taken what the others did. `open`: a device that holds all of it reads it from disk and resolves it. `head`: one more state event, \
             signed, judged, stored and committed without a sync to disk, beside a message of conversation in the same group. \
+            `at once`: state events of three admins who act ten times each before they hear of the others. \
             `remove`: a member who has written is removed.
             """)
     @Option(help: "Members.") var members = 10_000
@@ -84,7 +85,35 @@ struct Members: AsyncParsableCommand {
             (1_000 * state / Double(rounds)).rounded(to: 2), (1_000 * message / Double(rounds)).rounded(to: 2),
         ])
         try storage.close()
+        try concurrentActs(&generator)
         try removal(&generator)
+    }
+
+    /// Three who never stop acting without knowing of each other's latest acts.
+    private func concurrentActs(_ generator: inout SplitMix) throws {
+        let makers = try (0..<3).map { _ in try EngineDevice(&generator) }
+        let reader = try EngineDevice(&generator)
+        let group = try makers[0].createGroup(.members)
+        for admin in makers[1...] { try admin.join(group, of: makers[0], as: .admin) }
+        try reader.join(group, of: makers[0])
+        let keys = (0..<100).map { _ in generator.memberKey() }
+        var (count, seconds) = (0, 0.0)
+        while count < 10_000 {
+            let made = try makers.map { maker in
+                try (0..<10).flatMap { _ in try act(maker, on: keys, in: group, &generator) }
+            }
+            for (index, maker) in makers.enumerated() {
+                for other in makers.indices where other != index { try maker.ingest(made[other], into: group) }
+            }
+            let start = ContinuousClock.now
+            for messages in made { try reader.ingest(messages, into: group) }
+            seconds += (ContinuousClock.now - start).inSeconds
+            count += made.reduce(0) { $0 + $1.count }
+        }
+        print()
+        printRow(["state events at once", "to take, ms each"])
+        printRow(["---:", "---:"])
+        printRow(["\(count)", (1_000 * seconds / Double(count)).rounded(to: 2)])
     }
 
     /// A removal in a group of 1,000, of somebody who has written a thousand messages.
@@ -113,45 +142,6 @@ struct Members: AsyncParsableCommand {
             "the writer of 1,000 messages", "\(removal.reduce(0) { $0 + $1.encoded.count })",
             (1_000 * acting).rounded(to: 2), (1_000 * taking).rounded(to: 2),
         ])
-    }
-}
-
-/// An engine over a store on disk.
-private struct DiskEngine: ~Copyable {
-    private(set) var engine: Engine<SwiftCryptography>
-    private let storage: SQLiteStorage
-
-    init(_ storage: SQLiteStorage, seed: UInt64) throws {
-        var opened: Engine<SwiftCryptography>?
-        try storage.write(isDurable: true) { store in
-            opened = try Engine(
-                opening: store, cryptography: SwiftCryptography(), generator: SplitMix(seed: seed),
-                beginsIncarnation: false)
-        }
-        guard let opened = opened.take() else { throw BenchmarkError("the engine did not open") }
-        engine = opened
-        self.storage = storage
-    }
-
-    /// - Returns: seconds until it was committed.
-    mutating func timed(_ inputs: [EngineInput]) throws -> Double {
-        let start = ContinuousClock.now
-        let effects = try storage.write(isDurable: false) { store in
-            try engine.process(inputs, now: 1_760_000_000_000, in: store)
-        }
-        for case .failed(_, let error) in effects { throw error }
-        return (ContinuousClock.now - start).inSeconds
-    }
-
-    /// Knows the group as if it had been told.
-    mutating func join(_ group: GroupID, of owner: EngineDevice) throws {
-        try storage.write(isDurable: true) { store in
-            var record = try owner.record(of: group)
-            record.reference = 0
-            (record.ownSeed, record.ownLog) = (nil, nil)
-            try store.put(&record)
-        }
-        self = try DiskEngine(storage, seed: 7)
     }
 }
 

@@ -29,7 +29,10 @@ struct SearchIndex {
     private let database: DatabaseQueue
 
     init(at url: URL) throws {
-        database = try DatabaseQueue(path: url.path)
+        // What has gone away goes from here as well.
+        var configuration = Configuration()
+        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA secure_delete = ON") }
+        database = try DatabaseQueue(path: url.path, configuration: configuration)
         try database.write { db in
             try db.execute(
                 sql: """
@@ -48,8 +51,8 @@ struct SearchIndex {
                 let bookmark = try kept.map { try JSONDecoder().decode(Bookmark.self, from: $0) } ?? .start
                 let changes = try group.changes(after: bookmark, limit: 1_000)
                 for change in changes {
-                    // Whose author was removed without knowing of it is not to be found.
-                    guard change.kind != .withdrawn else {
+                    // Whose author was removed without knowing of it, and what has gone away, is not to be found.
+                    guard change.kind != .withdrawn, change.kind != .erased else {
                         try db.execute(sql: "DELETE FROM entry WHERE id = ?", arguments: ["\(change.entry.id)"])
                         continue
                     }

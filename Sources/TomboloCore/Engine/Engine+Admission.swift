@@ -69,6 +69,7 @@ extension Engine {
         _ events: [Event], group: Int, from session: Int?, isOwn: Bool, _ store: any EventStore
     ) throws(StoreError) -> Admission {
         var result = Admission()
+        result.accepted = try takeContents(of: events, group: group, store)
         let authentic: [Authentic]
         if isOwn {
             authentic = events.map {
@@ -88,7 +89,7 @@ extension Engine {
             try judge(authentic.event, log: log, group: group, &batch, store)
         }
         guard !batch.events.isEmpty else { return result }
-        result.accepted = batch.events.count
+        result.accepted += batch.events.count
         if !isOwn { try leaveOwnLog(ifIn: batch, group: group, store) }
         try keepAndDeliver(batch, group: group, store)
         passOn(batch.events, group: group, except: session)
@@ -167,6 +168,7 @@ extension Engine {
         }
         groups[group].changedLogs.insert(index)
         noteBranches(ofLog: index, group: group)
+        noteExpiry(of: event, group: group)
         if !isNew { try reportFork(of: event, log: index, group: group, &batch, store) }
         return index
     }

@@ -11,7 +11,11 @@ extension Engine {
         _ event: Event, log: Int, group: Int, _ batch: inout AdmissionBatch, _ store: any EventStore
     ) throws(StoreError) {
         let status: EventStatus
-        switch try verdict(on: event.header, group: group, store) {
+        let event = kept(event, log: log, group: group)
+        if event.content == nil, needsContent(event.reference, event.header, log: log, group: group) {
+            groups[group].contentless[event.id] = event.reference
+        }
+        switch try verdict(on: event.header, event.id, group: group, store) {
         case .deliver:
             status = try judgeRight(
                 of: event.reference, event.header, content: event.content, ordinal: batch.nextOrdinal, log: log,
@@ -54,6 +58,7 @@ extension Engine {
         if mayRelease { try release(waitersOf: settled, group: group, &delivered, store) }
         try moveHeads(delivered: delivered, group: group, store)
         try settleState(group: group, store)
+        try eraseRedacted(group: group, store)
         if !delivered.isEmpty { noteChanged(groups[group].id) }
     }
 
@@ -87,7 +92,7 @@ extension Engine {
 
     /// Judges an event by its ancestors (protocol §2.4).
     private mutating func verdict(
-        on header: EventHeader, group: Int, _ store: any EventStore
+        on header: EventHeader, _ id: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Verdict {
         var missing: EventID?
         var isInvalid = false
@@ -100,6 +105,7 @@ extension Engine {
             if place.status == .invalid || place.lamport != ancestor.lamport { isInvalid = true }
         }
         if isInvalid { return .invalid }
+        if groups[group].contentless[id] != nil { missing = missing ?? id }
         return missing.map { .wait(for: $0) } ?? .deliver
     }
 
@@ -115,7 +121,7 @@ extension Engine {
     }
 
     /// Delivers what waited for these events, and what waited for that, until nothing more is released.
-    private mutating func release(
+    mutating func release(
         waitersOf settled: [EventID], group: Int, _ delivered: inout [StoredHeader],
         _ store: any EventStore
     ) throws(StoreError) {
@@ -126,14 +132,16 @@ extension Engine {
             settled.removeAll(keepingCapacity: true)
             for batch in ordinals.sorted().chunks(of: 1_024) {
                 let waiters = try store.headers(ordinals: batch)
-                var (nowDelivered, nowHeldBack, nowInvalid): ([Int64], [Int64], [Int64]) = ([], [], [])
+                var (nowDelivered, nowErased): ([Int64], [Int64]) = ([], [])
+                var (nowHeldBack, nowInvalid): ([Int64], [Int64]) = ([], [])
                 var stillWaiting: [(missing: EventID, waiter: Int64)] = []
                 for waiter in waiters {
-                    switch try verdict(on: waiter.header, group: group, store) {
+                    switch try verdict(on: waiter.header, waiter.id, group: group, store) {
                     case .deliver:
                         let status = try judgeRight(of: waiter, group: group, store)
                         switch status {
-                        case .delivered: nowDelivered.append(waiter.ordinal)
+                        case .delivered where waiter.hasContent: nowDelivered.append(waiter.ordinal)
+                        case .delivered: nowErased.append(waiter.ordinal)
                         case .heldBack: nowHeldBack.append(waiter.ordinal)
                         default: nowInvalid.append(waiter.ordinal)
                         }
@@ -147,6 +155,7 @@ extension Engine {
                         continue
                     }
                     settled.append(waiter.id)
+                    groups[group].contentless[waiter.id] = nil
                     groups[group].waiting -= 1
                     if let log = groups[group].frontier.index(of: waiter.header.log) {
                         groups[group].frontier.update(log) { $0.waiting -= 1 }
@@ -155,6 +164,9 @@ extension Engine {
                 }
                 if !nowDelivered.isEmpty {
                     try store.setStatus(.delivered, ordinals: nowDelivered, noting: .delivered, inGroup: reference)
+                }
+                if !nowErased.isEmpty {
+                    try store.setStatus(.delivered, ordinals: nowErased, noting: .erased, inGroup: reference)
                 }
                 if !nowHeldBack.isEmpty {
                     try store.setStatus(.heldBack, ordinals: nowHeldBack, noting: nil, inGroup: reference)
@@ -167,7 +179,7 @@ extension Engine {
         }
     }
 
-    private mutating func moveHeads(
+    mutating func moveHeads(
         delivered: [StoredHeader], group: Int, _ store: any EventStore
     ) throws(StoreError) {
         var (added, removed): ([Int64], [Int64]) = ([], [])

@@ -63,6 +63,10 @@ extension Engine {
         if let index = mvdsIndex(group) { return try appendMessage(request, index, content, store) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         if let why = whyNotWrite(group: index) { return effects.append(.failed(request, .notAllowed(why))) }
+        let expiry = [expiry, expiryOfGroup(index).map { now &+ $0 }].compactMap(\.self).min()
+        if let expiry, expiry <= now || expiry >= Limits.integer {
+            return effects.append(.failed(request, .notAllowed("it would go away before it is there, or never")))
+        }
         try joinStateHeads(group: index, store)
         // One event names at most 16 heads: more are merged first, by events of their own. Where there are very many, somebody
         // has made them: some are left for later.
@@ -110,6 +114,7 @@ extension Engine {
             headerBytes: bytes, content: content[...], salt: salt.isEmpty ? nil : salt[...],
             signature: groups[index].hashing.sign(timestamp: timestamp, header: bytes, with: key, using: cryptography)[
                 ...])
+        groups[index].receiptDue = nil
         let result = try admit([event], group: index, from: nil, isOwn: true, store)
         return result.accepted == 1 ? event.id : nil
     }

@@ -33,6 +33,7 @@ extension Engine {
         }
         let isLive = sessions[index].groups[group].phase == .live
         guard isLive || sessions[index].groups[group].hasFrontier, sessions[index].groups[group].isIdle else { return }
+        if !groups[sessions[index].groups[group].group].contentless.isEmpty { askForContents(group, session: index) }
         if sessions[index].groups[group].changesSaid != groups[sessions[index].groups[group].group].frontier.changes {
             guard sayRoot(group, session: index) else { return }
         }
@@ -148,24 +149,33 @@ extension Engine {
 
     private mutating func askForAnnounced(_ group: Int, session index: Int) {
         let number = sessions[index].groups[group].group
-        var table = sessions[index].groups[group].outgoingLogs
-        var want: [UInt8] = [0]
-        var count = 0
+        var wanted: [(LogID, ClosedRange<UInt64>)] = []
         for (log, sequence) in sessions[index].groups[group].announced.sorted(by: { $0.key < $1.key }) {
             let held = groups[number].frontier.index(of: log).map { groups[number].frontier.logs[$0].lastSequence } ?? 0
-            guard sequence > held, count < Limits.wantedRanges else { continue }
-            table.write(log, to: &want)
-            want.append(varint: held + 1)
-            want.append(varint: sequence)
-            count += 1
+            if sequence > held, wanted.count < Limits.wantedRanges { wanted.append((log, held + 1...sequence)) }
         }
         sessions[index].groups[group].announced = [:]
         sessions[index].groups[group].announceDeadline = nil
-        guard count > 0 else { return }
+        ask(for: wanted, push: 2, group, session: index)
+    }
+
+    /// Asks the peer for parts of logs, at most ``Limits/wantedRanges``.
+    mutating func ask(
+        for wanted: [(log: LogID, sequences: ClosedRange<UInt64>)], push: UInt64? = nil, _ group: Int,
+        session index: Int
+    ) {
+        guard !wanted.isEmpty else { return }
+        var table = sessions[index].groups[group].outgoingLogs
+        var want: [UInt8] = [0]
+        for (log, sequences) in wanted {
+            table.write(log, to: &want)
+            want.append(varint: sequences.lowerBound)
+            want.append(varint: sequences.upperBound)
+        }
         sessions[index].groups[group].outgoingLogs = table
-        var sync = GroupSync(number: number)
+        var sync = GroupSync(number: sessions[index].groups[group].group)
         sync.want = want[...]
-        sync.push = 2
+        sync.push = push
         send(sync, to: index)
     }
 }

@@ -24,6 +24,7 @@ extension Engine {
                 isUnderstood: header.isUnderstood)
             guard let change, let node = groups[group].state.nodes.last else { return .invalid }
             groups[group].turnedState.formUnion(change.turned)
+            noteRedactions(among: change.turned + [groups[group].state.nodes.count - 1], group: group)
             for (member, old) in change.members { groups[group].formerStandings[member, default: []].append(old) }
             return node.stands ? .delivered : .heldBack
         }
@@ -66,6 +67,12 @@ extension Engine {
         else { return nil }
         let id = groups[group].frontier.logs[log].id
         return kept.first { $0.log == id }
+    }
+
+    private mutating func noteRedactions(among nodes: [Int], group: Int) {
+        for node in nodes {
+            if case .redact = groups[group].state.nodes[node].action { groups[group].turnedRedactions.insert(node) }
+        }
     }
 
     /// To be called for an event that was given its place: what a removal keeps of a log depends on its branches.
@@ -196,7 +203,7 @@ extension Engine {
     }
 
     /// Writes a state event, if this device's member has the right to.
-    private mutating func act(
+    mutating func act(
         _ request: RequestID, _ action: StateAction, _ index: Int, _ store: any EventStore
     ) throws(StoreError) {
         if let why = whyNot(action, index) { return effects.append(.failed(request, .notAllowed(why))) }
@@ -314,9 +321,15 @@ extension StateAction {
         self = decoded
     }
 
-    /// Engines need not remember what keys were set to: who reads the state asks the store.
+    /// Engines need not remember texts, but for what they act on: who reads the state asks the store.
     fileprivate var withoutValue: StateAction {
-        if case .set(let key, _) = self { .set(key: key, value: nil) } else { self }
+        switch self {
+        case .set(let key, _) where key != Self.expiryKey: return .set(key: key, value: nil)
+        case .redact(var redaction):
+            redaction.reason = ""
+            return .redact(redaction)
+        default: return self
+        }
     }
 }
 

@@ -93,6 +93,12 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             state: try StateGraph(of: record, logs: logs, in: store),
             recent: RecentEvents(capacity: recentEvents), hashing: EventHashing(group: record.id),
             waiting: logs.reduce(0) { $0 + $1.waiting })
+        replica.nextExpiry = try store.nextExpiry(inGroup: record.reference)
+        if replica.waiting > 0 {
+            for event in try store.contentless(inGroup: record.reference) where event.header.isErasable {
+                replica.contentless[event.id] = event.reference
+            }
+        }
         for head in heads {
             replica.heads[head.id] = (head.reference, head.ordinal)
         }
@@ -117,6 +123,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         closeStrangers()
         for index in groups.indices { try saveLogs(index, store) }
         try deliverOverdue(store)
+        try eraseExpired(store)
+        try writeReceipts(store)
         for index in sessions.indices {
             try advance(index, store)
             try advanceRecordGroups(index, store)
@@ -136,7 +144,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
         inputs.contains { input in
             switch input {
-            case .append, .setRole, .setState, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share, .invite,
+            case .append, .setRole, .setState, .redact, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share,
+                .invite,
                 .addPeer:
                 return true
             case .payloadReceived(let id, _):
@@ -164,6 +173,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             try setRole(request, group, of: member, to: role, store)
         case .setState(let request, let group, let key, let value):
             try setState(request, group, key: key, value: value, store)
+        case .redact(let request, let group, let event, let reason):
+            try redact(request, group, event, reason: reason, store)
         case .createMVDSGroup(let request, let id, let name):
             try createMVDSGroup(request, id, name: name, store)
         case .share(let request, let group, let peer): try share(request, group, with: peer, store)
@@ -184,6 +195,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             for group in sessions[session].recordGroups.indices { note(sessions[session].recordGroups[group].nextWake) }
             note(sessions[session].records.nextWake)
             if !sessions[session].isTrusted { note(sessions[session].trustDeadline) }
+        }
+        for group in groups.indices {
+            note(groups[group].nextExpiry)
+            note(groups[group].receiptDue)
         }
         for group in mvdsGroups.indices { note(mvdsGroups[group].waiting.map(\.deadline).min()) }
         return next

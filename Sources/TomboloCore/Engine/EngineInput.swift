@@ -53,6 +53,8 @@ public enum EngineInput: Sendable {
     case setRole(RequestID, group: GroupID, of: MemberKey, to: Role)
     /// Sets a key of the group's state; nil removes it. At most ``Limits/stateValue`` bytes.
     case setState(RequestID, group: GroupID, key: String, value: [UInt8]?)
+    /// Takes the content of an event back, for everyone. The reason is at most ``Limits/reason`` bytes.
+    case redact(RequestID, group: GroupID, EventReference, reason: String)
     /// A group of the mvds dialect; its id is chosen at random if none is given.
     case createMVDSGroup(RequestID, GroupID?, name: String)
     /// Shares a group of the mvds dialect with a peer.
@@ -77,6 +79,8 @@ public enum EngineEffect: Sendable {
     case failed(RequestID, EngineError)
     /// There is something new in the group's change log.
     case changed(GroupID)
+    /// Content was erased: the store's files are to be purged of it.
+    case erased(GroupID)
     /// In the mvds dialect, which does not say who speaks, `from` is nil and the timestamp in seconds.
     case receivedEphemeral(GroupID, from: LogID?, timestamp: Int64, content: [UInt8])
     /// Two different events of one log with one sequence: both are held.

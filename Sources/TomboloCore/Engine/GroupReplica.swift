@@ -10,6 +10,12 @@ struct GroupReplica: Sendable {
     var hashing: EventHashing
     /// Events that wait for ancestors, over all logs.
     var waiting: Int
+    /// Waiting events whose content is not here, and should be.
+    var contentless: [EventID: EventReference] = [:]
+    /// The earliest expiry of what was not erased.
+    var nextExpiry: UInt64?
+    /// When this device says that it has erased what was redacted, unless it says something else before.
+    var receiptDue: UInt64?
     /// The last ephemeral event's time of each log: what is not later is a replay.
     var ephemeralTimes: [LogID: Int64] = [:]
 
@@ -18,6 +24,8 @@ struct GroupReplica: Sendable {
     var turnedState: Set<Int> = []
     var formerStandings: [MemberKey: [Standing]] = [:]
     var forkedLogs: Set<Int> = []
+    /// New redactions, and those that stand or stand no more.
+    var turnedRedactions: Set<Int> = []
 
     /// Indices of logs that changed in this batch.
     var changedLogs: Set<Int> = []

@@ -80,7 +80,10 @@ struct SendPlan {
             cursors.append(Cursor(log: log, after: after))
             cursorOfLog[log] = index
         }
-        if isAskedFor { cursors[index].after = 0 }
+        if isAskedFor {
+            cursors[index].after = 0
+            excluded[log] = nil
+        }
         cursors[index].ranges.add(range, most: Self.rangesPerLog)
     }
 
@@ -118,6 +121,17 @@ struct SendPlan {
             siftDown(place)
         } else {
             push(Key(first.event), cursor)
+        }
+    }
+
+    /// What is read ahead of these events is sent without content.
+    mutating func erase(_ ids: Set<EventID>) {
+        for cursor in cursors.indices {
+            for place in cursors[cursor].buffer.indices.dropFirst(cursors[cursor].position) {
+                let item = cursors[cursor].buffer[place]
+                guard ids.contains(item.key.id), let event = item.event else { continue }
+                cursors[cursor].buffer[place] = Item(key: item.key, ordinal: item.ordinal, event: event.erased)
+            }
         }
     }
 

@@ -102,6 +102,8 @@ struct GroupSession: Sendable {
     var askedPlain = false
     /// Logs that the peer announced beyond what is here, asked for when they do not come by themselves.
     var announced: [LogID: UInt64] = [:]
+    /// Events whose contents the peer was asked for.
+    var askedContents: Set<EventID> = []
 
     // What is to be said at the end of this batch.
     var mustAcknowledge = false

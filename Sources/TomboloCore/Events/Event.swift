@@ -46,6 +46,19 @@ public struct Event: Hashable, Sendable {
     /// Only where one was sent: in a run the last event's vouches for those before it.
     public var signature: Bytes? { storage.signature }
 
+    /// The same event without its content and salt.
+    package var erased: Event { with(nil, salt: nil) }
+
+    /// The same event with content and salt, which must be those that its header commits to, or without.
+    package func with(_ content: Bytes?, salt: Bytes?) -> Event {
+        Event(
+            id: id, timestamp: timestamp, header: header, headerBytes: headerBytes, content: content, salt: salt,
+            signature: signature)
+    }
+
+    /// When its content is to be erased, or to be done without, in milliseconds since 1970.
+    package var expiryToCome: UInt64? { header.isErasable ? header.expiry : nil }
+
     /// The same event with another signature, or without one.
     package func signed(with signature: Bytes?) -> Event {
         Event(
@@ -137,8 +150,10 @@ extension Event {
         hashing: inout EventHashing, using cryptography: some Cryptography
     ) throws(EventError) {
         guard timestamp >= 0, timestamp < Int64(Limits.integer) else { throw .invalid("the timestamp is out of range") }
-        // Until groups can erase, who leaves out content withholds it.
-        guard let content else { throw .invalid("the content is missing") }
+        guard let content else {
+            guard header.isErasable, salt == nil else { throw .invalid("the content is missing") }
+            return
+        }
         guard content.count == header.contentLength else { throw .invalid("the content has another length") }
         guard (salt != nil) == header.isSalted, salt?.count ?? 16 == 16 else {
             throw .invalid("the salt does not fit the header")

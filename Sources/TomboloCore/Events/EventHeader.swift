@@ -11,6 +11,8 @@ public struct EventKind: RawRepresentable, Hashable, Sendable {
     public static let membership = EventKind(rawValue: 64)
     /// Sets a key of the group's state (protocol §2.6).
     public static let setting = EventKind(rawValue: 65)
+    /// Takes the content of another event back (protocol §2.7).
+    public static let redaction = EventKind(rawValue: 66)
     /// Needs no replication: signed, never stored, never a parent.
     public static let ephemeral = EventKind(rawValue: 128)
 
@@ -107,11 +109,15 @@ public struct EventHeader: Hashable, Sendable {
         return highest
     }
 
+    /// Whether the event stays valid without its content: not where what it says is needed to judge others, nor where nothing hides what
+    /// a short content was.
+    public var isErasable: Bool { isSalted && kind.rawValue >> 6 == 0 }
+
     /// Whether this version knows what the event is: only then is it handed to the application.
     public var isUnderstood: Bool {
         guard version == 1, unknownFlags == 0 else { return false }
         switch kind {
-        case .message, .merge, .membership, .setting, .ephemeral: break
+        case .message, .merge, .membership, .setting, .redaction, .ephemeral: break
         default: return false
         }
         return !hasUnknownCriticalExtension

@@ -9,17 +9,26 @@ package enum StateAction: Hashable, Sendable {
     case lower(MemberKey, to: Role, kept: [LogPosition])
     /// Sets a key of the group's state; nil removes it.
     case set(key: String, value: [UInt8]?)
+    /// Takes the content of an event back: by its author, or by an admin.
+    case redact(Redaction)
     /// Joins more state heads than one event can name.
     case join
 
     /// The keys that are the group's own: admins set them.
-    package static let groupKeys: Set<String> = ["title", "topic"]
+    package static let groupKeys: Set<String> = ["title", "topic", expiryKey]
+    /// After how many milliseconds, in decimal digits, what is said goes away.
+    package static let expiryKey = "expiry"
+
+    /// The value of that key in milliseconds; nil if it is no number above 0.
+    package static func expiry(_ value: [UInt8]) -> UInt64? {
+        UInt64(String(decoding: value, as: UTF8.self)).flatMap { $0 > 0 ? $0 : nil }
+    }
 
     /// The member whose role changes.
     var target: MemberKey? {
         switch self {
         case .raise(let member, _), .lower(let member, _, _): member
-        case .set, .join: nil
+        case .set, .redact, .join: nil
         }
     }
 
@@ -30,6 +39,7 @@ package enum StateAction: Hashable, Sendable {
         switch self {
         case .raise, .lower: .membership
         case .set, .join: .setting
+        case .redact: .redaction
         }
     }
 
@@ -39,6 +49,7 @@ package enum StateAction: Hashable, Sendable {
         case .raise(_, let new): role >= .admin && (new < role || role == .owner)
         case .lower(let target, let new, _): target == author ? new < role : role >= .admin
         case .set(let key, _): role >= (Self.groupKeys.contains(key) ? .admin : .member)
+        case .redact(let redaction): role >= .admin || redaction.author == author
         case .join: true
         }
     }
@@ -52,8 +63,22 @@ package enum StateAction: Hashable, Sendable {
         case .lower(_, let new, _):
             guard new < target.role else { return false }
             return member == author.member || Strength(standing: target, member: member) < author
-        case .set, .join: return true
+        case .set, .redact, .join: return true
         }
+    }
+}
+
+/// An event whose content is taken back, and why.
+package struct Redaction: Hashable, Sendable {
+    package var event: LogPosition
+    /// The member in whose log it stands: only so is it meant.
+    package var author: MemberKey
+    package var reason: String
+
+    package init(of event: LogPosition, by author: MemberKey, reason: String) {
+        self.event = event
+        self.author = author
+        self.reason = reason
     }
 }
 
@@ -80,13 +105,15 @@ extension StateAction {
         case .lower(let member, let role, let kept):
             var buffer = [Verb.lower.rawValue] + member.bytes + [role.rawValue]
             for position in kept.prefix(Limits.keptLogs) {
-                buffer.append(position.log)
-                buffer.append(varint: position.sequence)
-                buffer.append(position.id)
+                buffer.append(position)
             }
             return buffer
         case .set(let key, let value):
             return [UInt8(key.utf8.count)] + key.utf8 + [value == nil ? 0 : 1] + (value ?? [])
+        case .redact(let redaction):
+            var buffer: [UInt8] = []
+            buffer.append(redaction.event)
+            return buffer + redaction.author.bytes + redaction.reason.utf8
         case .join: return []
         }
     }
@@ -104,14 +131,20 @@ extension StateAction {
                 var kept: [LogPosition] = []
                 while !reader.isAtEnd {
                     guard kept.count < Limits.keptLogs else { throw .tooLarge("kept logs", limit: Limits.keptLogs) }
-                    kept.append(
-                        LogPosition(
-                            log: LogID(try reader.bytes32()), sequence: try reader.integer(),
-                            id: EventID(try reader.bytes32())))
+                    kept.append(try LogPosition(reading: &reader))
                 }
                 self = .lower(member, to: role, kept: kept)
             case nil: throw .invalid("what is done to a member", offset: 0)
             }
+        } else if kind == .redaction {
+            let event = try LogPosition(reading: &reader)
+            let author = MemberKey(try reader.bytes32())
+            let bytes = reader.rest()
+            guard bytes.count <= Limits.reason else { throw .tooLarge("a reason", limit: Limits.reason) }
+            guard let reason = String(validating: bytes, as: UTF8.self) else {
+                throw .invalid("a reason", offset: reader.offset)
+            }
+            self = .redact(Redaction(of: event, by: author, reason: reason))
         } else if content.isEmpty {
             self = .join
         } else {
@@ -129,5 +162,20 @@ extension StateAction {
             }
         }
         guard reader.isAtEnd else { throw .invalid("what follows an action", offset: reader.offset) }
+    }
+}
+
+extension LogPosition {
+    fileprivate init(reading reader: inout WireReader) throws(WireError) {
+        self.init(
+            log: LogID(try reader.bytes32()), sequence: try reader.integer(), id: EventID(try reader.bytes32()))
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(_ position: LogPosition) {
+        append(position.log)
+        append(varint: position.sequence)
+        append(position.id)
     }
 }

@@ -26,8 +26,8 @@ package struct StateChange: Sendable {
 /// The state events of a group, and what they make of it: a function of the set of events alone, whatever the order of their arrival
 /// (decision 0014).
 ///
-/// Events are taken in the order of (Lamport time, id). Where one of them is comparable with all others (a *pinch*), what comes after it depends
-/// on what it leaves and on nothing before it: a new event makes only what follows the last pinch before it be resolved anew.
+/// Events are taken in the order of (Lamport time, id). Where everything before a place is an ancestor of everything behind it (a *cut*), what
+/// comes behind depends on what is left there and on nothing else: a new event makes only its own segment be resolved anew.
 package struct StateGraph: Sendable {
     package private(set) var nodes: [StateNode] = []
     private var indexOfID: [EventID: Int] = [:]
@@ -36,10 +36,11 @@ package struct StateGraph: Sendable {
     private var position: [Int] = []
     /// For each position, how many lowerings there are up to it.
     private var lowerings: [Int] = []
-    /// Positions of events that are comparable with all others, ascending.
-    private var pinches: [Int] = []
+    private var cuts = StateCuts()
     /// Nodes that no other one names.
     private var headIndices: Set<Int> = []
+    /// Redactions, by the events that they are of.
+    private var redactionsOfEvent: [EventID: [Int]] = [:]
     private let founder: MemberKey
     /// Of whom no state event names.
     let defaultRole: Role
@@ -84,6 +85,18 @@ package struct StateGraph: Sendable {
     /// The keys that were ever set, ascending.
     package var keys: [String] { values.keys.filter { !(values[$0] ?? []).isEmpty }.sorted() }
 
+    /// The redactions of an event, in the order of their arrival. Each was made by who had the right to it; not all need stand.
+    package func redactions(of event: LogPosition, by author: MemberKey) -> [StateNode] {
+        guard let found = redactionsOfEvent[event.id] else { return [] }
+        return found.map { nodes[$0] }.filter {
+            if case .redact(let redaction) = $0.action {
+                redaction.event == event && redaction.author == author
+            } else {
+                false
+            }
+        }
+    }
+
     private func unnamed(_ member: MemberKey) -> Standing {
         member == founder
             ? Standing(role: .owner, since: .founder) : Standing(role: defaultRole, since: .never)
@@ -103,22 +116,21 @@ package struct StateGraph: Sendable {
     package mutating func standing(of member: MemberKey, seenFrom heads: [Int]) -> Standing {
         guard let latest = heads.map({ position[$0] }).max() else { return unnamed(member) }
         if heads.count == headIndices.count, headIndices.isSuperset(of: heads) { return standing(of: member) }
-        let pinch = pinches.partitionPoint { $0 > latest }
-        let start = pinch == 0 ? -1 : pinches[pinch - 1]
-        if start == latest { return standing(of: member, at: latest) }
+        if cuts.isEverything(before: latest + 1, seenFrom: heads) { return standing(of: member, at: latest) }
+        let start = cuts.start(ofSegmentWith: latest)
         let key = heads.sorted()
         let seen: [MemberKey: Standing]
         if let known = contexts[key] {
             seen = known
         } else {
-            let region = ancestors(of: heads, after: start).sorted { position[$0] < position[$1] }
+            let region = ancestors(of: heads, from: start).sorted { position[$0] < position[$1] }
             var base: [MemberKey: Standing] = [:]
-            for member in subjects(of: region) { base[member] = standing(of: member, at: start) }
+            for member in subjects(of: region) { base[member] = standing(of: member, at: start - 1) }
             seen = StateResolution(of: region, nodes, base: base).standings
             if contexts.count >= Self.mostContexts { contexts = [:] }
             contexts[key] = seen
         }
-        return seen[member] ?? standing(of: member, at: start)
+        return seen[member] ?? standing(of: member, at: start - 1)
     }
 
     /// The members whom a part of the graph is about.
@@ -131,13 +143,13 @@ package struct StateGraph: Sendable {
         return members
     }
 
-    /// These nodes and what they descend from, above a position.
-    private func ancestors(of heads: [Int], after start: Int) -> Set<Int> {
+    /// These nodes and what they descend from, from a position on.
+    private func ancestors(of heads: [Int], from start: Int) -> Set<Int> {
         var found: Set<Int> = []
-        var open = heads.filter { position[$0] > start }
+        var open = heads.filter { position[$0] >= start }
         while let node = open.popLast() {
             guard found.insert(node).inserted else { continue }
-            open += nodes[node].parents.filter { position[$0] > start && !found.contains($0) }
+            open += nodes[node].parents.filter { position[$0] >= start && !found.contains($0) }
         }
         return found
     }
@@ -166,6 +178,7 @@ package struct StateGraph: Sendable {
                 reference: reference, ordinal: ordinal, author: author, action: action, strength: strength,
                 parents: parents))
         indexOfID[reference.id] = node
+        if case .redact(let redaction) = action { redactionsOfEvent[redaction.event.id, default: []].append(node) }
         let place = order.partitionPoint { nodes[$0].order > nodes[node].order }
         let isLast = place == order.count
         order.insert(node, at: place)
@@ -174,29 +187,27 @@ package struct StateGraph: Sendable {
         let before = place == 0 ? 0 : lowerings[place - 1]
         lowerings.insert(before, at: place)
         if action.isLowering { for later in place..<lowerings.count { lowerings[later] += 1 } }
+        let latest = parents.map { position[$0] }.max() ?? -1
+        if cuts.insert(at: place, parents: parents, latest: latest, heads: isLast ? headIndices : nil) {
+            contexts = [:]  // they are relative to cuts
+        }
         headIndices.subtract(parents)
         // A head, unless it came after one that names it: parents come first.
         headIndices.insert(node)
-        return resolve(from: place, maxParent: parents.map { position[$0] }.max() ?? -1, isLast: isLast)
+        return resolve(from: place, isLast: isLast)
     }
 
-    /// Resolves what follows the last pinch before a new event.
-    private mutating func resolve(from place: Int, maxParent: Int, isLast: Bool) -> StateChange {
+    /// Resolves the segment of a new event, which is the last one: cuts that were behind the event are gone.
+    private mutating func resolve(from place: Int, isLast: Bool) -> StateChange {
         let node = order[place]
-        while let last = pinches.last, last >= place || last > maxParent {
-            pinches.removeLast()
-            contexts = [:]  // they are relative to pinches
-        }
-        let start = (pinches.last ?? -1) + 1
+        let start = cuts.last
         let firstLowering = start == 0 ? 0 : lowerings[start - 1]
-        let dominates = headIndices.count == 1 && headIndices.contains(node)
-        if isLast, dominates || lowerings[place] == firstLowering {
+        if isLast, start == place || lowerings[place] == firstLowering {
             // Nothing is concurrent with it, or nothing that matters: it comes last.
             let (author, target) = (nodes[node].author, nodes[node].action.target)
             let old = target.map { self.standing(of: $0) }
             nodes[node].stands = nodes[node].action.isAllowed(to: self.standing(of: author).role, of: author)
             if nodes[node].stands { apply(node, at: place) }
-            if dominates { pinches.append(place) }
             var change = StateChange()
             if let target, let old, self.standing(of: target) != old { change.members[target] = old }
             return change
@@ -217,7 +228,7 @@ package struct StateGraph: Sendable {
         }
         var base: [MemberKey: Standing] = [:]
         for member in subjects(of: region) { base[member] = standing(of: member) }
-        let (standing, found) = StateResolution(of: region, nodes, base: base).outcome
+        let standing = StateResolution(of: region, nodes, base: base).standing
         for (offset, other) in region.enumerated() {
             let stands = standing.contains(other)
             if stands != nodes[other].stands, other != node { change.turned.append(other) }
@@ -229,7 +240,6 @@ package struct StateGraph: Sendable {
                 apply(other, at: start + offset)
             }
         }
-        pinches += found.map { start + $0 }
         change.members = change.members.filter { self.standing(of: $0.key) != $0.value }
         return change
     }
@@ -249,11 +259,16 @@ package struct StateGraph: Sendable {
         }
     }
 
+    /// Whether who names these events, those of them that are here, has seen an event.
+    package func hasSeen(_ event: EventID, from heads: [EventID]) -> Bool {
+        guard let node = indexOfID[event] else { return false }
+        return heads.contains { head in indexOfID[head].map { $0 == node || isAncestor(node, of: $0) } ?? false }
+    }
+
     private func isAncestor(_ ancestor: Int, of node: Int) -> Bool {
         let low = position[ancestor]
-        let pinch = pinches.partitionPoint { $0 > position[node] }
-        if pinch > 0, pinches[pinch - 1] >= low, pinches[pinch - 1] <= position[node] { return true }
-        return ancestors(of: [node], after: low - 1).contains(ancestor)
+        if low < cuts.start(ofSegmentWith: position[node]) { return true }
+        return ancestors(of: [node], from: low).contains(ancestor)
     }
 }
 
@@ -271,7 +286,7 @@ extension StateNode {
             guard role < old.role else { return old }
             new.role = role
             if role < .member, old.role >= .member { new.lowering = reference.id }
-        case .set, .join: break
+        case .set, .redact, .join: break
         }
         return new
     }

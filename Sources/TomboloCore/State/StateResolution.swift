@@ -1,6 +1,6 @@
 /// Resolves a part of a state graph in which everything descends from the same place (decision 0014).
 ///
-/// The part is cut into segments at its pinches. In each, lowerings are taken from the strongest author's to the weakest's: one that a
+/// The part is cut into segments: what is concurrent stands in the same one. In each, lowerings are taken from the strongest author's to the weakest's: one that a
 /// stronger one is in the way of is left out. The others are in the way of what they are concurrent with: what the
 /// lowered member did that its new role does not allow, and what would raise it. The rest is applied in the order of (Lamport time, id), as far as the
 /// authors' roles, which may come from what was left out, still allow it. A lowering that fell out in this way is in nobody's way: then all
@@ -12,8 +12,6 @@ struct StateResolution {
     private(set) var standings: [MemberKey: Standing] = [:]
     /// Nodes that stand.
     private(set) var standing: Set<Int> = []
-    /// Offsets in the part of events that are comparable with all of it.
-    private(set) var pinches: [Int] = []
 
     /// - Parameters:
     ///   - region: indices of nodes, ascending by (Lamport time, id).
@@ -21,30 +19,27 @@ struct StateResolution {
     init(of region: [Int], _ nodes: [StateNode], base: [MemberKey: Standing]) {
         self.nodes = nodes
         self.base = base
-        findPinches(region)
-        var next = 0
-        for pinch in pinches + [region.count] {
-            if next < pinch { resolve(segment: Array(region[next..<pinch])) }
-            if pinch < region.count { resolve(segment: [region[pinch]]) }
-            next = pinch + 1
+        var first = 0
+        for next in Self.cuts(of: region, nodes) + [region.count] where next > first {
+            resolve(segment: Array(region[first..<next]))
+            first = next
         }
     }
 
-    private mutating func findPinches(_ region: [Int]) {
-        var offsets: [Int: Int] = [:]
+    private static func cuts(of region: [Int], _ nodes: [StateNode]) -> [Int] {
+        var cuts = StateCuts()
+        var places: [Int: Int] = [:]
         var heads: Set<Int> = []
-        for (offset, node) in region.enumerated() {
-            let latest = nodes[node].parents.compactMap { offsets[$0] }.max() ?? -1
-            while let last = pinches.last, last > latest { pinches.removeLast() }
-            heads.subtract(nodes[node].parents)
-            if heads.isEmpty { pinches.append(offset) }
+        for (place, node) in region.enumerated() {
+            let parents = nodes[node].parents
+            _ = cuts.insert(
+                at: place, parents: parents, latest: parents.compactMap { places[$0] }.max() ?? -1, heads: heads)
+            heads.subtract(parents)
             heads.insert(node)
-            offsets[node] = offset
+            places[node] = place
         }
+        return cuts.places
     }
-
-    /// What stands, and the pinches.
-    var outcome: (Set<Int>, [Int]) { (standing, pinches) }
 
     private func role(of member: MemberKey) -> Standing {
         standings[member] ?? base[member] ?? Standing(role: .none, since: .never)

@@ -45,6 +45,21 @@ public protocol EventStore: RecordStore {
         _ status: EventStatus, ordinals: [Int64], noting change: ChangeKind?, inGroup group: Int64
     ) throws(StoreError)
 
+    // Erasing (protocol §2.7).
+
+    /// Takes content and salt away for good. Of what was delivered, or withdrawn, the change log says so.
+    ///
+    /// Nothing of it may be left in the store's files once they were purged after the commit.
+    func erase(_ events: [StoredHeader], inGroup group: Int64) throws(StoreError)
+    /// Gives an event that came without its content what it says.
+    func setContent(_ content: Bytes, salt: Bytes, ofEvent ordinal: Int64) throws(StoreError)
+    /// Events whose expiry is not after `time`, each until it was erased; the earliest first.
+    func expired(by time: UInt64, inGroup group: Int64, limit: Int) throws(StoreError) -> [Int64]
+    /// The earliest expiry of what was not erased.
+    func nextExpiry(inGroup group: Int64) throws(StoreError) -> UInt64?
+    /// Waiting events whose content is not here.
+    func contentless(inGroup group: Int64) throws(StoreError) -> [StoredHeader]
+
     /// Notes that `waiter` waits for `missing`. An event waits for one ancestor at a time.
     func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) throws(StoreError)
     /// The ordinals that wait for these events, which wait no more.

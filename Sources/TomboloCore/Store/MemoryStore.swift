@@ -8,6 +8,19 @@ public final class MemoryStore: EventStore {
         var changes: [Int64] = []
         /// Places in the change log that say something else than that an event was delivered.
         var otherChanges: [Int: ChangeKind] = [:]
+        /// What expires, ascending.
+        var expiries: [Expiry] = []
+
+        mutating func note(_ change: ChangeKind, _ ordinal: Int64) {
+            if change != .delivered { otherChanges[changes.count] = change }
+            changes.append(ordinal)
+        }
+    }
+
+    private struct Expiry: Comparable {
+        let time: UInt64
+        let ordinal: Int64
+        static func < (lhs: Expiry, rhs: Expiry) -> Bool { (lhs.time, lhs.ordinal) < (rhs.time, rhs.ordinal) }
     }
 
     private struct Log {
@@ -86,7 +99,14 @@ public final class MemoryStore: EventStore {
             if let pool { event.event = pool.shared(event.event) }
             eventTable.append(event)
             logTable[Int(event.log) - 1].events.insert(event.ordinal, at: event.event.sequence)
-            if event.status == .delivered { groupTable[Int(group) - 1].changes.append(event.ordinal) }
+            if event.status == .delivered {
+                groupTable[Int(group) - 1].note(event.event.content == nil ? .erased : .delivered, event.ordinal)
+            }
+            if let time = event.event.expiryToCome {
+                let expiry = Expiry(time: time, ordinal: event.ordinal)
+                let place = groupTable[Int(group) - 1].expiries.partitionPoint { $0 > expiry }
+                groupTable[Int(group) - 1].expiries.insert(expiry, at: place)
+            }
         }
         return first
     }
@@ -156,12 +176,34 @@ public final class MemoryStore: EventStore {
     ) {
         for ordinal in ordinals { eventTable[Int(ordinal) - 1].status = status }
         guard let change else { return }
-        for ordinal in ordinals {
-            if change != .delivered {
-                groupTable[Int(group) - 1].otherChanges[groupTable[Int(group) - 1].changes.count] = change
+        for ordinal in ordinals { groupTable[Int(group) - 1].note(change, ordinal) }
+    }
+
+    public func erase(_ events: [StoredHeader], inGroup group: Int64) {
+        for event in events {
+            let index = Int(event.ordinal) - 1
+            let stored = eventTable[index]
+            if stored.event.content != nil, stored.status == .delivered || stored.status == .withdrawn {
+                groupTable[Int(group) - 1].note(.erased, event.ordinal)
             }
-            groupTable[Int(group) - 1].changes.append(ordinal)
+            eventTable[index].event = stored.event.erased
+            groupTable[Int(group) - 1].expiries.removeAll { $0.ordinal == event.ordinal }
         }
+    }
+
+    public func setContent(_ content: Bytes, salt: Bytes, ofEvent ordinal: Int64) {
+        let event = eventTable[Int(ordinal) - 1].event
+        eventTable[Int(ordinal) - 1].event = event.with(content, salt: salt)
+    }
+
+    public func expired(by time: UInt64, inGroup group: Int64, limit: Int) -> [Int64] {
+        groupTable[Int(group) - 1].expiries.prefix(limit).prefix { $0.time <= time }.map(\.ordinal)
+    }
+
+    public func nextExpiry(inGroup group: Int64) -> UInt64? { groupTable[Int(group) - 1].expiries.first?.time }
+
+    public func contentless(inGroup group: Int64) -> [StoredHeader] {
+        headers(ordinals: Set(groupTable[Int(group) - 1].waiters.values.joined()).sorted()).filter { !$0.hasContent }
     }
 
     public func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) {

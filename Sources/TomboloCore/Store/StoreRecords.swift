@@ -49,6 +49,8 @@ public enum ChangeKind: UInt8, Hashable, Sendable {
     case withdrawn = 1
     /// It was withdrawn, and is wanted again.
     case restored = 2
+    /// Its content is gone for good: it had an expiry, or was redacted. Of what came when it was gone already this is all that is said.
+    case erased = 3
 }
 
 /// An event with its place in a store.
@@ -74,12 +76,15 @@ public struct StoredHeader: Sendable {
     public var id: EventID
     public var header: EventHeader
     public var isSigned: Bool
+    /// Whether its content is here.
+    public var hasContent: Bool
 
-    public init(ordinal: Int64, id: EventID, header: EventHeader, isSigned: Bool) {
+    public init(ordinal: Int64, id: EventID, header: EventHeader, isSigned: Bool, hasContent: Bool) {
         self.ordinal = ordinal
         self.id = id
         self.header = header
         self.isSigned = isSigned
+        self.hasContent = hasContent
     }
 
     package var reference: EventReference {
@@ -90,7 +95,8 @@ public struct StoredHeader: Sendable {
 extension Event {
     /// The event without its content, at its place in a store.
     package func stored(_ ordinal: Int64) -> StoredHeader {
-        StoredHeader(ordinal: ordinal, id: id, header: header, isSigned: signature != nil)
+        StoredHeader(
+            ordinal: ordinal, id: id, header: header, isSigned: signature != nil, hasContent: content != nil)
     }
 }
 

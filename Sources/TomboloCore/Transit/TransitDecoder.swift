@@ -72,7 +72,8 @@ struct TransitDecoder: Sendable {
         }
         for _ in 0..<parents { header.parents.append(try reference(&reader, logs: &logs, held: held)) }
 
-        let content: Bytes
+        let isErased = flags & Flags.erased != 0
+        var content: Bytes?
         var (salt, signature): (Bytes?, Bytes?)
         do throws(WireError) {
             timestamp &+= try reader.zigzag()
@@ -80,14 +81,20 @@ struct TransitDecoder: Sendable {
                 var extra = WireReader(try reader.take(reader.varint(atMost: Limits.header, "extra")))
                 try readExtra(&extra, into: &header)
             }
-            content = try reader.take(reader.varint(atMost: Limits.content, "content"))
-            if flags & Flags.salted != 0 { salt = try reader.take(16) }
+            header.contentLength = try reader.varint(atMost: Limits.content, "content")
+            if isErased {
+                header.commitment = try reader.bytes32()
+            } else {
+                content = try reader.take(header.contentLength)
+                if flags & Flags.salted != 0 { salt = try reader.take(16) }
+            }
             if flags & Flags.signed != 0 { signature = try reader.take(64) }
         } catch { throw .malformed(error) }
 
         header.lamport = header.kind.isEphemeral ? 0 : header.lamportOfReferences + 1
-        header.contentLength = content.count
-        header.commitment = hashing.commitment(salt: salt ?? [], content: content, using: cryptography)
+        if let content {
+            header.commitment = hashing.commitment(salt: salt ?? [], content: content, using: cryptography)
+        }
         let bytes = header.encoded[...]
         do throws(EventError) {
             guard bytes.count <= Limits.header else {
@@ -97,6 +104,7 @@ struct TransitDecoder: Sendable {
                 throw .invalid("the timestamp is out of range")
             }
             guard !header.kind.isEphemeral else { throw .invalid("an ephemeral event in a window") }
+            guard content != nil || header.isErasable else { throw .invalid("the content is missing") }
             try header.check()
         } catch { throw .invalid(error) }
         let id = hashing.id(timestamp: timestamp, header: bytes, using: cryptography)

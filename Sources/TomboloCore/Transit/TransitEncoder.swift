@@ -12,7 +12,8 @@ struct TransitEncoder {
         static let signed: UInt64 = 1 << 2
         static let extraGiven: UInt64 = 1 << 3
         static let salted: UInt64 = 1 << 4
-        static let all: UInt64 = 31
+        static let erased: UInt64 = 1 << 5
+        static let all: UInt64 = 63
     }
 
     /// - Parameters:
@@ -37,6 +38,7 @@ struct TransitEncoder {
         if signature != nil { flags |= Flags.signed }
         if !extra.isEmpty { flags |= Flags.extraGiven }
         if header.isSalted { flags |= Flags.salted }
+        if event.content == nil { flags |= Flags.erased }
 
         buffer.append(varint: flags)
         if let known { buffer.append(varint: known) }
@@ -55,9 +57,8 @@ struct TransitEncoder {
             buffer.append(varint: extra.count)
             buffer += extra
         }
-        let content = event.content ?? []
-        buffer.append(varint: content.count)
-        buffer += content
+        buffer.append(varint: header.contentLength)
+        if let content = event.content { buffer += content } else { header.commitment.append(to: &buffer) }
         if let salt = event.salt { buffer += salt }
         if let signature { buffer += signature }
 

@@ -63,19 +63,28 @@ final class Devices {
     }
 
     @discardableResult
-    func connect(_ dialler: Int, _ listener: Int, invitation: Invitation? = nil) throws -> SessionID {
+    func connect(
+        _ dialler: Int, _ listener: Int, invitation: Invitation? = nil, windowLimit: Int? = nil
+    ) throws -> SessionID {
         let session = SessionID(rawValue: nextSession)
         nextSession += 1
         links[session] = (dialler, listener)
         let binding = SwiftCryptography().sha256(Array("link \(session.rawValue)".utf8))
         let keys = (devices[dialler].engine.device, devices[listener].engine.device)
-        try step(listener, [.linkOpened(Link(session: session, peer: keys.0, isDialler: false, binding: binding))])
+        try step(
+            listener,
+            [
+                .linkOpened(
+                    Link(
+                        session: session, peer: keys.0, isDialler: false, binding: binding, windowLimit: windowLimit))
+            ])
         try step(
             dialler,
             [
                 .linkOpened(
                     Link(
-                        session: session, peer: keys.1, isDialler: true, binding: binding, invitation: invitation))
+                        session: session, peer: keys.1, isDialler: true, binding: binding, invitation: invitation,
+                        windowLimit: windowLimit))
             ])
         return session
     }
@@ -87,7 +96,7 @@ final class Devices {
         try step(b, [.linkClosed(session)])
     }
 
-    /// Carries payloads until there are none, letting time pass where engines wait for it.
+    /// Carries payloads until there are none, letting time pass where engines wait for it: not for longer than an hour at once.
     func settle(wakes: Int = 8) throws {
         for _ in 0...wakes {
             while !queue.isEmpty {
@@ -96,7 +105,7 @@ final class Devices {
                 guard links[wire.session] != nil, let bytes = intercept(wire) else { continue }
                 try step(wire.to, [.payloadReceived(wire.session, bytes[...])])
             }
-            guard let wake = devices.compactMap({ $0.engine.nextWake }).min() else { return }
+            guard let wake = devices.compactMap({ $0.engine.nextWake }).min(), wake <= now + 3_600_000 else { return }
             now = max(now, wake)
             for index in devices.indices { try step(index, [.timePassed]) }
         }

@@ -58,6 +58,7 @@ struct StateModel {
         case .raise(_, let new): return role == .owner || role == .admin && new < .admin
         case .lower(let target, let new, _): return target == event.author ? new < role : role >= .admin
         case .set(let key, _): return key == "title" || key == "topic" ? role >= .admin : role >= .member
+        case .redact(let redaction): return role >= .admin || event.author == redaction.author
         case .join: return true
         }
     }
@@ -72,7 +73,7 @@ struct StateModel {
         case .lower(let target, let new, _):
             let other = place(target, seen)
             return new < other.role && (target == author || wins((author, own), over: (target, other)))
-        case .set, .join: return true
+        case .set, .redact, .join: return true
         }
     }
 
@@ -87,12 +88,10 @@ struct StateModel {
             return (one.lamport, one.id) < (other.lamport, other.id)
         }
         var segments: [[Int]] = [[]]
-        for event in order {
-            if order.allSatisfy({ !areConcurrent($0, event) }) {
-                segments += [[event], []]
-            } else {
-                segments[segments.count - 1].append(event)
-            }
+        for (place, event) in order.enumerated() {
+            let isCut = order[place...].allSatisfy { ancestors[$0].isSuperset(of: order[..<place]) }
+            if isCut { segments.append([]) }
+            segments[segments.count - 1].append(event)
         }
         var outcome = Outcome()
         for segment in segments where !segment.isEmpty { resolve(segment, &outcome) }
@@ -151,7 +150,7 @@ struct StateModel {
             var place = place(member, outcome)
             place.role = min(role, place.role)
             outcome.places[member] = place
-        case .set, .join: break
+        case .set, .redact, .join: break
         }
     }
 

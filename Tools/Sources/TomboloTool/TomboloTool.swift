@@ -19,7 +19,8 @@ import TomboloCore
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, ID.self, Group.self, Member.self, State.self, Send.self, Log.self, Watch.self, Chat.self,
+            Init.self, ID.self, Group.self, Member.self, State.self, Send.self, Redact.self, Log.self, Watch.self,
+            Chat.self,
             Peer.self, Sync.self,
             Run.self, Import.self, Export.self, Why.self, Status.self, Verify.self, Recover.self,
             Drill.self, Demo.self,

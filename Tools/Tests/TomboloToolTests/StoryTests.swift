@@ -261,4 +261,67 @@ struct StoryTests {
             #expect(try a("member", "set", bob, "boss").status == 2)
         }
     }
+
+    @Test("what goes away: after a time, or taken back; who has said so; what one may not do")
+    func erasure() throws {
+        try withDirectory { root in
+            let (a, b) = (
+                Tool(directory: root.appendingPathComponent("a")), Tool(directory: root.appendingPathComponent("b"))
+            )
+            try a.succeed("init")
+            try a.succeed("group", "create", "crew")
+            #expect(try a.succeed("group", "expiry").output == "never\n")
+            let port = try freePort(a)
+            let link = try a.succeed("group", "invite", "--address", "127.0.0.1:\(port)").lines[0]
+            try b.succeed("init")
+            let running = try a.start("run", "--port", "\(port)")
+            defer { running.stop() }
+            try b.succeed("group", "join", String(link))
+            try b.succeed("send", "--name", "bob", "hello")
+            let address = try b.succeed("send", "--name", "bob", "I live at 7 Pier Road").lines[0]
+            let code = try b.succeed("send", "--name", "bob", "--expires", "1s", "the code is 4711").lines[0]
+            try b.succeed("sync")
+            #expect(try a.succeed("log").lines.count == 3)
+            #expect(
+                try b.succeed("redact", String(address.prefix(8)), "--reason", "not for everyone").output
+                    == "\(address.prefix(8)) is redacted\n")
+            try b.succeed("sync")
+            for device in [a, b] {
+                let log = try device.succeed("log").lines
+                #expect(log[0].hasSuffix("bob: hello") && log[1].hasSuffix("bob: (redacted)"))
+                let why = try device.succeed("why", String(address)).output
+                #expect(why.contains("erased") && why.contains("not for everyone"))
+                #expect(why.contains("has said that it is gone"))
+            }
+            // Sooner or later its second is over.
+            var log = ""
+            while !log.contains("bob: (expired)") { log = try b.succeed("log").output + b.succeed("sync").output }
+            #expect(try b.succeed("why", String(code)).output.contains("goes away"))
+            struct Row: Decodable {
+                let isErased: Bool
+                let redactions: [Redaction]
+                struct Redaction: Decodable {
+                    let reason: String
+                    let stands: Bool
+                }
+            }
+            let json = try b.succeed("why", "--json", String(address)).output
+            let row = try JSONDecoder().decode(Row.self, from: Data(json.utf8))
+            #expect(row.isErased && row.redactions.map(\.reason) == ["not for everyone"] && row.redactions[0].stands)
+            #expect(try b.succeed("export").output.contains("(redacted)"))
+            let again = try b("redact", String(address))
+            #expect(again.status == 2 && again.errors.contains("already"))
+            #expect(try b("redact", "0000").errors.contains("no event that begins with 0000"))
+            #expect(try b("group", "expiry", "7d").status == 2)
+            for time in ["7", "d", "0s", "-1d", "9999999999999w"] {
+                let bad = try b("send", "--expires", time, "x")
+                #expect(bad.status == 2 && bad.errors.contains("is not a time such as"), "\(time)")
+            }
+            for device in [a, b] { try device.succeed("verify") }
+            running.stop()
+            try a.succeed("group", "expiry", "90m")
+            #expect(try a.succeed("group", "expiry").output == "90m\n")
+            try a.succeed("group", "expiry", "never")
+        }
+    }
 }

@@ -13,7 +13,7 @@ func parseDevice(_ text: String) throws -> DeviceKey {
 struct Group: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Create, join and list groups.",
-        subcommands: [Create.self, List.self, Invite.self, Join.self, Leave.self])
+        subcommands: [Create.self, List.self, Invite.self, Join.self, Leave.self, Expiry.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Create a group.")
@@ -130,16 +130,24 @@ struct Send: AsyncParsableCommand {
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
     @Option(help: "Your name.") var name = ProcessInfo.processInfo.environment["USER"] ?? ""
+    @Option(
+        help: ArgumentHelp(
+            "After what time it goes away on every device, such as 90s, 10m, 12h, 7d or 4w.", valueName: "time"),
+        transform: parseDuration) var expires: Duration?
     @Argument(help: "What to say.") var text: String
 
     func run() async throws {
         try await options.withNode { node in
             let group = try findGroup(group, node)
             // Other MVDS peers know nothing of types and names: they get the text.
-            let id =
-                group.dialect == .mvds
-                ? try await group.send(bytes: Data(text.utf8)) : try await group.send(Said(author: name, text: text))
-            print(id)
+            if group.dialect == .mvds {
+                guard expires == nil else {
+                    throw Failure("nothing expires in a group of the mvds dialect: leave out --expires")
+                }
+                print(try await group.send(bytes: Data(text.utf8)))
+            } else {
+                print(try await group.send(Said(author: name, text: text), expiring: expires))
+            }
         }
     }
 }
@@ -158,7 +166,10 @@ struct ExportedEntry: Codable {
 struct Authors {
     private var names: [LogID: String] = [:]
 
-    mutating func export(_ entry: Entry, _ group: SyncGroup) throws -> ExportedEntry {
+    /// - Parameter known: of the entry's causes only these are named; nil for all.
+    mutating func export(
+        _ entry: Entry, _ group: SyncGroup, parents known: Set<EventID>? = nil
+    ) throws -> ExportedEntry {
         let said = try entry.content(as: Said.self)
         // Said with the entry, or else with its log's first one.
         var author = said?.author ?? ""
@@ -169,13 +180,22 @@ struct Authors {
             author = names[log] ?? ""
             if author.isEmpty { author = String("\(log)".prefix(8)) }
         }
-        let plain = entry.type == nil ? String(data: entry.data, encoding: .utf8) : nil
+        let plain = entry.type == nil && !entry.isErased ? String(data: entry.data, encoding: .utf8) : nil
         let text = said?.text ?? plain ?? ((try? entry.content(as: Text.self)) ?? nil)?.string
         return ExportedEntry(
-            id: "\(entry.id)", parents: entry.parents.map(\.description),
+            id: "\(entry.id)",
+            parents: entry.parents.filter { known?.contains($0) ?? true }.map(\.description),
             author: author.isEmpty ? "mvds" : author,
             time: Int64((entry.timestamp.timeIntervalSince1970 * 1_000).rounded()),
-            text: text ?? "(\(entry.data.count) bytes of type \(entry.type ?? "unknown"))")
+            text: text ?? entry.placeholder ?? "(\(entry.data.count) bytes of type \(entry.type ?? "unknown"))")
+    }
+}
+
+extension Entry {
+    /// What stands where the content of an entry was; nil if it is there.
+    var placeholder: String? {
+        guard isErased else { return nil }
+        return expiry.map { $0 <= .now } ?? false ? "(expired)" : "(redacted)"
     }
 }
 

@@ -132,7 +132,8 @@ struct Import: AsyncParsableCommand {
 struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a group's entries as JSON lines, causes first.",
-        discussion: "Without what was withdrawn, and without the group's state.")
+        discussion:
+            "Without what was withdrawn, and without the group's state. Of what has gone away, that it was there.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
 
@@ -142,12 +143,16 @@ struct Export: AsyncParsableCommand {
             var authors = Authors()
             let withdrawn = try group.withdrawnEntries
             var bookmark = Bookmark.start
+            var exported: Set<EventID> = []
             while true {
                 let changes = try group.changes(after: bookmark, limit: 1_024)
                 guard let last = changes.last else { return }
-                for change in changes where change.kind == .delivered && !change.entry.isState {
-                    guard !withdrawn.contains(change.entry.id) else { continue }
-                    try printJSON(authors.export(change.entry, group))
+                for change in changes where change.kind == .delivered || change.kind == .erased {
+                    let entry = change.entry
+                    guard !entry.isState, !withdrawn.contains(entry.id), exported.insert(entry.id).inserted else {
+                        continue
+                    }
+                    try printJSON(authors.export(entry, group, parents: exported))
                 }
                 bookmark = last.bookmark
             }

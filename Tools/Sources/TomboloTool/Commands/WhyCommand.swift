@@ -20,7 +20,13 @@ struct Why: AsyncParsableCommand {
                     "\(group.name.printable) is of the mvds dialect, where nothing is known of an event but itself")
             }
             guard let history = try group.history(ofID: event) else { return false }
-            if json { try printJSON(HistoryRow(history)) } else { show(history, node) }
+            let redactions = try group.entry(ofID: event).map { try group.redactions(of: $0) } ?? []
+            if json {
+                try printJSON(HistoryRow(history, redactions))
+            } else {
+                show(history, node)
+                for redaction in redactions { show(redaction, node) }
+            }
             return true
         }
         guard isHeld else {
@@ -38,8 +44,9 @@ struct Why: AsyncParsableCommand {
             print("  whose log it is will be known when the log's first event has come")
         }
         print("  said \(history.timestamp.ISO8601Format()), arrived here as number \(history.ordinal)")
+        if let expiry = history.expiry { print("  goes away \(expiry.ISO8601Format())") }
         print(
-            "  \(history.contentBytes) bytes, \(history.isSigned ? "signed" : "vouched for by a later event of its log")"
+            "  \(history.contentBytes) bytes\(history.isErased ? ", erased" : ""), \(history.isSigned ? "signed" : "vouched for by a later event of its log")"
         )
         let missing = history.causes.filter { $0.status == nil || $0.status == .waiting }
         switch history.status {
@@ -48,6 +55,7 @@ struct Why: AsyncParsableCommand {
             print("  held, never delivered: what it says of its causes is not so, or its author had no right to it")
         case .heldBack: print("  held back: its author was removed without knowing of it")
         case .withdrawn: print("  withdrawn: it was delivered before the news that its author had been removed")
+        case .waiting where missing.isEmpty: print("  held, waits for its content, which a peer has withheld")
         case .waiting: print("  held, waits for \(missing.count) of its causes:")
         }
         for cause in history.causes {
@@ -69,6 +77,19 @@ struct Why: AsyncParsableCommand {
     }
 }
 
+extension Why {
+    private func show(_ redaction: Redaction, _ node: Node) {
+        let reason = redaction.reason.isEmpty ? "" : ": \(redaction.reason.printable)"
+        print(
+            "  redacted \(redaction.timestamp.ISO8601Format()) by member \("\(redaction.member)".prefix(8))\(reason)"
+                + (redaction.stands ? "" : " (without effect: that member was removed without knowing of it)"))
+        for receipt in redaction.receipts {
+            let device = "\("\(receipt.device)".prefix(8))\(receipt.device == node.device ? " (this one)" : "")"
+            print("    device \(device) has said that it is gone: \("\(receipt.event)".prefix(8))")
+        }
+    }
+}
+
 /// What `why --json` prints.
 private struct HistoryRow: Encodable {
     struct Cause: Encodable {
@@ -87,10 +108,16 @@ private struct HistoryRow: Encodable {
     let member: String?
     let arrival: Int64
     let bytes: Int
+    let expires: Date?
+    let isErased: Bool
+    let redactions: [RedactionRow]
     let causes: [Cause]
     let holders: [String]
 
-    init(_ history: EventHistory) {
+    init(_ history: EventHistory, _ redactions: [Redaction]) {
+        self.redactions = redactions.map { RedactionRow($0) }
+        expires = history.expiry
+        isErased = history.isErased
         id = "\(history.id)"
         status = "\(history.status)"
         log = "\(history.log)"
@@ -106,5 +133,23 @@ private struct HistoryRow: Encodable {
                 status: $0.status.map { "\($0)" } ?? "missing")
         }
         holders = history.holders.map { "\($0)" }
+    }
+}
+
+private struct RedactionRow: Encodable {
+    let id: String
+    let member: String
+    let reason: String
+    let stands: Bool
+    /// Devices that have said that it is gone, each with the event that says so.
+    let receipts: [String: String]
+
+    init(_ redaction: Redaction) {
+        id = "\(redaction.id)"
+        member = "\(redaction.member)"
+        reason = redaction.reason
+        stands = redaction.stands
+        receipts = Dictionary(
+            redaction.receipts.map { ("\($0.device)", "\($0.event)") }, uniquingKeysWith: { first, _ in first })
     }
 }

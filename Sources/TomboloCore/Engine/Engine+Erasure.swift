@@ -1,0 +1,199 @@
+// What goes away: content whose time is over, or that was taken back (protocol §2.7).
+extension Engine {
+    // MARK: Judging
+
+    /// The event as it is kept here: without its content where that has gone.
+    func kept(_ event: Event, log: Int, group: Int) -> Event {
+        guard event.content != nil, event.header.isErasable else { return event }
+        return mustLackContent(event.reference, event.header, log: log, group: group) ? event.erased : event
+    }
+
+    private func mustLackContent(_ event: EventReference, _ header: EventHeader, log: Int, group: Int) -> Bool {
+        isOver(header) || redactions(of: event, log: log, group: group).contains { $0.stands }
+    }
+
+    /// Whether an event that came without its content has to wait for it.
+    ///
+    /// Not if it was redacted, even if that does not stand: who redacted it may have been removed, and nobody may have the content any more.
+    func needsContent(_ event: EventReference, _ header: EventHeader, log: Int, group: Int) -> Bool {
+        !isOver(header) && redactions(of: event, log: log, group: group).isEmpty
+    }
+
+    private func isOver(_ header: EventHeader) -> Bool { header.expiry.map { $0 <= now } ?? false }
+
+    private func redactions(of event: EventReference, log: Int, group: Int) -> [StateNode] {
+        guard let author = groups[group].frontier.logs[log].certificate?.member else { return [] }
+        return groups[group].state.redactions(of: LogPosition(event), by: author)
+    }
+
+    // MARK: Erasing
+
+    /// Erases what has expired by now; a part of it, where it is much.
+    mutating func eraseExpired(_ store: any EventStore) throws(StoreError) {
+        for group in groups.indices {
+            guard let next = groups[group].nextExpiry, next <= now else { continue }
+            let reference = groups[group].record.reference
+            let ordinals = try store.expired(by: now, inGroup: reference, limit: Self.erasedAtOnce)
+            try erase(try store.headers(ordinals: ordinals), group: group, store)
+            groups[group].nextExpiry = try store.nextExpiry(inGroup: reference)
+        }
+    }
+
+    private static var erasedAtOnce: Int { 4_096 }
+
+    /// To be called for an event that was given its place.
+    mutating func noteExpiry(of event: Event, group: Int) {
+        guard let expiry = event.expiryToCome else { return }
+        groups[group].nextExpiry = min(expiry, groups[group].nextExpiry ?? expiry)
+    }
+
+    /// Erases what the redactions of this batch are of, where it is here.
+    mutating func eraseRedacted(group: Int, _ store: any EventStore) throws(StoreError) {
+        let redactions = groups[group].turnedRedactions.sorted()
+        guard !redactions.isEmpty else { return }
+        groups[group].turnedRedactions = []
+        var (gone, pardoned): ([StoredHeader], [EventID]) = ([], [])
+        for node in redactions.map({ groups[group].state.nodes[$0] }) {
+            guard case .redact(let redaction) = node.action,
+                let event = try heldEvent(redaction.event, by: redaction.author, group: group, store)
+            else { continue }
+            if node.stands {
+                gone.append(event)
+                if groups[group].receiptDue == nil, !ownLogs(inGroup: group).contains(node.reference.log) {
+                    groups[group].receiptDue = now + Self.receiptDelay
+                }
+            } else if groups[group].contentless[event.id] != nil {
+                pardoned.append(event.id)
+            }
+        }
+        try erase(gone, group: group, store)
+        try handOver(pardoned, group: group, store)
+    }
+
+    /// An event of the conversation at its place, if it is held, and in a log of this member's.
+    private func heldEvent(
+        _ event: LogPosition, by author: MemberKey, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> StoredHeader? {
+        guard let log = groups[group].frontier.index(of: event.log),
+            groups[group].frontier.logs[log].certificate?.member == author
+        else { return nil }
+        let found = try store.headers(
+            ofLog: groups[group].frontier.logs[log].reference, in: event.sequence...event.sequence,
+            limit: Limits.endsPerLog)
+        return found.first { $0.id == event.id && $0.header.isErasable }
+    }
+
+    /// Milliseconds after an erasure before a device that is quiet says so: several are said together.
+    private static var receiptDelay: UInt64 { 5_000 }
+
+    /// Whatever a device writes names the state heads that it has seen, and so the redactions that it has carried out (protocol §2.7):
+    /// where it has nothing to say, it writes an empty event.
+    mutating func writeReceipts(_ store: any EventStore) throws(StoreError) {
+        for group in groups.indices {
+            guard let due = groups[group].receiptDue, due <= now else { continue }
+            groups[group].receiptDue = nil
+            let hasWritten = groups[group].record.ownLog.flatMap { groups[group].frontier.index(of: $0) } != nil
+            guard hasWritten, groups[group].frontier.logs.count <= Limits.receiptLogs, whyNotWrite(group: group) == nil
+            else { continue }
+            try write(.merge, content: [], expiry: nil, group: group, store)
+        }
+    }
+
+    private mutating func erase(
+        _ events: [StoredHeader], group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        guard !events.isEmpty else { return }
+        try store.erase(events, inGroup: groups[group].record.reference)
+        let ids = Set(events.map(\.id))
+        for index in sessions.indices {
+            for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {
+                sessions[index].groups[number].plan.erase(ids)
+            }
+        }
+        noteChanged(groups[group].id)
+        effects.append(.erased(groups[group].id))
+        try handOver(events.map(\.id).filter { groups[group].contentless[$0] != nil }, group: group, store)
+    }
+
+    // MARK: Content that is not here
+
+    /// Takes the contents of events that are held without: they are what the headers commit to, whoever vouches for them now.
+    ///
+    /// - Returns: how many.
+    mutating func takeContents(
+        of events: [Event], group: Int, _ store: any EventStore
+    ) throws(StoreError) -> Int {
+        guard !groups[group].contentless.isEmpty else { return 0 }
+        var complete: [EventID] = []
+        for event in events where groups[group].contentless[event.id] != nil {
+            guard let content = event.content, let salt = event.salt, let log = index(of: event, group) else {
+                continue
+            }
+            let key = EventKey(
+                log: groups[group].frontier.logs[log].reference, sequence: event.sequence, id: event.id)
+            guard let place = try store.places(of: [key])[0] else { continue }
+            try store.setContent(content, salt: salt, ofEvent: place.ordinal)
+            complete.append(event.id)
+        }
+        try handOver(complete, group: group, store)
+        return complete.count
+    }
+
+    /// Judges anew what waited for its own content.
+    private mutating func handOver(_ events: [EventID], group: Int, _ store: any EventStore) throws(StoreError) {
+        guard !events.isEmpty else { return }
+        for event in events { groups[group].contentless[event] = nil }
+        var delivered: [StoredHeader] = []
+        try release(waitersOf: events, group: group, &delivered, store)
+        try moveHeads(delivered: delivered, group: group, store)
+        if !delivered.isEmpty { noteChanged(groups[group].id) }
+    }
+
+    /// Asks a peer, once in a session, for contents that others withheld.
+    mutating func askForContents(_ group: Int, session index: Int) {
+        let number = sessions[index].groups[group].group
+        let asked = sessions[index].groups[group].askedContents
+        let wanted = groups[number].contentless.values.filter { !asked.contains($0.id) }.sorted {
+            ($0.log, $0.sequence, $0.id) < ($1.log, $1.sequence, $1.id)
+        }
+        guard !wanted.isEmpty else { return }
+        ask(for: wanted.prefix(Limits.wantedRanges).map { ($0.log, $0.sequence...$0.sequence) }, group, session: index)
+        sessions[index].groups[group].askedContents.formUnion(wanted.prefix(Limits.wantedRanges).map(\.id))
+    }
+
+    // MARK: What this device does
+
+    /// Takes the content of an event back.
+    mutating func redact(
+        _ request: RequestID, _ group: GroupID, _ event: EventReference, reason: String, _ store: any EventStore
+    ) throws(StoreError) {
+        guard let index = nativeGroup(group, request) else { return }
+        guard reason.utf8.count <= Limits.reason else {
+            return effects.append(.failed(request, .contentTooLarge(limit: Limits.reason)))
+        }
+        let position = LogPosition(event)
+        guard let log = groups[index].frontier.index(of: event.log),
+            let author = groups[index].frontier.logs[log].certificate?.member,
+            try heldEvent(position, by: author, group: index, store) != nil
+        else {
+            return effects.append(
+                .failed(request, .notAllowed("event \(event.id) is not here, or is not something that was said")))
+        }
+        guard !redactions(of: event, log: log, group: index).contains(where: { $0.stands }) else {
+            return effects.append(.failed(request, .notAllowed("event \(event.id) was redacted already")))
+        }
+        try act(request, .redact(Redaction(of: position, by: author, reason: reason)), index, store)
+    }
+
+    /// After how many milliseconds what is said in a group goes away; nil for never.
+    func expiryOfGroup(_ group: Int) -> UInt64? {
+        guard case .set(_, let value?)? = groups[group].state.settings(of: StateAction.expiryKey).first?.action else {
+            return nil
+        }
+        return StateAction.expiry(value)
+    }
+}
+
+extension LogPosition {
+    fileprivate init(_ event: EventReference) { self.init(log: event.log, sequence: event.sequence, id: event.id) }
+}

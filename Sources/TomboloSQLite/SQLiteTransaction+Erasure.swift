@@ -1,0 +1,61 @@
+import Foundation
+import GRDB
+import TomboloCore
+
+// What goes away (protocol §2.7).
+extension SQLiteTransaction {
+    func erase(_ events: [StoredHeader], inGroup group: Int64) throws(StoreError) {
+        try run {
+            let select = try db.cachedStatement(
+                sql: "SELECT 1 FROM event WHERE ordinal = ? AND content IS NOT NULL AND status IN (?, ?)")
+            let (delivered, withdrawn) = (Int64(EventStatus.delivered.rawValue), Int64(EventStatus.withdrawn.rawValue))
+            var told: [Int64] = []
+            for event in events {
+                if try Bool.fetchOne(select, arguments: [event.ordinal, delivered, withdrawn]) != nil {
+                    told.append(event.ordinal)
+                }
+                try execute("UPDATE event SET salt = NULL, content = NULL WHERE ordinal = ?", [event.ordinal])
+                if let expiry = event.header.expiry {
+                    try execute(
+                        "DELETE FROM expiry WHERE replica = ? AND time = ? AND event = ?",
+                        [group, Int64(clamping: expiry), event.ordinal])
+                }
+            }
+            try addChanges(.erased, of: told, inGroup: group)
+        }
+    }
+
+    func setContent(_ content: Bytes, salt: Bytes, ofEvent ordinal: Int64) throws(StoreError) {
+        try run {
+            try execute(
+                "UPDATE event SET salt = ?, content = ? WHERE ordinal = ?", [Data(salt), Data(content), ordinal])
+        }
+    }
+
+    func expired(by time: UInt64, inGroup group: Int64, limit: Int) throws(StoreError) -> [Int64] {
+        try run {
+            try Int64.fetchAll(
+                db, sql: "SELECT event FROM expiry WHERE replica = ? AND time <= ? ORDER BY time, event LIMIT ?",
+                arguments: [group, Int64(clamping: time), limit])
+        }
+    }
+
+    func nextExpiry(inGroup group: Int64) throws(StoreError) -> UInt64? {
+        try run {
+            try Int64.fetchOne(db, sql: "SELECT min(time) FROM expiry WHERE replica = ?", arguments: [group])
+                .map { UInt64(clamping: $0) }
+        }
+    }
+
+    func contentless(inGroup group: Int64) throws(StoreError) -> [StoredHeader] {
+        try headers(
+            ordinals: run {
+                try Int64.fetchAll(
+                    db,
+                    sql: """
+                        SELECT DISTINCT waiter FROM waiting JOIN event ON event.ordinal = waiter
+                        WHERE waiting.replica = ? AND event.content IS NULL ORDER BY waiter
+                        """, arguments: [group])
+            })
+    }
+}

@@ -1,0 +1,239 @@
+import Foundation
+import Synchronization
+import Testing
+import Tombolo
+import TomboloCore
+import TomboloCrypto
+import TomboloNIO
+import TomboloSQLite
+import TomboloTesting
+
+/// What goes away, as an application, a disk and a thief see it.
+@Suite(.serialized)
+struct GroupErasureTests {
+    /// A text that stands nowhere else, nor any part of it.
+    private func secret(_ number: Int, bytes: Int) -> String {
+        var text = ""
+        while text.utf8.count < bytes {
+            text += "\(SwiftCryptography().sha256(Array("secret \(number) at \(text.utf8.count)".utf8)))"
+        }
+        return String(text.prefix(bytes))
+    }
+
+    /// Which of some texts have left something in a file of a directory: eight parts of each are looked for, of twelve bytes.
+    private func traces(of texts: [String], in directory: URL) throws -> [String] {
+        struct Part {
+            let text: String
+            let rest: UInt32
+        }
+        var parts: [UInt64: [Part]] = [:]
+        for text in texts {
+            Array(text.utf8).withUnsafeBytes { bytes in
+                for part in 0..<8 {
+                    let start = (bytes.count - 12) * part / 7
+                    let rest = bytes.loadUnaligned(fromByteOffset: start + 8, as: UInt32.self)
+                    parts[bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self), default: []].append(
+                        Part(text: text, rest: rest))
+                }
+            }
+        }
+        var found: Set<String> = []
+        let files = try #require(FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil))
+        for case let file as URL in files {
+            guard let data = try? Data(contentsOf: file) else { continue }
+            data.withUnsafeBytes { bytes in
+                for start in 0..<max(0, bytes.count - 11) {
+                    guard let known = parts[bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self)] else {
+                        continue
+                    }
+                    let rest = bytes.loadUnaligned(fromByteOffset: start + 8, as: UInt32.self)
+                    for part in known where part.rest == rest {
+                        found.insert("\(file.lastPathComponent): \(part.text.prefix(20))")
+                    }
+                }
+            }
+        }
+        return found.sorted()
+    }
+
+    /// Small ones between others on a page, and large ones on pages of their own; some were there before a checkpoint, some not.
+    @Test func noByteOfWhatWasErasedIsLeftInTheFiles() async throws {
+        try await withDirectory { root in
+            let node = try await Node.open(at: root)
+            let group = try await node.createGroup(named: "crew")
+            var kept: [String] = []
+            var erased: [String] = []
+            for number in 0..<200 {
+                let size = number.isMultiple(of: 16) ? 60_000 : [24, 90, 700, 3_000][number % 4]
+                let text = secret(number, bytes: size)
+                try await group.send(Text(text))
+                if number % 3 == 0 { erased.append(text) } else { kept.append(text) }
+                if number == 100 {
+                    try await node.suspend()
+                    try await node.resume()
+                }
+            }
+            #expect(try traces(of: erased, in: root).count >= erased.count, "nothing is found where it is")
+            for entry in try group.timeline(limit: 1_000) {
+                let text = try #require(try entry.content(as: Text.self)?.string)
+                if erased.contains(text) { try await group.redact(entry) }
+            }
+            #expect(try traces(of: erased, in: root).isEmpty)
+            #expect(try group.verify() == [])
+            let left = try group.timeline(limit: 1_000).compactMap { try $0.content(as: Text.self)?.string }
+            #expect(left == kept)
+            #expect(try group.timeline(limit: 1_000).count { $0.isErased } == erased.count)
+            try await node.close()
+            #expect(try traces(of: erased, in: root).isEmpty)
+        }
+    }
+
+    @Test func whoReadsAnOlderSnapshotDelaysItAndACrashDoesNotPreventIt() async throws {
+        try await withDirectory { root in
+            let data = root.appendingPathComponent("data")
+            let node = try await Node.open(at: data)
+            let group = try await node.createGroup(named: "crew")
+            let text = secret(1, bytes: 500)
+            try await group.send(Text(text))
+            try await node.close()
+            let storage = try SQLiteStorage(directory: data)
+            let reader = try SQLiteStorage(directory: data, isReadOnly: true)
+            try reader.read { snapshot in
+                _ = try snapshot.groups()
+                // The erasure is committed meanwhile, and what the reader sees is still in the files.
+                try storage.write(isDurable: true) { store in
+                    let last = try store.lastOrdinal()
+                    try store.erase(try store.headers(ordinals: [last]), inGroup: 1)
+                }
+                #expect(try storage.purge() == false)
+            }
+            try reader.close()
+            #expect(try !traces(of: [text], in: data).isEmpty)
+            // As after a crash: a copy of the files as they are, opened again.
+            let copy = root.appendingPathComponent("copy")
+            try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
+            for file in ["tombolo.sqlite", "tombolo.sqlite-wal"] {
+                try FileManager.default.copyItem(
+                    at: data.appendingPathComponent(file), to: copy.appendingPathComponent(file))
+            }
+            #expect(try !traces(of: [text], in: copy).isEmpty)
+            let again = try SQLiteStorage(directory: copy)
+            #expect(try traces(of: [text], in: copy).isEmpty)
+            try again.close()
+            #expect(try storage.purge())
+            #expect(try traces(of: [text], in: data).isEmpty)
+            try storage.close()
+        }
+    }
+
+    @Test func whatExpiresGoesAtItsTime() async throws {
+        let simulation = try NodeSimulation(seed: 5)
+        let ann = try await simulation.addDevice("ann")
+        let bob = try await simulation.addDevice("bob")
+        let group = try await ann.node.createGroup(named: "crew")
+        let link = try await group.invite()
+        let (bobsNode, text) = (try bob.node, secret(2, bytes: 200))
+        let bobs = try await simulation.run { try await bobsNode.join(link) }
+        try await group.send(Text(text), expiring: .seconds(3_600))
+        try await group.send(Text("for ever"))
+        try await simulation.settle()
+        #expect(try bobs.timeline(limit: 10).map(\.isErased) == [false, false])
+        #expect(try bobs.unreadCount == 2)
+        let directories = [ann, bob].map { $0.directory.deletingLastPathComponent() }
+        for directory in directories { #expect(try !traces(of: [text], in: directory).isEmpty) }
+        try await simulation.run(for: .seconds(3_600))
+        for group in [group, bobs] {
+            #expect(try group.timeline(limit: 10).map(\.isErased) == [true, false])
+            #expect(try group.changes(after: .start, limit: 10).map(\.kind) == [.erased, .delivered, .erased])
+            #expect(try group.verify() == [])
+        }
+        let first = try #require(try bobs.timeline(limit: 10).first)
+        #expect(first.type == nil && first.data.isEmpty)
+        #expect(try bobs.unreadCount == 1)
+        for directory in directories { #expect(try traces(of: [text], in: directory).isEmpty) }
+        #expect(try bobs.digest == group.digest)
+        try await simulation.close()
+    }
+
+    private final class ManualClock: NodeClock {
+        private let time = Atomic<UInt64>(1_800_000_000_000)
+        var now: UInt64 { time.load(ordering: .relaxed) }
+        var uptime: Duration { .milliseconds(now) }
+        func sleep(for duration: Duration) async throws { try await Task.sleep(for: .seconds(3_600)) }
+        func advance(by milliseconds: UInt64) { time.wrappingAdd(milliseconds, ordering: .relaxed) }
+    }
+
+    @Test func nobodySeesWhatExpiredWhileTheDeviceWasOff() async throws {
+        try await withDirectory { root in
+            let clock = ManualClock()
+            let text = secret(3, bytes: 200)
+            for isOver in [false, true] {
+                let node = try await Node.open(at: root, clock: clock) { try TCPTransport(identity: $0, handler: $1) }
+                if let group = try node.groups.first {
+                    #expect(try group.timeline(limit: 1).first?.isErased == isOver)
+                } else {
+                    try await node.createGroup(named: "crew").send(Text(text), expiring: .seconds(60))
+                }
+                try await node.close()
+                #expect(try traces(of: [text], in: root).isEmpty == isOver)
+                clock.advance(by: 60_000)
+            }
+        }
+    }
+
+    @Test func aRedactionIsTraced() async throws {
+        let simulation = try NodeSimulation(seed: 6)
+        let ann = try await simulation.addDevice("ann")
+        let bob = try await simulation.addDevice("bob")
+        let group = try await ann.node.createGroup(named: "crew")
+        let link = try await group.invite()
+        let bobsNode = try bob.node
+        let bobs = try await simulation.run { try await bobsNode.join(link) }
+        try await bobs.send(Text("hello"))
+        let said = try await group.send(Text("my address"))
+        try await simulation.settle()
+        let entry = try #require(try group.entry(ofID: "\(said)"))
+        await #expect(throws: EngineError.self) { try await bobs.redact(entry) }
+        await #expect(throws: EngineError.contentTooLarge(limit: 1_024)) {
+            try await group.redact(entry, reason: String(repeating: "x", count: 1_025))
+        }
+        try await group.redact(entry, reason: "not for everyone")
+        let redaction = try #require(try group.redactions(of: entry).first)
+        #expect(redaction.reason == "not for everyone" && redaction.stands)
+        #expect(try redaction.member == ann.node.member)
+        #expect(redaction.receipts.map(\.device) == [try ann.node.device])
+        try await simulation.settle()
+        // Bob says nothing, and his device says for him that it is gone.
+        try await simulation.run(for: .seconds(60))
+        try await simulation.settle()
+        let receipts = try group.redactions(of: entry).first?.receipts.map(\.device)
+        #expect(Set(receipts ?? []) == [try ann.node.device, try bob.node.device])
+        #expect(try bobs.redactions(of: entry).first?.receipts.map(\.device) == receipts)
+        #expect(try bobs.history(ofID: "\(entry.id)")?.isErased == true)
+        await #expect(throws: EngineError.self) { try await group.redact(entry) }
+        try await simulation.close()
+    }
+
+    @Test func groupsSayHowLongThingsStay() async throws {
+        try await withDirectory { root in
+            let node = try await Node.open(at: root)
+            let group = try await node.createGroup(named: "crew")
+            #expect(try group.state.expiry == nil)
+            try await group.setExpiry(.seconds(86_400))
+            #expect(try group.state.expiry == .seconds(86_400))
+            try await group.send(Text("for a day"))
+            let entry = try #require(try group.timeline(limit: 1).first)
+            let expiry = try #require(entry.expiry)
+            #expect(abs(expiry.timeIntervalSince(entry.timestamp) - 86_400) < 0.01)
+            await #expect(throws: EngineError.self) { try await group.setExpiry(.zero) }
+            await #expect(throws: EngineError.self) { try await group.send(Text("gone"), expiring: .zero) }
+            try await group.setExpiry(nil)
+            #expect(try group.state.expiry == nil)
+            let talk = try await node.createMVDSGroup(named: "talk")
+            await #expect(throws: EngineError.notNative(talk.id)) {
+                try await talk.send(Text("gone"), expiring: .seconds(1))
+            }
+            try await node.close()
+        }
+    }
+}
