@@ -13,6 +13,7 @@ public struct Simulation {
         case drains(Int)
         case wakes(Int)
         case says(Int)
+        case redacts(Int, message: Int)
         case dials(Int)
         case changesPresence(Int)
         case stops(Int, Stop)
@@ -48,6 +49,8 @@ public struct Simulation {
     var numberOfUtterance: [Int: Int] = [:]
     /// Of the plan's messages that are on their way into a device: each device says one after the other.
     var saying: [Int: [Int]] = [:]
+    /// Of the plan's messages that are taken back, how long after they were said.
+    var redactions: [Int: UInt64] = [:]
     var measured = Measurements()
     /// What every text begins with, by which it is found on the wire.
     let textMark: UInt64
@@ -94,6 +97,7 @@ public struct Simulation {
         let start = now
         plan = planned(by: SeededGenerator(seed: seed ^ 0x706c_616e))
         unsaid = plan.count
+        redactions = plannedRedactions(by: SeededGenerator(seed: seed ^ 0x7265_6461_6374))
         for (number, utterance) in plan.enumerated() { agenda.add(.says(number), at: start + utterance.time) }
         scheduleFaults()
         try advance(until: start + scenario.duration) { _ in false }
@@ -103,6 +107,7 @@ public struct Simulation {
         guard hasConverged || !promisesConvergence else { throw divergence() }
         for device in devices where device.role != .hostile { try checkNothingIsLost(on: device) }
         try checkWritesFollowReads()
+        try checkErasure()
         return SimulationReport(
             scenario: scenario, seed: seed, duration: now - start, convergence: now - start - scenario.duration,
             messages: history.said.count, events: devices[0].view.order.count, deliveredInTime: delivered,
@@ -150,6 +155,7 @@ public struct Simulation {
             devices[number].wake = nil
             post(.timePassed, to: number)
         case .says(let number): say(number)
+        case .redacts(let number, let message): redact(message, by: number)
         case .dials(let number): try dial(number)
         case .changesPresence(let number): changePresence(number)
         case .stops(let number, let stop): self.stop(number, stop)

@@ -245,6 +245,23 @@ struct ErasureTests {
         try erase(event, with: "what I think", devices, group)
     }
 
+    /// A store that is opened while events wait without a content that is over: they wait for their causes, and for nothing else.
+    @Test func whatHasExpiredIsNotWaitedForAfterARestart() throws {
+        let (devices, group) = try makeGroup(2, seed: 14)
+        try say(0, "first", devices, group)
+        let before = try say(0, "before", devices, group)
+        let middle = try say(0, "for a day", for: day, devices, group)
+        try say(0, "after", devices, group)
+        try devices.ingest(events(0, devices).map(\.event).filter { $0.id != before.id }, into: 1, group: group)
+        #expect(held(middle, 1, devices)?.status == .waiting)
+        devices.now += day
+        try devices.step(1, [.timePassed])
+        devices.devices[1] = try Devices.Device(seed: 79, store: devices.devices[1].store)
+        try devices.meet(0, 1)
+        #expect(said(1, devices, group) == ["first", "before", "after"])
+        #expect(held(middle, 1, devices)?.status == .delivered)
+    }
+
     /// Others may have erased it already: nobody waits for what nobody may have any more.
     @Test func whatARemovedAdminTookBackIsKeptByWhoHeardOfTheRemovalFirst() throws {
         let (devices, group) = try makeGroup(5, seed: 8)
@@ -354,6 +371,8 @@ struct ErasureTests {
         try redact(third, by: 0, devices, group)
         try devices.meet(0, 1)
         #expect(said(1, devices, group) == ["second", "fourth"])
+        // What was told of, in whatever way, comes after its causes.
+        #expect(isCausal(devices.devices[1].store.changes(in: group).map(\.event.event)))
     }
 
     // MARK: Receipts
@@ -378,9 +397,17 @@ struct ErasureTests {
         try say(2, "by the way", devices, group)
         // After a while one that is quiet says so by an empty event; one that has spoken has said it.
         devices.now += 60_000
+        // It is on the disk before it leaves, like all that a device writes; and the next thing comes after it.
+        let isSynced = devices.devices[1].engine.mustBeSynced([.timePassed])
+        #expect(isSynced)
         for device in 0..<3 { try devices.step(device, [.timePassed]) }
+        let isSyncedStill = devices.devices[1].engine.mustBeSynced([.timePassed])
+        #expect(!isSyncedStill)
+        devices.devices[1] = try Devices.Device(seed: 78, store: devices.devices[1].store)
+        try say(1, "after the receipt", devices, group)
         for (one, other) in [(0, 1), (0, 2)] { try devices.meet(one, other) }
-        #expect(says(1).map(\.header.kind) == [.merge])
+        for device in 0..<3 { #expect(devices.forks(device) == 0, "device \(device)") }
+        #expect(says(1).map(\.header.kind) == [.merge, .message])
         #expect(says(2).map(\.header.kind) == [.message])
         #expect(says(0).isEmpty, "who redacts has said so by that")
         // No more is said of it.

@@ -16,6 +16,14 @@ struct SimulationTests {
         _ = try Simulation.run(.hostile, seed: seed)
     }
 
+    @Test("what goes away is gone everywhere, whatever breaks", arguments: 0..<6 as Range<UInt64>)
+    func forgetting(seed: UInt64) throws {
+        _ = try Simulation.run(.forgetting, seed: seed)
+        var hostile = Scenario.hostile
+        (hostile.lifetime, hostile.redacted) = (60_000, 0.3)
+        _ = try Simulation.run(hostile, seed: seed)
+    }
+
     @Test(
         "every scenario that comes with the library",
         arguments: [Scenario.calm, .intermittent, .crowd, .seven()[0], .seven()[1]])
@@ -40,9 +48,10 @@ struct SimulationTests {
             .deliversTwice: [.deliveredTwice],
             .hidesItsOwn: [.ownUnread], .forgetsWhatWasRead: [.unread, .lost],
             .namesNoCauses: [.beforeWhatItsWriterRead], .goesOnInItsLog: [.forked, .lost],
+            .keepsWhatIsErased: [.notErased],
         ]
         var found: Set<Violation.Promise> = []
-        var scenario = Scenario.faults
+        var scenario = mutant == .keepsWhatIsErased ? Scenario.forgetting : .faults
         scenario.conditions.corruption = 0
         for seed in 0..<20 as Range<UInt64> where found.isEmpty {
             do {

@@ -105,7 +105,12 @@ extension Engine {
             if place.status == .invalid || place.lamport != ancestor.lamport { isInvalid = true }
         }
         if isInvalid { return .invalid }
-        if groups[group].contentless[id] != nil { missing = missing ?? id }
+        if missing == nil, let event = groups[group].contentless[id],
+            let log = groups[group].frontier.index(of: event.log),
+            needsContent(event, header, log: log, group: group)
+        {
+            missing = id
+        }
         return missing.map { .wait(for: $0) } ?? .deliver
     }
 
@@ -132,7 +137,8 @@ extension Engine {
             settled.removeAll(keepingCapacity: true)
             for batch in ordinals.sorted().chunks(of: 1_024) {
                 let waiters = try store.headers(ordinals: batch)
-                var (nowDelivered, nowErased): ([Int64], [Int64]) = ([], [])
+                // What comes without its content is told of as erased, and in the same order as all else.
+                var nowDelivered: [(change: ChangeKind, ordinals: [Int64])] = []
                 var (nowHeldBack, nowInvalid): ([Int64], [Int64]) = ([], [])
                 var stillWaiting: [(missing: EventID, waiter: Int64)] = []
                 for waiter in waiters {
@@ -140,8 +146,10 @@ extension Engine {
                     case .deliver:
                         let status = try judgeRight(of: waiter, group: group, store)
                         switch status {
-                        case .delivered where waiter.hasContent: nowDelivered.append(waiter.ordinal)
-                        case .delivered: nowErased.append(waiter.ordinal)
+                        case .delivered:
+                            let change: ChangeKind = waiter.hasContent ? .delivered : .erased
+                            if nowDelivered.last?.change != change { nowDelivered.append((change, [])) }
+                            nowDelivered[nowDelivered.count - 1].ordinals.append(waiter.ordinal)
                         case .heldBack: nowHeldBack.append(waiter.ordinal)
                         default: nowInvalid.append(waiter.ordinal)
                         }
@@ -162,11 +170,8 @@ extension Engine {
                         groups[group].changedLogs.insert(log)
                     }
                 }
-                if !nowDelivered.isEmpty {
-                    try store.setStatus(.delivered, ordinals: nowDelivered, noting: .delivered, inGroup: reference)
-                }
-                if !nowErased.isEmpty {
-                    try store.setStatus(.delivered, ordinals: nowErased, noting: .erased, inGroup: reference)
+                for (change, ordinals) in nowDelivered {
+                    try store.setStatus(.delivered, ordinals: ordinals, noting: change, inGroup: reference)
                 }
                 if !nowHeldBack.isEmpty {
                     try store.setStatus(.heldBack, ordinals: nowHeldBack, noting: nil, inGroup: reference)

@@ -155,10 +155,10 @@ extension Engine {
         let asked = sessions[index].groups[group].askedContents
         let wanted = groups[number].contentless.values.filter { !asked.contains($0.id) }.sorted {
             ($0.log, $0.sequence, $0.id) < ($1.log, $1.sequence, $1.id)
-        }
+        }.prefix(Limits.wantedRanges)
         guard !wanted.isEmpty else { return }
-        ask(for: wanted.prefix(Limits.wantedRanges).map { ($0.log, $0.sequence...$0.sequence) }, group, session: index)
-        sessions[index].groups[group].askedContents.formUnion(wanted.prefix(Limits.wantedRanges).map(\.id))
+        ask(for: wanted.map { ($0.log, $0.sequence...$0.sequence) }, group, session: index)
+        sessions[index].groups[group].askedContents.formUnion(wanted.map(\.id))
     }
 
     // MARK: What this device does

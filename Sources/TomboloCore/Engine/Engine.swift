@@ -121,10 +121,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         self.now = now
         for input in inputs { try take(input, store) }
         closeStrangers()
-        for index in groups.indices { try saveLogs(index, store) }
-        try deliverOverdue(store)
         try eraseExpired(store)
         try writeReceipts(store)
+        for index in groups.indices { try saveLogs(index, store) }
+        try deliverOverdue(store)
         for index in sessions.indices {
             try advance(index, store)
             try advanceRecordGroups(index, store)
@@ -142,7 +142,9 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// sender forgets them once they are acknowledged and learns of no new incarnation; and joining, on both sides, since an
     /// invitation is used once. Other events that a power cut takes are asked for again under a new incarnation.
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
-        inputs.contains { input in
+        // A receipt is written without being asked for.
+        if groups.contains(where: { $0.receiptDue != nil }) { return true }
+        return inputs.contains { input in
             switch input {
             case .append, .setRole, .setState, .redact, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share,
                 .invite,

@@ -10,7 +10,7 @@ struct GroupReplica: Sendable {
     var hashing: EventHashing
     /// Events that wait for ancestors, over all logs.
     var waiting: Int
-    /// Waiting events whose content is not here, and should be.
+    /// Waiting events whose content is not here. Some may do without it by now.
     var contentless: [EventID: EventReference] = [:]
     /// The earliest expiry of what was not erased.
     var nextExpiry: UInt64?

@@ -248,12 +248,16 @@ public final class MemoryStore: EventStore {
     /// Whether the device is in the group.
     public func holdsGroup(_ id: GroupID) -> Bool { groupTable.contains { $0.record.id == id } }
 
-    /// Where an event stands here; nil if it is not held.
-    public func status(of event: Event, in id: GroupID) -> EventStatus? {
+    /// An event as it is kept here; nil if it is not held.
+    public func stored(_ event: Event, in id: GroupID) -> StoredEvent? {
         let log = groupTable.first { $0.record.id == id }?.logOfID[event.header.log]
         guard let log else { return nil }
-        return places(of: [EventKey(log: log, sequence: event.header.sequence, id: event.id)])[0]?.status
+        let ordinals = logTable[Int(log) - 1].events[event.sequence]
+        return ordinals.lazy.map { self.eventTable[Int($0) - 1] }.first { $0.event.id == event.id }
     }
+
+    /// Where an event stands here; nil if it is not held.
+    public func status(of event: Event, in id: GroupID) -> EventStatus? { stored(event, in: id)?.status }
 
     /// Delivered events of a group, in the order of delivery, without the first ones.
     public func delivered(in id: GroupID, after count: Int = 0) -> [StoredEvent] {

@@ -20,13 +20,21 @@ final class History {
     private var facts: [Int: Fact] = [:]
     private var logs: [LogID: Int] = [:]
     private(set) var said: [Int: Said] = [:]
+    /// Messages that were taken back, with the events that did it.
+    private(set) var redacted: [Int: Int] = [:]
     /// Of logs whose writers fork them, the order says nothing.
     private(set) var forkedLogs: Set<Int> = []
 
     func note(said number: Int, by device: Int, at time: UInt64) { said[number] = Said(time: time, device: device) }
+    func note(redacted number: Int, by event: Int) { redacted[number] = event }
     /// It is gone with the only device that had it.
     func forget(said number: Int) { said[number] = nil }
     func note(forked number: Int) { forkedLogs.insert(fact(number).log) }
+
+    /// Whether it is an event of the group's state.
+    func isState(_ number: Int) -> Bool {
+        pool.events.indices.contains(number) && pool.events[number].header.kind.isState
+    }
 
     /// What is known of a number: of an event in the pool, by its header.
     func fact(_ number: Int) -> Fact {

@@ -16,4 +16,6 @@ package enum Mutant: Hashable, Sendable, CaseIterable {
     case namesNoCauses
     /// Begins no new log after a backup was put back.
     case goesOnInItsLog
+    /// Keeps what is to be erased.
+    case keepsWhatIsErased
 }

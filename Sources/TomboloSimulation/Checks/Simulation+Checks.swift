@@ -46,8 +46,8 @@ extension Simulation {
         }
     }
 
-    /// Writes follow reads: what a device had been delivered when it wrote something comes before that on every device. Looked at
-    /// where devices, squared, times events are not too many.
+    /// Writes follow reads: what a device had been delivered when it said something comes before that on every device. (State comes
+    /// before what is said, and names none of it.) Looked at where devices, squared, times events are not too many.
     func checkWritesFollowReads() throws(Violation) {
         guard scenario.strategy == .tombolo || mutant == .namesNoCauses else { return }
         let honest = honest
@@ -61,10 +61,31 @@ extension Simulation {
                 var latest = -1
                 for number in writer.view.order {
                     guard let here = place[number] else { continue }
-                    if history.said[Int(number)]?.device == writer.number, here < latest {
+                    if history.said[Int(number)]?.device == writer.number, !history.isState(Int(number)), here < latest
+                    {
                         throw Violation(.beforeWhatItsWriterRead, reader.number, "number \(number)")
                     }
                     latest = max(latest, here)
+                }
+            }
+        }
+    }
+
+    /// What has expired or was taken back is gone from every honest device, all else is there. Looked at a second after the time.
+    func checkErasure() throws(Violation) {
+        guard scenario.lifetime != nil || scenario.redacted > 0 else { return }
+        for device in honest {
+            let clock = device.node.clock(now)
+            for (number, said) in history.said where devices[said.device].role != .hostile {
+                let header = history.pool.events[number].header
+                guard header.isErasable else { continue }
+                let redaction = history.redacted[number]
+                let isRedacted = redaction.map { history.said[$0] != nil } ?? false
+                let isOver = header.expiry.map { $0 + 1_000 < clock } ?? false
+                let mayBeGone = isRedacted || redaction != nil || header.expiry.map { $0 < clock + 1_000 } ?? false
+                let isThere = device.node.hasContent(of: number)
+                guard isThere ? !isRedacted && !isOver : mayBeGone else {
+                    throw Violation(.notErased, device.number, "number \(number)")
                 }
             }
         }

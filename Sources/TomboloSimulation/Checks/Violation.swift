@@ -21,6 +21,8 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
         case diverged
         /// No honest log has two events of one sequence.
         case forked
+        /// What has expired, or was redacted, is nowhere any more, and all else is everywhere.
+        case notErased
     }
 
     public let promise: Promise
@@ -44,6 +46,7 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
             case .blamed: "an honest device was hung up on"
             case .diverged: "the devices do not come to hold the same"
             case .forked: "a log has forked"
+            case .notErased: "a content is there that should be gone, or gone that should be there"
             }
         return "device \(device): \(what): \(detail)"
     }

@@ -16,6 +16,10 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     private var engine: Engine<Crypto>
     private var generator: SeededGenerator
     private let mutant: Mutant?
+    /// After how many milliseconds every other message goes away.
+    private let lifetime: UInt64?
+    /// What has been handed over; what is erased later is not handed over again.
+    private var handedOver = BitSet()
     /// How much of the store's change log has been handed over.
     private var taken = 0
     /// A backup is made now and then.
@@ -23,10 +27,10 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
 
     init(
         number: Int, crypto: Crypto, skew: Int64, history: History, directory: Directory,
-        keeps: (durable: Bool, backup: Bool), mutant: Mutant?, seed: UInt64
+        keeps: (durable: Bool, backup: Bool), lifetime: UInt64?, mutant: Mutant?, seed: UInt64
     ) throws(StoreError) {
         (self.number, self.crypto, self.skew, self.history, self.directory) = (number, crypto, skew, history, directory)
-        (self.keeps, self.mutant) = (keeps, mutant)
+        (self.keeps, self.lifetime, self.mutant) = (keeps, lifetime, mutant)
         generator = SeededGenerator(seed: seed)
         store = MemoryStore(sharing: history.pool)
         engine = try Engine(
@@ -66,13 +70,15 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
 
     func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect] {
         var effects: [NodeEffect] = []
-        for effect in try run(inputs.compactMap(engineInput), now: now) {
+        for effect in try run(inputs.compactMap { engineInput($0, now: now) }, now: now) {
             switch effect {
             case .send(let session, let bytes): effects.append(.send(link: session.rawValue, bytes))
             case .close(let session, let error):
                 effects.append(.close(link: session.rawValue, reason: error.description))
-            case .appended(_, let id):
-                if let number = history.pool.number(of: id) { effects.append(.said(number)) }
+            case .appended(let request, let id):
+                guard let number = history.pool.number(of: id) else { continue }
+                let redacted = Int(request) - Self.redactions
+                effects.append(redacted < 0 ? .said(number) : .redacted(redacted, by: number))
             case .failed(_, let error): effects.append(.failed(error.description))
             case .forked(_, let one, let other):
                 effects.append(.forked(history.pool.number(of: one) ?? 0, history.pool.number(of: other) ?? 0))
@@ -107,7 +113,10 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         }
     }
 
-    private func engineInput(_ input: NodeInput) -> EngineInput? {
+    /// Requests from this number on are redactions, of the message whose number is added.
+    private static var redactions: Int { 16 }
+
+    private func engineInput(_ input: NodeInput, now: UInt64) -> EngineInput? {
         switch input {
         case .linkOpened(let link, let peer, let isDialler, let invitation):
             let binding = Array("link \(link)".utf8).withUnsafeBytes { crypto.sha256($0) }
@@ -117,17 +126,26 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
                     isDialler: isDialler, binding: binding, invitation: invitation))
         case .linkClosed(let link): return .linkClosed(SessionID(rawValue: link))
         case .received(let link, let bytes): return .payloadReceived(SessionID(rawValue: link), bytes)
-        case .says(_, let text):
-            return .append(1, group: group, kind: .message, content: text, expiry: nil)
+        case .says(let utterance, let text):
+            let expiry = utterance.isMultiple(of: 2) ? lifetime.map { clock(now) + $0 } : nil
+            return .append(1, group: group, kind: .message, content: text, expiry: expiry)
+        case .redacts(let number):
+            return .redact(
+                UInt64(number + Self.redactions), group: group, history.pool.events[number].reference, reason: "")
         case .timePassed, .presence: return .timePassed
         case .datagram: return nil
         }
     }
 
     func takeDelivered() -> [Int] {
-        let delivered = store.delivered(in: group, after: taken)
-        taken += delivered.count
-        var numbers = delivered.compactMap { history.pool.number(of: $0.event.id) }
+        let changes = store.changes(in: group, after: taken)
+        taken += changes.count
+        var numbers = changes.compactMap { change -> Int? in
+            guard change.kind == .delivered || change.kind == .erased,
+                let number = history.pool.number(of: change.event.event.id)
+            else { return nil }
+            return handedOver.insert(number) ? number : nil
+        }
         switch mutant {
         case .deliversBackwards: numbers.reverse()
         case .deliversTwice where taken > 20:
@@ -144,6 +162,11 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         return store.status(of: history.pool.events[number], in: group) == .delivered
     }
 
+    func hasContent(of number: Int) -> Bool {
+        if mutant == .keepsWhatIsErased { return true }
+        return store.stored(history.pool.events[number], in: group)?.event.content != nil
+    }
+
     func restart(after stop: Stop, now: UInt64) throws {
         switch stop {
         case .crash: break
@@ -155,7 +178,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
             opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
             beginsIncarnation: stop != .crash, beginsLogs: stop == .restoredBackup && mutant != .goesOnInItsLog,
             recentEvents: Self.recentEvents)
-        if stop != .crash { taken = 0 }
+        if stop != .crash { (taken, handedOver) = (0, BitSet()) }
         directory.keys[number] = engine.device
         durable = keeps.durable ? MemoryStore(copying: store) : nil
     }
@@ -172,7 +195,7 @@ extension EngineNode {
     func clone() throws(StoreError) -> EngineNode {
         let clone = try EngineNode(
             number: number, crypto: crypto, skew: skew, history: history, directory: Directory(), keeps: (false, false),
-            mutant: nil, seed: 0)
+            lifetime: lifetime, mutant: nil, seed: 0)
         try clone.become(MemoryStore(copying: store), in: directory)
         return clone
     }

@@ -10,10 +10,20 @@ protocol SimulatedNode: AnyObject {
     func takeDelivered() -> [Int]
     /// Whether it holds the message still: what is delivered must be there after every restart.
     func holds(_ number: Int) -> Bool
+    /// Whether it has what a message that it holds says.
+    func hasContent(of number: Int) -> Bool
+    /// The time as its clock tells it.
+    func clock(_ now: UInt64) -> UInt64
     /// Events that it holds, delivered or not.
     var held: Int { get }
     /// The process begins again on what was kept.
     func restart(after stop: Stop, now: UInt64) throws
+}
+
+// Strategies that Tombolo is compared with erase nothing, and look at no clock.
+extension SimulatedNode {
+    func hasContent(of number: Int) -> Bool { holds(number) }
+    func clock(_ now: UInt64) -> UInt64 { now }
 }
 
 /// Why a device was down.
@@ -35,6 +45,8 @@ enum NodeInput {
     case datagram(from: Int, Bytes)
     /// The person says something: the message's number, and its text.
     case says(Int, [UInt8])
+    /// The person takes back what it said: a number of ``History``.
+    case redacts(Int)
     /// The device has come online, or gone offline.
     case presence(isOnline: Bool)
     case timePassed
@@ -48,6 +60,8 @@ enum NodeEffect {
     case close(link: UInt64, reason: String)
     /// What was to be said is on the disk.
     case said(Int)
+    /// A message is taken back by an event, which is on the disk.
+    case redacted(Int, by: Int)
     /// There is something new in ``SimulatedNode/takeDelivered()``.
     case delivered
     case failed(String)

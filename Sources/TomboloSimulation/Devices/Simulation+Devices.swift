@@ -23,7 +23,7 @@ extension Simulation {
         let keeps = (durable: scenario.conditions.powerCuts > 0, backup: scenario.conditions.restores > 0)
         let node = try EngineNode(
             number: number, crypto: crypto, skew: skew, history: history, directory: directory, keeps: keeps,
-            mutant: mutant, seed: seed)
+            lifetime: scenario.lifetime, mutant: mutant, seed: seed)
         return hostility.map { HostileNode(node, $0, seed: seed) } ?? node
     }
 
@@ -83,6 +83,10 @@ extension Simulation {
             case .said(let event):
                 own.append(event)
                 noteSaid(event, by: device)
+            case .redacted(let message, let event):
+                own.append(event)
+                history.note(said: event, by: number, at: now)
+                history.note(redacted: message, by: event)
             case .failed(let reason): if device.role != .hostile { throw Violation(.lost, number, reason) }
             case .forked(let one, let other): try noteFork(one, other, on: number)
             case .delivered: try takeDelivered(device)
@@ -118,6 +122,7 @@ extension Simulation {
         if let utterance = saying[device.number]?.first {
             saying[device.number]?.removeFirst()
             numberOfUtterance[utterance] = event
+            if let delay = redactions[utterance] { schedule(.redacts(device.number, message: event), in: delay) }
         }
     }
 

@@ -119,6 +119,14 @@ extension Simulation {
         post(.says(utterance, text(utterance)), to: device.number)
     }
 
+    /// Who has lost what it said, or its key, cannot take it back.
+    mutating func redact(_ message: Int, by number: Int) {
+        let device = devices[number]
+        guard !device.hasLostItsPast else { return }
+        guard device.isUp else { return schedule(.redacts(number, message: message), in: 5_000) }
+        post(.redacts(message), to: number)
+    }
+
     /// The mark, the message's number, and bytes that nothing compresses.
     private func text(_ utterance: Int) -> [UInt8] {
         var bytes = withUnsafeBytes(of: textMark.littleEndian) { Array($0) }

@@ -1,7 +1,7 @@
 extension Scenario {
     /// Those that come with the library.
     public static let all: [Scenario] =
-        [calm, intermittent, faults, hostile, crowd]
+        [calm, intermittent, faults, hostile, forgetting, crowd]
         + [100, 1_000, 10_000].flatMap { people in
             // Two are two, however many the others are.
             people == 100 ? seven() : Array(seven(people: people).dropFirst(2))
@@ -51,6 +51,16 @@ extension Scenario {
         scenario.hostile = Hostility.allCases
         scenario.conditions.linkBreaks = 1
         scenario.conditions.crashes = 0.2
+        return scenario
+    }
+
+    /// Contents that go away, whatever breaks.
+    public static var forgetting: Scenario {
+        var scenario = faults
+        scenario.name = "forgetting"
+        scenario.summary = "the same as faults, where messages go away after a minute, or are taken back"
+        scenario.lifetime = 60_000
+        scenario.redacted = 0.3
         return scenario
     }
 

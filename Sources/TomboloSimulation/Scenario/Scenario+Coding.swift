@@ -1,8 +1,9 @@
 // A scenario in a file: what is left out is as in a new scenario. Ranges are written as [lowest, highest].
 extension Scenario {
     enum CodingKeys: String, CodingKey {
-        case name, summary, devices, messages, bodyBytes, duration, talk, patience, workload, speakers, conditions,
-            presence
+        case name, summary, devices, messages, bodyBytes, duration, talk, patience, workload, lifetime, redacted,
+            speakers,
+            conditions, presence
         case helpers, helperPresence, hostile, clockSkew, strategy, cryptography
     }
 
@@ -17,6 +18,8 @@ extension Scenario {
         talk = try values.decodeIfPresent(UInt64.self, forKey: .talk)
         try values.read(&patience, .patience)
         try values.read(&workload, .workload)
+        lifetime = try values.decodeIfPresent(UInt64.self, forKey: .lifetime)
+        try values.read(&redacted, .redacted)
         speakers = try values.decodeIfPresent(Int.self, forKey: .speakers)
         try values.read(&conditions, .conditions)
         presence = try values.decodeIfPresent(Presence.self, forKey: .presence)

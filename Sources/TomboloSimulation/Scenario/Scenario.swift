@@ -20,6 +20,10 @@ public struct Scenario: Hashable, Sendable, Codable {
     /// After so long without faults at the latest.
     public var patience: UInt64 = 600_000
     public var workload = Workload.scattered
+    /// After so long every other message goes away; nil for never.
+    public var lifetime: UInt64?
+    /// The share of messages that their authors take back, at some time later.
+    public var redacted = 0.0
     /// The first so many devices speak, the others listen; nil for all.
     public var speakers: Int?
     public var conditions = Conditions()
@@ -121,6 +125,9 @@ public struct Scenario: Hashable, Sendable, Codable {
         if !(16...65_000).contains(bodyBytes) { return "a message has 16 to 65,000 bytes, not \(bodyBytes)" }
         if duration < 1_000 || patience < 1_000 { return "durations must be at least a second" }
         if let talk, talk < 1 || talk > duration { return "messages must be said within the duration" }
+        if let lifetime, lifetime < 1_000 { return "messages must stay for at least a second" }
+        if !(0...1).contains(redacted) { return "the share of messages that are taken back is between 0 and 1" }
+        if strategy != .tombolo, lifetime != nil || redacted > 0 { return "only Tombolo erases" }
         if let speakers, !(1...devices).contains(speakers) { return "there must be 1 to \(devices) speakers" }
         if case .replayed(let utterances) = workload {
             let isSound = utterances.enumerated().allSatisfy { number, said in

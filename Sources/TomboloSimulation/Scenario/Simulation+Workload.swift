@@ -42,4 +42,15 @@ extension Simulation {
         return planned.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(
             \.element)
     }
+
+    /// Which of the plan's messages are taken back, and how long after they were said.
+    func plannedRedactions(by generator: SeededGenerator) -> [Int: UInt64] {
+        guard scenario.redacted > 0 else { return [:] }
+        var generator = generator
+        var planned: [Int: UInt64] = [:]
+        for number in plan.indices where generator.chance(scenario.redacted) {
+            planned[number] = generator.any(0...scenario.duration / 4)
+        }
+        return planned
+    }
 }
