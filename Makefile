@@ -1,5 +1,5 @@
 # What the README's two commands do, and what developers need.
-.PHONY: demo test lint format bench fuzz docs clean setup
+.PHONY: demo test lint format bench fuzz docs guide clean setup
 
 TOOL = Tools/.build/release/tombolo
 
@@ -45,6 +45,11 @@ fuzz: setup
 docs: setup
 	@for target in SetReconciliation TomboloCore TomboloCrypto TomboloSQLite TomboloNIO Tombolo TomboloObservation TomboloTesting TomboloSimulation; do \
 		swift package generate-documentation --target $$target --warnings-as-errors || exit 1; done
+
+# docs/guide.md: what a new user types and sees.
+guide: setup
+	@swift build -c release --package-path Tools --product tombolo
+	@scripts/guide.sh > docs/guide.md.new && mv docs/guide.md.new docs/guide.md
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests Tools/Package.swift Tools/Sources Tools/Tests \

@@ -58,9 +58,7 @@ public final class Node: Sendable {
         let start = try StoreStart(in: storage)
         let replica = try Replica(storage: storage, mailbox: mailbox, after: start, clock: clock, logger: logger)
         box.replica.withLock { $0 = replica }
-        // What has expired meanwhile goes before anybody reads it.
-        mailbox.post([.timePassed])
-        try await replica.drainAll()
+        try await replica.attendToTime()
         let seed = try storage.read { try $0.value(forKey: IdentityKeys.deviceSeed) }
         guard let seed = seed.flatMap({ Bytes32($0) }) else { throw StoreError(.corrupt, "the device has no key") }
         let transport = try makeTransport(TransportIdentity(device: await replica.device, seed: seed), mailbox)

@@ -255,10 +255,17 @@ actor Replica {
         progress.finish()
     }
 
+    /// What has expired while nobody ran goes before anybody reads it.
+    func attendToTime() throws {
+        mailbox.post([.timePassed])
+        try drainAll()
+    }
+
     /// Opens the engine anew on what is stored.
     func resume(after start: StoreStart) throws {
         engine = try Self.openEngine(storage, after: start)
         failure = nil
         mailbox.clear()
+        try attendToTime()
     }
 }

@@ -14,6 +14,7 @@ extension Engine {
         let event = kept(event, log: log, group: group)
         if event.content == nil, needsContent(event.reference, event.header, log: log, group: group) {
             groups[group].contentless[event.id] = event.reference
+            groups[group].contentlessNoted += 1
         }
         switch try verdict(on: event.header, event.id, group: group, store) {
         case .deliver:

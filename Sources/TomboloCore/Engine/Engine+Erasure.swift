@@ -110,8 +110,10 @@ extension Engine {
                 sessions[index].groups[number].plan.erase(ids)
             }
         }
-        noteChanged(groups[group].id)
-        effects.append(.erased(groups[group].id))
+        if events.contains(where: \.hasContent) {
+            noteChanged(groups[group].id)
+            effects.append(.erased(groups[group].id))
+        }
         try handOver(events.map(\.id).filter { groups[group].contentless[$0] != nil }, group: group, store)
     }
 
@@ -152,13 +154,18 @@ extension Engine {
     /// Asks a peer, once in a session, for contents that others withheld.
     mutating func askForContents(_ group: Int, session index: Int) {
         let number = sessions[index].groups[group].group
-        let asked = sessions[index].groups[group].askedContents
-        let wanted = groups[number].contentless.values.filter { !asked.contains($0.id) }.sorted {
+        guard groups[number].contentlessNoted > sessions[index].groups[group].contentsAskedFor else { return }
+        let asked = sessions[index].groups[group].askedContents.filter { groups[number].contentless[$0] != nil }
+        let left = groups[number].contentless.values.filter { !asked.contains($0.id) }.sorted {
             ($0.log, $0.sequence, $0.id) < ($1.log, $1.sequence, $1.id)
-        }.prefix(Limits.wantedRanges)
+        }
+        let wanted = left.prefix(Limits.wantedRanges)
+        if left.count == wanted.count {
+            sessions[index].groups[group].contentsAskedFor = groups[number].contentlessNoted
+        }
         guard !wanted.isEmpty else { return }
         ask(for: wanted.map { ($0.log, $0.sequence...$0.sequence) }, group, session: index)
-        sessions[index].groups[group].askedContents.formUnion(wanted.map(\.id))
+        sessions[index].groups[group].askedContents = asked.union(wanted.map(\.id))
     }
 
     // MARK: What this device does

@@ -33,7 +33,7 @@ extension Engine {
         }
         let isLive = sessions[index].groups[group].phase == .live
         guard isLive || sessions[index].groups[group].hasFrontier, sessions[index].groups[group].isIdle else { return }
-        if !groups[sessions[index].groups[group].group].contentless.isEmpty { askForContents(group, session: index) }
+        askForContents(group, session: index)
         if sessions[index].groups[group].changesSaid != groups[sessions[index].groups[group].group].frontier.changes {
             guard sayRoot(group, session: index) else { return }
         }

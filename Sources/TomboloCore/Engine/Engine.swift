@@ -98,6 +98,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             for event in try store.contentless(inGroup: record.reference) where event.header.isErasable {
                 replica.contentless[event.id] = event.reference
             }
+            replica.contentlessNoted = replica.contentless.count
         }
         for head in heads {
             replica.heads[head.id] = (head.reference, head.ordinal)

@@ -12,6 +12,8 @@ struct GroupReplica: Sendable {
     var waiting: Int
     /// Waiting events whose content is not here. Some may do without it by now.
     var contentless: [EventID: EventReference] = [:]
+    /// How many there have been since the start.
+    var contentlessNoted = 0
     /// The earliest expiry of what was not erased.
     var nextExpiry: UInt64?
     /// When this device says that it has erased what was redacted, unless it says something else before.

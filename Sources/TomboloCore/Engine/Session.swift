@@ -104,6 +104,8 @@ struct GroupSession: Sendable {
     var announced: [LogID: UInt64] = [:]
     /// Events whose contents the peer was asked for.
     var askedContents: Set<EventID> = []
+    /// How many had been noted when all of them were asked for.
+    var contentsAskedFor = 0
 
     // What is to be said at the end of this batch.
     var mustAcknowledge = false

@@ -81,7 +81,9 @@ struct Recover: AsyncParsableCommand {
             "Taken over: the device's keys, \(rebuilding.groups) groups, \(rebuilding.peers) peers, \(rebuilding.events) events."
         )
         for what in rebuilding.unreadable { print("Not readable: \(what.printable)") }
-        print("The damaged file is kept as \(rebuilding.damagedFile.path)")
+        print(
+            "The damaged file is kept as \(rebuilding.damagedFile.path): delete it once you need it no more, since nothing that it holds "
+                + "expires or is redacted")
     }
 }
 

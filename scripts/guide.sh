@@ -1,0 +1,129 @@
+#!/bin/sh
+# Makes docs/guide.md: goes through it as a new user would, with the tool that was built, and writes down what is printed.
+# Run by `make guide`.
+set -eu
+tool=$(pwd)/Tools/.build/release/tombolo
+directory=$(mktemp -d)
+trap 'halt ann 2>/dev/null || true; rm -rf "$directory"' EXIT
+cd "$directory"
+
+# Runs a command as somebody, and shows it with what it prints. What begins with `!` is expected to be refused.
+as() {
+    who=$1; shift
+    refused=no
+    if [ "$1" = "!" ]; then refused=yes; shift; fi
+    printf '%s$ tombolo' "$who"
+    for word in "$@"; do
+        case $word in *[!A-Za-z0-9./:=_-]*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
+    printf '\n'
+    if TOMBOLO_DATA=$directory/$who "$tool" "$@" > out 2>&1; then
+        [ $refused = no ] || { echo "guide: this should have been refused" >&2; exit 1; }
+    else
+        [ $refused = yes ] || { cat out >&2; exit 1; }
+    fi
+    sed "s|$directory/|…/|g" out
+}
+
+quietly() { as "$@" > /dev/null; }
+
+# The device listens in the background, at a port of its own choosing the first time.
+run() {
+    : > "$1.out"
+    TOMBOLO_DATA=$directory/$1 "$tool" run --port "$2" > "$1.out" 2>&1 &
+    echo $! > "$1.pid"
+    until grep -q 'listening on' "$1.out"; do :; done
+    port=$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' "$1.out")
+}
+
+halt() { pid=$(cat "$1.pid"); kill "$pid"; wait "$pid" 2> /dev/null || true; rm "$1.pid"; }
+
+begin() { echo; echo '```console'; }
+end() { echo '```'; echo; }
+
+cat << 'TEXT'
+# A guide: a group, from its making to what is left of it
+
+What follows was typed and printed as it stands here (`make guide` does it again): three people, each with a device, in a group that only its members write to. The prompt says whose device it is.
+
+## Make a group, invite, join
+TEXT
+begin
+as ann init
+as ann group create crew --policy members
+run ann 0; halt ann
+as ann group invite --address "127.0.0.1:$port" | tee link1
+as ann group invite --role admin --address "127.0.0.1:$port" > link2
+end
+cat << 'TEXT'
+A link is for one device, and a week. Ann's device runs, in another terminal, while the others use theirs (`tombolo run --host ADDRESS --port PORT`; here all three are on one machine).
+TEXT
+run ann "$port"
+begin
+as bob init
+as bob group join "$(sed -n 2p link1)"
+end
+quietly cem init
+quietly cem group join "$(sed -n 2p link2)"
+echo "Cem joins in the same way, by a link that was made with \`--role admin\`."
+cat << 'TEXT'
+
+## Talk
+
+Whatever is said is on the device at once, and reaches the others when two devices meet: by `sync`, or while both run. (`tombolo chat` does all of it in one window.)
+TEXT
+begin
+as bob send --name bob 'the tide is out at six'
+as bob send --name bob 'my address is 7 Pier Road' | tee address
+as bob send --name bob --expires 2s 'the door code is 4711'
+as bob sync
+as cem sync
+as cem log
+end
+echo '## What goes away'
+begin
+id=$(sed -n 2p address | cut -c1-8)
+as bob redact "$id" --reason 'not for everyone'
+as bob sync
+as cem sync
+# The two seconds are over sooner or later.
+until as cem log | grep -q expired; do quietly cem sync; done
+as cem log
+as cem why "$id"
+end
+cat << 'TEXT'
+The two seconds of the door code were over when Cem looked again: it has gone from his device, too, and from the files. Cem is an admin, and lets everything from now on go away after four weeks.
+TEXT
+begin
+as cem group expiry 4w
+as cem group expiry
+end
+echo '## Remove a member'
+begin
+bob=$(TOMBOLO_DATA=$directory/bob "$tool" id | sed -n 's/^member //p' | cut -c1-8)
+as cem member remove "$bob"
+as bob send --name bob 'I have not heard of it yet'
+as cem sync
+as bob sync
+as bob log
+as bob ! send --name bob 'and now?'
+as cem member list
+end
+cat << 'TEXT'
+What Bob said without knowing of his removal is held back on every device. If the removal is undone (`tombolo member set KEY member`), it is there again. Bob's device can still read what reaches it: contents are not sealed yet.
+
+## Lose a device's store, and get it back
+
+Before anything happens: what would come back?
+TEXT
+begin
+as cem drill
+end
+echo "And when it has happened, a quarter of Cem's database being overwritten:"
+size=$(wc -c < cem/tombolo.sqlite)
+dd if=/dev/zero of=cem/tombolo.sqlite bs=1 seek=$((size / 2)) count=$((size / 4)) conv=notrunc 2> /dev/null
+begin
+as cem recover
+as cem log
+as cem verify
+end
