@@ -77,11 +77,13 @@ extension Node {
 extension SyncGroup {
     fileprivate func deliveredIDs() throws -> [EventID] {
         var ids: [EventID] = []
+        // What was withdrawn, restored or erased is told of several times.
+        var seen: Set<EventID> = []
         var bookmark = Bookmark.start
         while true {
             let changes = try changes(after: bookmark, limit: 1_000)
             guard let last = changes.last else { return ids }
-            ids += changes.map(\.entry.id)
+            ids += changes.map(\.entry.id).filter { seen.insert($0).inserted }
             bookmark = last.bookmark
         }
     }

@@ -236,4 +236,19 @@ struct GroupErasureTests {
             try await node.close()
         }
     }
+
+    @Test func aDrillCountsOnceWhatWasToldOfTwice() async throws {
+        try await withDirectory { root in
+            let node = try await Node.open(at: root.appendingPathComponent("data"))
+            let group = try await node.createGroup(named: "crew")
+            let said = try await group.send(Text("my address"))
+            try await group.send(Text("for ever"))
+            try await group.redact(try #require(try group.entry(ofID: "\(said)")))
+            #expect(try group.changes(after: .start, limit: 10).count == 4)
+            try await node.close()
+            let scratch = root.appendingPathComponent("scratch")
+            let drill = try await Node.drill(at: root.appendingPathComponent("data"), scratch: scratch)
+            #expect(drill.groups.map(\.delivered) == [3] && drill.groups.map(\.recovered) == [0])
+        }
+    }
 }
