@@ -98,7 +98,7 @@ struct Members: AsyncParsableCommand {
         try reader.join(group, of: makers[0])
         let keys = (0..<100).map { _ in generator.memberKey() }
         var (count, seconds) = (0, 0.0)
-        while count < 10_000 {
+        while count < 600 {
             let made = try makers.map { maker in
                 try (0..<10).flatMap { _ in try act(maker, on: keys, in: group, &generator) }
             }
@@ -109,6 +109,7 @@ struct Members: AsyncParsableCommand {
             for messages in made { try reader.ingest(messages, into: group) }
             seconds += (ContinuousClock.now - start).inSeconds
             count += made.reduce(0) { $0 + $1.count }
+            note("\(count) state events at once: \((1_000 * seconds / Double(count)).rounded(to: 2)) ms each")
         }
         print()
         printRow(["state events at once", "to take, ms each"])

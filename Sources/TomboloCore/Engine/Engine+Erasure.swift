@@ -22,7 +22,11 @@ extension Engine {
     private func isOver(_ header: EventHeader) -> Bool { header.expiry.map { $0 <= now } ?? false }
 
     private func redactions(of event: EventReference, log: Int, group: Int) -> [StateNode] {
-        guard let author = groups[group].frontier.logs[log].certificate?.member else { return [] }
+        // Most groups have none, and every event comes by here.
+        guard groups[group].state.hasRedactions, let author = groups[group].frontier.logs[log].certificate?.member
+        else {
+            return []
+        }
         return groups[group].state.redactions(of: LogPosition(event), by: author)
     }
 

@@ -85,6 +85,8 @@ package struct StateGraph: Sendable {
     /// The keys that were ever set, ascending.
     package var keys: [String] { values.keys.filter { !(values[$0] ?? []).isEmpty }.sorted() }
 
+    package var hasRedactions: Bool { !redactionsOfEvent.isEmpty }
+
     /// The redactions of an event, in the order of their arrival. Each was made by who had the right to it; not all need stand.
     package func redactions(of event: LogPosition, by author: MemberKey) -> [StateNode] {
         guard let found = redactionsOfEvent[event.id] else { return [] }
