@@ -32,8 +32,8 @@ public struct Entry: Sendable, Identifiable {
         log = event.header.log
         sequence = event.header.sequence
         lamport = event.header.lamport
-        timestamp = Date(ofEvent: event)
-        expiry = event.expiryToCome.map { Date(timeIntervalSince1970: Double($0) / 1_000) }
+        timestamp = Date(milliseconds: event.timestamp)
+        expiry = event.expiryToCome.map { Date(milliseconds: $0) }
         isErased = event.content == nil
         parents = event.header.ancestors
         isMerge = event.header.kind == .merge
@@ -71,8 +71,8 @@ public struct Entry: Sendable, Identifiable {
 }
 
 extension Date {
-    /// The author's clock.
-    init(ofEvent event: Event) { self.init(timeIntervalSince1970: Double(event.timestamp) / 1_000) }
+    /// Since 1970, as events and clocks count.
+    init(milliseconds: some BinaryInteger) { self.init(timeIntervalSince1970: Double(milliseconds) / 1_000) }
 }
 
 extension Entry: Comparable {

@@ -59,11 +59,10 @@ extension SyncGroup {
             }
             return EventHistory(
                 id: stored.event.id, status: stored.status, log: header.log, sequence: header.sequence,
-                lamport: header.lamport,
-                timestamp: Date(ofEvent: stored.event), ordinal: stored.ordinal,
+                lamport: header.lamport, timestamp: Date(milliseconds: stored.event.timestamp), ordinal: stored.ordinal,
                 device: certificate?.device, member: certificate?.member, isSigned: stored.event.signature != nil,
                 contentBytes: header.contentLength,
-                expiry: stored.event.expiryToCome.map { Date(timeIntervalSince1970: Double($0) / 1_000) },
+                expiry: stored.event.expiryToCome.map { Date(milliseconds: $0) },
                 isErased: stored.event.content == nil, causes: causes,
                 holders: try reader.holders(of: stored, in: record).sorted())
         }

@@ -64,7 +64,7 @@ extension SyncGroup {
                     let stored = try reader.event(of: record, at: node.reference)
                 else { return nil }
                 return Redaction(
-                    id: node.reference.id, member: node.author, timestamp: Date(ofEvent: stored.event),
+                    id: node.reference.id, member: node.author, timestamp: Date(milliseconds: stored.event.timestamp),
                     reason: redaction.reason, stands: node.stands,
                     receipts: try receipts(for: node.reference.id, graph, logs, reader))
             }
@@ -88,7 +88,8 @@ extension SyncGroup {
                 (low, high) = isLater ? (low, middle) : (middle + 1, high)
             }
             guard let event = found?.event else { continue }
-            let receipt = Redaction.Receipt(device: device, event: event.id, timestamp: Date(ofEvent: event))
+            let receipt = Redaction.Receipt(
+                device: device, event: event.id, timestamp: Date(milliseconds: event.timestamp))
             if first[device].map({ receipt.timestamp < $0.timestamp }) ?? true { first[device] = receipt }
         }
         return first.values.sorted { $0.device < $1.device }

@@ -73,7 +73,8 @@ struct ErasureTests {
 
     private final class Carried { var isSeen = false }
 
-    private func erase(_ event: EventReference, with text: String, _ devices: Devices, _ group: GroupID) throws {
+    /// Delivered on all devices, and gone from them.
+    private func expectErased(_ event: EventReference, _ devices: Devices) throws {
         for device in devices.devices.indices {
             let stored = try #require(held(event, device, devices), "device \(device)")
             #expect(stored.event.content == nil && stored.event.salt == nil, "device \(device)")
@@ -102,7 +103,7 @@ struct ErasureTests {
         // The third has been away, and gets it from one that has nothing left to give.
         try devices.meet(1, 2)
         try devices.meet(0, 1)
-        try erase(event, with: "for a day", devices, group)
+        try expectErased(event, devices)
         #expect(isGone())
         #expect(changes(event, 2, devices, group) == [.erased])
         #expect(said(2, devices, group) == ["for ever"])
@@ -142,8 +143,8 @@ struct ErasureTests {
         #expect(held("taken back", 1, devices) != nil)
         let isGone = watch(for: "taken back", devices)
         try devices.meet(0, 1)
-        try erase(expiring, with: "for a day", devices, group)
-        try erase(redacted, with: "taken back", devices, group)
+        try expectErased(expiring, devices)
+        try expectErased(redacted, devices)
         #expect(isGone())
     }
 
@@ -198,7 +199,7 @@ struct ErasureTests {
         // Who was away with the content meets who was away without it: the redaction comes later.
         try devices.meet(2, 0)
         try devices.meet(3, 0)
-        try erase(event, with: "my address", devices, group)
+        try expectErased(event, devices)
         #expect(isGone())
         #expect(changes(event, 2, devices, group) == [.delivered, .erased])
         #expect(changes(event, 3, devices, group) == [.erased])
@@ -242,7 +243,7 @@ struct ErasureTests {
         for device in 0..<3 { #expect(held("what I think", device, devices) != nil, "device \(device)") }
         #expect(try redact(event, by: 0, devices, group) == nil)
         for (one, other) in [(0, 1), (0, 2)] { try devices.meet(one, other) }
-        try erase(event, with: "what I think", devices, group)
+        try expectErased(event, devices)
     }
 
     /// A store that is opened while events wait without a content that is over: they wait for their causes, and for nothing else.
@@ -312,7 +313,6 @@ struct ErasureTests {
         var last: EventReference?
         for number in 0..<100 { last = try say(0, String(repeating: "\(number),", count: 2_000), devices, group) }
         let event = try say(0, "the last one", devices, group)
-        #expect(last != nil)
         let isGone = watch(for: "the last one", devices)
         let session = try devices.connect(1, 0, windowLimit: 16_384)
         while !devices.queue.isEmpty, held(try #require(last), 1, devices) == nil, events(1, devices).count < 60 {
@@ -322,7 +322,7 @@ struct ErasureTests {
         try redact(event, by: 0, devices, group)
         try devices.settle()
         try devices.disconnect(session)
-        try erase(event, with: "the last one", devices, group)
+        try expectErased(event, devices)
         #expect(isGone())
     }
 

@@ -5,7 +5,7 @@ import TomboloCore
 /// Engines that speak, act on each other and meet at random, with copies that run on: all end with the same verdict on everything.
 struct MembershipConvergenceTests {
     /// `TOMBOLO_STATE_SEEDS=10000 swift test --filter MembershipConvergenceTests` tries as many.
-    static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_STATE_SEEDS"].flatMap(Int.init) ?? 40
+    static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_STATE_SEEDS"].flatMap(Int.init) ?? 60
 
     private struct Verdict: Equatable {
         var roles: [MemberKey: Role]

@@ -187,7 +187,15 @@ public final class MemoryStore: EventStore {
                 groupTable[Int(group) - 1].note(.erased, event.ordinal)
             }
             eventTable[index].event = stored.event.erased
-            groupTable[Int(group) - 1].expiries.removeAll { $0.ordinal == event.ordinal }
+            if let time = stored.event.expiryToCome {
+                let expiry = Expiry(time: time, ordinal: event.ordinal)
+                let place = groupTable[Int(group) - 1].expiries.partitionPoint { $0 >= expiry }
+                if place < groupTable[Int(group) - 1].expiries.count,
+                    groupTable[Int(group) - 1].expiries[place] == expiry
+                {
+                    groupTable[Int(group) - 1].expiries.remove(at: place)
+                }
+            }
         }
     }
 

@@ -82,7 +82,7 @@ extension Simulation {
                 let redaction = history.redacted[number]
                 let isRedacted = redaction.map { history.said[$0] != nil } ?? false
                 let isOver = header.expiry.map { $0 + 1_000 < clock } ?? false
-                let mayBeGone = isRedacted || redaction != nil || header.expiry.map { $0 < clock + 1_000 } ?? false
+                let mayBeGone = redaction != nil || header.expiry.map { $0 < clock + 1_000 } ?? false
                 let isThere = device.node.hasContent(of: number)
                 guard isThere ? !isRedacted && !isOver : mayBeGone else {
                     throw Violation(.notErased, device.number, "number \(number)")
