@@ -96,6 +96,8 @@ struct Members: AsyncParsableCommand {
         let group = try makers[0].createGroup(.members)
         for admin in makers[1...] { try admin.join(group, of: makers[0], as: .admin) }
         try reader.join(group, of: makers[0])
+        // The first who joined has not heard of the second, and could not take what descends from its admission.
+        for admin in makers[1...] { try admin.ingest(makers[0].messages(of: group), into: group) }
         let keys = (0..<100).map { _ in generator.memberKey() }
         var (count, seconds) = (0, 0.0)
         while count < 600 {

@@ -213,6 +213,15 @@ struct StoryTests {
         }
     }
 
+    @Test("who is told to stop as soon as it has said where it listens stops, and cleanly")
+    func stopping() throws {
+        try withDirectory { root in
+            let tool = Tool(directory: root.appendingPathComponent("a"))
+            try tool.succeed("init")
+            for _ in 0..<20 { try tool.start("run").stop() }
+        }
+    }
+
     /// A port that was free a moment ago.
     private func freePort(_ tool: Tool) throws -> Int {
         let running = try tool.start("run")

@@ -26,6 +26,14 @@ struct Tool {
         return process
     }
 
+    /// Starts a process that will not outlive a test run that has hung: it is killed after five minutes.
+    private static func launch(_ process: Process) throws {
+        try process.run()
+        DispatchQueue.global().asyncAfter(deadline: .now() + 300) {
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        }
+    }
+
     @discardableResult
     static func run(_ arguments: [String], directory: URL? = nil) throws -> Result {
         let process = process(arguments, directory: directory)
@@ -37,7 +45,7 @@ struct Tool {
         process.standardOutput = try FileHandle(forWritingTo: urls[0])
         process.standardError = try FileHandle(forWritingTo: urls[1])
         process.standardInput = FileHandle.nullDevice
-        try process.run()
+        try launch(process)
         process.waitUntilExit()
         return Result(
             status: process.terminationStatus, output: try String(contentsOf: urls[0], encoding: .utf8),
@@ -68,7 +76,7 @@ struct Tool {
             process.standardOutput = pipe
             process.standardError = FileHandle.nullDevice
             process.standardInput = FileHandle.nullDevice
-            try process.run()
+            try Tool.launch(process)
             var line = Data()
             while let byte = try pipe.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) { line += byte }
             let words = String(decoding: line, as: UTF8.self).split(separator: " ")
@@ -78,6 +86,7 @@ struct Tool {
         func stop() {
             process.terminate()
             process.waitUntilExit()
+            #expect(process.terminationReason == .exit && process.terminationStatus == 0)
         }
     }
 }

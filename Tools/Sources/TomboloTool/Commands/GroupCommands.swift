@@ -250,6 +250,7 @@ struct Watch: AsyncParsableCommand {
     @OptionGroup var listening: ListenOptions
 
     func run() async throws {
+        let signals = await StopSignals()
         try await options.withNode { node in
             let group = try findGroup(group, node)
             let port = try await listening.listen(node)
@@ -262,7 +263,7 @@ struct Watch: AsyncParsableCommand {
                     fflush(nil)
                 }
             }
-            await untilStopped()
+            await signals.wait()
             printing.cancel()
         }
     }

@@ -156,6 +156,7 @@ struct Run: AsyncParsableCommand {
     @Option(help: "Listen at this port, too, for known peers that speak MVDS alone.") var mvdsPort: Int?
 
     func run() async throws {
+        let signals = await StopSignals()
         try await options.withNode { node in
             let host = listening.host
             let port = try await listening.listen(node)
@@ -165,7 +166,7 @@ struct Run: AsyncParsableCommand {
             }
             fflush(nil)
             let running = Task { try await node.run() }
-            await untilStopped()
+            await signals.wait()
             running.cancel()
         }
     }
@@ -183,18 +184,4 @@ struct ListenOptions: ParsableArguments {
 
     /// - Returns: the port.
     func listen(_ node: Node) async throws -> Int { try await node.listen(host: host, port: port) }
-}
-
-/// Returns at SIGINT or SIGTERM.
-func untilStopped() async {
-    let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
-    let sources = [SIGINT, SIGTERM].map { number in
-        signal(number, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: number)
-        source.setEventHandler { continuation.yield() }
-        source.resume()
-        return source
-    }
-    for await _ in stream { break }
-    for source in sources { source.cancel() }
 }
