@@ -21,13 +21,16 @@ public struct Entry: Sendable, Identifiable {
     public let expiry: Date?
     /// Whether its content is gone: its time is over, or it was redacted.
     public let isErased: Bool
+    /// Whether its content cannot be read on this device: its key was erased elsewhere, with the content, and this device has not heard why.
+    public let isSealed: Bool
     /// The content's type, nil if the content is not of an application of ours.
     public let type: String?
     public let version: Int
     /// The content without type and version.
     public let data: Data
 
-    init(_ event: Event) {
+    /// - Parameter content: opened; nil if it has gone, or cannot be read here.
+    init(_ event: Event, content: Bytes?) {
         id = event.id
         log = event.header.log
         sequence = event.header.sequence
@@ -35,10 +38,11 @@ public struct Entry: Sendable, Identifiable {
         timestamp = Date(milliseconds: event.timestamp)
         expiry = event.expiryToCome.map { Date(milliseconds: $0) }
         isErased = event.content == nil
+        isSealed = content == nil && !isErased
         parents = event.header.ancestors
         isMerge = event.header.kind == .merge
         isState = event.header.kind.isState
-        let content = event.content ?? []
+        let content = content ?? []
         let opened = isState ? nil : ContentEnvelope.open(content)
         type = opened?.type
         version = opened?.version ?? 0
@@ -56,6 +60,7 @@ public struct Entry: Sendable, Identifiable {
         isMerge = false
         expiry = nil
         isErased = false
+        isSealed = false
         isState = false
         let opened = ContentEnvelope.open(message.body)
         type = opened?.type

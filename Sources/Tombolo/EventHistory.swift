@@ -73,7 +73,9 @@ extension SyncGroup {
     /// The entry whose id begins with these hexadecimal digits; the same holds as for ``history(ofID:)``.
     public func entry(ofID digits: String) throws -> Entry? {
         guard dialect == .native else { throw EngineError.notNative(id) }
-        return try node.storage.read { try storedEvent(ofID: digits, $0) }.map { Entry($0.event) }
+        return try node.storage.read { reader in
+            try storedEvent(ofID: digits, reader).map { try entries([$0], reader)[0] }
+        }
     }
 
     private func storedEvent(ofID digits: String, _ reader: SQLiteReader) throws -> StoredEvent? {

@@ -1,4 +1,5 @@
 public import TomboloCore
+import TomboloCrypto
 import TomboloSQLite
 
 /// A group on this device: what is said in it, and a way to say something.
@@ -90,13 +91,14 @@ public struct SyncGroup: Sendable, Identifiable {
                     Change(kind: .delivered, entry: Entry($1), bookmark: Bookmark(number: $0))
                 }
             }
-            return try reader.changes(after: bookmark.number, of: record, limit: limit)
-                .map { number, kind, stored in
-                    // What has gone since is not told of as if it were there.
-                    let isGone = stored.event.content == nil && (kind == .delivered || kind == .restored)
-                    return Change(
-                        kind: isGone ? .erased : kind, entry: Entry(stored.event), bookmark: Bookmark(number: number))
-                }
+            let changes = try reader.changes(after: bookmark.number, of: record, limit: limit)
+            let entries = try entries(changes.map(\.event), reader)
+            return zip(changes, entries).map { change, entry in
+                // What has gone since is not told of as if it were there.
+                let isGone = entry.isErased && (change.kind == .delivered || change.kind == .restored)
+                return Change(
+                    kind: isGone ? .erased : change.kind, entry: entry, bookmark: Bookmark(number: change.number))
+            }
         }
     }
 
@@ -107,8 +109,8 @@ public struct SyncGroup: Sendable, Identifiable {
                 let place = entry.map { (Int64(clamping: $0.lamport), $0.id) }
                 return try reader.messageTimeline(of: record, before: place, limit: limit).map { Entry($0) }
             }
-            return try reader.timeline(of: record, before: entry.map { ($0.lamport, $0.id) }, limit: limit)
-                .filter { $0.event.header.kind == .message }.map { Entry($0.event) }
+            let found = try reader.timeline(of: record, before: entry.map { ($0.lamport, $0.id) }, limit: limit)
+            return try entries(found.filter { $0.event.header.kind == .message }, reader)
         }
     }
 
@@ -140,7 +142,15 @@ public struct SyncGroup: Sendable, Identifiable {
 
     /// The first entry of a log: where authors introduce themselves.
     public func firstEntry(of log: LogID) throws -> Entry? {
-        try node.storage.read { try $0.firstEvent(of: record, log: log) }.map { Entry($0.event) }
+        try node.storage.read { reader in
+            try reader.firstEvent(of: record, log: log).map { try entries([$0], reader)[0] }
+        }
+    }
+
+    /// Events as applications see them.
+    func entries(_ stored: [StoredEvent], _ reader: SQLiteReader) throws -> [Entry] {
+        var opener = ContentOpener(using: SwiftCryptography()) { try reader.secret(of: $0, in: record) }
+        return try stored.map { Entry($0.event, content: try opener.content(of: $0.event)) }
     }
 
     /// A digest over everything that is known of the group: equal digests, equal knowledge.

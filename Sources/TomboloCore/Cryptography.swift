@@ -15,6 +15,18 @@ public protocol Cryptography: Sendable {
     func sign(_ bytes: UnsafeRawBufferPointer, with key: SigningKey) -> [UInt8]
     /// Whether `signature` stands, by the acceptance rule of protocol §2.3.
     func isValid(_ signature: Bytes, over bytes: UnsafeRawBufferPointer, by key: Bytes32) -> Bool
+
+    /// ChaCha20-Poly1305 (RFC 8439): the ciphertext and 16 bytes more. A key and a nonce of 12 bytes seal one text and never another one.
+    func seal(_ text: Bytes, key: Bytes32, nonce: Bytes) -> [UInt8]
+    /// The text; nil if it was not sealed with this key and nonce, or was changed.
+    func open(_ sealed: Bytes, key: Bytes32, nonce: Bytes) -> [UInt8]?
+    /// The X25519 public key (RFC 7748) that a 32-byte seed makes.
+    func sharingKey(seed: Bytes32) -> Bytes32
+    /// HPKE, base mode (RFC 9180: X25519, HKDF-SHA256, ChaCha20-Poly1305): encapsulated key ‖ ciphertext, 48 bytes more than the text. Sealing twice
+    /// gives two results. Nil if the key is none.
+    func seal(_ text: [UInt8], to key: Bytes32, info: [UInt8]) -> [UInt8]?
+    /// The text; nil if it was not sealed to the key that the seed makes, under this info.
+    func open(_ share: Bytes, seed: Bytes32, info: [UInt8]) -> [UInt8]?
 }
 
 extension Cryptography {

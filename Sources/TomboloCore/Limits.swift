@@ -43,6 +43,16 @@ public enum Limits {
     public static let reason = 1_024
     /// In groups of more logs, devices do not write events only to say that they have erased something.
     static let receiptLogs = 64
+    /// Bytes that sealing adds to a content.
+    static let seal = 16
+    /// Milliseconds for which contents are sealed under one secret by who has no other reason for a new one: a week.
+    package static let rekeyAge: UInt64 = 7 * 86_400_000
+    /// Nodes of a key of which much was punctured.
+    static let keyNodes = 262_144
+    /// Nodes of one share: what is more goes in several.
+    static let shareNodes = 900
+    /// Secrets that a peer waits to be given.
+    static let wantedSecrets = 4_096
     static let logsPerGroup = 65_536
     static let startsPerLog = 64
     static let endsPerLog = 64

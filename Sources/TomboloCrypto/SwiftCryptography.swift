@@ -6,7 +6,7 @@
 import Crypto
 public import TomboloCore
 
-/// The real cryptography, by swift-crypto: SHA-256, HMAC, Ed25519.
+/// The real cryptography, by swift-crypto: SHA-256, HMAC, Ed25519, ChaCha20-Poly1305, HPKE.
 public struct SwiftCryptography: Cryptography {
     public init() {}
 
@@ -54,6 +54,59 @@ public struct SwiftCryptography: Cryptography {
         else { return false }
         return publicKey.isValidSignature(signature, for: bytes)
     }
+
+    public func seal(_ text: Bytes, key: Bytes32, nonce: Bytes) -> [UInt8] {
+        do {
+            let box = try ChaChaPoly.seal(text, using: SymmetricKey(key), nonce: ChaChaPoly.Nonce(data: nonce))
+            return Array(box.ciphertext) + Array(box.tag)
+        } catch {
+            preconditionFailure("a key of 32 bytes and a nonce of 12 seal anything, yet: \(error)")
+        }
+    }
+
+    public func open(_ sealed: Bytes, key: Bytes32, nonce: Bytes) -> [UInt8]? {
+        guard sealed.count >= 16, let nonce = try? ChaChaPoly.Nonce(data: nonce),
+            let box = try? ChaChaPoly.SealedBox(nonce: nonce, ciphertext: sealed.dropLast(16), tag: sealed.suffix(16)),
+            let text = try? ChaChaPoly.open(box, using: SymmetricKey(key))
+        else { return nil }
+        return Array(text)
+    }
+
+    private func sharingKey(ofSeed seed: Bytes32) -> Curve25519.KeyAgreement.PrivateKey {
+        do {
+            return try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: seed.bytes)
+        } catch {
+            preconditionFailure("any 32 bytes are an X25519 key, yet: \(error)")
+        }
+    }
+
+    public func sharingKey(seed: Bytes32) -> Bytes32 {
+        sharingKey(ofSeed: seed).publicKey.rawRepresentation.withUnsafeBytes { Bytes32(loading: $0) }
+    }
+
+    public func seal(_ text: [UInt8], to key: Bytes32, info: [UInt8]) -> [UInt8]? {
+        // Who says a key of small order makes what it is given readable to all: it could as well hand that around.
+        guard let recipient = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: key.bytes),
+            var sender = try? HPKE.Sender(
+                recipientKey: recipient, ciphersuite: .Curve25519_SHA256_ChachaPoly, info: Data(info)),
+            let sealed = try? sender.seal(text)
+        else { return nil }
+        return Array(sender.encapsulatedKey) + Array(sealed)
+    }
+
+    public func open(_ share: Bytes, seed: Bytes32, info: [UInt8]) -> [UInt8]? {
+        guard share.count >= 48,
+            var recipient = try? HPKE.Recipient(
+                privateKey: sharingKey(ofSeed: seed), ciphersuite: .Curve25519_SHA256_ChachaPoly, info: Data(info),
+                encapsulatedKey: Data(share.prefix(32))),
+            let text = try? recipient.open(share.dropFirst(32))
+        else { return nil }
+        return Array(text)
+    }
+}
+
+extension SymmetricKey {
+    fileprivate init(_ key: Bytes32) { self = key.withBytes { SymmetricKey(data: $0) } }
 }
 
 /// The part of the acceptance rule (protocol §2.3) that libraries differ in: which encodings of points count.

@@ -28,6 +28,14 @@ public struct SQLiteReader {
             .compactMap { DeviceKey($0) }
     }
 
+    /// The secret of a rekey event, or what is left of it.
+    public func secret(of rekey: EventID, in group: GroupRecord) throws -> [UInt8]? {
+        try Data.fetchOne(
+            db.cachedStatement(sql: "SELECT nodes FROM secret WHERE replica = ? AND rekey = ?"),
+            arguments: [group.reference, Data(rekey.bytes)]
+        ).map { Array($0) }
+    }
+
     public func value(forKey key: String) throws -> [UInt8]? {
         try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) }
     }

@@ -101,6 +101,15 @@ enum Schema {
                         PRIMARY KEY (replica, time, event)) WITHOUT ROWID;
                     """)
         }
+        // What contents are sealed under, as far as it has not been punctured.
+        migrator.registerMigration("7") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE secret (
+                        replica INTEGER NOT NULL, rekey BLOB NOT NULL, nodes BLOB NOT NULL,
+                        PRIMARY KEY (replica, rekey)) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 }

@@ -1,6 +1,6 @@
 import TomboloCore
 
-/// Hashes and signatures that are fast, deterministic and worth nothing: whoever knows a public key signs for it. For runs of so many
+/// Hashes, signatures and seals that are fast, deterministic and worth nothing: whoever knows a public key signs for it, and whoever reads opens. For runs of so many
 /// verifications that real ones would be the whole of it; ``Scenario/cryptography`` says which are used, and so does every report.
 struct StandInCryptography: Cryptography {
     struct SigningKey: Sendable {
@@ -23,6 +23,33 @@ struct StandInCryptography: Cryptography {
         guard signature.count == 64 else { return false }
         let half = hash(bytes, key.prefix64).bytes
         return signature.prefix(32).elementsEqual(half) && signature.suffix(32).elementsEqual(half)
+    }
+
+    func seal(_ text: Bytes, key: Bytes32, nonce: Bytes) -> [UInt8] {
+        Array(text) + hash(text, key, Array(nonce)).bytes.prefix(16)
+    }
+
+    func open(_ sealed: Bytes, key: Bytes32, nonce: Bytes) -> [UInt8]? {
+        guard sealed.count >= 16 else { return nil }
+        let text = sealed.dropLast(16)
+        return hash(text, key, Array(nonce)).bytes.prefix(16).elementsEqual(sealed.suffix(16)) ? Array(text) : nil
+    }
+
+    func sharingKey(seed: Bytes32) -> Bytes32 { seed.bytes.withUnsafeBytes { hash($0, 2) } }
+
+    func seal(_ text: [UInt8], to key: Bytes32, info: [UInt8]) -> [UInt8]? {
+        hash(text[...], key, info).bytes + text + [UInt8](repeating: 0, count: 16)
+    }
+
+    func open(_ share: Bytes, seed: Bytes32, info: [UInt8]) -> [UInt8]? {
+        guard share.count >= 48 else { return nil }
+        let text = share.dropFirst(32).dropLast(16)
+        let proof = hash(text, sharingKey(seed: seed), info).bytes
+        return proof.elementsEqual(share.prefix(32)) ? Array(text) : nil
+    }
+
+    private func hash(_ text: Bytes, _ key: Bytes32, _ more: [UInt8]) -> Bytes32 {
+        hmac(key: key, more + [UInt8(truncatingIfNeeded: more.count)] + text)
     }
 
     /// Two accumulators of 64 bits, each folded by a product of 128 bits for 16 bytes, spread over 32 bytes at the end.

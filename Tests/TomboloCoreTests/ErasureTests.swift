@@ -425,10 +425,3 @@ extension EventReference {
         return store.events(ordinals: Array(1...store.lastOrdinal())).first { $0.event.id == id }?.event.header.expiry
     }
 }
-
-extension [UInt8] {
-    fileprivate func contains(_ text: String) -> Bool {
-        let wanted = Array(text.utf8)
-        return indices.contains { self[$0...].starts(with: wanted) }
-    }
-}

@@ -53,6 +53,7 @@ struct HostileInputTests {
             _ = try? Certificate(decoding: bytes)
             _ = try? GroupStatement(decoding: bytes)
             _ = try? Invitation(decoding: bytes)
+            _ = try? PuncturableKey(decoding: bytes)
         }
     }
 

@@ -79,7 +79,7 @@ struct MembershipConvergenceTests {
         for seed in 0..<Self.seeds {
             var generator = SeededGenerator(seed: UInt64(seed))
             let devices = try Devices(4, seed: UInt64(seed) &* 7_919)
-            let policy: Policy = [.open, .members][seed % 2]
+            let policy: Policy = [.open, .private][seed % 2]
             let group = try devices.makeGroup(policy) { $0 < 3 ? .admin : .member }
             for index in 1..<4 { try devices.meet(0, index) }
             let members = (0..<4).map { devices.devices[$0].engine.member }

@@ -8,7 +8,7 @@ struct MembershipTests {
     private func changes(_ device: Int, _ devices: Devices, _ group: GroupID) -> [What] {
         devices.devices[device].store.changes(in: group).compactMap { change in
             guard change.event.event.header.kind == .message else { return nil }
-            let text = String(decoding: change.event.event.content ?? [], as: UTF8.self)
+            let text = devices.text(of: change.event.event, on: device, in: group) ?? ""
             switch change.kind {
             case .delivered: return .delivered(text)
             case .withdrawn: return .withdrawn(text)
@@ -52,7 +52,7 @@ struct MembershipTests {
 
     @Test func onlyMembersWrite() throws {
         let devices = try Devices(3, seed: 1)
-        let group = try makeGroup(devices, .members)
+        let group = try makeGroup(devices, .private)
         #expect(roles(1, devices, group) == [.owner, .member, .member])
         try devices.say(1, "hello", in: group)
         try meetAll(devices)
@@ -82,7 +82,7 @@ struct MembershipTests {
 
     @Test func whatARemovedMemberSaysWithoutKnowingIsHeldBackEverywhere() throws {
         let devices = try Devices(4, seed: 3)
-        let group = try makeGroup(devices, .members)
+        let group = try makeGroup(devices, .private)
         try devices.say(1, "before", in: group)
         try meetAll(devices)
         // The removed one has not heard of it, and reaches only one of the others.
@@ -118,7 +118,7 @@ struct MembershipTests {
     /// A modified client goes on writing, and names the state from before its removal.
     @Test func aLateBranchOnOldStateIsNotDelivered() throws {
         let devices = try Devices(3, seed: 4)
-        let group = try makeGroup(devices, .members)
+        let group = try makeGroup(devices, .private)
         try devices.say(1, "mine", in: group)
         try meetAll(devices)
         let copy = MemoryStore(copying: devices.devices[1].store)
@@ -138,7 +138,7 @@ struct MembershipTests {
     @Test func whoRemoveEachOtherEndTheSameEverywhere() throws {
         for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
             let devices = try Devices(4, seed: 5)
-            let group = try makeGroup(devices, .members, as: .admin)
+            let group = try makeGroup(devices, .private, as: .admin)
             try meetAll(devices)
             #expect(roles(3, devices, group) == [.owner, .admin, .admin, .admin])
             // By seniority the first admitted wins; only it may do what it does.
@@ -153,7 +153,7 @@ struct MembershipTests {
 
     @Test func whatARemovedAdminDidWithoutKnowingHasNoEffect() throws {
         let devices = try Devices(4, seed: 6)
-        let group = try makeGroup(devices, .members, as: .admin)
+        let group = try makeGroup(devices, .private, as: .admin)
         try meetAll(devices)
         #expect(try setRole(0, of: 1, to: .none, devices, group) == nil)
         #expect(try setRole(1, of: 3, to: .none, devices, group) == nil)
@@ -170,7 +170,7 @@ struct MembershipTests {
 
     @Test func anEngineOpenedAgainKnowsWhoMayDoWhat() throws {
         let devices = try Devices(3, seed: 7)
-        let group = try makeGroup(devices, .members)
+        let group = try makeGroup(devices, .private)
         #expect(try setRole(0, of: 2, to: .admin, devices, group) == nil)
         #expect(try setRole(0, of: 1, to: .none, devices, group) == nil)
         try meetAll(devices)
@@ -185,7 +185,7 @@ struct MembershipTests {
 
     @Test func invitingNeedsTheRight() throws {
         let devices = try Devices(2, seed: 8)
-        let group = try makeGroup(devices, .members)
+        let group = try makeGroup(devices, .private)
         try devices.step(1, [.invite(3, group: group, addresses: [], expiry: .max)])
         #expect(devices.devices[1].effects.contains { if case .failed(_, .notAllowed) = $0 { true } else { false } })
     }

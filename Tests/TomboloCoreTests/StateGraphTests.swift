@@ -16,7 +16,7 @@ struct StateGraphTests {
 
         init(seed: Int) {
             generator = SeededGenerator(seed: UInt64(seed))
-            policy = [.open, .members, .feed][seed % 3]
+            policy = [.open, .private, .feed][seed % 3]
             var keys: [MemberKey] = []
             for _ in 0..<5 { keys.append(MemberKey(Self.random(using: &generator))) }
             members = keys
@@ -48,7 +48,9 @@ struct StateGraphTests {
 
         mutating func action() -> StateAction {
             let member = members.randomElement(using: &generator) ?? members[0]
-            switch Int.random(in: 0..<11, using: &generator) {
+            switch Int.random(in: 0..<13, using: &generator) {
+            case 11: return .rekey(.zero)
+            case 12: return .device(.zero)
             case 10:
                 let event = LogPosition(log: LogID(.zero), sequence: 1, id: EventID(.zero))
                 return .redact(Redaction(of: event, by: member, reason: "why"))
@@ -141,6 +143,9 @@ struct StateGraphTests {
                             == Set(redactions.filter(expected.standing.contains).map { world.valid[$0].reference.id }),
                         "seed \(seed)")
                 }
+                #expect(
+                    Set(graph.currentRekeys(atMost: 16).map(\.reference.id)) == model.currentRekeys(expected),
+                    "seed \(seed)")
                 for key in ["title", "mood"] {
                     #expect(
                         Set(graph.settings(of: key).map(\.reference.id)) == model.settings(of: key, expected),

@@ -13,7 +13,7 @@ struct GroupStateTests {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("state-\(UUID())")
         defer { try? FileManager.default.removeItem(at: directory) }
         let node = try await Node.open(at: directory)
-        let group = try await node.createGroup(named: "crew", policy: .members)
+        let group = try await node.createGroup(named: "crew", policy: .private)
         var states = group.states().makeAsyncIterator()
         #expect(try await states.next()?.keys == [])
         try await group.setState("title", to: Data("The crew".utf8))
@@ -30,7 +30,7 @@ struct GroupStateTests {
 
         let again = try await Node.open(at: directory)
         let same = try #require(try again.groups.first)
-        #expect(try same.policy == .members)
+        #expect(try same.policy == .private)
         #expect(try same.state.keys == ["mood"])
         #expect(try same.verify() == [])
         // Bounds, from both sides.

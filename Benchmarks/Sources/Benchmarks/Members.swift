@@ -21,7 +21,7 @@ struct Members: AsyncParsableCommand {
     func run() async throws {
         var generator = SplitMix(seed: seed)
         let makers = try (0..<3).map { _ in try EngineDevice(&generator) }
-        let group = try makers[0].createGroup(.members)
+        let group = try makers[0].createGroup(.private)
         for admin in makers[1...] { try admin.join(group, of: makers[0], as: .admin) }
         let keys = (0..<members).map { _ in
             generator.memberKey()
@@ -93,7 +93,7 @@ struct Members: AsyncParsableCommand {
     private func concurrentActs(_ generator: inout SplitMix) throws {
         let makers = try (0..<3).map { _ in try EngineDevice(&generator) }
         let reader = try EngineDevice(&generator)
-        let group = try makers[0].createGroup(.members)
+        let group = try makers[0].createGroup(.private)
         for admin in makers[1...] { try admin.join(group, of: makers[0], as: .admin) }
         try reader.join(group, of: makers[0])
         // The first who joined has not heard of the second, and could not take what descends from its admission.
@@ -124,7 +124,7 @@ struct Members: AsyncParsableCommand {
         let (owner, writer, other) = (
             try EngineDevice(&generator), try EngineDevice(&generator), try EngineDevice(&generator)
         )
-        let group = try owner.createGroup(.members)
+        let group = try owner.createGroup(.private)
         for device in [writer, other] { try device.join(group, of: owner) }
         for _ in 0..<997 {
             _ = try owner.setRole(of: generator.memberKey(), to: .member, in: group)

@@ -16,7 +16,7 @@ extension Engine {
             groups[group].contentless[event.id] = event.reference
             groups[group].contentlessNoted += 1
         }
-        switch try verdict(on: event.header, event.id, group: group, store) {
+        switch try verdict(on: event.header, event.id, hasContent: event.content != nil, group: group, store) {
         case .deliver:
             status = try judgeRight(
                 of: event.reference, event.header, content: event.content, ordinal: batch.nextOrdinal, log: log,
@@ -93,7 +93,7 @@ extension Engine {
 
     /// Judges an event by its ancestors (protocol §2.4).
     private mutating func verdict(
-        on header: EventHeader, _ id: EventID, group: Int, _ store: any EventStore
+        on header: EventHeader, _ id: EventID, hasContent: Bool, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Verdict {
         var missing: EventID?
         var isInvalid = false
@@ -112,6 +112,8 @@ extension Engine {
         {
             missing = id
         }
+        // Who delivered it has the secret, and gives it to who asks.
+        if missing == nil, hasContent, lacksSecret(header, group: group) { missing = header.rekeys.first?.id }
         return missing.map { .wait(for: $0) } ?? .deliver
     }
 
@@ -143,7 +145,9 @@ extension Engine {
                 var (nowHeldBack, nowInvalid): ([Int64], [Int64]) = ([], [])
                 var stillWaiting: [(missing: EventID, waiter: Int64)] = []
                 for waiter in waiters {
-                    switch try verdict(on: waiter.header, waiter.id, group: group, store) {
+                    switch try verdict(
+                        on: waiter.header, waiter.id, hasContent: waiter.hasContent, group: group, store)
+                    {
                     case .deliver:
                         let status = try judgeRight(of: waiter, group: group, store)
                         switch status {

@@ -108,6 +108,7 @@ extension Engine {
     ) throws(StoreError) {
         guard !events.isEmpty else { return }
         try store.erase(events, inGroup: groups[group].record.reference)
+        try puncture(events, group: group, store)
         let ids = Set(events.map(\.id))
         for index in sessions.indices {
             for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {

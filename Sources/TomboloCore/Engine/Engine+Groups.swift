@@ -57,9 +57,9 @@ extension Engine {
         _ request: RequestID, _ group: GroupID, _ kind: EventKind, _ content: [UInt8], _ expiry: UInt64?,
         _ store: any EventStore
     ) throws(StoreError) {
-        guard content.count <= Limits.content else {
-            return effects.append(.failed(request, .contentTooLarge(limit: Limits.content)))
-        }
+        let sealed = groupIndex(group).map { groups[$0].sealing != nil } ?? false
+        let limit = Limits.content - (sealed ? Limits.seal : 0)
+        guard content.count <= limit else { return effects.append(.failed(request, .contentTooLarge(limit: limit))) }
         if let index = mvdsIndex(group) { return try appendMessage(request, index, content, store) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         if let why = whyNotWrite(group: index) { return effects.append(.failed(request, .notAllowed(why))) }
@@ -75,16 +75,21 @@ extension Engine {
             guard try write(.merge, content: [], expiry: nil, group: index, store) != nil else { break }
             merges += 1
         }
-        guard let id = try write(kind, content: content, expiry: expiry, group: index, store) else {
+        let rekey = content.isEmpty ? nil : try chooseRekey(group: index, store)
+        guard sealed == false || content.isEmpty || rekey != nil,
+            let id = try write(kind, content: content, under: rekey, expiry: expiry, group: index, store)
+        else {
             return effects.append(.failed(request, .groupFull(group)))
         }
         effects.append(.appended(request, id))
     }
 
+    /// - Parameter rekey: what the content is sealed under, as it was chosen last.
     /// - Returns: nil if it was not taken, for a bound on the group.
     @discardableResult
     mutating func write(
-        _ kind: EventKind, content: [UInt8], expiry: UInt64?, group index: Int, _ store: any EventStore
+        _ kind: EventKind, content: [UInt8], under rekey: EventReference? = nil, expiry: UInt64?, group index: Int,
+        _ store: any EventStore
     ) throws(StoreError) -> EventID? {
         let own = try kind.isState ? ownStateLog(group: index, store) : ownLog(group: index, store)
         let (key, log, certificate) = (own.key, own.id, own.certificate)
@@ -98,10 +103,17 @@ extension Engine {
         let stateHeads = groups[index].state.heads.filter { $0.id != previous?.id }
         // State stays: there is nothing to erase.
         let salt = kind.isState ? [] : [UInt8].random(16, using: &generator)
+        let sequence = (end?.sequence ?? 0) + 1
+        var content = content
+        if rekey != nil {
+            let sealed = seal(content, for: log, sequence: sequence, nonce: salt.prefix(12), group: index)
+            guard let sealed else { return nil }
+            content = sealed
+        }
         let header = EventHeader(
-            kind: kind, isSalted: !salt.isEmpty, log: log, sequence: (end?.sequence ?? 0) + 1, previous: previous,
+            kind: kind, isSalted: !salt.isEmpty, log: log, sequence: sequence, previous: previous,
             parents: Array(parents.prefix(Limits.references)),
-            stateHeads: Array(stateHeads.prefix(Limits.references)), expiry: expiry,
+            stateHeads: Array(stateHeads.prefix(Limits.references)), rekeys: rekey.map { [$0] } ?? [], expiry: expiry,
             contentLength: content.count,
             commitment: groups[index].hashing.commitment(
                 salt: salt[...], content: content[...], using: cryptography),
@@ -192,9 +204,9 @@ extension Engine {
     mutating func broadcast(
         _ request: RequestID, _ group: GroupID, _ content: [UInt8], _ store: any EventStore
     ) throws(StoreError) {
-        guard content.count <= Limits.ephemeralContent else {
-            return effects.append(.failed(request, .contentTooLarge(limit: Limits.ephemeralContent)))
-        }
+        let sealed = groupIndex(group).map { groups[$0].sealing != nil } ?? false
+        let limit = Limits.ephemeralContent - (sealed ? Limits.seal + 12 : 0)
+        guard content.count <= limit else { return effects.append(.failed(request, .contentTooLarge(limit: limit))) }
         if let index = mvdsIndex(group) { return broadcastMessage(request, index, content) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         // Receivers know the key by the log's first event: an empty merge begins a log that has none.
@@ -206,8 +218,17 @@ extension Engine {
         }
         let last = groups[index].ephemeralTimes[log] ?? 0
         let timestamp = max(Int64(min(now, Limits.integer - 1)), last + 1)
+        var content = content
+        let rekey = content.isEmpty ? nil : try chooseRekey(group: index, store)
+        if sealed, !content.isEmpty {
+            guard rekey != nil, let made = sealEphemeral(content, from: log, at: timestamp, group: index) else {
+                return effects.append(.failed(request, .groupFull(group)))
+            }
+            content = made
+        }
         let header = EventHeader(
-            kind: .ephemeral, isSalted: false, log: log, sequence: 0, previous: nil, contentLength: content.count,
+            kind: .ephemeral, isSalted: false, log: log, sequence: 0, previous: nil, rekeys: rekey.map { [$0] } ?? [],
+            contentLength: content.count,
             commitment: groups[index].hashing.commitment(salt: [], content: content[...], using: cryptography))
         let bytes = header.encoded[...]
         groups[index].ephemeralTimes[log] = timestamp

@@ -12,15 +12,17 @@ extension Engine {
         if let frontier = sync.frontier { try receiveFrontier(frontier, group, session: index, store) }
         if let have = sync.have { try receiveHave(have, group, session: index, store) }
         if let push = sync.push { sessions[index].groups[group].isLazyTowardsPeer = push == 1 }
+        if let wanted = sync.secretsWanted { try receiveSecretsWanted(wanted, group, session: index) }
         if let want = sync.want { try receiveWant(want, group, session: index) }
         if let events = sync.events { try receiveWindow(events, group, session: index, store) }
+        if let share = sync.share { try receiveShare(share, group, session: index, store) }
         if let processed = sync.processed {
             guard processed <= sessions[index].groups[group].pacing.sentBytes else {
                 throw EngineError.protocolViolation("it processed more than it was sent")
             }
             sessions[index].groups[group].pacing.noteProcessed(processed, at: now)
         }
-        if let ephemeral = sync.ephemeral { try receiveEphemeral(ephemeral, group, session: index) }
+        if let ephemeral = sync.ephemeral { try receiveEphemeral(ephemeral, group, session: index, store) }
     }
 
     private mutating func receiveHave(
@@ -195,7 +197,9 @@ extension Engine {
         }
     }
 
-    private mutating func receiveEphemeral(_ bytes: Bytes, _ group: Int, session index: Int) throws {
+    private mutating func receiveEphemeral(
+        _ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore
+    ) throws {
         let number = sessions[index].groups[group].group
         var reader = WireReader(bytes)
         while !reader.isAtEnd {
@@ -212,10 +216,9 @@ extension Engine {
                     using: cryptography)
             else { continue }
             groups[number].ephemeralTimes[log] = event.timestamp
-            if event.header.isUnderstood {
+            if event.header.isUnderstood, let content = try contentOfEphemeral(event, group: number, store) {
                 effects.append(
-                    .receivedEphemeral(
-                        groups[number].id, from: log, timestamp: event.timestamp, content: Array(event.content ?? [])))
+                    .receivedEphemeral(groups[number].id, from: log, timestamp: event.timestamp, content: content))
             }
             passOnEphemeral(message, group: number, except: index)
         }

@@ -78,7 +78,9 @@ extension Engine {
             }
             acknowledge(group, session: index)
             try pump(group, session: index, store)
+            try shareSecrets(group, session: index, store)
             try settle(group, session: index, store)
+            askForSecrets(group, session: index)
         }
     }
 

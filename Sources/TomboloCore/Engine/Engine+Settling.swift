@@ -131,7 +131,7 @@ extension Engine {
         send(sync, to: index)
     }
 
-    private mutating func wake(_ group: Int, session index: Int, at time: UInt64) {
+    mutating func wake(_ group: Int, session index: Int, at time: UInt64) {
         sessions[index].groups[group].nextWake = min(sessions[index].groups[group].nextWake ?? time, time)
     }
 

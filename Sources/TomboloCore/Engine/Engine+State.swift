@@ -15,6 +15,7 @@ extension Engine {
         _ store: any EventStore
     ) throws(StoreError) -> EventStatus {
         guard let author = groups[group].frontier.logs[log].certificate?.member else { return .invalid }
+        guard isSealedRightly(header, group: group) else { return .invalid }
         let named = header.stateHeads.compactMap { groups[group].state.index(of: $0.id) }
         guard named.count == header.stateHeads.count else { return .invalid }
         if header.kind.isState {
@@ -24,6 +25,7 @@ extension Engine {
                 isUnderstood: header.isUnderstood)
             guard let change, let node = groups[group].state.nodes.last else { return .invalid }
             groups[group].turnedState.formUnion(change.turned)
+            noteSealing(node, group: group)
             noteRedactions(among: change.turned + [groups[group].state.nodes.count - 1], group: group)
             for (member, old) in change.members { groups[group].formerStandings[member, default: []].append(old) }
             return node.stands ? .delivered : .heldBack
@@ -264,7 +266,7 @@ extension Engine {
         return try write(action, group: group, store) != nil
     }
 
-    private mutating func write(
+    mutating func write(
         _ action: StateAction, group index: Int, _ store: any EventStore
     ) throws(StoreError) -> EventID? {
         try joinStateHeads(group: index, store)

@@ -100,6 +100,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             }
             replica.contentlessNoted = replica.contentless.count
         }
+        replica.sealing = try openSealing(of: replica, store)
         for head in heads {
             replica.heads[head.id] = (head.reference, head.ordinal)
         }
@@ -124,6 +125,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         closeStrangers()
         try eraseExpired(store)
         try writeReceipts(store)
+        try saySharingKeys(store)
         for index in groups.indices { try saveLogs(index, store) }
         try deliverOverdue(store)
         for index in sessions.indices {
@@ -144,7 +146,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// invitation is used once. Other events that a power cut takes are asked for again under a new incarnation.
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
         // A receipt is written without being asked for.
-        if groups.contains(where: { $0.receiptDue != nil }) { return true }
+        if groups.contains(where: { $0.receiptDue != nil }) || mayHaveToSayKey { return true }
         return inputs.contains { input in
             switch input {
             case .append, .setRole, .setState, .redact, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share,

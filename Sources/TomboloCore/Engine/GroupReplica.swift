@@ -16,6 +16,8 @@ struct GroupReplica: Sendable {
     var contentlessNoted = 0
     /// The earliest expiry of what was not erased.
     var nextExpiry: UInt64?
+    /// How its contents are sealed; nil if they are not.
+    var sealing: GroupSealing?
     /// When this device says that it has erased what was redacted, unless it says something else before.
     var receiptDue: UInt64?
     /// The last ephemeral event's time of each log: what is not later is a replay.

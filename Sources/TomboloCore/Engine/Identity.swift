@@ -4,6 +4,8 @@ struct Identity<Crypto: Cryptography> {
     let device: DeviceKey
     let memberSignature: [UInt8]
     let deviceKey: Crypto.SigningKey
+    /// From which follows what shares of secrets for this device are sealed to, in each group.
+    let sharingSeed: Bytes32
 }
 
 /// A log that this device writes to.
@@ -35,7 +37,9 @@ extension Identity {
             try store.setValue(made.bytes, forKey: key)
             return made
         }
-        deviceKey = cryptography.signingKey(seed: try seed(IdentityKeys.deviceSeed, &generator))
+        let deviceSeed = try seed(IdentityKeys.deviceSeed, &generator)
+        deviceKey = cryptography.signingKey(seed: deviceSeed)
+        sharingSeed = cryptography.hmac(key: deviceSeed, Array("tombolo-sharing-key-1".utf8))
         device = DeviceKey(cryptography.publicKey(of: deviceKey))
         let memberKey = cryptography.signingKey(seed: try seed(IdentityKeys.memberSeed, &generator))
         member = MemberKey(cryptography.publicKey(of: memberKey))

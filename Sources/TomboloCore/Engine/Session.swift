@@ -106,6 +106,12 @@ struct GroupSession: Sendable {
     var askedContents: Set<EventID> = []
     /// How many had been noted when all of them were asked for.
     var contentsAskedFor = 0
+    /// Rekey events whose secrets the peer was asked for.
+    var askedSecrets: Set<EventID> = []
+    /// Those whose secrets it has asked for, and was not given yet.
+    var wantedSecrets: [EventID] = []
+    /// A secret of which further parts follow.
+    var partialSecret: (rekey: EventID, key: PuncturableKey)?
 
     // What is to be said at the end of this batch.
     var mustAcknowledge = false

@@ -13,6 +13,10 @@ public struct EventKind: RawRepresentable, Hashable, Sendable {
     public static let setting = EventKind(rawValue: 65)
     /// Takes the content of another event back (protocol §2.7).
     public static let redaction = EventKind(rawValue: 66)
+    /// Begins a secret that contents are sealed under (protocol §2.8).
+    public static let rekey = EventKind(rawValue: 67)
+    /// Says what shares of secrets for a device are sealed to (protocol §2.8).
+    public static let device = EventKind(rawValue: 68)
     /// Needs no replication: signed, never stored, never a parent.
     public static let ephemeral = EventKind(rawValue: 128)
 
@@ -117,7 +121,7 @@ public struct EventHeader: Hashable, Sendable {
     public var isUnderstood: Bool {
         guard version == 1, unknownFlags == 0 else { return false }
         switch kind {
-        case .message, .merge, .membership, .setting, .redaction, .ephemeral: break
+        case .message, .merge, .membership, .setting, .redaction, .rekey, .device, .ephemeral: break
         default: return false
         }
         return !hasUnknownCriticalExtension

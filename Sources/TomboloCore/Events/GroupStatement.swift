@@ -6,12 +6,12 @@ public enum Dialect: UInt8, Hashable, Sendable {
     case mvds = 1
 }
 
-/// Who may write without being named by a state event; fixed at the group's creation. Whoever is told the group's secret can read.
+/// Who may write without being named by a state event, and who can read; fixed at the group's creation.
 public enum Policy: UInt8, Hashable, Sendable {
-    /// Who holds the group's secret writes.
+    /// Who holds the group's secret writes and reads.
     case open = 0
-    /// Who an admin has made a member writes.
-    case members = 1
+    /// Who an admin has made a member writes; contents are sealed to who has been made a reader or more.
+    case `private` = 1
     /// The owner writes, and who it makes a member; anyone who holds the group's secret follows.
     case feed = 2
 }

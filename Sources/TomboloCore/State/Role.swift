@@ -19,7 +19,7 @@ extension Policy {
     public var defaultRole: Role {
         switch self {
         case .open: .member
-        case .members: .none
+        case .private: .none
         case .feed: .reader
         }
     }

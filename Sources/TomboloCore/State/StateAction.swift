@@ -11,6 +11,10 @@ package enum StateAction: Hashable, Sendable {
     case set(key: String, value: [UInt8]?)
     /// Takes the content of an event back: by its author, or by an admin.
     case redact(Redaction)
+    /// Begins a secret that contents are sealed under, of which this is the hash.
+    case rekey(Bytes32)
+    /// Says what shares of secrets for this device are sealed to: an X25519 key.
+    case device(Bytes32)
     /// Joins more state heads than one event can name.
     case join
 
@@ -28,9 +32,12 @@ package enum StateAction: Hashable, Sendable {
     var target: MemberKey? {
         switch self {
         case .raise(let member, _), .lower(let member, _, _): member
-        case .set, .redact, .join: nil
+        case .set, .redact, .rekey, .device, .join: nil
         }
     }
+
+    /// Whether it takes away the right to read.
+    var isRemoval: Bool { if case .lower(_, .none, _) = self { true } else { false } }
 
     package var isLowering: Bool { if case .lower = self { true } else { false } }
 
@@ -40,6 +47,8 @@ package enum StateAction: Hashable, Sendable {
         case .raise, .lower: .membership
         case .set, .join: .setting
         case .redact: .redaction
+        case .rekey: .rekey
+        case .device: .device
         }
     }
 
@@ -50,6 +59,8 @@ package enum StateAction: Hashable, Sendable {
         case .lower(let target, let new, _): target == author ? new < role : role >= .admin
         case .set(let key, _): role >= (Self.groupKeys.contains(key) ? .admin : .member)
         case .redact(let redaction): role >= .admin || redaction.author == author
+        case .rekey: role >= .member
+        case .device: role >= .reader
         case .join: true
         }
     }
@@ -63,7 +74,7 @@ package enum StateAction: Hashable, Sendable {
         case .lower(_, let new, _):
             guard new < target.role else { return false }
             return member == author.member || Strength(standing: target, member: member) < author
-        case .set, .redact, .join: return true
+        case .set, .redact, .rekey, .device, .join: return true
         }
     }
 }
@@ -114,6 +125,8 @@ extension StateAction {
             var buffer: [UInt8] = []
             buffer.append(redaction.event)
             return buffer + redaction.author.bytes + redaction.reason.utf8
+        case .rekey(let commitment): return commitment.bytes
+        case .device(let key): return key.bytes
         case .join: return []
         }
     }
@@ -145,6 +158,10 @@ extension StateAction {
                 throw .invalid("a reason", offset: reader.offset)
             }
             self = .redact(Redaction(of: event, by: author, reason: reason))
+        } else if kind == .rekey {
+            self = .rekey(try reader.bytes32())
+        } else if kind == .device {
+            self = .device(try reader.bytes32())
         } else if content.isEmpty {
             self = .join
         } else {

@@ -41,9 +41,11 @@ package struct StateGraph: Sendable {
     private var headIndices: Set<Int> = []
     /// Redactions, by the events that they are of.
     private var redactionsOfEvent: [EventID: [Int]] = [:]
+    private var rekeys: [Int] = []
     private let founder: MemberKey
+    let policy: Policy
     /// Of whom no state event names.
-    let defaultRole: Role
+    var defaultRole: Role { policy.defaultRole }
 
     // What the standing events make of it, with the positions from which on it is so.
     private var standings: [MemberKey: [(position: Int, standing: Standing)]] = [:]
@@ -57,7 +59,7 @@ package struct StateGraph: Sendable {
 
     package init(owner: MemberKey, policy: Policy) {
         founder = owner
-        defaultRole = policy.defaultRole
+        self.policy = policy
     }
 
     /// The state heads, ascending by id.
@@ -97,6 +99,17 @@ package struct StateGraph: Sendable {
                 false
             }
         }
+    }
+
+    /// The latest rekey events that stand and that every standing removal comes before: who was removed knows none of their secrets. The
+    /// last in the group's order first.
+    package func currentRekeys(atMost limit: Int) -> [StateNode] {
+        let latest = rekeys.lazy.filter { nodes[$0].stands }.sorted { position[$0] > position[$1] }
+        return latest.prefix(limit).filter { rekey in
+            order[cuts.start(ofSegmentWith: position[rekey])...].allSatisfy { node in
+                !nodes[node].action.isRemoval || !nodes[node].stands || isAncestor(node, of: rekey)
+            }
+        }.map { nodes[$0] }
     }
 
     private func unnamed(_ member: MemberKey) -> Standing {
@@ -181,6 +194,7 @@ package struct StateGraph: Sendable {
                 parents: parents))
         indexOfID[reference.id] = node
         if case .redact(let redaction) = action { redactionsOfEvent[redaction.event.id, default: []].append(node) }
+        if case .rekey = action { rekeys.append(node) }
         let place = order.partitionPoint { nodes[$0].order > nodes[node].order }
         let isLast = place == order.count
         order.insert(node, at: place)
@@ -288,7 +302,7 @@ extension StateNode {
             guard role < old.role else { return old }
             new.role = role
             if role < .member, old.role >= .member { new.lowering = reference.id }
-        case .set, .redact, .join: break
+        case .set, .redact, .rekey, .device, .join: break
         }
         return new
     }

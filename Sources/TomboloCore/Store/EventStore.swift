@@ -60,6 +60,15 @@ public protocol EventStore: RecordStore {
     /// Waiting events whose content is not here.
     func contentless(inGroup group: Int64) throws(StoreError) -> [StoredHeader]
 
+    // Secrets that contents are sealed under (protocol §2.8).
+
+    /// The rekey events whose secrets are here.
+    func secrets(inGroup group: Int64) throws(StoreError) -> [EventID]
+    /// The secret of a rekey event, or what is left of it.
+    func secret(of rekey: EventID, inGroup group: Int64) throws(StoreError) -> [UInt8]?
+    /// Nothing of what was there before may be left in the store's files once they were purged after the commit.
+    func setSecret(_ secret: [UInt8], of rekey: EventID, inGroup group: Int64) throws(StoreError)
+
     /// Notes that `waiter` waits for `missing`. An event waits for one ancestor at a time.
     func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) throws(StoreError)
     /// The ordinals that wait for these events, which wait no more.

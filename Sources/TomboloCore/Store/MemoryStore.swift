@@ -10,6 +10,7 @@ public final class MemoryStore: EventStore {
         var otherChanges: [Int: ChangeKind] = [:]
         /// What expires, ascending.
         var expiries: [Expiry] = []
+        var secrets: [EventID: [UInt8]] = [:]
 
         mutating func note(_ change: ChangeKind, _ ordinal: Int64) {
             if change != .delivered { otherChanges[changes.count] = change }
@@ -109,6 +110,14 @@ public final class MemoryStore: EventStore {
             }
         }
         return first
+    }
+
+    public func secrets(inGroup group: Int64) -> [EventID] { groupTable[Int(group) - 1].secrets.keys.sorted() }
+    public func secret(of rekey: EventID, inGroup group: Int64) -> [UInt8]? {
+        groupTable[Int(group) - 1].secrets[rekey]
+    }
+    public func setSecret(_ secret: [UInt8], of rekey: EventID, inGroup group: Int64) {
+        groupTable[Int(group) - 1].secrets[rekey] = secret
     }
 
     public func lastOrdinal() -> Int64 { Int64(eventTable.count) }

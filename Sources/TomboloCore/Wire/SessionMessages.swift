@@ -48,6 +48,9 @@ package struct GroupSync: Hashable, Sendable {
     package var logs: UInt64?
     package var coded: Bytes?
     package var reconcile: Bytes?
+    /// Ids of rekey events (protocol §5.7).
+    package var secretsWanted: Bytes?
+    package var share: Bytes?
 
     package init(number: Int) { self.number = UInt64(number) }
 
@@ -95,6 +98,8 @@ package struct GroupSync: Hashable, Sendable {
             case (13, .varint(let raw)): logs = raw
             case (14, .bytes(let run)): coded = run
             case (15, .bytes(let run)): reconcile = run
+            case (16, .bytes(let run)): secretsWanted = run
+            case (17, .bytes(let run)): share = run
             default: break
             }
         }
@@ -123,6 +128,8 @@ package struct GroupSync: Hashable, Sendable {
         if let logs { buffer.append(field: 13, varint: logs) }
         if let coded { buffer.append(field: 14, bytes: coded) }
         if let reconcile { buffer.append(field: 15, bytes: reconcile) }
+        if let secretsWanted { buffer.append(field: 16, bytes: secretsWanted) }
+        if let share { buffer.append(field: 17, bytes: share) }
         return buffer
     }
 }

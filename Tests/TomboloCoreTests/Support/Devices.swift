@@ -116,11 +116,13 @@ final class Devices {
     /// - Parameter roles: what each of the others is invited as.
     func makeGroup(_ policy: Policy = .open, roles: (Int) -> Role = { _ in .member }) throws -> GroupID {
         try step(0, [.createGroup(1, name: "crew", policy: policy)])
-        guard case .created(_, let group)? = devices[0].effects.last else { fatalError("no group was made") }
+        let made = devices[0].effects.compactMap { if case .created(_, let group) = $0 { group } else { nil } }
+        guard let group = made.last else { fatalError("no group was made") }
         for index in devices.indices.dropFirst() {
             try step(
                 0, [.invite(2, group: group, addresses: [], expiry: now + 1_000_000, role: roles(index))])
-            guard case .invited(_, let invitation)? = devices[0].effects.last else { fatalError("no invitation") }
+            let invited = devices[0].effects.compactMap { if case .invited(_, let link) = $0 { link } else { nil } }
+            guard let invitation = invited.last else { fatalError("no invitation") }
             let session = try connect(index, 0, invitation: invitation)
             try settle()
             try disconnect(session)
@@ -146,7 +148,15 @@ final class Devices {
     }
 
     func texts(_ device: Int, in group: GroupID) -> [String] {
-        delivered(device, in: group).map { String(decoding: $0.content ?? [], as: UTF8.self) }
+        delivered(device, in: group).map { text(of: $0, on: device, in: group) ?? "" }
+    }
+
+    /// What an event says, as a device can read it; nil if it cannot.
+    func text(of event: Event, on device: Int, in group: GroupID) -> String? {
+        let store = devices[device].store
+        guard let reference = store.groups().first(where: { $0.id == group })?.reference else { return nil }
+        var opener = ContentOpener(using: SwiftCryptography()) { store.secret(of: $0, inGroup: reference) }
+        return (try? opener.content(of: event)).flatMap(\.self).map { String(decoding: $0, as: UTF8.self) }
     }
 
     func errors(_ device: Int) -> [String] {
@@ -165,4 +175,11 @@ func isCausal(_ events: [Event]) -> Bool {
         seen.insert(event.id)
     }
     return true
+}
+
+extension RandomAccessCollection where Element == UInt8 {
+    func contains(_ text: String) -> Bool {
+        let wanted = Array(text.utf8)
+        return indices.contains { self[$0...].starts(with: wanted) }
+    }
 }

@@ -5,6 +5,7 @@ import TomboloCrypto
 struct ForeignLog {
     let group: GroupID
     let id: LogID
+    var member: MemberKey { certificate.member }
     private let cryptography = SwiftCryptography()
     private let key: SwiftCryptography.SigningKey
     private let certificate: Certificate

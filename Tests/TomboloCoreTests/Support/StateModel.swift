@@ -59,6 +59,8 @@ struct StateModel {
         case .lower(let target, let new, _): return target == event.author ? new < role : role >= .admin
         case .set(let key, _): return key == "title" || key == "topic" ? role >= .admin : role >= .member
         case .redact(let redaction): return role >= .admin || event.author == redaction.author
+        case .rekey: return role >= .member
+        case .device: return role >= .reader
         case .join: return true
         }
     }
@@ -73,7 +75,7 @@ struct StateModel {
         case .lower(let target, let new, _):
             let other = place(target, seen)
             return new < other.role && (target == author || wins((author, own), over: (target, other)))
-        case .set, .redact, .join: return true
+        case .set, .redact, .rekey, .device, .join: return true
         }
     }
 
@@ -150,8 +152,18 @@ struct StateModel {
             var place = place(member, outcome)
             place.role = min(role, place.role)
             outcome.places[member] = place
-        case .set, .redact, .join: break
+        case .set, .redact, .rekey, .device, .join: break
         }
+    }
+
+    /// The standing rekey events that every standing removal comes before.
+    func currentRekeys(_ outcome: Outcome) -> Set<EventID> {
+        let rekeys = outcome.standing.filter { if case .rekey = events[$0].action { true } else { false } }
+        let removals = outcome.standing.filter {
+            if case .lower(_, .none, _) = events[$0].action { true } else { false }
+        }
+        let current = rekeys.filter { rekey in removals.allSatisfy { ancestors[rekey].contains($0) } }
+        return Set(current.map { events[$0].reference.id })
     }
 
     /// The events that set a key and that no other standing one after them sets.

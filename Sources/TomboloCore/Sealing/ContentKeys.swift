@@ -1,0 +1,63 @@
+/// The keys of contents that follow from the secret of one rekey event (protocol §2.8).
+package struct ContentKeys: Sendable {
+    private let secret: PuncturableKey
+    /// The ways that were gone last, one for each log: events that follow each other share most of it.
+    private var ways: [LogID: Way] = [:]
+    /// Ways that are kept.
+    private static let mostWays = 256
+
+    private struct Way: Sendable {
+        var path: TreePath
+        /// The steps of the node that it begins at, and the keys from there on, one for each step.
+        var start: Int
+        var keys: [Bytes32]
+    }
+
+    package init(_ secret: PuncturableKey) { self.secret = secret }
+
+    /// The key of an event's content; nil if it was punctured.
+    package mutating func key(ofLog log: LogID, sequence: UInt64, using cryptography: some Cryptography) -> Bytes32? {
+        key(at: Self.path(toLog: log, number: sequence, isEphemeral: false), log, using: cryptography)
+    }
+
+    /// The key of the content of an ephemeral event, which has a time of its own in place of a sequence.
+    package mutating func key(
+        ofEphemeralFrom log: LogID, at timestamp: Int64, using cryptography: some Cryptography
+    ) -> Bytes32? {
+        guard timestamp > 0 else { return nil }
+        let path = Self.path(toLog: log, number: UInt64(timestamp), isEphemeral: true)
+        return key(at: path, log, using: cryptography)
+    }
+
+    /// u8 class, one bit ‖ the first 64 bits of the log's id ‖ the number in Elias's gamma code (1975): as many zeros as it has
+    /// bits after the first one, then its bits. Small numbers stand high in the tree, and no code begins another one.
+    package static func path(toLog log: LogID, number: UInt64, isEphemeral: Bool) -> TreePath {
+        var path = TreePath()
+        path.append(isEphemeral)
+        path.append(log.value.prefix64, count: 64)
+        let bits = 64 - number.leadingZeroBitCount
+        path.append(0, count: bits - 1)
+        path.append(number, count: bits)
+        return path
+    }
+
+    private mutating func key(at path: TreePath, _ log: LogID, using cryptography: some Cryptography) -> Bytes32? {
+        var way: Way
+        if let known = ways[log], known.path.commonSteps(with: path) >= known.start {
+            way = known
+            way.keys.removeLast(known.path.count - known.path.commonSteps(with: path))
+        } else {
+            guard let node = secret.node(above: path) else { return nil }
+            way = Way(path: path, start: node.path.count, keys: [node.key])
+        }
+        guard var key = way.keys.last else { return nil }
+        for step in way.start + way.keys.count - 1..<path.count {
+            key = PuncturableKey.child(of: key, path[step], using: cryptography)
+            way.keys.append(key)
+        }
+        way.path = path
+        if ways.count >= Self.mostWays, ways[log] == nil { ways = [:] }
+        ways[log] = way
+        return key
+    }
+}

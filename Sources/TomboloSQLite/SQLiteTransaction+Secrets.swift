@@ -1,0 +1,30 @@
+import Foundation
+import GRDB
+import TomboloCore
+
+// What contents are sealed under (protocol §2.8).
+extension SQLiteTransaction {
+    func secrets(inGroup group: Int64) throws(StoreError) -> [EventID] {
+        try run {
+            try Data.fetchAll(db, sql: "SELECT rekey FROM secret WHERE replica = ? ORDER BY rekey", arguments: [group])
+                .compactMap { EventID($0) }
+        }
+    }
+
+    func secret(of rekey: EventID, inGroup group: Int64) throws(StoreError) -> [UInt8]? {
+        try run {
+            try Data.fetchOne(
+                db.cachedStatement(sql: "SELECT nodes FROM secret WHERE replica = ? AND rekey = ?"),
+                arguments: [group, Data(rekey.bytes)]
+            ).map { Array($0) }
+        }
+    }
+
+    func setSecret(_ secret: [UInt8], of rekey: EventID, inGroup group: Int64) throws(StoreError) {
+        try run {
+            try execute(
+                "INSERT OR REPLACE INTO secret (replica, rekey, nodes) VALUES (?, ?, ?)",
+                [group, Data(rekey.bytes), Data(secret)])
+        }
+    }
+}

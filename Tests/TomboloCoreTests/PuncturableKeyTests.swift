@@ -1,0 +1,115 @@
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+@Suite("Keys of which parts can be forgotten")
+struct PuncturableKeyTests {
+    private let cryptography = SwiftCryptography()
+    private let root = Bytes32.zero
+
+    private func log(_ number: UInt8) -> LogID { LogID(cryptography.sha256([number])) }
+
+    /// The definition: step by step from the root, without memory.
+    private func leaf(_ log: LogID, _ sequence: UInt64) -> Bytes32 {
+        var key = root
+        func step(_ bit: Bool) { key = PuncturableKey.child(of: key, bit, using: cryptography) }
+        step(false)
+        for byte in log.bytes.prefix(8) { for bit in 0..<8 { step(byte >> UInt8(7 - bit) & 1 == 1) } }
+        let digits = String(sequence, radix: 2)
+        for _ in digits.dropFirst() { step(false) }
+        for digit in digits { step(digit == "1") }
+        return key
+    }
+
+    private func path(_ log: LogID, _ sequence: UInt64) -> TreePath {
+        ContentKeys.path(toLog: log, number: sequence, isEphemeral: false)
+    }
+
+    @Test(
+        "whatever was punctured has no key, all else has the key that the definition says",
+        arguments: [UInt64(31), 32, 33])
+    func model(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        var secret = PuncturableKey(root: root)
+        var gone: Set<[UInt64]> = []
+        for _ in 0..<60 {
+            let (log, sequence) = (
+                UInt64.random(in: 0..<3, using: &generator), UInt64.random(in: 1..<40, using: &generator)
+            )
+            secret.puncture(path(self.log(UInt8(log)), sequence), using: cryptography)
+            gone.insert([log, sequence])
+            #expect(secret.root == nil)
+            secret = try PuncturableKey(decoding: secret.encoded[...])
+            var keys = ContentKeys(secret)
+            for _ in 0..<40 {
+                let (log, sequence) = (
+                    UInt64.random(in: 0..<4, using: &generator), UInt64.random(in: 1..<45, using: &generator)
+                )
+                let key = keys.key(ofLog: self.log(UInt8(log)), sequence: sequence, using: cryptography)
+                let expected = gone.contains([log, sequence]) ? nil : leaf(self.log(UInt8(log)), sequence)
+                #expect(key == expected, "seed \(seed), log \(log), sequence \(sequence)")
+            }
+        }
+        // In any order, one by one or again.
+        var other = PuncturableKey(root: root)
+        for pair in gone.sorted(by: { $0[1] < $1[1] }) + gone {
+            other.puncture(path(log(UInt8(pair[0])), pair[1]), using: cryptography)
+        }
+        #expect(other == secret, "seed \(seed)")
+        // No node that is kept lies above what was punctured.
+        for pair in gone { #expect(secret.node(above: path(log(UInt8(pair[0])), pair[1])) == nil) }
+    }
+
+    @Test("the highest numbers have keys of their own")
+    func bounds() {
+        var keys = ContentKeys(PuncturableKey(root: root))
+        let highest = Limits.integer - 1
+        let all = [1, 2, highest - 1, highest].map { keys.key(ofLog: log(1), sequence: $0, using: cryptography) }
+        #expect(Set(all).count == 4 && !all.contains(nil))
+        #expect(all[3] == leaf(log(1), highest))
+        #expect(keys.key(ofEphemeralFrom: log(1), at: Int64(highest), using: cryptography) != all[3])
+        #expect(keys.key(ofEphemeralFrom: log(1), at: 0, using: cryptography) == nil)
+    }
+
+    @Test("what is handed over in parts is the same, and in another order none")
+    func parts() throws {
+        var secret = PuncturableKey(root: root)
+        for number in 0..<40 { secret.puncture(path(log(UInt8(number)), 7), using: cryptography) }
+        let parts = SecretShare.parts(of: secret)
+        #expect(parts.count > 1 && parts.map { $0[0] } == [UInt8](repeating: 0, count: parts.count - 1) + [1])
+        var again = try PuncturableKey(decoding: parts[0].dropFirst())
+        for part in parts.dropFirst() { try again.append(decoding: part.dropFirst()) }
+        #expect(again == secret)
+        #expect(throws: WireError.self) { try again.append(decoding: parts[0].dropFirst()) }
+        #expect(throws: WireError.self) { try PuncturableKey(decoding: []) }
+        // A node below another one, a path with more bits than it has steps.
+        #expect(throws: WireError.self) {
+            try PuncturableKey(decoding: (PuncturableKey(root: root).encoded + secret.encoded)[...])
+        }
+        #expect(throws: WireError.self) { try PuncturableKey(decoding: ([1, 0x40] + root.bytes)[...]) }
+        #expect(throws: WireError.self) { try PuncturableKey(decoding: [193] + [UInt8](repeating: 0, count: 57)) }
+    }
+
+    @Test("what is sealed opens under its key, nonce and info, and under nothing else")
+    func sealing() throws {
+        let (text, nonce) = (Array("the tide is out".utf8), [UInt8](1...12))
+        let sealed = cryptography.seal(text[...], key: root, nonce: nonce[...])
+        #expect(sealed.count == text.count + 16)
+        #expect(cryptography.open(sealed[...], key: root, nonce: nonce[...]) == text)
+        #expect(cryptography.open(sealed[...], key: leaf(log(1), 1), nonce: nonce[...]) == nil)
+        #expect(cryptography.open(sealed[...], key: root, nonce: nonce.reversed()[...]) == nil)
+        for index in sealed.indices {
+            var changed = sealed
+            changed[index] ^= 1
+            #expect(cryptography.open(changed[...], key: root, nonce: nonce[...]) == nil)
+            #expect(cryptography.open(sealed.prefix(index), key: root, nonce: nonce[...]) == nil)
+        }
+        let (seed, other) = (leaf(log(2), 1), leaf(log(2), 2))
+        let share = try #require(cryptography.seal(text, to: cryptography.sharingKey(seed: seed), info: [1]))
+        #expect(cryptography.open(share[...], seed: seed, info: [1]) == text)
+        #expect(cryptography.open(share[...], seed: other, info: [1]) == nil)
+        #expect(cryptography.open(share[...], seed: seed, info: [2]) == nil)
+        #expect(cryptography.open(share.dropLast(), seed: seed, info: [1]) == nil)
+        #expect(cryptography.open([], seed: seed, info: [1]) == nil)
+    }
+}

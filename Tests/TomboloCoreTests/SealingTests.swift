@@ -1,0 +1,303 @@
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+/// Who can read in a private group, between engines: each would fail if one of the checks were taken out.
+@Suite("Who can read")
+struct SealingTests {
+    private func makeGroup(
+        _ count: Int, seed: UInt64, roles: (Int) -> Role = { _ in .admin }
+    ) throws -> (Devices, GroupID) {
+        let devices = try Devices(count, seed: seed)
+        let group = try devices.makeGroup(.private, roles: roles)
+        for _ in 0..<2 { for index in 1..<count { try devices.meet(0, index) } }
+        return (devices, group)
+    }
+
+    private func member(_ device: Int, _ devices: Devices) -> MemberKey { devices.devices[device].engine.member }
+
+    private func remove(_ other: Int, by device: Int, _ devices: Devices, _ group: GroupID) throws {
+        devices.now += 1
+        try devices.step(device, [.setRole(7, group: group, of: member(other, devices), to: .none)])
+    }
+
+    private func events(_ device: Int, _ devices: Devices) -> [StoredEvent] {
+        let store = devices.devices[device].store
+        return store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
+    }
+
+    /// What a device can make of all that it holds, whether that was delivered to it or not: as a client that keeps no rule would.
+    private func readable(_ device: Int, _ devices: Devices, _ group: GroupID) -> Set<String> {
+        Set(
+            events(device, devices).filter { $0.event.header.kind == .message }
+                .compactMap { devices.text(of: $0.event, on: device, in: group) })
+    }
+
+    /// What was delivered to its application.
+    private func said(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
+        devices.delivered(device, in: group).filter { $0.header.kind == .message }
+            .map { devices.text(of: $0, on: device, in: group) ?? "" }
+    }
+
+    private func rekeys(_ device: Int, _ devices: Devices) -> [Event] {
+        events(device, devices).map(\.event).filter { $0.header.kind == .rekey }
+    }
+
+    private func secrets(_ device: Int, _ devices: Devices) -> [EventID: [UInt8]] {
+        let store = devices.devices[device].store
+        let ids = store.secrets(inGroup: 1)
+        return Dictionary(uniqueKeysWithValues: ids.map { ($0, store.secret(of: $0, inGroup: 1) ?? []) })
+    }
+
+    @Test("members read, and so do readers; nothing of what is said is on the wire or in what is stored of events")
+    func sealed() throws {
+        let (devices, group) = try makeGroup(3, seed: 1) { $0 == 1 ? .member : .reader }
+        var isSeen = false
+        devices.intercept = { wire in
+            if wire.bytes.contains("the tide is out") { isSeen = true }
+            return wire.bytes
+        }
+        try devices.say(0, "the tide is out", in: group)
+        for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
+        try devices.say(1, "and comes in", in: group)
+        for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
+        for device in 0..<3 {
+            #expect(said(device, devices, group) == ["the tide is out", "and comes in"], "device \(device)")
+            #expect(!events(device, devices).contains { $0.event.content?.contains("the tide") ?? false })
+            #expect(devices.errors(device).isEmpty)
+        }
+        #expect(!isSeen)
+        #expect(rekeys(0, devices).count == 1, "one secret for all that nobody was removed from")
+    }
+
+    @Test("whoever was removed has no secret of what was said by who had seen the removal")
+    func removal() throws {
+        let (devices, group) = try makeGroup(4, seed: 2)
+        try devices.say(0, "before", in: group)
+        for index in 1..<4 { try devices.meet(0, index) }
+        try remove(3, by: 1, devices, group)
+        try devices.say(1, "after", in: group)
+        // Said without having seen it: under the old secret, which the removed one has.
+        try devices.say(2, "meanwhile", in: group)
+        for _ in 0..<3 { for one in 0..<4 { for other in one + 1..<4 { try devices.meet(one, other) } } }
+        try devices.say(0, "later", in: group)
+        for _ in 0..<2 { for index in 1..<4 { try devices.meet(0, index) } }
+        for device in 0..<3 {
+            #expect(readable(device, devices, group) == ["before", "after", "meanwhile", "later"], "device \(device)")
+            #expect(Set(said(device, devices, group)) == readable(device, devices, group))
+        }
+        // It holds all of it.
+        #expect(events(3, devices).count(where: { $0.event.header.kind == .message }) == 4)
+        #expect(readable(3, devices, group) == ["before", "meanwhile"])
+        #expect(rekeys(0, devices).count == 2)
+    }
+
+    @Test("two who are removed by people who do not know of each other's act cannot read together what neither may")
+    func concurrentRemovals() throws {
+        let (devices, group) = try makeGroup(5, seed: 3) { $0 < 3 ? .admin : .member }
+        try devices.say(0, "before", in: group)
+        for index in 1..<5 { try devices.meet(0, index) }
+        try remove(3, by: 1, devices, group)
+        try devices.say(1, "without three", in: group)
+        try remove(4, by: 2, devices, group)
+        try devices.say(2, "without four", in: group)
+        for _ in 0..<2 { for one in 0..<3 { for other in one + 1..<3 { try devices.meet(one, other) } } }
+        try devices.say(0, "without both", in: group)
+        for _ in 0..<3 { for one in 0..<5 { for other in one + 1..<5 { try devices.meet(one, other) } } }
+        let pooled = secrets(3, devices).merging(secrets(4, devices)) { one, _ in one }
+        var opener = ContentOpener(using: SwiftCryptography()) { pooled[$0] }
+        for stored in events(3, devices) where stored.event.header.kind == .message {
+            let said = try #require(devices.text(of: stored.event, on: 0, in: group))
+            #expect((try opener.content(of: stored.event) != nil) == (said == "before"), "\(said)")
+        }
+        #expect(readable(1, devices, group) == ["before", "without three", "without four", "without both"])
+    }
+
+    @Test("who has the group's secret and no role is given nothing, however it asks")
+    func stranger() throws {
+        let (devices, group) = try makeGroup(3, seed: 4)
+        try remove(2, by: 0, devices, group)
+        try devices.say(0, "among us", in: group)
+        for index in 1..<3 { try devices.meet(0, index) }
+        // It asks in its own right, and by a client that asks again and again.
+        for _ in 0..<3 { try devices.meet(2, 1) }
+        #expect(readable(2, devices, group).isEmpty)
+        #expect(readable(1, devices, group) == ["among us"])
+        // Once it is admitted again it is given what it lacks.
+        try devices.step(0, [.setRole(7, group: group, of: member(2, devices), to: .reader)])
+        for _ in 0..<2 { try devices.meet(0, 2) }
+        #expect(said(2, devices, group) == ["among us"])
+    }
+
+    @Test("what is sealed waits for its secret, which whoever has delivered it hands over")
+    func waiting() throws {
+        let (devices, group) = try makeGroup(3, seed: 5)
+        // Shares from the author are lost.
+        devices.intercept = { wire in
+            guard wire.from == 0, let payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            return payload.groups.contains { $0.share != nil } && wire.to == 2 ? nil : wire.bytes
+        }
+        try devices.say(0, "the tide is out", in: group)
+        try devices.meet(0, 2)
+        #expect(said(2, devices, group).isEmpty)
+        #expect(events(2, devices).contains { $0.event.header.kind == .message && $0.status == .waiting })
+        // Opened anew, it still waits, and asks.
+        devices.devices[2] = try Devices.Device(seed: 77, store: devices.devices[2].store)
+        try devices.meet(0, 1)
+        try devices.meet(1, 2)
+        #expect(said(2, devices, group) == ["the tide is out"])
+        #expect(devices.devices[2].store.changes(in: group).count { $0.event.event.header.kind == .message } == 1)
+    }
+
+    @Test("a share that is not of the secret costs the link, and nothing is taken")
+    func wrongShare() throws {
+        let (devices, group) = try makeGroup(2, seed: 6)
+        let cryptography = SwiftCryptography()
+        var wrong: (EventID, Bytes32) -> [UInt8]? = { _, _ in nil }
+        devices.intercept = { wire in
+            guard wire.to == 1, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            for index in payload.groups.indices {
+                guard let share = payload.groups[index].share, let rekey = EventID(share.prefix(32)),
+                    let said = self.events(1, devices).last(where: { stored in
+                        stored.event.header.kind == .device
+                            && stored.event.header.log != self.events(0, devices).first?.event.header.log
+                    }), let key = Bytes32(said.event.content ?? []), let other = wrong(rekey, key)
+                else { continue }
+                payload.groups[index].share = (rekey.bytes + other)[...]
+            }
+            return payload.encoded
+        }
+        for attempt in 0..<3 {
+            wrong = { rekey, key in
+                let info = SecretShare.info(rekey, in: group)
+                switch attempt {
+                case 0:
+                    return cryptography.seal(SecretShare.parts(of: PuncturableKey(root: .zero))[0], to: key, info: info)
+                case 1: return cryptography.seal([2, 2, 2], to: key, info: info)
+                default: return [UInt8](repeating: 7, count: 81)
+                }
+            }
+            try devices.say(0, "attempt \(attempt)", in: group)
+            try devices.meet(0, 1)
+            #expect(devices.errors(1).count == attempt + 1, "\(devices.errors(1))")
+            #expect(secrets(1, devices).isEmpty)
+        }
+        wrong = { _, _ in nil }
+        try devices.meet(0, 1)
+        #expect(said(1, devices, group) == (0..<3).map { "attempt \($0)" })
+    }
+
+    @Test(
+        "once something is erased, its key is nowhere: a copy of it cannot be read, all else can, here and by who is given the secret later"
+    )
+    func punctured() throws {
+        let (devices, group) = try makeGroup(3, seed: 7)
+        for text in ["one", "two", "three"] { try devices.say(0, text, in: group) }
+        for index in 1..<3 where index != 2 { try devices.meet(0, index) }
+        let kept = events(1, devices).map(\.event).filter { $0.header.kind == .message }
+        #expect(kept.map { devices.text(of: $0, on: 1, in: group) } == ["one", "two", "three"])
+        try devices.step(0, [.redact(6, group: group, kept[1].reference, reason: "")])
+        try devices.meet(0, 1)
+        for device in 0..<2 {
+            #expect(
+                kept.map { devices.text(of: $0, on: device, in: group) } == ["one", nil, "three"], "device \(device)")
+        }
+        // It has not met anybody since before all of this.
+        try devices.meet(1, 2)
+        #expect(said(2, devices, group) == ["one", "three"])
+        #expect(kept.map { devices.text(of: $0, on: 2, in: group) } == ["one", nil, "three"])
+        // What is said from now on is not in the way of it.
+        try devices.say(0, "four", in: group)
+        try devices.say(2, "five", in: group)
+        for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
+        for device in 0..<3 { #expect(readable(device, devices, group) == ["one", "three", "four", "five"]) }
+        #expect(rekeys(0, devices).count == 1)
+    }
+
+    @Test("a secret is used for a week")
+    func schedule() throws {
+        let (devices, group) = try makeGroup(2, seed: 8)
+        try devices.say(0, "monday", in: group)
+        devices.now += Limits.rekeyAge - 2
+        try devices.say(0, "sunday", in: group)
+        #expect(rekeys(0, devices).count == 1)
+        try devices.say(0, "monday again", in: group)
+        #expect(rekeys(0, devices).count == 2)
+        try devices.meet(0, 1)
+        #expect(said(1, devices, group) == ["monday", "sunday", "monday again"])
+    }
+
+    @Test("what is not kept is sealed as well")
+    func ephemeral() throws {
+        let (devices, group) = try makeGroup(3, seed: 9)
+        try remove(2, by: 0, devices, group)
+        try devices.say(0, "hello", in: group)
+        for index in 1..<3 { try devices.meet(0, index) }
+        var isSeen = false
+        devices.intercept = { wire in
+            if wire.bytes.contains("is typing") { isSeen = true }
+            return wire.bytes
+        }
+        let sessions = [try devices.connect(0, 1), try devices.connect(0, 2)]
+        try devices.settle()
+        try devices.step(0, [.broadcast(5, group: group, content: Array("is typing".utf8))])
+        try devices.settle()
+        for session in sessions { try devices.disconnect(session) }
+        func heard(_ device: Int) -> [String] {
+            devices.devices[device].effects.compactMap {
+                if case .receivedEphemeral(_, _, _, let content) = $0 {
+                    String(decoding: content, as: UTF8.self)
+                } else {
+                    nil
+                }
+            }
+        }
+        #expect(heard(1) == ["is typing"] && heard(2).isEmpty && !isSeen)
+    }
+
+    @Test("a device that lost everything is given its secrets again")
+    func wiped() throws {
+        let (devices, group) = try makeGroup(2, seed: 10)
+        try devices.say(0, "the tide is out", in: group)
+        try devices.say(1, "coming", in: group)
+        for _ in 0..<2 { try devices.meet(0, 1) }
+        let old = devices.devices[1].store
+        let empty = MemoryStore()
+        for key in [IdentityKeys.deviceSeed, IdentityKeys.memberSeed, IdentityKeys.memberSignature] {
+            empty.setValue(old.value(forKey: key), forKey: key)
+        }
+        var record = try #require(old.groups().first)
+        (record.reference, record.ownSeed, record.ownLog) = (0, nil, nil)
+        empty.put(&record)
+        devices.devices[1] = try Devices.Device(seed: 55, store: empty)
+        let states = events(0, devices).count { $0.event.header.kind == .device }
+        for _ in 0..<2 { try devices.meet(0, 1) }
+        #expect(Set(said(1, devices, group)) == ["the tide is out", "coming"])
+        // It follows from the device's key what shares are sealed to: there is nothing to say anew.
+        #expect(events(0, devices).count { $0.event.header.kind == .device } == states)
+    }
+
+    @Test("in a private group what is not sealed is not valid, nor what names something else as its secret")
+    func unsealed() throws {
+        let (devices, group) = try makeGroup(2, seed: 11)
+        var own = ForeignLog(group: group, seed: 5)
+        // By a member whose client does not seal.
+        try devices.step(0, [.setRole(1, group: group, of: own.member, to: .member)])
+        let raised = try #require(events(0, devices).last?.event.reference)
+        let plain = own.event(after: nil, "in the clear") { $0 = $0.naming(raised) }
+        let wrong = own.event(after: plain, "by another name") { $0 = $0.naming(raised, asRekey: true) }
+        _ = try devices.ingest([plain, wrong], into: 0, group: group)
+        let held = events(0, devices).filter { [plain.id, wrong.id].contains($0.event.id) }
+        #expect(held.map(\.status) == [EventStatus.invalid, .invalid])
+    }
+}
+
+extension EventHeader {
+    /// The same, naming a state event.
+    fileprivate func naming(_ event: EventReference, asRekey: Bool = false) -> EventHeader {
+        EventHeader(
+            kind: kind, isSalted: isSalted, log: log, sequence: sequence, previous: previous, stateHeads: [event],
+            rekeys: asRekey ? [event] : [], contentLength: contentLength, commitment: commitment,
+            extensions: extensions)
+    }
+}
