@@ -31,6 +31,8 @@ public struct EventHistory: Sendable {
     public let expiry: Date?
     /// Whether the content is gone, or was not there in the first place.
     public let isErased: Bool
+    /// Whether it waits for the secret that it is sealed under: no peer that has it has been met, or none may hand it to this device.
+    public let lacksSecret: Bool
     /// All that it names: its log's event before it, then others.
     public let causes: [Cause]
     /// Peers that are known to hold it.
@@ -63,13 +65,19 @@ extension SyncGroup {
                 device: certificate?.device, member: certificate?.member, isSigned: stored.event.signature != nil,
                 contentBytes: header.contentLength,
                 expiry: stored.event.expiryToCome.map { Date(milliseconds: $0) },
-                isErased: stored.event.content == nil, causes: causes,
+                isErased: stored.event.content == nil, lacksSecret: try lacksSecret(stored, reader), causes: causes,
                 holders: try reader.holders(of: stored, in: record).sorted())
         }
     }
 }
 
 extension SyncGroup {
+    private func lacksSecret(_ stored: StoredEvent, _ reader: SQLiteReader) throws -> Bool {
+        guard stored.status == .waiting, stored.event.content != nil, let rekey = stored.event.header.rekeys.first
+        else { return false }
+        return try reader.secret(of: rekey.id, in: record) == nil
+    }
+
     /// The entry whose id begins with these hexadecimal digits; the same holds as for ``history(ofID:)``.
     public func entry(ofID digits: String) throws -> Entry? {
         guard dialect == .native else { throw EngineError.notNative(id) }

@@ -38,7 +38,8 @@ extension Node {
     ) async throws -> RecoveryDrill {
         let original = try openReadOnly(at: directory)
         let before = try original.groups.map { ($0, try $0.deliveredIDs()) }
-        let essentials = try DamagedStore(at: directory.appendingPathComponent(SQLiteStorage.fileName)).essentials()
+        var essentials = try DamagedStore(at: directory.appendingPathComponent(SQLiteStorage.fileName)).essentials()
+        essentials.secrets = [:]
         try await original.close()
         let storage = try SQLiteStorage(directory: scratch)
         do {

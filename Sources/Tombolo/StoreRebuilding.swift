@@ -116,6 +116,9 @@ extension SQLiteStorage {
                 (group.reference, group.ownSeed, group.ownLog) = (0, nil, nil)
                 try store.put(&group)
                 for peer in essentials.sharers[group.id] ?? [] { try store.share(group.reference, with: peer) }
+                for (rekey, secret) in essentials.secrets[group.id] ?? [:] {
+                    try store.setSecret(secret, of: rekey, inGroup: group.reference)
+                }
             }
         }
     }

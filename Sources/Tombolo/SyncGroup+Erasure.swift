@@ -54,12 +54,20 @@ extension SyncGroup {
     /// Goes through all state events, and some of each log.
     public func redactions(of entry: Entry) throws -> [Redaction] {
         guard dialect == .native, let log = entry.log else { return [] }
-        return try node.storage.read { reader in
+        return try redactions(of: LogPosition(log: log, sequence: entry.sequence, id: entry.id))
+    }
+
+    /// The same for an event that was looked up.
+    public func redactions(of event: EventHistory) throws -> [Redaction] {
+        try redactions(of: LogPosition(log: event.log, sequence: event.sequence, id: event.id))
+    }
+
+    private func redactions(of event: LogPosition) throws -> [Redaction] {
+        try node.storage.read { reader in
             let logs = try reader.logs(of: record)
-            guard let author = logs.first(where: { $0.id == log })?.certificate?.member else { return [] }
+            guard let author = logs.first(where: { $0.id == event.log })?.certificate?.member else { return [] }
             let graph = try graph(reader)
-            let position = LogPosition(log: log, sequence: entry.sequence, id: entry.id)
-            return try graph.redactions(of: position, by: author).compactMap { node in
+            return try graph.redactions(of: event, by: author).compactMap { node in
                 guard case .redact(let redaction) = node.action,
                     let stored = try reader.event(of: record, at: node.reference)
                 else { return nil }

@@ -90,7 +90,8 @@ extension SyncGroup {
         _ = try await node.replica.request { .setRole($0, group: id, of: member, to: role) }
     }
 
-    /// Removes a member: it neither writes nor counts as a member any more. It can still read what reaches it: contents are not sealed yet.
+    /// Removes a member: it neither writes nor counts as a member any more. In a private group it cannot read what is said from now on by whoever
+    /// has heard of it; elsewhere it can read what reaches it.
     public func remove(_ member: MemberKey) async throws { try await setRole(.none, of: member) }
 
     /// Gives up this device's member's own rights. The group stays here, to be read.

@@ -22,7 +22,7 @@ public struct SyncGroup: Sendable, Identifiable {
     /// Says something; returns once it is on disk.
     ///
     /// - Parameter duration: after which its content goes away everywhere; at most what the group's own expiry says.
-    /// - Throws: `EngineError` `contentTooLarge` above 65,536 bytes; `StoreError` if the store failed.
+    /// - Throws: `EngineError` `contentTooLarge` above 65,536 bytes, in a private group above 65,520; `StoreError` if the store failed.
     @discardableResult
     public func send(_ content: some EventContent, expiring duration: Duration? = nil) async throws -> EventID {
         let bytes = try ContentEnvelope.seal(content)
@@ -35,7 +35,7 @@ public struct SyncGroup: Sendable, Identifiable {
         return event
     }
 
-    /// Says something that is not kept, to whoever is connected now. At most 4,096 bytes.
+    /// Says something that is not kept, to whoever is connected now. At most 4,096 bytes; in a private group, where it is sealed as well, 4,068.
     public func broadcast(_ content: some EventContent) async throws {
         let bytes = try ContentEnvelope.seal(content)
         _ = try await node.replica.request { .broadcast($0, group: id, content: bytes) }

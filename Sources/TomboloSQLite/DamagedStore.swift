@@ -11,6 +11,8 @@ public final class DamagedStore {
         public var peers: [PeerRecord] = []
         /// Peers with whom a group of the mvds dialect is shared.
         public var sharers: [GroupID: [DeviceKey]] = [:]
+        /// The secrets that contents of private groups are sealed under, by their rekey events.
+        public var secrets: [GroupID: [EventID: [UInt8]]] = [:]
         /// What could not be read, in words.
         public var unreadable: [String] = []
     }
@@ -44,6 +46,17 @@ public final class DamagedStore {
             try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map(Rows.group)
         }
         found.peers = read("the peers") { db in try Row.fetchAll(db, sql: "SELECT * FROM peer").map(Rows.peer) }
+        for group in found.groups where group.dialect == .native {
+            let secrets = read("the secrets of group \(group.name)") { db in
+                try Row.fetchAll(
+                    db, sql: "SELECT rekey, nodes FROM secret WHERE replica = ?", arguments: [group.reference])
+            }
+            for row in secrets {
+                if let rekey = EventID(row[0] as Data) {
+                    found.secrets[group.id, default: [:]][rekey] = Array(row[1] as Data)
+                }
+            }
+        }
         for group in found.groups where group.dialect == .mvds {
             let sharers = read("with whom group \(group.name) is shared") { db in
                 try Data.fetchAll(db, sql: "SELECT peer FROM sharing WHERE replica = ?", arguments: [group.reference])

@@ -61,7 +61,8 @@ extension Engine {
                     for log in frontier.logs.indices where frontier.logs[log].isLinear {
                         sessions[index].groups[group].heldByPeer[log] = frontier.logs[log].lastSequence
                     }
-                    try agree(group, session: index, store)
+                    askForSecrets(group, session: index)
+                    if sessions[index].groups[group].awaitedSecrets.isEmpty { try agree(group, session: index, store) }
                 } else {
                     sessions[index].groups[group].phase = .exchanging
                     chooseBase(group, session: index)
@@ -78,9 +79,9 @@ extension Engine {
             }
             acknowledge(group, session: index)
             try pump(group, session: index, store)
+            askForSecrets(group, session: index)
             try shareSecrets(group, session: index, store)
             try settle(group, session: index, store)
-            askForSecrets(group, session: index)
         }
     }
 

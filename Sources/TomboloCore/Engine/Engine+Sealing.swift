@@ -185,23 +185,30 @@ extension Engine {
     /// Asks a peer for secrets that are missing; one peer at a time, and each once in a session.
     mutating func askForSecrets(_ group: Int, session index: Int) {
         let number = sessions[index].groups[group].group
+        sessions[index].groups[group].nextAsk = nil
         guard let sealing = groups[number].sealing, !sealing.missing.isEmpty, hasSaidKey(group: number) else { return }
         var wanted: [UInt8] = []
         for rekey in sealing.missing where !sessions[index].groups[group].askedSecrets.contains(rekey) {
             guard wanted.count < 32 * Self.secretsAtOnce else { break }
             let time = sealing.nextAsk[rekey] ?? 0
             guard now >= time else {
-                wake(group, session: index, at: time)
+                sessions[index].groups[group].nextAsk = min(sessions[index].groups[group].nextAsk ?? time, time)
                 continue
             }
             groups[number].sealing?.nextAsk[rekey] = now + Self.patienceForSecrets
             sessions[index].groups[group].askedSecrets.insert(rekey)
+            sessions[index].groups[group].awaitedSecrets.insert(rekey)
             wanted += rekey.bytes
         }
         guard !wanted.isEmpty else { return }
         var sync = GroupSync(number: number)
         sync.secretsWanted = wanted[...]
         send(sync, to: index)
+    }
+
+    /// Whoever this peer was asked in place of may be asked.
+    mutating func askOthersForSecrets(_ rekeys: Set<EventID>, group: Int) {
+        for rekey in rekeys { groups[group].sealing?.nextAsk[rekey] = nil }
     }
 
     /// Secrets that one payload asks for.
@@ -228,6 +235,7 @@ extension Engine {
             groups[number].state.standing(of: recipient.member).role >= .reader
         else { return }
         sessions[index].groups[group].wantedSecrets = wanted.filter { !sealing.held.contains($0) }
+        sessions[index].groups[group].declinedSecrets.subtract(sealing.held)
         for rekey in wanted where sealing.held.contains(rekey) {
             guard let secret = try secret(of: rekey, group: number, store) else { continue }
             for part in SecretShare.parts(of: secret) {
@@ -240,14 +248,33 @@ extension Engine {
         }
     }
 
+    /// Tells a peer, once everything that it has said is here, what it is not handed: it may ask others.
+    mutating func declineSecrets(_ group: Int, session index: Int) {
+        let declined = sessions[index].groups[group].declinedSecrets
+        for rekey in sessions[index].groups[group].wantedSecrets where !declined.contains(rekey) {
+            sessions[index].groups[group].declinedSecrets.insert(rekey)
+            var sync = GroupSync(number: sessions[index].groups[group].group)
+            sync.share = rekey.bytes[...]
+            send(sync, to: index)
+        }
+    }
+
     mutating func receiveShare(_ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore) throws {
         let number = sessions[index].groups[group].group
         var reader = WireReader(bytes)
         let rekey = EventID(try reader.bytes32())
+        if reader.isAtEnd {
+            sessions[index].groups[group].awaitedSecrets.remove(rekey)
+            return askOthersForSecrets([rekey], group: number)
+        }
         guard let node = groups[number].state.index(of: rekey),
             case .rekey(let commitment) = groups[number].state.nodes[node].action,
             groups[number].sealing?.missing.contains(rekey) == true
-        else { return }
+        else {
+            // Another peer was faster.
+            sessions[index].groups[group].awaitedSecrets.remove(rekey)
+            return
+        }
         let info = SecretShare.info(rekey, in: groups[number].id)
         guard let text = cryptography.open(reader.rest(), seed: sharingSeed(group: number), info: info) else {
             throw EngineError.protocolViolation("a share that is not sealed to this device")
@@ -263,12 +290,13 @@ extension Engine {
         guard let secret else { return }
         sessions[index].groups[group].partialSecret = isLast ? nil : (rekey, secret)
         guard isLast else { return }
+        sessions[index].groups[group].awaitedSecrets.remove(rekey)
         if let root = secret.root {
             guard SecretShare.commitment(to: root, using: cryptography) == commitment else {
                 throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
             }
         } else if !(try opensWhatWaits(secret, rekey, group: number, store)) {
-            return
+            return askOthersForSecrets([rekey], group: number)
         }
         try keep(secret, of: rekey, group: number, store)
         var delivered: [StoredHeader] = []

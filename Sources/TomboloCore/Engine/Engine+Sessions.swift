@@ -323,6 +323,9 @@ extension Engine {
         // The peer's last words may have come in the same batch: an agreement is not lost with the link.
         try advance(index, store)
         sessions[index].isClosed = true
+        for group in sessions[index].groups where !group.awaitedSecrets.isEmpty {
+            askOthersForSecrets(group.awaitedSecrets, group: group.group)
+        }
         // What is vouched for of an unfinished window is kept.
         for group in sessions[index].groups.indices where !sessions[index].groups[group].window.isEmpty {
             let events = sessions[index].groups[group].window

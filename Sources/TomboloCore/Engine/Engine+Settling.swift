@@ -34,6 +34,7 @@ extension Engine {
         let isLive = sessions[index].groups[group].phase == .live
         guard isLive || sessions[index].groups[group].hasFrontier, sessions[index].groups[group].isIdle else { return }
         askForContents(group, session: index)
+        declineSecrets(group, session: index)
         if sessions[index].groups[group].changesSaid != groups[sessions[index].groups[group].group].frontier.changes {
             guard sayRoot(group, session: index) else { return }
         }
@@ -43,6 +44,8 @@ extension Engine {
         if isAgreed, sessions[index].groups[group].peerRoot?.token == root.prefix64 { return }
         if peerShows(root, group, session: index) {
             sessions[index].groups[group].phase = .live
+            // Who hangs up now could not read what it was given.
+            guard sessions[index].groups[group].awaitedSecrets.isEmpty else { return }
             try agree(group, session: index, store)
         } else {
             try repair(group, session: index, store)
@@ -131,7 +134,7 @@ extension Engine {
         send(sync, to: index)
     }
 
-    mutating func wake(_ group: Int, session index: Int, at time: UInt64) {
+    private mutating func wake(_ group: Int, session index: Int, at time: UInt64) {
         sessions[index].groups[group].nextWake = min(sessions[index].groups[group].nextWake ?? time, time)
     }
 

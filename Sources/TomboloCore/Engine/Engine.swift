@@ -196,7 +196,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         var next: UInt64?
         func note(_ time: UInt64?) { if let time, next.map({ time < $0 }) ?? true { next = time } }
         for session in sessions.indices {
-            for group in sessions[session].groups.indices { note(sessions[session].groups[group].nextWake) }
+            for group in sessions[session].groups.indices {
+                note(sessions[session].groups[group].nextWake)
+                note(sessions[session].groups[group].nextAsk)
+            }
             for group in sessions[session].recordGroups.indices { note(sessions[session].recordGroups[group].nextWake) }
             note(sessions[session].records.nextWake)
             if !sessions[session].isTrusted { note(sessions[session].trustDeadline) }

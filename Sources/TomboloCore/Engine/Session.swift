@@ -108,8 +108,14 @@ struct GroupSession: Sendable {
     var contentsAskedFor = 0
     /// Rekey events whose secrets the peer was asked for.
     var askedSecrets: Set<EventID> = []
-    /// Those whose secrets it has asked for, and was not given yet.
+    /// Those of them that it has not answered.
+    var awaitedSecrets: Set<EventID> = []
+    /// When the peer is asked for secrets that another one was asked for, in milliseconds since 1970.
+    var nextAsk: UInt64?
+    /// Rekey events whose secrets it has asked for, and was not given yet.
     var wantedSecrets: [EventID] = []
+    /// Those of them that it was told that it is not handed now.
+    var declinedSecrets: Set<EventID> = []
     /// A secret of which further parts follow.
     var partialSecret: (rekey: EventID, key: PuncturableKey)?
 

@@ -21,8 +21,8 @@ struct Group: AsyncParsableCommand {
         @Argument(help: "What to call it.") var name: String
         @Option(
             help: """
-                Who writes, for good. open: everyone who was invited; members: who an admin has made a member; feed: you, and who you \
-                make a member.
+                Who writes and reads, for good. open: everyone who was invited; private: who an admin has made a member or reader, \
+                all that is said being sealed to them; feed: you write, and who you make a member, and everyone who was invited reads.
                 """, transform: parsePolicy) var policy: Policy = .open
         @Flag(
             help: """
@@ -194,6 +194,7 @@ struct Authors {
 extension Entry {
     /// What stands where the content of an entry was; nil if it is there.
     var placeholder: String? {
+        if isSealed { return "(sealed: its key is here no more)" }
         guard isErased else { return nil }
         return expiry.map { $0 <= .now } ?? false ? "(expired)" : "(redacted)"
     }

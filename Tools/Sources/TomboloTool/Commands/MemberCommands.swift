@@ -13,9 +13,9 @@ func parseRole(_ text: String) throws -> Role {
 func parsePolicy(_ text: String) throws -> Policy {
     switch text {
     case "open": return .open
-    case "members": return .members
+    case "private": return .private
     case "feed": return .feed
-    default: throw ValidationError("\(text) is not a policy: open, members or feed")
+    default: throw ValidationError("\(text) is not a policy: open, private or feed")
     }
 }
 
@@ -96,7 +96,8 @@ struct Member: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove a member.",
             discussion: """
-                It still holds the group's secret, and can read what reaches it: contents are not sealed yet. `member set` undoes it.
+                In a private group it cannot read what is said from now on by whoever has heard of it; elsewhere it reads what \
+                reaches it. `member set` undoes it.
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?

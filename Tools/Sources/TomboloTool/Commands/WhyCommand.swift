@@ -20,7 +20,7 @@ struct Why: AsyncParsableCommand {
                     "\(group.name.printable) is of the mvds dialect, where nothing is known of an event but itself")
             }
             guard let history = try group.history(ofID: event) else { return false }
-            let redactions = try group.entry(ofID: event).map { try group.redactions(of: $0) } ?? []
+            let redactions = try group.redactions(of: history)
             if json {
                 try printJSON(HistoryRow(history, redactions))
             } else {
@@ -55,6 +55,8 @@ struct Why: AsyncParsableCommand {
             print("  held, never delivered: what it says of its causes is not so, or its author had no right to it")
         case .heldBack: print("  held back: its author was removed without knowing of it")
         case .withdrawn: print("  withdrawn: it was delivered before the news that its author had been removed")
+        case .waiting where history.lacksSecret:
+            print("  held, waits for the secret that it is sealed under: no peer has handed it to this device")
         case .waiting where missing.isEmpty: print("  held, waits for its content, which a peer has withheld")
         case .waiting: print("  held, waits for \(missing.count) of its causes:")
         }
@@ -110,6 +112,7 @@ private struct HistoryRow: Encodable {
     let bytes: Int
     let expires: Date?
     let isErased: Bool
+    let lacksSecret: Bool
     let redactions: [RedactionRow]
     let causes: [Cause]
     let holders: [String]
@@ -118,6 +121,7 @@ private struct HistoryRow: Encodable {
         self.redactions = redactions.map { RedactionRow($0) }
         expires = history.expiry
         isErased = history.isErased
+        lacksSecret = history.lacksSecret
         id = "\(history.id)"
         status = "\(history.status)"
         log = "\(history.log)"

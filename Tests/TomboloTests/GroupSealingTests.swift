@@ -1,0 +1,90 @@
+import Foundation
+import Testing
+import Tombolo
+import TomboloCore
+import TomboloTesting
+
+/// Private groups, as an application and a thief see them.
+@Suite("What is said in a private group")
+struct GroupSealingTests {
+    private func texts(_ group: SyncGroup) throws -> [String] {
+        try group.timeline(limit: 100).map { try $0.content(as: Text.self)?.string ?? "" }
+    }
+
+    /// Two devices that know the same, and what was said on each.
+    private func pair(
+        _ root: URL, _ network: MemoryNetwork
+    ) async throws -> (a: Node, b: Node, group: SyncGroup, joined: SyncGroup, said: [String]) {
+        let a = try await network.openNode(at: root.appendingPathComponent("a"))
+        let b = try await network.openNode(at: root.appendingPathComponent("b"))
+        let group = try await a.createGroup(named: "crew", policy: .private)
+        try await a.listen(host: "a", port: 1)
+        let joined = try await b.join(try await group.invite(addresses: ["a:1"]))
+        let said = (0..<8).map { secret($0, bytes: 300) }
+        for text in said.prefix(4) { try await group.send(Text(text)) }
+        #expect(try await b.sync().failures == [:])
+        for text in said.suffix(4) { try await joined.send(Text(text)) }
+        #expect(try await b.sync().failures == [:])
+        return (a, b, group, joined, said)
+    }
+
+    @Test("is read by its members, also from another process, and stands in no file")
+    func files() async throws {
+        try await withDirectory { root in
+            let (a, b, group, joined, said) = try await pair(root, MemoryNetwork())
+            #expect(try texts(group).map { $0.prefix(9) } == said.map { $0.prefix(9) })
+            #expect(try texts(joined).map { $0.prefix(9) } == said.map { $0.prefix(9) })
+            #expect(try joined.unreadCount == 4)
+            let changes = try joined.changes(after: .start, limit: 100).filter { !$0.entry.isState }
+            #expect(try changes.map { try $0.entry.content(as: Text.self)?.string } == said)
+            let reader = try Node.openReadOnly(at: root.appendingPathComponent("b"))
+            #expect(try texts(try #require(try reader.groups.first)) == said)
+            try await reader.close()
+            #expect(try group.verify() == [] && joined.verify() == [])
+            try await a.close()
+            try await b.close()
+            #expect(try traces(of: said, in: root).isEmpty)
+        }
+    }
+
+    @Test("is not read by who was removed before")
+    func removal() async throws {
+        try await withDirectory { root in
+            let (a, b, group, joined, said) = try await pair(root, MemoryNetwork())
+            try await group.remove(b.member)
+            let sent = try await group.send(Text("among us"))
+            #expect(try await b.sync().failures == [:])
+            #expect(try texts(group) == said + ["among us"])
+            #expect(try texts(joined) == said)
+            let history = try #require(try joined.history(ofID: "\(sent)"))
+            #expect(history.status == .waiting && history.lacksSecret)
+            #expect(try joined.digest == group.digest)
+            await #expect(throws: EngineError.self) { try await joined.send(Text("me too")) }
+            // Admitted again, it is told all of it.
+            try await group.setRole(.reader, of: b.member)
+            #expect(try await b.sync().failures == [:])
+            #expect(try texts(joined) == said + ["among us"])
+            try await a.close()
+            try await b.close()
+        }
+    }
+
+    @Test("is handed to a device that has lost everything, and is there at once after a damaged store was made anew")
+    func recovery() async throws {
+        try await withDirectory { root in
+            let network = MemoryNetwork()
+            let (a, b, _, _, said) = try await pair(root, network)
+            try await b.close()
+            let home = root.appendingPathComponent("b")
+            let drill = try await Node.drill(at: home, scratch: root.appendingPathComponent("scratch")) {
+                network.transport(for: $0, handler: $1)
+            }
+            #expect(drill.isComplete)
+            _ = try Node.rebuildStore(at: home)
+            let rebuilt = try await network.openNode(at: home)
+            #expect(try texts(try #require(try rebuilt.groups.first)) == said)
+            try await rebuilt.close()
+            try await a.close()
+        }
+    }
+}
