@@ -149,6 +149,23 @@ struct SealingTests {
         #expect(devices.devices[2].store.changes(in: group).count { $0.event.event.header.kind == .message } == 1)
     }
 
+    @Test("what is erased while it waits for its secret waits no more")
+    func erasedWhileWaiting() throws {
+        let (devices, group) = try makeGroup(2, seed: 12)
+        devices.intercept = { wire in
+            guard wire.to == 1, let payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            return payload.groups.contains { $0.share != nil } ? nil : wire.bytes
+        }
+        try devices.say(0, "the tide is out", in: group)
+        let event = try #require(events(0, devices).last?.event)
+        try devices.meet(0, 1)
+        #expect(events(1, devices).last { $0.event.id == event.id }?.status == .waiting)
+        try devices.step(0, [.redact(6, group: group, event.reference, reason: "")])
+        try devices.meet(0, 1)
+        let held = try #require(events(1, devices).last { $0.event.id == event.id })
+        #expect(held.status == .delivered && held.event.content == nil)
+    }
+
     @Test("a share that is not of the secret costs the link, and nothing is taken")
     func wrongShare() throws {
         let (devices, group) = try makeGroup(2, seed: 6)

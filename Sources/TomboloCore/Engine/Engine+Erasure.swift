@@ -119,7 +119,10 @@ extension Engine {
             noteChanged(groups[group].id)
             effects.append(.erased(groups[group].id))
         }
-        try handOver(events.map(\.id).filter { groups[group].contentless[$0] != nil }, group: group, store)
+        // What is without its content waits neither for it nor for its secret.
+        let rekeys = Set(events.filter { lacksSecret($0.header, group: group) }.map { $0.header.rekeys[0].id }).sorted()
+        let contentless = events.map(\.id).filter { groups[group].contentless[$0] != nil }
+        try handOver(contentless + rekeys, group: group, store)
     }
 
     // MARK: Content that is not here
