@@ -1,6 +1,7 @@
 extension EventHeader {
     private static let saltedFlag: UInt8 = 1 << 0
     private static let expiresFlag: UInt8 = 1 << 1
+    static let knownFlags = saltedFlag | expiresFlag
 
     /// Appends the header's bytes, exactly as its id covers them.
     public func encode(into buffer: inout [UInt8]) {
@@ -78,7 +79,7 @@ extension EventHeader {
             parents: parents, stateHeads: stateHeads, rekeys: rekeys, expiry: expiry, contentLength: contentLength,
             commitment: commitment, extensions: reader.rest())
         self.version = version
-        self.unknownFlags = flags & ~(Self.saltedFlag | Self.expiresFlag)
+        self.unknownFlags = flags & ~Self.knownFlags
         self.lamport = lamport
     }
 

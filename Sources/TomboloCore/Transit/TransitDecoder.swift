@@ -15,6 +15,17 @@ struct TransitDecoder: Sendable {
     private var list: [EventReference] = []
     private var latestOfLog = LatestOfLogs()
     private var timestamp: Int64 = 0
+    /// What was said so far beside log, causes and time, without extensions.
+    private var extras: [Extra] = []
+
+    fileprivate struct Extra: Sendable {
+        let version: UInt8
+        let kind: EventKind
+        let unknownFlags: UInt8
+        let stateHeads: [EventReference]
+        let rekeys: [EventReference]
+        let extensions: Bytes
+    }
 
     /// Decodes all events of one `events` field.
     ///
@@ -78,8 +89,23 @@ struct TransitDecoder: Sendable {
         do throws(WireError) {
             timestamp &+= try reader.zigzag()
             if flags & Flags.extraGiven != 0 {
-                var extra = WireReader(try reader.take(reader.varint(atMost: Limits.header, "extra")))
-                try readExtra(&extra, into: &header)
+                guard flags & Flags.extraListed == 0 else {
+                    throw .invalid("extra that is given and listed", offset: reader.offset)
+                }
+                let extra = try Extra(reading: reader.take(reader.varint(atMost: Limits.header, "extra")))
+                if extra.extensions.isEmpty { extras.append(extra) }
+                extra.fill(&header)
+            } else if flags & Flags.extraListed != 0 {
+                let back = try reader.varint()
+                guard back < UInt64(extras.count) else { throw .invalid("extra", offset: reader.offset) }
+                extras[extras.count - 1 - Int(back)].fill(&header)
+            }
+            if flags & Flags.expires != 0 {
+                let expiry = try reader.zigzag() &+ timestamp
+                guard expiry >= 0, expiry < Int64(Limits.integer) else {
+                    throw .tooLarge("an expiry", limit: Int(Limits.integer) - 1)
+                }
+                header.expiry = UInt64(expiry)
             }
             header.contentLength = try reader.varint(atMost: Limits.content, "content")
             if isErased {
@@ -141,16 +167,28 @@ struct TransitDecoder: Sendable {
             EventReference(id: found.id, log: reference.log, sequence: reference.sequence, lamport: found.lamport))
         return list[list.count - 1]
     }
+}
 
-    private func readExtra(_ reader: inout WireReader, into header: inout EventHeader) throws(WireError) {
-        header.version = try reader.byte()
-        header.kind = EventKind(rawValue: try reader.byte())
-        let flags = try reader.byte()
-        guard (flags & 1 != 0) == header.isSalted else { throw .invalid("flags in extra", offset: reader.offset) }
-        header.stateHeads = try EventHeader.references(&reader)
-        header.rekeys = try EventHeader.references(&reader)
-        if flags & 2 != 0 { header.expiry = try reader.integer() }
-        header.unknownFlags = flags & ~3
-        header.extensions = reader.rest()
+extension TransitDecoder.Extra {
+    init(reading bytes: Bytes) throws(WireError) {
+        var reader = WireReader(bytes)
+        version = try reader.byte()
+        kind = EventKind(rawValue: try reader.byte())
+        unknownFlags = try reader.byte()
+        guard unknownFlags & EventHeader.knownFlags == 0 else {
+            throw .invalid("flags in extra", offset: reader.offset)
+        }
+        stateHeads = try EventHeader.references(&reader)
+        rekeys = try EventHeader.references(&reader)
+        extensions = reader.rest()
+    }
+
+    func fill(_ header: inout EventHeader) {
+        header.version = version
+        header.kind = kind
+        header.unknownFlags = unknownFlags
+        header.stateHeads = stateHeads
+        header.rekeys = rekeys
+        header.extensions = extensions
     }
 }

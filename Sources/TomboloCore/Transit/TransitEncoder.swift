@@ -5,6 +5,9 @@ struct TransitEncoder {
     private var latestOfLog = LatestOfLogs()
     private var timestamp: Int64 = 0
     private var extra: [UInt8] = []
+    /// What was said so far beside log, causes and time, without extensions, and which of it was said last.
+    private var numberOfExtra: [[UInt8]: Int] = [:]
+    private var latestExtra: (bytes: [UInt8], number: Int) = ([], 0)
 
     enum Flags {
         static let sequenceGiven: UInt64 = 1 << 0
@@ -13,7 +16,9 @@ struct TransitEncoder {
         static let extraGiven: UInt64 = 1 << 3
         static let salted: UInt64 = 1 << 4
         static let erased: UInt64 = 1 << 5
-        static let all: UInt64 = 63
+        static let extraListed: UInt64 = 1 << 6
+        static let expires: UInt64 = 1 << 7
+        static let all: UInt64 = 255
     }
 
     /// - Parameters:
@@ -31,12 +36,14 @@ struct TransitEncoder {
         let isFound = latest == nil && header.sequence > 1 && receiverHolds(header.log, header.sequence - 1)
         let needsPrevious = header.previous != nil && !followsLatest && !isFound
         fillExtra(header)
+        let listed = extra.isEmpty ? nil : numberOfKnownExtra()
 
         var flags: UInt64 = 0
         if !isNext { flags |= Flags.sequenceGiven }
         if needsPrevious { flags |= Flags.previousGiven }
         if signature != nil { flags |= Flags.signed }
-        if !extra.isEmpty { flags |= Flags.extraGiven }
+        if !extra.isEmpty { flags |= listed == nil ? Flags.extraGiven : Flags.extraListed }
+        if header.expiry != nil { flags |= Flags.expires }
         if header.isSalted { flags |= Flags.salted }
         if event.content == nil { flags |= Flags.erased }
 
@@ -53,10 +60,17 @@ struct TransitEncoder {
             encode(parent, isFound: receiverHolds(parent.log, parent.sequence), logs: &logs, into: &buffer)
         }
         buffer.append(zigzag: event.timestamp - timestamp)
-        if !extra.isEmpty {
+        if let listed {
+            buffer.append(varint: numberOfExtra.count - 1 - listed)
+        } else if !extra.isEmpty {
             buffer.append(varint: extra.count)
             buffer += extra
+            if header.extensions.isEmpty {
+                latestExtra = (extra, numberOfExtra.count)
+                numberOfExtra[extra] = latestExtra.number
+            }
         }
+        if let expiry = header.expiry { buffer.append(zigzag: Int64(expiry) - event.timestamp) }
         buffer.append(varint: header.contentLength)
         if let content = event.content { buffer += content } else { header.commitment.append(to: &buffer) }
         if let salt = event.salt { buffer += salt }
@@ -92,19 +106,25 @@ struct TransitEncoder {
         count += 1
     }
 
+    /// Which of what was said so far this is.
+    private mutating func numberOfKnownExtra() -> Int? {
+        if extra == latestExtra.bytes { return latestExtra.number }
+        guard let number = numberOfExtra[extra] else { return nil }
+        latestExtra = (extra, number)
+        return number
+    }
+
     private mutating func fillExtra(_ header: EventHeader) {
         extra.removeAll(keepingCapacity: true)
         let isPlain = header.version == 1 && header.kind == .message && header.unknownFlags == 0
         guard
-            !isPlain || header.expiry != nil || !header.extensions.isEmpty || !header.stateHeads.isEmpty
-                || !header.rekeys.isEmpty
+            !isPlain || !header.extensions.isEmpty || !header.stateHeads.isEmpty || !header.rekeys.isEmpty
         else { return }
         extra.append(header.version)
         extra.append(header.kind.rawValue)
-        extra.append(header.flags)
+        extra.append(header.unknownFlags)
         EventHeader.append(header.stateHeads, to: &extra)
         EventHeader.append(header.rekeys, to: &extra)
-        if let expiry = header.expiry { extra.append(varint: expiry) }
         extra += header.extensions
     }
 }
