@@ -129,8 +129,8 @@ extension Engine {
             switch error {
             case .store(let error): throw error
             case .malformed(let error): throw error
-            case .invalid(let error): throw EngineError.invalidEvent(error)
-            case .unresolvable: return try askPlain(group, session: index, store)
+            // It may rely on events that this side has others of.
+            case .invalid, .unresolvable: return try askPlain(group, session: index, store)
             }
         }
         // What a few bytes rebuild to is bounded as well as the bytes.
