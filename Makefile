@@ -29,6 +29,7 @@ bench: setup
 	@Benchmarks/.build/release/Benchmarks frontier
 	@Benchmarks/.build/release/Benchmarks members
 	@Benchmarks/.build/release/Benchmarks erasure
+	@Benchmarks/.build/release/Benchmarks sealed
 	@Benchmarks/.build/release/Benchmarks reconcile --chart docs/reconciliation.svg --table docs/reconciliation.md
 
 # libFuzzer on everything that decodes what comes from outside, SECONDS_EACH a target; what it finds stays in Fuzz/.build.

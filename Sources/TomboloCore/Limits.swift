@@ -51,6 +51,8 @@ public enum Limits {
     static let keyNodes = 262_144
     /// Nodes of one share: what is more goes in several.
     static let shareNodes = 900
+    /// Secrets that may come before their rekey events.
+    static let earlySecrets = 256
     /// Secrets that a peer waits to be given.
     static let wantedSecrets = 4_096
     static let logsPerGroup = 65_536

@@ -8,7 +8,7 @@ import Foundation
         abstract: "Measures Tombolo over real sockets and stores, each device a process of its own.",
         subcommands: [
             Conversation.self, Bulk.self, Latency.self, Reconcile.self, Frontier.self, Members.self, Erasure.self,
-            Serve.self, Fetch.self,
+            Sealed.self, Serve.self, Fetch.self,
         ])
 }
 

@@ -141,11 +141,11 @@ struct Pair {
     let deviceA: DeviceKey
 
     /// `b` joins while the group is empty, so that its first sync is all there is to measure.
-    init(in directory: URL) async throws {
+    init(in directory: URL, policy: Policy = .open) async throws {
         a = directory.appendingPathComponent("a")
         b = directory.appendingPathComponent("b")
         let (nodeA, nodeB) = (try await Node.open(at: a), try await Node.open(at: b))
-        let group = try await nodeA.createGroup(named: "benchmark")
+        let group = try await nodeA.createGroup(named: "benchmark", policy: policy)
         try await nodeA.listen()
         _ = try await nodeB.join(try await group.invite())
         deviceA = nodeA.device

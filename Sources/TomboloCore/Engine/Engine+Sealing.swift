@@ -13,9 +13,11 @@ extension Engine {
     }
 
     /// To be called for each state event that was taken.
-    mutating func noteSealing(_ node: StateNode, group: Int) {
+    mutating func noteSealing(_ node: StateNode, group: Int, _ store: any EventStore) throws(StoreError) {
+        guard groups[group].sealing != nil else { return }
         let frontier = groups[group].frontier
         groups[group].sealing?.note(node, of: frontier)
+        try takeEarlySecret(of: node, group: group, store)
     }
 
     /// Whether what an event names as the secret of its content is a rekey event that is here, and its secret is not.
@@ -124,7 +126,7 @@ extension Engine {
 
     mutating func saySharingKeys(_ store: any EventStore) throws(StoreError) {
         for group in groups.indices where groups[group].sealing != nil && !hasSaidKey(group: group) {
-            let key = groups[group].sealing?.ownKey ?? cryptography.sharingKey(seed: sharingSeed(group: group))
+            let key = groups[group].sealing?.ownKey ?? cryptography.sharingKey(seed: sharingSeed(of: groups[group].id))
             groups[group].sealing?.ownKey = key
             guard !hasSaidKey(group: group), groups[group].state.standing(of: identity.member).role >= .reader else {
                 continue
@@ -133,19 +135,19 @@ extension Engine {
         }
     }
 
-    private func hasSaidKey(group: Int) -> Bool {
+    func hasSaidKey(group: Int) -> Bool {
         guard let sealing = groups[group].sealing, let key = sealing.ownKey else { return false }
         return sealing.recipients[identity.device]?.key == key
     }
 
     /// It follows from the device's key: a store that is made anew, or put back, can be given what the lost one had.
-    private func sharingSeed(group: Int) -> Bytes32 {
-        cryptography.hmac(key: identity.sharingSeed, groups[group].id.bytes)
+    func sharingSeed(of group: GroupID) -> Bytes32 {
+        cryptography.hmac(key: identity.sharingSeed, group.bytes)
     }
 
     // MARK: Secrets
 
-    private func secret(
+    func secret(
         of rekey: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) -> PuncturableKey? {
         guard let stored = try store.secret(of: rekey, inGroup: groups[group].record.reference) else { return nil }
@@ -156,7 +158,7 @@ extension Engine {
         }
     }
 
-    private mutating func keep(
+    mutating func keep(
         _ secret: PuncturableKey, of rekey: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) {
         try store.setSecret(secret.encoded, of: rekey, inGroup: groups[group].record.reference)
@@ -179,150 +181,6 @@ extension Engine {
             if groups[group].sealing?.current?.rekey.id == rekey { groups[group].sealing?.current = nil }
         }
     }
-
-    // MARK: Shares
-
-    /// Asks a peer for secrets that are missing; one peer at a time, and each once in a session.
-    mutating func askForSecrets(_ group: Int, session index: Int) {
-        let number = sessions[index].groups[group].group
-        sessions[index].groups[group].nextAsk = nil
-        guard let sealing = groups[number].sealing, !sealing.missing.isEmpty, hasSaidKey(group: number) else { return }
-        var wanted: [UInt8] = []
-        for rekey in sealing.missing where !sessions[index].groups[group].askedSecrets.contains(rekey) {
-            guard wanted.count < 32 * Self.secretsAtOnce else { break }
-            let time = sealing.nextAsk[rekey] ?? 0
-            guard now >= time else {
-                sessions[index].groups[group].nextAsk = min(sessions[index].groups[group].nextAsk ?? time, time)
-                continue
-            }
-            groups[number].sealing?.nextAsk[rekey] = now + Self.patienceForSecrets
-            sessions[index].groups[group].askedSecrets.insert(rekey)
-            sessions[index].groups[group].awaitedSecrets.insert(rekey)
-            wanted += rekey.bytes
-        }
-        guard !wanted.isEmpty else { return }
-        var sync = GroupSync(number: number)
-        sync.secretsWanted = wanted[...]
-        send(sync, to: index)
-    }
-
-    /// Whoever this peer was asked in place of may be asked.
-    mutating func askOthersForSecrets(_ rekeys: Set<EventID>, group: Int) {
-        for rekey in rekeys { groups[group].sealing?.nextAsk[rekey] = nil }
-    }
-
-    /// Secrets that one payload asks for.
-    private static var secretsAtOnce: Int { 256 }
-    /// Milliseconds before another peer is asked for what one was asked for.
-    private static var patienceForSecrets: UInt64 { 1_000 }
-
-    mutating func receiveSecretsWanted(_ bytes: Bytes, _ group: Int, session index: Int) throws {
-        var reader = WireReader(bytes)
-        while !reader.isAtEnd {
-            guard sessions[index].groups[group].wantedSecrets.count < Limits.wantedSecrets else {
-                throw WireError.tooLarge("secrets wanted", limit: Limits.wantedSecrets)
-            }
-            sessions[index].groups[group].wantedSecrets.append(EventID(try reader.bytes32()))
-        }
-    }
-
-    /// Hands a peer the secrets that it asked for, as soon as they are here and it is known to be a member's device.
-    mutating func shareSecrets(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
-        let number = sessions[index].groups[group].group
-        let wanted = sessions[index].groups[group].wantedSecrets
-        guard !wanted.isEmpty, let sealing = groups[number].sealing,
-            let recipient = sealing.recipients[sessions[index].link.peer],
-            groups[number].state.standing(of: recipient.member).role >= .reader
-        else { return }
-        sessions[index].groups[group].wantedSecrets = wanted.filter { !sealing.held.contains($0) }
-        sessions[index].groups[group].declinedSecrets.subtract(sealing.held)
-        for rekey in wanted where sealing.held.contains(rekey) {
-            guard let secret = try secret(of: rekey, group: number, store) else { continue }
-            for part in SecretShare.parts(of: secret) {
-                let info = SecretShare.info(rekey, in: groups[number].id)
-                guard let sealed = cryptography.seal(part, to: recipient.key, info: info) else { return }
-                var sync = GroupSync(number: number)
-                sync.share = (rekey.bytes + sealed)[...]
-                send(sync, to: index)
-            }
-        }
-    }
-
-    /// Tells a peer, once everything that it has said is here, what it is not handed: it may ask others.
-    mutating func declineSecrets(_ group: Int, session index: Int) {
-        let declined = sessions[index].groups[group].declinedSecrets
-        for rekey in sessions[index].groups[group].wantedSecrets where !declined.contains(rekey) {
-            sessions[index].groups[group].declinedSecrets.insert(rekey)
-            var sync = GroupSync(number: sessions[index].groups[group].group)
-            sync.share = rekey.bytes[...]
-            send(sync, to: index)
-        }
-    }
-
-    mutating func receiveShare(_ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore) throws {
-        let number = sessions[index].groups[group].group
-        var reader = WireReader(bytes)
-        let rekey = EventID(try reader.bytes32())
-        if reader.isAtEnd {
-            sessions[index].groups[group].awaitedSecrets.remove(rekey)
-            return askOthersForSecrets([rekey], group: number)
-        }
-        guard let node = groups[number].state.index(of: rekey),
-            case .rekey(let commitment) = groups[number].state.nodes[node].action,
-            groups[number].sealing?.missing.contains(rekey) == true
-        else {
-            // Another peer was faster.
-            sessions[index].groups[group].awaitedSecrets.remove(rekey)
-            return
-        }
-        let info = SecretShare.info(rekey, in: groups[number].id)
-        guard let text = cryptography.open(reader.rest(), seed: sharingSeed(group: number), info: info) else {
-            throw EngineError.protocolViolation("a share that is not sealed to this device")
-        }
-        var parts = WireReader(text[...])
-        let isLast = try parts.byte() == 1
-        var secret = sessions[index].groups[group].partialSecret.flatMap { $0.rekey == rekey ? $0.key : nil }
-        if secret == nil {
-            secret = try PuncturableKey(decoding: parts.rest())
-        } else {
-            try secret?.append(decoding: parts.rest())
-        }
-        guard let secret else { return }
-        sessions[index].groups[group].partialSecret = isLast ? nil : (rekey, secret)
-        guard isLast else { return }
-        sessions[index].groups[group].awaitedSecrets.remove(rekey)
-        if let root = secret.root {
-            guard SecretShare.commitment(to: root, using: cryptography) == commitment else {
-                throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
-            }
-        } else if !(try opensWhatWaits(secret, rekey, group: number, store)) {
-            return askOthersForSecrets([rekey], group: number)
-        }
-        try keep(secret, of: rekey, group: number, store)
-        var delivered: [StoredHeader] = []
-        try release(waitersOf: [rekey], group: number, &delivered, store)
-        try moveHeads(delivered: delivered, group: number, store)
-        if !delivered.isEmpty { noteChanged(groups[number].id) }
-    }
-
-    /// What was punctured cannot be held against the rekey event: it is believed if it opens something that waits for it.
-    private mutating func opensWhatWaits(
-        _ secret: PuncturableKey, _ rekey: EventID, group: Int, _ store: any EventStore
-    ) throws(StoreError) -> Bool {
-        let reference = groups[group].record.reference
-        let waiting = try store.takeWaiting(for: [rekey], inGroup: reference)
-        try store.addWaiting(waiting.map { (rekey, $0) }, inGroup: reference)
-        var keys = ContentKeys(secret)
-        for stored in try store.events(ordinals: Array(waiting.prefix(Self.proofs))) {
-            guard let content = stored.event.content, let salt = stored.event.salt,
-                let key = keys.key(ofLog: stored.event.log, sequence: stored.event.sequence, using: cryptography)
-            else { continue }
-            if cryptography.open(content, key: key, nonce: salt.prefix(12)) != nil { return true }
-        }
-        return false
-    }
-
-    private static var proofs: Int { 64 }
 }
 
 extension GroupSealing {

@@ -73,6 +73,7 @@ extension Engine {
         {
             let window = try nextWindow(group, session: index, bytes: size, store)
             guard !window.events.isEmpty else { return }
+            try shareSecrets(of: window, group, session: index, store)
             sendWindow(window, group, session: index)
             sessions[index].groups[group].pacing.noteWindow(at: now)
         }

@@ -47,6 +47,7 @@ extension Engine {
                 ).bytes[...]
             join.member = identity.member.bytes[...]
             join.memberSignature = identity.memberSignature[...]
+            join.sharingKey = cryptography.sharingKey(seed: sharingSeed(of: invitation.group)).bytes[...]
             payload.join = join
         }
         for group in sessions[index].groups.indices {
@@ -259,6 +260,10 @@ extension Engine {
                 try store.put(found)
                 try addPeer(peer, addresses: [], store)
                 sessions[index].isTrusted = true
+                if let member = MemberKey(join.member), let key = Bytes32(join.sharingKey) {
+                    let recipient = GroupSealing.Recipient(member: member, key: key, place: .never)
+                    sessions[index].joiner = (groups[group].id, recipient)
+                }
                 welcome.statement = groups[group].record.statement[...]
                 welcome.discovery = groups[group].record.discovery.bytes[...]
                 welcome.name = Array(groups[group].record.name.utf8)[...]

@@ -25,7 +25,7 @@ extension Engine {
                 isUnderstood: header.isUnderstood)
             guard let change, let node = groups[group].state.nodes.last else { return .invalid }
             groups[group].turnedState.formUnion(change.turned)
-            noteSealing(node, group: group)
+            try noteSealing(node, group: group, store)
             noteRedactions(among: change.turned + [groups[group].state.nodes.count - 1], group: group)
             for (member, old) in change.members { groups[group].formerStandings[member, default: []].append(old) }
             return node.stands ? .delivered : .heldBack

@@ -13,6 +13,8 @@ struct Session: Sendable {
     var groups: [GroupSession] = []
     /// Whether the peer has proved an invitation, or tried.
     var hasJoined = false
+    /// What it said then that shares for it are to be sealed to: it had no way to say it in the group.
+    var joiner: (group: GroupID, recipient: GroupSealing.Recipient)?
     /// By which the peer shows each of ``groups``; made when they are first needed.
     var expectedTags: [Bytes] = []
     /// Tags that the peer has shown and that no group of ours has (yet).
@@ -116,6 +118,8 @@ struct GroupSession: Sendable {
     var wantedSecrets: [EventID] = []
     /// Those of them that it was told that it is not handed now.
     var declinedSecrets: Set<EventID> = []
+    /// Secrets that have come before their rekey events, which say whether they are right.
+    var earlySecrets: [EventID: Bytes32] = [:]
     /// A secret of which further parts follow.
     var partialSecret: (rekey: EventID, key: PuncturableKey)?
 

@@ -70,6 +70,7 @@ public struct Event: Hashable, Sendable {
     package var log: LogID { storage.header.log }
     package var sequence: UInt64 { storage.header.sequence }
     package var lamport: UInt64 { storage.header.lamport }
+    package var kind: EventKind { storage.header.kind }
 
     public static func == (lhs: Event, rhs: Event) -> Bool {
         lhs.storage === rhs.storage

@@ -141,6 +141,8 @@ package struct Join: Hashable, Sendable {
     /// The member whose device joins, and its signature over the device's key.
     package var member: Bytes = []
     package var memberSignature: Bytes = []
+    /// What shares of secrets for the device are to be sealed to.
+    package var sharingKey: Bytes = []
 
     package init() {}
 
@@ -152,6 +154,7 @@ package struct Join: Hashable, Sendable {
             case (2, .bytes(let run)): proof = run
             case (3, .bytes(let run)): member = run
             case (4, .bytes(let run)): memberSignature = run
+            case (5, .bytes(let run)): sharingKey = run
             default: break
             }
         }
@@ -163,6 +166,7 @@ package struct Join: Hashable, Sendable {
         buffer.append(field: 2, bytes: proof)
         buffer.append(field: 3, bytes: member)
         buffer.append(field: 4, bytes: memberSignature)
+        if !sharingKey.isEmpty { buffer.append(field: 5, bytes: sharingKey) }
         return buffer
     }
 }

@@ -1,0 +1,130 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+import TomboloCrypto
+
+/// What it costs that contents are sealed.
+struct Sealed: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Says, syncs and reads the same in an open and in a private group.",
+        discussion: """
+            `say`: one device writes N events, 1,024 at a time. `sync`: another one, which has joined the empty group, gets all of them \
+            over TCP and TLS into SQLite. `read`: it goes through the changes, and opens each content. Five runs of each, in turn; the \
+            fastest counts. `share`: one secret is handed to a device.
+            """)
+    @Option(help: "Events.") var events = 100_000
+    @Option(help: "Bytes of content of each event.") var bytes = 256
+    @Option(help: "Runs of each.") var runs = 5
+    @Option(
+        help:
+            "Makes the two stores of a private group in this directory and ends: to profile `serve a` and `fetch b KEY ADDRESS`."
+    )
+    var prepare: String?
+
+    private struct Figures {
+        var (say, sync, read) = (0.0, 0.0, 0.0)
+        var beyond = 0.0
+
+        mutating func takeBest(of other: Figures) {
+            (say, sync, read) = (max(say, other.say), max(sync, other.sync), max(read, other.read))
+            beyond = other.beyond
+        }
+    }
+
+    func run() async throws {
+        if let prepare {
+            let pair = try await Pair(in: URL(fileURLWithPath: prepare, isDirectory: true), policy: .private)
+            try await pair.withGroup { try await say(in: $0, seed: 1) }
+            return print(pair.deviceA)
+        }
+        var (open, sealed) = (Figures(), Figures())
+        for run in 0..<runs {
+            open.takeBest(of: try await measure(.open, seed: UInt64(run)))
+            sealed.takeBest(of: try await measure(.private, seed: UInt64(run)))
+        }
+        printRow([
+            "\(events) events of \(bytes) bytes", "say, events/s", "sync, events/s", "read, events/s",
+            "bytes beyond content",
+        ])
+        printRow(["---", "---:", "---:", "---:", "---:"])
+        for (name, figures) in [("open", open), ("private", sealed)] {
+            printRow([
+                name, figures.say.rounded(to: 0), figures.sync.rounded(to: 0), figures.read.rounded(to: 0),
+                figures.beyond.rounded(to: 1),
+            ])
+        }
+        printRow([
+            "private ÷ open", (sealed.say / open.say).rounded(to: 2), (sealed.sync / open.sync).rounded(to: 2),
+            (sealed.read / open.read).rounded(to: 2), "",
+        ])
+        print()
+        try primitives()
+    }
+
+    private func measure(_ policy: Policy, seed: UInt64) async throws -> Figures {
+        try await withScratch { directory in
+            var figures = Figures()
+            let pair = try await Pair(in: directory, policy: policy)
+            var start = ContinuousClock.now
+            try await pair.withGroup { try await say(in: $0, seed: seed) }
+            figures.say = Double(events) / (ContinuousClock.now - start).inSeconds
+            let fetched = try pair.sync().fetched
+            guard fetched.events >= events else { throw BenchmarkError("\(fetched.events) of \(events) events came") }
+            figures.sync = Double(events) / (fetched.seconds - fetched.handshakeSeconds)
+            figures.beyond = Double(fetched.sent + fetched.received - events * bytes) / Double(events)
+            let node = try Node.openReadOnly(at: pair.b)
+            guard let group = try node.groups.first else { throw BenchmarkError("there is no group") }
+            var (bookmark, read) = (Bookmark.start, 0)
+            start = ContinuousClock.now
+            while true {
+                let changes = try group.changes(after: bookmark, limit: 1_024)
+                guard let last = changes.last else { break }
+                for change in changes where try change.entry.content(as: Text.self)?.string.utf8.count == bytes - 6 {
+                    read += 1
+                }
+                bookmark = last.bookmark
+            }
+            figures.read = Double(events) / (ContinuousClock.now - start).inSeconds
+            guard read == events else { throw BenchmarkError("\(read) of \(events) events could be read") }
+            try await node.close()
+            return figures
+        }
+    }
+
+    private func say(in group: SyncGroup, seed: UInt64) async throws {
+        var generator = SplitMix(seed: seed)
+        for first in stride(from: 0, to: events, by: 1_024) {
+            let texts = (first..<min(events, first + 1_024)).map { _ in text(of: bytes - 6, &generator) }
+            try await withThrowingTaskGroup { tasks in
+                for text in texts { tasks.addTask { try await group.send(Text(text)) } }
+                try await tasks.waitForAll()
+            }
+        }
+    }
+
+    /// What the parts cost by themselves.
+    private func primitives() throws {
+        let cryptography = SwiftCryptography()
+        let key = cryptography.sha256Bytes("key")
+        let text = [UInt8](repeating: 7, count: bytes)
+        let nonce = [UInt8](repeating: 1, count: 12)
+        func time(_ count: Int, _ body: () throws -> Void) rethrows -> Double {
+            let start = ContinuousClock.now
+            for _ in 0..<count { try body() }
+            return 1_000_000 * (ContinuousClock.now - start).inSeconds / Double(count)
+        }
+        let sealed = cryptography.seal(text[...], key: key, nonce: nonce[...])
+        let recipient = cryptography.sharingKey(seed: key)
+        guard let share = cryptography.seal(text, to: recipient, info: []) else { throw BenchmarkError("no share") }
+        printRow(["seal a content, µs", "open it, µs", "hash it, µs", "make a share, µs", "open one, µs"])
+        printRow(["---:", "---:", "---:", "---:", "---:"])
+        printRow([
+            time(100_000) { _ = cryptography.seal(text[...], key: key, nonce: nonce[...]) }.rounded(to: 2),
+            time(100_000) { _ = cryptography.open(sealed[...], key: key, nonce: nonce[...]) }.rounded(to: 2),
+            time(100_000) { _ = text.withUnsafeBytes { cryptography.sha256($0) } }.rounded(to: 2),
+            time(1_000) { _ = cryptography.seal(text, to: recipient, info: []) }.rounded(to: 1),
+            time(1_000) { _ = cryptography.open(share[...], seed: key, info: []) }.rounded(to: 1),
+        ])
+    }
+}

@@ -1,0 +1,212 @@
+// Secrets that are handed from device to device (protocol §5.7).
+extension Engine {
+    /// Asks a peer for secrets that are missing; one peer at a time, and each once in a session.
+    mutating func askForSecrets(_ group: Int, session index: Int) {
+        let number = sessions[index].groups[group].group
+        sessions[index].groups[group].nextAsk = nil
+        guard let sealing = groups[number].sealing, !sealing.missing.isEmpty, hasSaidKey(group: number) else { return }
+        var wanted: [UInt8] = []
+        for rekey in sealing.missing where !sessions[index].groups[group].askedSecrets.contains(rekey) {
+            guard wanted.count < 32 * Self.secretsAtOnce else { break }
+            let time = sealing.nextAsk[rekey] ?? 0
+            guard now >= time else {
+                sessions[index].groups[group].nextAsk = min(sessions[index].groups[group].nextAsk ?? time, time)
+                continue
+            }
+            groups[number].sealing?.nextAsk[rekey] = now + Self.patienceForSecrets
+            sessions[index].groups[group].askedSecrets.insert(rekey)
+            sessions[index].groups[group].awaitedSecrets.insert(rekey)
+            wanted += rekey.bytes
+        }
+        guard !wanted.isEmpty else { return }
+        var sync = GroupSync(number: number)
+        sync.secretsWanted = wanted[...]
+        send(sync, to: index)
+    }
+
+    /// Whoever this peer was asked in place of may be asked.
+    mutating func askOthersForSecrets(_ rekeys: Set<EventID>, group: Int) {
+        for rekey in rekeys { groups[group].sealing?.nextAsk[rekey] = nil }
+    }
+
+    /// Secrets that one payload asks for.
+    private static var secretsAtOnce: Int { 256 }
+    /// Milliseconds before another peer is asked for what one was asked for.
+    private static var patienceForSecrets: UInt64 { 1_000 }
+
+    mutating func receiveSecretsWanted(_ bytes: Bytes, _ group: Int, session index: Int) throws {
+        var reader = WireReader(bytes)
+        while !reader.isAtEnd {
+            guard sessions[index].groups[group].wantedSecrets.count < Limits.wantedSecrets else {
+                throw WireError.tooLarge("secrets wanted", limit: Limits.wantedSecrets)
+            }
+            sessions[index].groups[group].wantedSecrets.append(EventID(try reader.bytes32()))
+        }
+    }
+
+    /// Hands a peer the secrets that it asked for, as soon as they are here and it is known to be a member's device.
+    mutating func shareSecrets(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        let wanted = sessions[index].groups[group].wantedSecrets
+        let number = sessions[index].groups[group].group
+        guard !wanted.isEmpty, let sealing = groups[number].sealing,
+            let recipient = recipient(group, session: index)
+        else { return }
+        sessions[index].groups[group].wantedSecrets = wanted.filter { !sealing.held.contains($0) }
+        sessions[index].groups[group].declinedSecrets.subtract(sealing.held)
+        for rekey in wanted where sealing.held.contains(rekey) {
+            guard let secret = try secret(of: rekey, group: number, store) else { continue }
+            hand(secret, of: rekey, to: recipient, group, session: index)
+        }
+    }
+
+    /// Hands a peer the secrets of rekey events that it is about to be sent: what is sealed under them need not wait there.
+    mutating func shareSecrets(
+        of window: Window, _ group: Int, session index: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        let number = sessions[index].groups[group].group
+        guard groups[number].sealing != nil, let recipient = recipient(group, session: index) else { return }
+        for planned in window.events where planned.event.kind == .rekey {
+            // What was punctured is believed only by who can try it.
+            guard let secret = try secret(of: planned.event.id, group: number, store), secret.root != nil else {
+                continue
+            }
+            hand(secret, of: planned.event.id, to: recipient, group, session: index)
+        }
+    }
+
+    /// What shares for a peer are sealed to, if it is a device of somebody who may read.
+    private func recipient(_ group: Int, session index: Int) -> Bytes32? {
+        let number = sessions[index].groups[group].group
+        let known = groups[number].sealing?.recipients[sessions[index].link.peer]
+        guard
+            let known = known ?? sessions[index].joiner.flatMap({ $0.group == groups[number].id ? $0.recipient : nil }),
+            groups[number].state.standing(of: known.member).role >= .reader
+        else { return nil }
+        return known.key
+    }
+
+    private mutating func hand(
+        _ secret: PuncturableKey, of rekey: EventID, to key: Bytes32, _ group: Int, session index: Int
+    ) {
+        let number = sessions[index].groups[group].group
+        let info = SecretShare.info(rekey, in: groups[number].id)
+        for part in SecretShare.parts(of: secret) {
+            guard let sealed = cryptography.seal(part, to: key, info: info) else { return }
+            var sync = GroupSync(number: number)
+            sync.share = (rekey.bytes + sealed)[...]
+            send(sync, to: index)
+        }
+    }
+
+    /// Tells a peer, once everything that it has said is here, what it is not handed: it may ask others.
+    mutating func declineSecrets(_ group: Int, session index: Int) {
+        let declined = sessions[index].groups[group].declinedSecrets
+        for rekey in sessions[index].groups[group].wantedSecrets where !declined.contains(rekey) {
+            sessions[index].groups[group].declinedSecrets.insert(rekey)
+            var sync = GroupSync(number: sessions[index].groups[group].group)
+            sync.share = rekey.bytes[...]
+            send(sync, to: index)
+        }
+    }
+
+    mutating func receiveShare(_ bytes: Bytes, _ group: Int, session index: Int, _ store: any EventStore) throws {
+        let number = sessions[index].groups[group].group
+        var reader = WireReader(bytes)
+        let rekey = EventID(try reader.bytes32())
+        if reader.isAtEnd {
+            sessions[index].groups[group].awaitedSecrets.remove(rekey)
+            return askOthersForSecrets([rekey], group: number)
+        }
+        guard let sealing = groups[number].sealing, !sealing.held.contains(rekey) else {
+            // Another peer was faster.
+            sessions[index].groups[group].awaitedSecrets.remove(rekey)
+            return
+        }
+        let id = groups[number].id
+        guard
+            let text = cryptography.open(
+                reader.rest(), seed: sharingSeed(of: id), info: SecretShare.info(rekey, in: id))
+        else {
+            throw EngineError.protocolViolation("a share that is not sealed to this device")
+        }
+        var parts = WireReader(text[...])
+        let isLast = try parts.byte() == 1
+        var secret = sessions[index].groups[group].partialSecret.flatMap { $0.rekey == rekey ? $0.key : nil }
+        if secret == nil {
+            secret = try PuncturableKey(decoding: parts.rest())
+        } else {
+            try secret?.append(decoding: parts.rest())
+        }
+        guard let secret else { return }
+        sessions[index].groups[group].partialSecret = isLast ? nil : (rekey, secret)
+        guard isLast else { return }
+        sessions[index].groups[group].awaitedSecrets.remove(rekey)
+        try take(secret, of: rekey, group, session: index, store)
+    }
+
+    private mutating func take(
+        _ secret: PuncturableKey, of rekey: EventID, _ group: Int, session index: Int, _ store: any EventStore
+    ) throws {
+        let number = sessions[index].groups[group].group
+        guard let node = groups[number].state.index(of: rekey) else {
+            if let root = secret.root, sessions[index].groups[group].earlySecrets.count < Limits.earlySecrets {
+                sessions[index].groups[group].earlySecrets[rekey] = root
+            }
+            return
+        }
+        if let root = secret.root {
+            guard groups[number].state.nodes[node].isRekey(to: root, using: cryptography) else {
+                throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
+            }
+        } else if !(try opensWhatWaits(secret, rekey, group: number, store)) {
+            return askOthersForSecrets([rekey], group: number)
+        }
+        try keep(secret, of: rekey, group: number, store)
+        var delivered: [StoredHeader] = []
+        try release(waitersOf: [rekey], group: number, &delivered, store)
+        try moveHeads(delivered: delivered, group: number, store)
+        if !delivered.isEmpty { noteChanged(groups[number].id) }
+    }
+
+    /// Takes the secret of a rekey event that came before it.
+    mutating func takeEarlySecret(of node: StateNode, group: Int, _ store: any EventStore) throws(StoreError) {
+        guard case .rekey = node.action, groups[group].sealing?.held.contains(node.reference.id) == false else {
+            return
+        }
+        for index in sessions.indices {
+            for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {
+                guard let root = sessions[index].groups[number].earlySecrets.removeValue(forKey: node.reference.id),
+                    node.isRekey(to: root, using: cryptography)
+                else { continue }
+                return try keep(PuncturableKey(root: root), of: node.reference.id, group: group, store)
+            }
+        }
+    }
+
+    /// What was punctured cannot be held against the rekey event: it is believed if it opens something that waits for it.
+    private mutating func opensWhatWaits(
+        _ secret: PuncturableKey, _ rekey: EventID, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> Bool {
+        let reference = groups[group].record.reference
+        let waiting = try store.takeWaiting(for: [rekey], inGroup: reference)
+        try store.addWaiting(waiting.map { (rekey, $0) }, inGroup: reference)
+        var keys = ContentKeys(secret)
+        for stored in try store.events(ordinals: Array(waiting.prefix(Self.proofs))) {
+            guard let content = stored.event.content, let salt = stored.event.salt,
+                let key = keys.key(ofLog: stored.event.log, sequence: stored.event.sequence, using: cryptography)
+            else { continue }
+            if cryptography.open(content, key: key, nonce: salt.prefix(12)) != nil { return true }
+        }
+        return false
+    }
+
+    private static var proofs: Int { 64 }
+}
+
+extension StateNode {
+    /// Whether it is a rekey event that begins this secret.
+    fileprivate func isRekey(to secret: Bytes32, using cryptography: some Cryptography) -> Bool {
+        guard case .rekey(let commitment) = action else { return false }
+        return SecretShare.commitment(to: secret, using: cryptography) == commitment
+    }
+}
