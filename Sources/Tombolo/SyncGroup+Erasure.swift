@@ -105,7 +105,7 @@ extension SyncGroup {
 
     private func sees(_ redaction: EventID, _ event: Event, _ graph: StateGraph) -> Bool {
         if event.header.kind.isState { return graph.hasSeen(redaction, from: [event.id]) }
-        return graph.hasSeen(redaction, from: event.header.stateHeads.map(\.id))
+        return graph.hasSeen(redaction, from: (event.header.stateHeads + event.header.rekeys).map(\.id))
     }
 }
 

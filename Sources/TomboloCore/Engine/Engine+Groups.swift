@@ -100,7 +100,7 @@ extension Engine {
             parents = groups[index].heads.values.lazy.map(\.place).filter { $0.id != previous?.id && $0.log != log }
                 .sorted()
         }
-        let stateHeads = groups[index].state.heads.filter { $0.id != previous?.id }
+        let stateHeads = groups[index].state.heads.filter { $0.id != previous?.id && $0.id != rekey?.id }
         // State stays: there is nothing to erase.
         let salt = kind.isState ? [] : [UInt8].random(16, using: &generator)
         let sequence = (end?.sequence ?? 0) + 1

@@ -16,8 +16,9 @@ extension Engine {
     ) throws(StoreError) -> EventStatus {
         guard let author = groups[group].frontier.logs[log].certificate?.member else { return .invalid }
         guard isSealedRightly(header, group: group) else { return .invalid }
-        let named = header.stateHeads.compactMap { groups[group].state.index(of: $0.id) }
-        guard named.count == header.stateHeads.count else { return .invalid }
+        // A rekey event is a state event: who names it need not name it twice.
+        let named = (header.stateHeads + header.rekeys).compactMap { groups[group].state.index(of: $0.id) }
+        guard named.count == header.stateHeads.count + header.rekeys.count else { return .invalid }
         if header.kind.isState {
             guard let action = StateAction(of: header, content) else { return .invalid }
             let change = groups[group].state.insert(

@@ -70,7 +70,7 @@ public struct EventHeader: Hashable, Sendable {
     public var lamport: UInt64
     /// Other heads seen, ascending by id, at most 16.
     public var parents: [EventReference]
-    /// The state heads that the author had seen (at least), ascending, at most 16.
+    /// The state heads that the author had seen (at least), but for those among ``rekeys``, ascending, at most 16.
     public var stateHeads: [EventReference]
     /// The rekey events whose secrets seal the content, ascending, at most 16.
     public var rekeys: [EventReference]
