@@ -44,13 +44,13 @@ end() { echo '```'; echo; }
 cat << 'TEXT'
 # A guide: a group, from its making to what is left of it
 
-What follows was typed and printed as it stands here (`make guide` does it again): three people, each with a device, in a group that only its members write to. The prompt says whose device it is.
+What follows was typed and printed as it stands here (`make guide` does it again): three people, each with a device, in a private group: only its members write and read. The prompt says whose device it is.
 
 ## Make a group, invite, join
 TEXT
 begin
 as ann init
-as ann group create crew --policy members
+as ann group create crew --policy private
 run ann 0; halt ann
 as ann group invite --address "127.0.0.1:$port" | tee link1
 as ann group invite --role admin --address "127.0.0.1:$port" > link2
@@ -109,8 +109,16 @@ as bob log
 as bob ! send --name bob 'and now?'
 as cem member list
 end
+echo 'What Bob said without knowing of his removal is held back on every device. If the removal is undone (`tombolo member set KEY member`), it is there again. What Cem says now still reaches a device of Bob, which cannot read it:'
+begin
+as cem send --name cem 'among us' | tee among
+as cem sync
+as bob sync
+as bob log
+as bob why "$(sed -n 2p among | cut -c1-8)"
+end
 cat << 'TEXT'
-What Bob said without knowing of his removal is held back on every device. If the removal is undone (`tombolo member set KEY member`), it is there again. Bob's device can still read what reaches it: contents are not sealed yet.
+It was sealed under a new secret, which no device hands to who is not a member any more.
 
 ## Lose a device's store, and get it back
 

@@ -236,7 +236,7 @@ struct StoryTests {
             let devices = names.map { Tool(directory: root.appendingPathComponent($0)) }
             let (a, b, c) = (devices[0], devices[1], devices[2])
             for device in devices { try device.succeed("init") }
-            try a.succeed("group", "create", "crew", "--policy", "members")
+            try a.succeed("group", "create", "crew", "--policy", "private")
             let port = try freePort(a)
             let address = "127.0.0.1:\(port)"
             let links = try ["member", "admin"].map {
