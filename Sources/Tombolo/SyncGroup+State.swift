@@ -102,7 +102,7 @@ extension SyncGroup {
 
     /// Sets a key for everyone; nil removes it. Keys have 1 to 255 bytes; `title`, `topic` and `expiry` are the group's own, which admins set.
     ///
-    /// - Throws: `EngineError` `notAllowed`, or `contentTooLarge` above 4,096 bytes.
+    /// - Throws: `EngineError` `notAllowed`, or `contentTooLarge` above 4,096 bytes, in a private group above 4,068.
     public func setState(_ key: String, to value: Data?) async throws {
         _ = try await node.replica.request {
             .setState($0, group: id, key: key, value: value.map { Array($0) })
@@ -124,7 +124,8 @@ extension SyncGroup {
     func graph(_ reader: SQLiteReader) throws -> StateGraph {
         let statement = try statement
         var graph = StateGraph(owner: statement.owner, policy: statement.policy)
-        graph.insert(try reader.stateEvents(of: record), keepingValues: true)
+        var opener = opener(reader)
+        try graph.insert(try reader.stateEvents(of: record)) { try opener.value($1, of: $0) }
         return graph
     }
 }

@@ -147,9 +147,13 @@ public struct SyncGroup: Sendable, Identifiable {
         }
     }
 
+    func opener(_ reader: SQLiteReader) -> ContentOpener<SwiftCryptography> {
+        ContentOpener(using: SwiftCryptography()) { try reader.secret(of: $0, in: record) }
+    }
+
     /// Events as applications see them.
     func entries(_ stored: [StoredEvent], _ reader: SQLiteReader) throws -> [Entry] {
-        var opener = ContentOpener(using: SwiftCryptography()) { try reader.secret(of: $0, in: record) }
+        var opener = opener(reader)
         return try stored.map { Entry($0.event, content: try opener.content(of: $0.event)) }
     }
 

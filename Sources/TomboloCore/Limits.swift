@@ -45,6 +45,8 @@ public enum Limits {
     static let receiptLogs = 64
     /// Bytes that sealing adds to a content.
     static let seal = 16
+    /// The same where the nonce has to be sent with it.
+    static let sealWithNonce = seal + 12
     /// Milliseconds for which contents are sealed under one secret by who has no other reason for a new one: a week.
     package static let rekeyAge: UInt64 = 7 * 86_400_000
     /// Nodes of a key of which much was punctured.

@@ -294,6 +294,40 @@ struct SealingTests {
         #expect(events(0, devices).count { $0.event.header.kind == .device } == states)
     }
 
+    @Test("what the group's keys are set to is sealed as well, but for its expiry, which engines keep")
+    func state() throws {
+        let (devices, group) = try makeGroup(2, seed: 13)
+        for (key, value) in [("title", "The crew"), ("mood", "calm"), ("expiry", "3600000")] {
+            try devices.step(0, [.setState(3, group: group, key: key, value: Array(value.utf8))])
+        }
+        try devices.step(0, [.setState(3, group: group, key: "mood", value: nil)])
+        try devices.meet(0, 1)
+        let store = devices.devices[1].store
+        var opener = ContentOpener(using: SwiftCryptography()) { store.secret(of: $0, inGroup: 1) }
+        var values: [String?] = []
+        for stored in events(1, devices) where stored.event.header.kind == .setting {
+            #expect(stored.status == .delivered)
+            guard case .set(let key, let value) = try StateAction(decoding: stored.event.content ?? [], kind: .setting)
+            else { continue }
+            #expect((value.map { String(decoding: $0, as: UTF8.self) } == "3600000") == (key == "expiry"))
+            values.append(
+                try value.flatMap { try opener.value($0, of: stored.event) }.map { String(decoding: $0, as: UTF8.self) }
+            )
+        }
+        #expect(values == ["The crew", "calm", "3600000", nil])
+        devices.now += 1
+        try devices.say(1, "goes away", in: group)
+        #expect(events(1, devices).last?.event.header.expiry == devices.now + 3_600_000)
+        // One that is not sealed is not valid.
+        try devices.step(0, [.setState(3, group: group, key: "mood", value: [UInt8](repeating: 1, count: 4_068))])
+        let before = devices.devices[0].effects.count
+        try devices.step(0, [.setState(3, group: group, key: "mood", value: [UInt8](repeating: 1, count: 4_069))])
+        #expect(
+            devices.devices[0].effects[before...].contains {
+                if case .failed(_, .contentTooLarge(4_068)) = $0 { true } else { false }
+            })
+    }
+
     @Test("in a private group what is not sealed is not valid, nor what names something else as its secret")
     func unsealed() throws {
         let (devices, group) = try makeGroup(2, seed: 11)

@@ -34,15 +34,15 @@ struct GroupStateTests {
         #expect(try same.state.keys == ["mood"])
         #expect(try same.verify() == [])
         // Bounds, from both sides.
-        try await same.setState(String(repeating: "k", count: 255), to: Data(count: 4_096))
+        try await same.setState(String(repeating: "k", count: 255), to: Data(count: 4_068))
         await #expect(throws: EngineError.self) {
             try await same.setState(String(repeating: "k", count: 256), to: Data())
         }
         await #expect(throws: EngineError.self) { try await same.setState("", to: Data()) }
-        await #expect(throws: EngineError.contentTooLarge(limit: 4_096)) {
-            try await same.setState("k", to: Data(count: 4_097))
+        await #expect(throws: EngineError.contentTooLarge(limit: 4_068)) {
+            try await same.setState("k", to: Data(count: 4_069))
         }
-        #expect(try same.state[String(repeating: "k", count: 255)] == Data(count: 4_096))
+        #expect(try same.state[String(repeating: "k", count: 255)] == Data(count: 4_068))
         // Who leaves writes no more, and says nothing either.
         try await same.leave()
         await #expect(throws: EngineError.self) { try await same.send(Text("one more thing")) }

@@ -84,11 +84,14 @@ extension Engine {
         effects.append(.appended(request, id))
     }
 
-    /// - Parameter rekey: what the content is sealed under, as it was chosen last.
+    /// - Parameters:
+    ///   - rekey: what the content is sealed under, as it was chosen last.
+    ///   - clear: how many bytes of it are not sealed.
     /// - Returns: nil if it was not taken, for a bound on the group.
     @discardableResult
     mutating func write(
-        _ kind: EventKind, content: [UInt8], under rekey: EventReference? = nil, expiry: UInt64?, group index: Int,
+        _ kind: EventKind, content: [UInt8], under rekey: EventReference? = nil, clear: Int = 0, expiry: UInt64?,
+        group index: Int,
         _ store: any EventStore
     ) throws(StoreError) -> EventID? {
         let own = try kind.isState ? ownStateLog(group: index, store) : ownLog(group: index, store)
@@ -106,9 +109,11 @@ extension Engine {
         let sequence = (end?.sequence ?? 0) + 1
         var content = content
         if rekey != nil {
-            let sealed = seal(content, for: log, sequence: sequence, nonce: salt.prefix(12), group: index)
+            let nonce = kind.isState ? .random(12, using: &generator) : Array(salt.prefix(12))
+            let text = Array(content[clear...])
+            let sealed = seal(text, for: log, sequence: sequence, nonce: nonce[...], group: index)
             guard let sealed else { return nil }
-            content = sealed
+            content = content[..<clear] + (kind.isState ? nonce : []) + sealed
         }
         let header = EventHeader(
             kind: kind, isSalted: !salt.isEmpty, log: log, sequence: sequence, previous: previous,
@@ -205,7 +210,7 @@ extension Engine {
         _ request: RequestID, _ group: GroupID, _ content: [UInt8], _ store: any EventStore
     ) throws(StoreError) {
         let sealed = groupIndex(group).map { groups[$0].sealing != nil } ?? false
-        let limit = Limits.ephemeralContent - (sealed ? Limits.seal + 12 : 0)
+        let limit = Limits.ephemeralContent - (sealed ? Limits.sealWithNonce : 0)
         guard content.count <= limit else { return effects.append(.failed(request, .contentTooLarge(limit: limit))) }
         if let index = mvdsIndex(group) { return broadcastMessage(request, index, content) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }

@@ -34,11 +34,19 @@ extension Engine {
         return true
     }
 
-    /// Whether an event is sealed where it must be, and only there.
+    /// Whether an event of the conversation is sealed where it must be, and only there.
     func isSealedRightly(_ header: EventHeader, group: Int) -> Bool {
-        guard groups[group].sealing != nil, !header.kind.isState, header.contentLength > 0 else {
-            return header.rekeys.isEmpty
-        }
+        isSealed(header, if: header.contentLength > 0, group: group)
+    }
+
+    /// The same for a state event: the value of a key is sealed.
+    func isSealedRightly(_ action: StateAction, _ header: EventHeader, group: Int) -> Bool {
+        isSealed(header, if: action.isSealable, group: group)
+    }
+
+    private func isSealed(_ header: EventHeader, if hasToBe: Bool, group: Int) -> Bool {
+        guard header.isUnderstood else { return true }
+        guard groups[group].sealing != nil, hasToBe else { return header.rekeys.isEmpty }
         return header.rekeys.count == 1 && isRekey(header.rekeys[0].id, group: group)
     }
 

@@ -15,12 +15,13 @@ extension Engine {
         _ store: any EventStore
     ) throws(StoreError) -> EventStatus {
         guard let author = groups[group].frontier.logs[log].certificate?.member else { return .invalid }
-        guard isSealedRightly(header, group: group) else { return .invalid }
         // A rekey event is a state event: who names it need not name it twice.
         let named = (header.stateHeads + header.rekeys).compactMap { groups[group].state.index(of: $0.id) }
         guard named.count == header.stateHeads.count + header.rekeys.count else { return .invalid }
         if header.kind.isState {
-            guard let action = StateAction(of: header, content) else { return .invalid }
+            guard let action = StateAction(of: header, content),
+                isSealedRightly(action, header, group: group)
+            else { return .invalid }
             let change = groups[group].state.insert(
                 event, ordinal: ordinal, by: author, action.withoutValue, parents: header.ancestors,
                 isUnderstood: header.isUnderstood)
@@ -31,7 +32,9 @@ extension Engine {
             for (member, old) in change.members { groups[group].formerStandings[member, default: []].append(old) }
             return node.stands ? .delivered : .heldBack
         }
-        guard groups[group].state.standing(of: author, seenFrom: named).role >= .member else { return .invalid }
+        guard isSealedRightly(header, group: group),
+            groups[group].state.standing(of: author, seenFrom: named).role >= .member
+        else { return .invalid }
         let now = groups[group].state.standing(of: author)
         if now.role >= .member { return .delivered }
         return try isKept(event, by: now.lowering, log: log, group: group, store) ? .delivered : .heldBack
@@ -192,10 +195,13 @@ extension Engine {
         guard (1...Limits.stateKey).contains(key.utf8.count) else {
             return effects.append(.failed(request, .notAllowed("a key has 1 to \(Limits.stateKey) bytes")))
         }
-        guard value?.count ?? 0 <= Limits.stateValue else {
-            return effects.append(.failed(request, .contentTooLarge(limit: Limits.stateValue)))
+        let action = StateAction.set(key: key, value: value)
+        let isSealed = groups[index].sealing != nil && action.isSealable
+        let limit = Limits.stateValue - (isSealed ? Limits.sealWithNonce : 0)
+        guard value?.count ?? 0 <= limit else {
+            return effects.append(.failed(request, .contentTooLarge(limit: limit)))
         }
-        try act(request, .set(key: key, value: value), index, store)
+        try act(request, action, index, store)
     }
 
     /// The index of a native group; nil, and the request has failed, if there is none.
@@ -271,7 +277,14 @@ extension Engine {
         _ action: StateAction, group index: Int, _ store: any EventStore
     ) throws(StoreError) -> EventID? {
         try joinStateHeads(group: index, store)
-        return try write(action.kind, content: action.encoded, expiry: nil, group: index, store)
+        guard groups[index].sealing != nil, action.isSealable, case .set(_, let value?) = action else {
+            return try write(action.kind, content: action.encoded, expiry: nil, group: index, store)
+        }
+        guard let rekey = try chooseRekey(group: index, store) else { return nil }
+        let content = action.encoded
+        return try write(
+            action.kind, content: content, under: rekey, clear: content.count - value.count, expiry: nil, group: index,
+            store)
     }
 
     /// One event names at most 16 state heads: more are joined first.
@@ -368,17 +381,37 @@ extension StateGraph {
         insert(events)
     }
 
-    /// Takes stored events, in any order.
-    package mutating func insert(_ events: [(MemberKey, StoredEvent)], keepingValues: Bool = false) {
-        let judged = events.filter { $0.1.status.isJudged }
-        for (author, stored) in judged.sorted(by: { $0.1.event.place < $1.1.event.place }) {
-            let header = stored.event.header
-            let action = StateAction(of: header, stored.event.content) ?? .join
-            _ = insert(
-                stored.event.reference, ordinal: stored.ordinal, by: author,
-                keepingValues ? action : action.withoutValue, parents: header.ancestors,
-                isUnderstood: header.isUnderstood)
+    /// Takes stored events, in any order, without what only readers need.
+    package mutating func insert(_ events: [(MemberKey, StoredEvent)]) {
+        for (author, stored) in Self.inOrder(events) { take(stored, by: author) { $0.withoutValue } }
+    }
+
+    /// The same with all that they say.
+    ///
+    /// - Parameter value: what an event sets a key to, as it can be read; nil if it cannot.
+    package mutating func insert(
+        _ events: [(MemberKey, StoredEvent)], value: (Event, [UInt8]) throws -> [UInt8]?
+    ) rethrows {
+        for (author, stored) in Self.inOrder(events) {
+            try take(stored, by: author) { action in
+                guard case .set(let key, let bytes?) = action else { return action }
+                return .set(key: key, value: try value(stored.event, bytes))
+            }
         }
+    }
+
+    private static func inOrder(_ events: [(MemberKey, StoredEvent)]) -> [(MemberKey, StoredEvent)] {
+        events.filter { $0.1.status.isJudged }.sorted { $0.1.event.place < $1.1.event.place }
+    }
+
+    private mutating func take(
+        _ stored: StoredEvent, by author: MemberKey, _ action: (StateAction) throws -> StateAction
+    ) rethrows {
+        let header = stored.event.header
+        _ = insert(
+            stored.event.reference, ordinal: stored.ordinal, by: author,
+            try action(StateAction(of: header, stored.event.content) ?? .join), parents: header.ancestors,
+            isUnderstood: header.isUnderstood)
     }
 }
 

@@ -115,11 +115,13 @@ extension EventHeader {
             try require(lamport == lamportOfReferences + 1, "the Lamport time is not one above what the event names")
         }
         try require((previous?.lamport ?? 0) + 1 >= sequence, "the Lamport time of previous is below its sequence")
-        for references in [parents, stateHeads, rekeys] where !references.isEmpty { try check(references) }
+        for references in [parents, stateHeads] where !references.isEmpty { try check(references, besides: previous) }
+        // A state event may be sealed under the one before it.
+        try check(rekeys, besides: nil)
         try checkExtensions()
     }
 
-    private func check(_ references: [EventReference]) throws(EventError) {
+    private func check(_ references: [EventReference], besides previous: Backlink?) throws(EventError) {
         var last: EventID?
         for reference in references {
             guard reference.sequence >= 1, reference.sequence < Limits.integer, reference.lamport < Limits.integer,

@@ -15,12 +15,25 @@ package struct ContentOpener<Crypto: Cryptography> {
         guard let content = event.content, let rekey = event.header.rekeys.first, !event.header.kind.isState else {
             return event.content
         }
+        guard let salt = event.salt else { return nil }
+        return try open(content, of: event, under: rekey, nonce: salt.prefix(12))
+    }
+
+    /// What a state event sets a key to; nil if it removes it, or that cannot be read here.
+    package mutating func value(_ value: [UInt8], of event: Event) throws -> [UInt8]? {
+        guard let rekey = event.header.rekeys.first else { return value }
+        return try open(value.dropFirst(12), of: event, under: rekey, nonce: value.prefix(12)).map { Array($0) }
+    }
+
+    private mutating func open(
+        _ sealed: Bytes, of event: Event, under rekey: EventReference, nonce: Bytes
+    ) throws -> Bytes? {
+        guard nonce.count == 12 else { return nil }
         if keys[rekey.id] == nil, let stored = try secret(rekey.id) {
             keys[rekey.id] = ContentKeys(try PuncturableKey(decoding: stored[...]))
         }
         let cryptography = cryptography
         let key = keys[rekey.id]?.key(ofLog: event.log, sequence: event.sequence, using: cryptography)
-        guard let key, let salt = event.salt else { return nil }
-        return cryptography.open(content, key: key, nonce: salt.prefix(12)).map { $0[...] }
+        return key.flatMap { cryptography.open(sealed, key: $0, nonce: nonce) }.map { $0[...] }
     }
 }

@@ -36,6 +36,11 @@ package enum StateAction: Hashable, Sendable {
         }
     }
 
+    /// Whether it has something to seal in a private group: a value that engines need not know.
+    var isSealable: Bool {
+        if case .set(let key, .some) = self { key != Self.expiryKey } else { false }
+    }
+
     /// Whether it takes away the right to read.
     var isRemoval: Bool { if case .lower(_, .none, _) = self { true } else { false } }
 
