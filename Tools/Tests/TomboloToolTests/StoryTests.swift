@@ -259,11 +259,16 @@ struct StoryTests {
             let refused = try b("send", "more")
             #expect(refused.status == 2 && refused.errors.contains("an admin can admit you"))
             #expect(try c.succeed("member", "list").output.contains("\(bob) removed"))
+            let among = try c.succeed("send", "among us").lines[0]
+            for device in [c, b] { try device.succeed("sync") }
+            #expect(try b.succeed("log").lines.count == 1)
+            #expect(try b.succeed("why", String(among.prefix(8))).output.contains("waits for the secret"))
+            #expect(try a.succeed("log").output.contains("among us"))
             try c.succeed("state", "set", "title", "The crew")
             #expect(try b("state", "set", "title", "Mine").status == 2)
             try c.succeed("member", "set", bob, "member")
             for device in [c, b] { try device.succeed("sync") }
-            #expect(try b.succeed("log").lines.count == 2)
+            #expect(try b.succeed("log").lines.count == 3)
             #expect(try b.succeed("state", "list").output == "title: The crew\n")
             try b.succeed("group", "leave")
             #expect(try b("send", "gone").status == 2)
