@@ -108,6 +108,7 @@ public struct Simulation {
         for device in devices where device.role != .hostile { try checkNothingIsLost(on: device) }
         try checkWritesFollowReads()
         try checkErasure()
+        try checkReading()
         return SimulationReport(
             scenario: scenario, seed: seed, duration: now - start, convergence: now - start - scenario.duration,
             messages: history.said.count, events: devices[0].view.order.count, deliveredInTime: delivered,

@@ -24,6 +24,14 @@ struct SimulationTests {
         _ = try Simulation.run(hostile, seed: seed)
     }
 
+    @Test("in a private group all can read what they were handed, whatever breaks", arguments: 0..<6 as Range<UInt64>)
+    func sealed(seed: UInt64) throws {
+        _ = try Simulation.run(.sealed, seed: seed)
+        var hostile = Scenario.hostile
+        hostile.isPrivate = true
+        _ = try Simulation.run(hostile, seed: seed)
+    }
+
     @Test(
         "every scenario that comes with the library",
         arguments: [Scenario.calm, .intermittent, .crowd, .seven()[0], .seven()[1]])
@@ -48,10 +56,15 @@ struct SimulationTests {
             .deliversTwice: [.deliveredTwice],
             .hidesItsOwn: [.ownUnread], .forgetsWhatWasRead: [.unread, .lost],
             .namesNoCauses: [.beforeWhatItsWriterRead], .goesOnInItsLog: [.forked, .lost],
-            .keepsWhatIsErased: [.notErased],
+            .keepsWhatIsErased: [.notErased], .keepsItsSecrets: [.diverged], .readsNothing: [.unreadable],
         ]
         var found: Set<Violation.Promise> = []
-        var scenario = mutant == .keepsWhatIsErased ? Scenario.forgetting : .faults
+        var scenario =
+            switch mutant {
+            case .keepsWhatIsErased: Scenario.forgetting
+            case .keepsItsSecrets, .readsNothing: Scenario.sealed
+            default: Scenario.faults
+            }
         scenario.conditions.corruption = 0
         for seed in 0..<20 as Range<UInt64> where found.isEmpty {
             do {

@@ -138,12 +138,14 @@ struct Members: AsyncParsableCommand {
         start = ContinuousClock.now
         try other.ingest(removal, into: group)
         let taking = (ContinuousClock.now - start).inSeconds
+        let said = try owner.say("some words", in: group)
+        guard said.count == 2 else { throw BenchmarkError("there is no rekey event") }
         print()
-        printRow(["removal among 1,000", "bytes", "to make, ms", "to take, ms"])
-        printRow(["---", "---:", "---:", "---:"])
+        printRow(["removal among 1,000", "bytes", "to make, ms", "to take, ms", "rekey event, bytes"])
+        printRow(["---", "---:", "---:", "---:", "---:"])
         printRow([
             "the writer of 1,000 messages", "\(removal.reduce(0) { $0 + $1.encoded.count })",
-            (1_000 * acting).rounded(to: 2), (1_000 * taking).rounded(to: 2),
+            (1_000 * acting).rounded(to: 2), (1_000 * taking).rounded(to: 2), "\(said[0].encoded.count)",
         ])
     }
 }

@@ -18,4 +18,8 @@ package enum Mutant: Hashable, Sendable, CaseIterable {
     case goesOnInItsLog
     /// Keeps what is to be erased.
     case keepsWhatIsErased
+    /// Hands nobody a secret.
+    case keepsItsSecrets
+    /// Cannot open what it was handed.
+    case readsNothing
 }

@@ -91,6 +91,18 @@ extension Simulation {
         }
     }
 
+    /// In the end every honest device can read all that it was handed and that was not erased.
+    func checkReading() throws {
+        guard scenario.isPrivate else { return }
+        for device in honest {
+            for number in device.view.order where !history.isState(Int(number)) {
+                guard try device.node.canRead(Int(number)) else {
+                    throw Violation(.unreadable, device.number, "number \(number)")
+                }
+            }
+        }
+    }
+
     /// Over all that was delivered, everywhere, in its order: equal for equal runs.
     var digest: String {
         var bytes: [UInt8] = []

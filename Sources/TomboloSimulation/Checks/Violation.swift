@@ -23,6 +23,8 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
         case forked
         /// What has expired, or was redacted, is nowhere any more, and all else is everywhere.
         case notErased
+        /// Whatever a device of a private group was handed, and holds the content of, it can read.
+        case unreadable
     }
 
     public let promise: Promise
@@ -46,6 +48,7 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
             case .blamed: "an honest device was hung up on"
             case .diverged: "the devices do not come to hold the same"
             case .forked: "a log has forked"
+            case .unreadable: "it cannot read what it was handed"
             case .notErased: "a content is there that should be gone, or gone that should be there"
             }
         return "device \(device): \(what): \(detail)"

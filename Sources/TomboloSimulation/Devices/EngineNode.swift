@@ -18,6 +18,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     private let mutant: Mutant?
     /// After how many milliseconds every other message goes away.
     private let lifetime: UInt64?
+    private let isPrivate: Bool
     /// What has been handed over; what is erased later is not handed over again.
     private var handedOver = BitSet()
     /// How much of the store's change log has been handed over.
@@ -27,10 +28,10 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
 
     init(
         number: Int, crypto: Crypto, skew: Int64, history: History, directory: Directory,
-        keeps: (durable: Bool, backup: Bool), lifetime: UInt64?, mutant: Mutant?, seed: UInt64
+        keeps: (durable: Bool, backup: Bool), lifetime: UInt64?, isPrivate: Bool, mutant: Mutant?, seed: UInt64
     ) throws(StoreError) {
         (self.number, self.crypto, self.skew, self.history, self.directory) = (number, crypto, skew, history, directory)
-        (self.keeps, self.lifetime, self.mutant) = (keeps, lifetime, mutant)
+        (self.keeps, self.lifetime, self.isPrivate, self.mutant) = (keeps, lifetime, isPrivate, mutant)
         generator = SeededGenerator(seed: seed)
         store = MemoryStore(sharing: history.pool)
         engine = try Engine(
@@ -54,25 +55,31 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
 
     /// - Returns: the group's id.
     func createGroup(named name: String, now: UInt64) throws(StoreError) -> GroupID? {
-        for case .created(_, let id) in try run([.createGroup(1, name: name)], now: now) { return id }
+        let policy: Policy = isPrivate ? .private : .open
+        for case .created(_, let id) in try run([.createGroup(1, name: name, policy: policy)], now: now) { return id }
         return nil
     }
 
     func invite(now: UInt64) throws(StoreError) -> Invitation? {
         let expiry = clock(now) + 86_400_000
-        for case .invited(_, let made) in try run([.invite(1, group: group, addresses: [], expiry: expiry)], now: now) {
-            return made
-        }
+        // Whom the founder invites can invite, as in a group that is open: who was wiped has to be admitted again.
+        let role: Role = isPrivate && number == 0 ? .admin : .member
+        let input = EngineInput.invite(1, group: group, addresses: [], expiry: expiry, role: role)
+        for case .invited(_, let made) in try run([input], now: now) { return made }
         return nil
     }
 
-    var hasJoined: Bool { store.holdsGroup(group) }
+    /// Whether it can say something there.
+    var hasJoined: Bool {
+        store.holdsGroup(group) && engine.role(of: engine.member, in: group) ?? .none >= .member
+    }
 
     func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect] {
         var effects: [NodeEffect] = []
         for effect in try run(inputs.compactMap { engineInput($0, now: now) }, now: now) {
             switch effect {
-            case .send(let session, let bytes): effects.append(.send(link: session.rawValue, bytes))
+            case .send(let session, let bytes):
+                effects.append(.send(link: session.rawValue, mutant == .keepsItsSecrets ? withoutShares(bytes) : bytes))
             case .close(let session, let error):
                 effects.append(.close(link: session.rawValue, reason: error.description))
             case .appended(let request, let id):
@@ -167,6 +174,21 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         return store.stored(history.pool.events[number], in: group)?.event.content != nil
     }
 
+    func canRead(_ number: Int) throws -> Bool {
+        if mutant == .readsNothing, number > 10 { return false }
+        let record = store.groups().first { $0.id == group }
+        guard let reference = record?.reference, let event = store.stored(history.pool.events[number], in: group)?.event
+        else { return false }
+        var opener = ContentOpener(using: crypto) { [store] in store.secret(of: $0, inGroup: reference) }
+        return try event.content == nil || opener.content(of: event) != nil
+    }
+
+    private func withoutShares(_ bytes: [UInt8]) -> [UInt8] {
+        guard var payload = try? Payload(decoding: bytes[...]) else { return bytes }
+        for group in payload.groups.indices { payload.groups[group].share = nil }
+        return payload.encoded
+    }
+
     func restart(after stop: Stop, now: UInt64) throws {
         switch stop {
         case .crash: break
@@ -195,7 +217,7 @@ extension EngineNode {
     func clone() throws(StoreError) -> EngineNode {
         let clone = try EngineNode(
             number: number, crypto: crypto, skew: skew, history: history, directory: Directory(), keeps: (false, false),
-            lifetime: lifetime, mutant: nil, seed: 0)
+            lifetime: lifetime, isPrivate: isPrivate, mutant: nil, seed: 0)
         try clone.become(MemoryStore(copying: store), in: directory)
         return clone
     }

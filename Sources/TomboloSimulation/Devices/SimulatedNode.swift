@@ -12,6 +12,8 @@ protocol SimulatedNode: AnyObject {
     func holds(_ number: Int) -> Bool
     /// Whether it has what a message that it holds says.
     func hasContent(of number: Int) -> Bool
+    /// Whether it can read it, or that is not there any more.
+    func canRead(_ number: Int) throws -> Bool
     /// The time as its clock tells it.
     func clock(_ now: UInt64) -> UInt64
     /// Events that it holds, delivered or not.
@@ -23,6 +25,7 @@ protocol SimulatedNode: AnyObject {
 // Strategies that Tombolo is compared with erase nothing, and look at no clock.
 extension SimulatedNode {
     func hasContent(of number: Int) -> Bool { holds(number) }
+    func canRead(_ number: Int) -> Bool { holds(number) }
     func clock(_ now: UInt64) -> UInt64 { now }
 }
 

@@ -23,7 +23,7 @@ extension Simulation {
         let keeps = (durable: scenario.conditions.powerCuts > 0, backup: scenario.conditions.restores > 0)
         let node = try EngineNode(
             number: number, crypto: crypto, skew: skew, history: history, directory: directory, keeps: keeps,
-            lifetime: scenario.lifetime, mutant: mutant, seed: seed)
+            lifetime: scenario.lifetime, isPrivate: scenario.isPrivate, mutant: mutant, seed: seed)
         return hostility.map { HostileNode(node, $0, seed: seed) } ?? node
     }
 

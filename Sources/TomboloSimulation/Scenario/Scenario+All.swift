@@ -1,7 +1,7 @@
 extension Scenario {
     /// Those that come with the library.
     public static let all: [Scenario] =
-        [calm, intermittent, faults, hostile, forgetting, crowd]
+        [calm, intermittent, faults, hostile, forgetting, sealed, crowd]
         + [100, 1_000, 10_000].flatMap { people in
             // Two are two, however many the others are.
             people == 100 ? seven() : Array(seven(people: people).dropFirst(2))
@@ -61,6 +61,15 @@ extension Scenario {
         scenario.summary = "the same as faults, where messages go away after a minute, or are taken back"
         scenario.lifetime = 60_000
         scenario.redacted = 0.3
+        return scenario
+    }
+
+    /// A private group, whatever breaks.
+    public static var sealed: Scenario {
+        var scenario = forgetting
+        scenario.name = "sealed"
+        scenario.summary = "the same as forgetting in a private group: secrets are lost with the devices that have them"
+        scenario.isPrivate = true
         return scenario
     }
 

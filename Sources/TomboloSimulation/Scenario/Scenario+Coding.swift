@@ -2,8 +2,7 @@
 extension Scenario {
     enum CodingKeys: String, CodingKey {
         case name, summary, devices, messages, bodyBytes, duration, talk, patience, workload, lifetime, redacted,
-            speakers,
-            conditions, presence
+            isPrivate, speakers, conditions, presence
         case helpers, helperPresence, hostile, clockSkew, strategy, cryptography
     }
 
@@ -20,6 +19,7 @@ extension Scenario {
         try values.read(&workload, .workload)
         lifetime = try values.decodeIfPresent(UInt64.self, forKey: .lifetime)
         try values.read(&redacted, .redacted)
+        try values.read(&isPrivate, .isPrivate)
         speakers = try values.decodeIfPresent(Int.self, forKey: .speakers)
         try values.read(&conditions, .conditions)
         presence = try values.decodeIfPresent(Presence.self, forKey: .presence)

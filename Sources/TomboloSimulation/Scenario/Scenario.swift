@@ -24,6 +24,8 @@ public struct Scenario: Hashable, Sendable, Codable {
     public var lifetime: UInt64?
     /// The share of messages that their authors take back, at some time later.
     public var redacted = 0.0
+    /// Whether the group is private: its contents are sealed, and its devices hand each other the secrets.
+    public var isPrivate = false
     /// The first so many devices speak, the others listen; nil for all.
     public var speakers: Int?
     public var conditions = Conditions()
@@ -128,6 +130,7 @@ public struct Scenario: Hashable, Sendable, Codable {
         if let lifetime, lifetime < 1_000 { return "messages must stay for at least a second" }
         if !(0...1).contains(redacted) { return "the share of messages that are taken back is between 0 and 1" }
         if strategy != .tombolo, lifetime != nil || redacted > 0 { return "only Tombolo erases" }
+        if strategy != .tombolo, isPrivate { return "only Tombolo seals" }
         if let speakers, !(1...devices).contains(speakers) { return "there must be 1 to \(devices) speakers" }
         if case .replayed(let utterances) = workload {
             let isSound = utterances.enumerated().allSatisfy { number, said in
