@@ -136,9 +136,10 @@ extension Engine {
         guard !groups[group].contentless.isEmpty else { return 0 }
         var complete: [EventID] = []
         for event in events where groups[group].contentless[event.id] != nil {
-            guard let content = event.content, let salt = event.salt, let log = index(of: event, group) else {
-                continue
-            }
+            // A device whose clock is slow, or that has not heard of a redaction, may offer what is over.
+            guard let content = event.content, let salt = event.salt, let log = index(of: event, group),
+                !mustLackContent(event.reference, event.header, log: log, group: group)
+            else { continue }
             let key = EventKey(
                 log: groups[group].frontier.logs[log].reference, sequence: event.sequence, id: event.id)
             guard let place = try store.places(of: [key])[0] else { continue }

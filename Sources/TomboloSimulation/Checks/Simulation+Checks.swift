@@ -85,17 +85,25 @@ extension Simulation {
                 let mayBeGone = redaction != nil || header.expiry.map { $0 < clock + 1_000 } ?? false
                 let isThere = device.node.hasContent(of: number)
                 guard isThere ? !isRedacted && !isOver : mayBeGone else {
-                    throw Violation(.notErased, device.number, "number \(number)")
+                    let why =
+                        redaction.map { "taken back by number \($0)" }
+                        ?? header.expiry.map { "to go at \($0), the device's clock being at \(clock)" } ?? "to stay"
+                    throw Violation(
+                        .notErased, device.number,
+                        "number \(number), which is \(isThere ? "there" : "gone"), was \(why)")
                 }
             }
         }
     }
 
-    /// In the end every honest device can read all that it was handed and that was not erased.
+    /// In the end every honest device can read all that it was handed and that was not erased; of what is over by the fastest clock, others may
+    /// have forgotten the key.
     func checkReading() throws {
         guard scenario.isPrivate else { return }
         for device in honest {
             for number in device.view.order where !history.isState(Int(number)) {
+                let expiry = history.pool.events[Int(number)].header.expiry ?? .max
+                guard expiry > now + scenario.clockSkew + 1_000 else { continue }
                 guard try device.node.canRead(Int(number)) else {
                     throw Violation(.unreadable, device.number, "number \(number)")
                 }
