@@ -106,7 +106,7 @@ struct Group: AsyncParsableCommand {
             let link = try InvitationLink(link)
             try await options.withNode { node in
                 let group = try await node.join(link)
-                print("joined \(group.name.printable), \(try group.status.delivered) entries")
+                print("joined \(group.name.printable), \(try group.unreadCount) entries")
             }
         }
     }
