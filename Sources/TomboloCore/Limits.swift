@@ -49,13 +49,15 @@ public enum Limits {
     static let sealWithNonce = seal + 12
     /// Milliseconds for which contents are sealed under one secret by who has no other reason for a new one: a week.
     package static let rekeyAge: UInt64 = 7 * 86_400_000
-    /// Nodes of a key of which much was punctured.
-    static let keyNodes = 262_144
+    /// Nodes of a key of which much was punctured: beyond that no more is.
+    static let keyNodes = 16_384
+    /// Nodes of a key that contents are still sealed under.
+    static let sealingNodes = 4_096
     /// Nodes of one share: what is more goes in several.
     static let shareNodes = 900
     /// Secrets that may come before their rekey events.
     static let earlySecrets = 256
-    /// Secrets that a peer waits to be given.
+    /// Secrets that a peer waits to be given; of those that are missing so many are asked for, the latest, and those that something waits for.
     static let wantedSecrets = 4_096
     static let logsPerGroup = 65_536
     static let startsPerLog = 64

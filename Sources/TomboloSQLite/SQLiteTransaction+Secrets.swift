@@ -4,10 +4,12 @@ import TomboloCore
 
 // What contents are sealed under (protocol §2.8).
 extension SQLiteTransaction {
-    func secrets(inGroup group: Int64) throws(StoreError) -> [EventID] {
+    func secrets(inGroup group: Int64) throws(StoreError) -> [(rekey: EventID, isProven: Bool)] {
         try run {
-            try Data.fetchAll(db, sql: "SELECT rekey FROM secret WHERE replica = ? ORDER BY rekey", arguments: [group])
-                .compactMap { EventID($0) }
+            try Row.fetchAll(
+                db, sql: "SELECT rekey, substr(nodes, 1, 1) = x'01' FROM secret WHERE replica = ? ORDER BY rekey",
+                arguments: [group]
+            ).compactMap { row in EventID(row[0] as Data).map { ($0, row[1]) } }
         }
     }
 

@@ -46,7 +46,7 @@ struct SealingTests {
     private func secrets(_ device: Int, _ devices: Devices) -> [EventID: [UInt8]] {
         let store = devices.devices[device].store
         let ids = store.secrets(inGroup: 1)
-        return Dictionary(uniqueKeysWithValues: ids.map { ($0, store.secret(of: $0, inGroup: 1) ?? []) })
+        return Dictionary(uniqueKeysWithValues: ids.map { ($0.rekey, store.secret(of: $0.rekey, inGroup: 1) ?? []) })
     }
 
     @Test("members read, and so do readers; nothing of what is said is on the wire or in what is stored of events")
@@ -127,6 +127,101 @@ struct SealingTests {
         try devices.step(0, [.setRole(7, group: group, of: member(2, devices), to: .reader)])
         for _ in 0..<2 { try devices.meet(0, 2) }
         #expect(said(2, devices, group) == ["among us"])
+    }
+
+    @Test("who was admitted by somebody whose right to it fell is not a member, and does not read on")
+    func fallenAdmission() throws {
+        let (devices, group) = try makeGroup(3, seed: 14)
+        try remove(2, by: 0, devices, group)
+        try devices.say(0, "among us", in: group)
+        for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
+        // One admits it, and hands it what it may read then; the other one takes that right away meanwhile.
+        try devices.step(1, [.setRole(7, group: group, of: member(2, devices), to: .member)])
+        try devices.step(0, [.setRole(7, group: group, of: member(1, devices), to: .member)])
+        try devices.meet(1, 2)
+        #expect(readable(2, devices, group) == ["among us"])
+        for _ in 0..<2 { for one in 0..<3 { for other in one + 1..<3 { try devices.meet(one, other) } } }
+        #expect(devices.devices[1].engine.role(of: member(2, devices), in: group) == Role.none)
+        try devices.say(0, "without it", in: group)
+        for _ in 0..<2 { for one in 0..<3 { for other in one + 1..<3 { try devices.meet(one, other) } } }
+        #expect(readable(2, devices, group) == ["among us"])
+        #expect(said(1, devices, group) == ["among us", "without it"])
+    }
+
+    @Test(
+        "a part of a secret from anybody opens what it opens; nothing is sealed under it, and the whole one takes its place"
+    )
+    func plantedSecret() throws {
+        let cryptography = SwiftCryptography()
+        let (devices, group) = try makeGroup(3, seed: 15)
+        try remove(2, by: 0, devices, group)
+        try devices.say(0, "among us", in: group)
+        try devices.meet(0, 2)
+        let rekey = try #require(rekeys(0, devices).last)
+        // What the removed one has made up: a tree in two halves, and something that it opens.
+        let planted = try PuncturableKey(
+            decoding: [false, true].flatMap { bit -> [UInt8] in
+                [1, bit ? 0x80 : 0] + PuncturableKey.child(of: .zero, bit, using: cryptography).bytes
+            }[...])
+        var own = ForeignLog(group: group, seed: 6)
+        var keys = ContentKeys(planted)
+        let made = keys.key(ofLog: own.id, sequence: 1, using: cryptography)
+        let key = try #require(made)
+        let salt = [UInt8](repeating: 3, count: 16)
+        let bait = own.event(
+            sealed: cryptography.seal(Array("bait".utf8)[...], key: key, nonce: salt.prefix(12)), salt: salt,
+            under: rekey.reference)
+        _ = try devices.ingest([bait], into: 2, group: group)
+        devices.intercept = { wire in
+            guard wire.from == 2, wire.to == 1, var payload = try? Payload(decoding: wire.bytes[...]) else {
+                return wire.bytes
+            }
+            for index in payload.groups.indices where payload.groups[index].share?.count == 32 {
+                let said = self.events(1, devices).filter { $0.event.header.kind == .device }
+                guard let asked = payload.groups[index].share.flatMap({ EventID($0) }) else { continue }
+                // To whom it is sealed it does not know from here: to all.
+                for device in said {
+                    guard let to = Bytes32(device.event.content ?? []),
+                        device.event.header.certificate?.device == devices.devices[1].engine.device,
+                        let share = cryptography.seal(
+                            [1] + planted.encoded, to: to, info: SecretShare.info(asked, in: group))
+                    else { continue }
+                    payload.groups[index].share = (asked.bytes + share)[...]
+                }
+            }
+            return payload.encoded
+        }
+        try devices.meet(1, 2)
+        #expect(secrets(1, devices)[rekey.id]?.first == 0, "it was taken, and is not proven")
+        #expect(said(1, devices, group).isEmpty)
+        try devices.say(1, "not for the removed", in: group)
+        let sent = try #require(events(1, devices).last?.event)
+        #expect(sent.header.rekeys.map(\.id) != [rekey.id])
+        var opener = ContentOpener(using: cryptography) { _ in [0] + planted.encoded }
+        #expect(try opener.content(of: sent) == nil)
+        for _ in 0..<2 { try devices.meet(0, 1) }
+        #expect(secrets(1, devices)[rekey.id]?.first == 1)
+        for device in 0..<2 { #expect(Set(said(device, devices, group)) == ["among us", "not for the removed"]) }
+    }
+
+    @Test("who asks for the same secret again and again is given it once in a session")
+    func askedAgain() throws {
+        let (devices, group) = try makeGroup(2, seed: 16)
+        try devices.say(0, "among us", in: group)
+        let rekey = try #require(rekeys(0, devices).last)
+        var shares = 0
+        devices.intercept = { wire in
+            guard var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            shares += payload.groups.count { $0.share?.count ?? 0 > 32 }
+            if wire.from == 1, !payload.groups.isEmpty {
+                payload.groups[0].secretsWanted = (0..<1_000).flatMap { _ in rekey.id.bytes }[...]
+            }
+            return payload.encoded
+        }
+        try devices.meet(0, 1)
+        // With its rekey event, and when it was asked for.
+        #expect(shares == 2)
+        #expect(said(1, devices, group) == ["among us"] && devices.errors(0).isEmpty)
     }
 
     @Test("what is sealed waits for its secret, which whoever has delivered it hands over")
@@ -228,7 +323,8 @@ struct SealingTests {
         try devices.say(2, "five", in: group)
         for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
         for device in 0..<3 { #expect(readable(device, devices, group) == ["one", "three", "four", "five"]) }
-        #expect(rekeys(0, devices).count == 1)
+        // Who was given what is left of the first one begins another one to write under.
+        #expect(rekeys(0, devices).count == 2)
     }
 
     @Test("a secret is used for a week")

@@ -16,6 +16,7 @@ extension Engine {
             groups[group].contentless[event.id] = event.reference
             groups[group].contentlessNoted += 1
         }
+        try noteWhetherReadable(event, group: group, store)
         switch try verdict(on: event.header, event.id, hasContent: event.content != nil, group: group, store) {
         case .deliver:
             status = try judgeRight(
@@ -58,6 +59,9 @@ extension Engine {
         }
         if mayRelease { try release(waitersOf: settled, group: group, &delivered, store) }
         try moveHeads(delivered: delivered, group: group, store)
+        groups[group].sealing?.readable = []
+        // Of what came when it was gone already, the key goes as well.
+        try puncture(delivered.filter { !$0.hasContent }, group: group, store)
         try settleState(group: group, store)
         try eraseRedacted(group: group, store)
         if !delivered.isEmpty { noteChanged(groups[group].id) }
@@ -113,7 +117,12 @@ extension Engine {
             missing = id
         }
         // Who delivered it has the secret, and gives it to who asks.
-        if missing == nil, hasContent, lacksSecret(header, group: group) { missing = header.rekeys.first?.id }
+        if missing == nil, hasContent, let rekey = header.rekeys.first, lacksSecret(header, group: group),
+            groups[group].sealing?.readable.contains(id) == false
+        {
+            groups[group].sealing?.waitedFor.insert(rekey.id)
+            missing = rekey.id
+        }
         return missing.map { .wait(for: $0) } ?? .deliver
     }
 
@@ -140,6 +149,12 @@ extension Engine {
             settled.removeAll(keepingCapacity: true)
             for batch in ordinals.sorted().chunks(of: 1_024) {
                 let waiters = try store.headers(ordinals: batch)
+                if groups[group].sealing?.unproven.isEmpty == false {
+                    let sealed = waiters.filter { $0.hasContent && lacksSecret($0.header, group: group) }
+                    for stored in try store.events(ordinals: sealed.map(\.ordinal)) {
+                        try noteWhetherReadable(stored.event, group: group, store)
+                    }
+                }
                 // What comes without its content is told of as erased, and in the same order as all else.
                 var nowDelivered: [(change: ChangeKind, ordinals: [Int64])] = []
                 var (nowHeldBack, nowInvalid): ([Int64], [Int64]) = ([], [])

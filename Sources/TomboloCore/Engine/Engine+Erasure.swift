@@ -156,7 +156,9 @@ extension Engine {
         for event in events { groups[group].contentless[event] = nil }
         var delivered: [StoredHeader] = []
         try release(waitersOf: events, group: group, &delivered, store)
+        groups[group].sealing?.readable = []
         try moveHeads(delivered: delivered, group: group, store)
+        try puncture(delivered.filter { !$0.hasContent }, group: group, store)
         if !delivered.isEmpty { noteChanged(groups[group].id) }
     }
 

@@ -7,7 +7,10 @@ extension Engine {
         of replica: GroupReplica, _ store: any EventStore
     ) throws(StoreError) -> GroupSealing? {
         guard replica.state.policy == .private else { return nil }
-        var sealing = GroupSealing(held: Set(try store.secrets(inGroup: replica.record.reference)))
+        let secrets = try store.secrets(inGroup: replica.record.reference)
+        var sealing = GroupSealing(
+            held: Set(secrets.filter(\.isProven).map(\.rekey)),
+            unproven: Set(secrets.filter { !$0.isProven }.map(\.rekey)))
         for node in replica.state.nodes { sealing.note(node, of: replica.frontier) }
         return sealing
     }
@@ -68,7 +71,7 @@ extension Engine {
             guard let event = try store.events(ordinals: [node.ordinal]).first?.event, !isOld(event.timestamp) else {
                 continue
             }
-            try use(node.reference, begun: event.timestamp, group: group, store)
+            guard try use(node.reference, begun: event.timestamp, group: group, store) else { continue }
             return node.reference
         }
         return try rekey(group: group, store)
@@ -78,13 +81,17 @@ extension Engine {
 
     private func isOld(_ timestamp: Int64) -> Bool { timestamp + Int64(Limits.rekeyAge) <= Int64(clamping: now) }
 
+    /// - Returns: false if too much of its secret was punctured.
     private mutating func use(
         _ rekey: EventReference, begun timestamp: Int64, group: Int, _ store: any EventStore
-    ) throws(StoreError) {
-        guard let secret = try secret(of: rekey.id, group: group, store) else { return }
+    ) throws(StoreError) -> Bool {
+        guard let secret = try secret(of: rekey.id, group: group, store)?.key,
+            secret.nodes.count <= Limits.sealingNodes
+        else { return false }
         let current = GroupSealing.Current(
             rekey: rekey, timestamp: timestamp, states: groups[group].state.nodes.count, keys: ContentKeys(secret))
         groups[group].sealing?.current = current
+        return true
     }
 
     /// Begins a new secret.
@@ -95,7 +102,10 @@ extension Engine {
             let node = groups[group].state.nodes.last, node.reference.id == id
         else { return nil }
         try keep(PuncturableKey(root: secret), of: id, group: group, store)
-        try use(node.reference, begun: Int64(clamping: now), group: group, store)
+        // With very many state heads, one event does not name all that it must come after.
+        guard groups[group].state.currentRekeys(atMost: Self.rekeysLookedAt).contains(where: { $0.reference.id == id }),
+            try use(node.reference, begun: Int64(clamping: now), group: group, store)
+        else { return nil }
         return node.reference
     }
 
@@ -116,12 +126,14 @@ extension Engine {
     }
 
     /// What an ephemeral event says; nil if that cannot be read here.
-    func contentOfEphemeral(_ event: Event, group: Int, _ store: any EventStore) throws(StoreError) -> [UInt8]? {
+    mutating func contentOfEphemeral(_ event: Event, group: Int, _ store: any EventStore) throws(StoreError) -> [UInt8]?
+    {
         guard let content = event.content, isSealedRightly(event.header, group: group) else { return nil }
         guard let rekey = event.header.rekeys.first else { return Array(content) }
-        guard let secret = try secret(of: rekey.id, group: group, store) else { return nil }
-        var keys = ContentKeys(secret)
-        let key = keys.key(ofEphemeralFrom: event.log, at: event.timestamp, using: cryptography)
+        let cryptography = cryptography
+        let key = try withKeys(of: rekey.id, group: group, store) {
+            $0.key(ofEphemeralFrom: event.log, at: event.timestamp, using: cryptography)
+        }
         return key.flatMap { cryptography.open(content.dropFirst(12), key: $0, nonce: content.prefix(12)) }
     }
 
@@ -157,19 +169,53 @@ extension Engine {
 
     func secret(
         of rekey: EventID, group: Int, _ store: any EventStore
-    ) throws(StoreError) -> PuncturableKey? {
+    ) throws(StoreError) -> StoredSecret? {
         guard let stored = try store.secret(of: rekey, inGroup: groups[group].record.reference) else { return nil }
         do throws(WireError) {
-            return try PuncturableKey(decoding: stored[...])
+            return try StoredSecret(decoding: stored)
         } catch {
             throw StoreError(.corrupt, "the secret of rekey event \(rekey) is damaged")
         }
     }
 
+    /// Does something with the keys of a secret; several of one secret are read once.
+    private mutating func withKeys(
+        of rekey: EventID, group: Int, _ store: any EventStore, _ body: (inout ContentKeys) -> Bytes32?
+    ) throws(StoreError) -> Bytes32? {
+        if groups[group].sealing?.latest?.rekey != rekey {
+            guard let secret = try secret(of: rekey, group: group, store) else { return nil }
+            groups[group].sealing?.latest = (rekey, ContentKeys(secret.key))
+        }
+        guard var latest = groups[group].sealing?.latest else { return nil }
+        defer { groups[group].sealing?.latest = latest }
+        return body(&latest.keys)
+    }
+
+    /// Whether a secret that is not proven opens an event all the same: then it need not wait.
+    mutating func noteWhetherReadable(_ event: Event, group: Int, _ store: any EventStore) throws(StoreError) {
+        guard let content = event.content, let salt = event.salt, lacksSecret(event.header, group: group),
+            let rekey = event.header.rekeys.first, groups[group].sealing?.unproven.contains(rekey.id) == true
+        else { return }
+        let cryptography = cryptography
+        let key = try withKeys(of: rekey.id, group: group, store) {
+            $0.key(ofLog: event.log, sequence: event.sequence, using: cryptography)
+        }
+        guard let key, cryptography.open(content, key: key, nonce: salt.prefix(12)) != nil else { return }
+        groups[group].sealing?.readable.insert(event.id)
+    }
+
     mutating func keep(
-        _ secret: PuncturableKey, of rekey: EventID, group: Int, _ store: any EventStore
+        _ key: PuncturableKey, of rekey: EventID, isProven: Bool = true, group: Int, _ store: any EventStore
     ) throws(StoreError) {
+        let secret = StoredSecret(key, isProven: isProven)
         try store.setSecret(secret.encoded, of: rekey, inGroup: groups[group].record.reference)
+        if groups[group].sealing?.latest?.rekey == rekey { groups[group].sealing?.latest = nil }
+        guard isProven else {
+            groups[group].sealing?.unproven.insert(rekey)
+            return
+        }
+        groups[group].sealing?.unproven.remove(rekey)
+        groups[group].sealing?.waitedFor.remove(rekey)
         groups[group].sealing?.held.insert(rekey)
         groups[group].sealing?.missing.removeAll { $0 == rekey }
         groups[group].sealing?.nextAsk[rekey] = nil
@@ -181,11 +227,11 @@ extension Engine {
         let byRekey = Dictionary(grouping: events.filter { !$0.header.rekeys.isEmpty }) { $0.header.rekeys[0].id }
         for (rekey, events) in byRekey.sorted(by: { $0.key < $1.key }) {
             guard var secret = try secret(of: rekey, group: group, store) else { continue }
-            for event in events {
+            for event in events where secret.key.nodes.count < Limits.keyNodes - TreePath.longest {
                 let path = ContentKeys.path(toLog: event.header.log, number: event.header.sequence, isEphemeral: false)
-                secret.puncture(path, using: cryptography)
+                secret.key.puncture(path, using: cryptography)
             }
-            try keep(secret, of: rekey, group: group, store)
+            try keep(secret.key, of: rekey, isProven: secret.isProven, group: group, store)
             if groups[group].sealing?.current?.rekey.id == rekey { groups[group].sealing?.current = nil }
         }
     }

@@ -6,8 +6,13 @@ extension Engine {
         sessions[index].groups[group].nextAsk = nil
         guard let sealing = groups[number].sealing, !sealing.missing.isEmpty, hasSaidKey(group: number) else { return }
         var wanted: [UInt8] = []
-        for rekey in sealing.missing where !sessions[index].groups[group].askedSecrets.contains(rekey) {
-            guard wanted.count < 32 * Self.secretsAtOnce else { break }
+        // Whoever begins secrets without end is not to keep others from agreeing.
+        let latest = sealing.missing.suffix(Self.secretsAtOnce)
+        let waitedFor = sealing.waitedFor.subtracting(latest).sorted().prefix(Limits.wantedSecrets / 2)
+        for rekey in latest + waitedFor where !sessions[index].groups[group].askedSecrets.contains(rekey) {
+            guard wanted.count < 32 * Self.secretsAtOnce,
+                sessions[index].groups[group].askedSecrets.count < Limits.wantedSecrets
+            else { break }
             let time = sealing.nextAsk[rekey] ?? 0
             guard now >= time else {
                 sessions[index].groups[group].nextAsk = min(sessions[index].groups[group].nextAsk ?? time, time)
@@ -34,13 +39,15 @@ extension Engine {
     /// Milliseconds before another peer is asked for what one was asked for.
     private static var patienceForSecrets: UInt64 { 1_000 }
 
+    /// Each is handed once in a session; who asks for more than there can be of use is not answered.
     mutating func receiveSecretsWanted(_ bytes: Bytes, _ group: Int, session index: Int) throws {
         var reader = WireReader(bytes)
         while !reader.isAtEnd {
-            guard sessions[index].groups[group].wantedSecrets.count < Limits.wantedSecrets else {
-                throw WireError.tooLarge("secrets wanted", limit: Limits.wantedSecrets)
-            }
-            sessions[index].groups[group].wantedSecrets.append(EventID(try reader.bytes32()))
+            let rekey = EventID(try reader.bytes32())
+            guard sessions[index].groups[group].wantedSecrets.count < Limits.wantedSecrets,
+                !sessions[index].groups[group].handedSecrets.contains(rekey)
+            else { continue }
+            sessions[index].groups[group].wantedSecrets.insert(rekey)
         }
     }
 
@@ -53,8 +60,9 @@ extension Engine {
         else { return }
         sessions[index].groups[group].wantedSecrets = wanted.filter { !sealing.held.contains($0) }
         sessions[index].groups[group].declinedSecrets.subtract(sealing.held)
-        for rekey in wanted where sealing.held.contains(rekey) {
-            guard let secret = try secret(of: rekey, group: number, store) else { continue }
+        for rekey in wanted.sorted() where sealing.held.contains(rekey) {
+            guard let secret = try secret(of: rekey, group: number, store)?.key else { continue }
+            sessions[index].groups[group].handedSecrets.insert(rekey)
             hand(secret, of: rekey, to: recipient, group, session: index)
         }
     }
@@ -67,9 +75,9 @@ extension Engine {
         guard groups[number].sealing != nil, let recipient = recipient(group, session: index) else { return }
         for planned in window.events where planned.event.kind == .rekey {
             // What was punctured is believed only by who can try it.
-            guard let secret = try secret(of: planned.event.id, group: number, store), secret.root != nil else {
-                continue
-            }
+            guard groups[number].sealing?.held.contains(planned.event.id) == true,
+                let secret = try secret(of: planned.event.id, group: number, store)?.key, secret.root != nil
+            else { continue }
             hand(secret, of: planned.event.id, to: recipient, group, session: index)
         }
     }
@@ -101,7 +109,7 @@ extension Engine {
     /// Tells a peer, once everything that it has said is here, what it is not handed: it may ask others.
     mutating func declineSecrets(_ group: Int, session index: Int) {
         let declined = sessions[index].groups[group].declinedSecrets
-        for rekey in sessions[index].groups[group].wantedSecrets where !declined.contains(rekey) {
+        for rekey in sessions[index].groups[group].wantedSecrets.sorted() where !declined.contains(rekey) {
             sessions[index].groups[group].declinedSecrets.insert(rekey)
             var sync = GroupSync(number: sessions[index].groups[group].group)
             sync.share = rekey.bytes[...]
@@ -131,15 +139,19 @@ extension Engine {
         }
         var parts = WireReader(text[...])
         let isLast = try parts.byte() == 1
-        var secret = sessions[index].groups[group].partialSecret.flatMap { $0.rekey == rekey ? $0.key : nil }
-        if secret == nil {
-            secret = try PuncturableKey(decoding: parts.rest())
+        var secret: PuncturableKey
+        if let begun = sessions[index].groups[group].partialSecret.take(), begun.rekey == rekey {
+            secret = begun.key
+            try secret.append(decoding: parts.rest())
         } else {
-            try secret?.append(decoding: parts.rest())
+            secret = try PuncturableKey(decoding: parts.rest())
         }
-        guard let secret else { return }
-        sessions[index].groups[group].partialSecret = isLast ? nil : (rekey, secret)
-        guard isLast else { return }
+        // What was not asked for comes whole.
+        guard secret.root != nil || sessions[index].groups[group].awaitedSecrets.contains(rekey) else { return }
+        guard isLast else {
+            sessions[index].groups[group].partialSecret = (rekey, secret)
+            return
+        }
         sessions[index].groups[group].awaitedSecrets.remove(rekey)
         try take(secret, of: rekey, group, session: index, store)
     }
@@ -158,12 +170,19 @@ extension Engine {
             guard groups[number].state.nodes[node].isRekey(to: root, using: cryptography) else {
                 throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
             }
-        } else if !(try opensWhatWaits(secret, rekey, group: number, store)) {
-            return askOthersForSecrets([rekey], group: number)
+        } else {
+            // Others may have it whole, or have lost less of it.
+            askOthersForSecrets([rekey], group: number)
+            if groups[number].sealing?.unproven.contains(rekey) == true,
+                !(try opensWhatWaits(secret, rekey, group: number, store))
+            {
+                return
+            }
         }
-        try keep(secret, of: rekey, group: number, store)
+        try keep(secret, of: rekey, isProven: secret.root != nil, group: number, store)
         var delivered: [StoredHeader] = []
         try release(waitersOf: [rekey], group: number, &delivered, store)
+        groups[number].sealing?.readable = []
         try moveHeads(delivered: delivered, group: number, store)
         if !delivered.isEmpty { noteChanged(groups[number].id) }
     }
@@ -183,7 +202,7 @@ extension Engine {
         }
     }
 
-    /// What was punctured cannot be held against the rekey event: it is believed if it opens something that waits for it.
+    /// Whether a secret opens something that the one which is here does not.
     private mutating func opensWhatWaits(
         _ secret: PuncturableKey, _ rekey: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {

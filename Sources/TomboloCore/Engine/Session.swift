@@ -115,7 +115,9 @@ struct GroupSession: Sendable {
     /// When the peer is asked for secrets that another one was asked for, in milliseconds since 1970.
     var nextAsk: UInt64?
     /// Rekey events whose secrets it has asked for, and was not given yet.
-    var wantedSecrets: [EventID] = []
+    var wantedSecrets: Set<EventID> = []
+    /// What it was given in this session.
+    var handedSecrets: Set<EventID> = []
     /// Those of them that it was told that it is not handed now.
     var declinedSecrets: Set<EventID> = []
     /// Secrets that have come before their rekey events, which say whether they are right.

@@ -30,7 +30,7 @@ package struct ContentOpener<Crypto: Cryptography> {
     ) throws -> Bytes? {
         guard nonce.count == 12 else { return nil }
         if keys[rekey.id] == nil, let stored = try secret(rekey.id) {
-            keys[rekey.id] = ContentKeys(try PuncturableKey(decoding: stored[...]))
+            keys[rekey.id] = ContentKeys(try StoredSecret(decoding: stored).key)
         }
         let cryptography = cryptography
         let key = keys[rekey.id]?.key(ofLog: event.log, sequence: event.sequence, using: cryptography)

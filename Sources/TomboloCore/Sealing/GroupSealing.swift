@@ -1,9 +1,16 @@
 /// What an engine keeps in memory of how a group's contents are sealed (protocol §2.8).
 struct GroupSealing: Sendable {
-    /// Rekey events whose secrets are here.
+    /// Rekey events whose secrets are here, and proven: they are sealed under, and handed on.
     var held: Set<EventID>
-    /// Those whose secrets are not, in the order in which they came.
+    /// Those of whose secrets something is here that is not proven.
+    var unproven: Set<EventID>
+    /// Those whose secrets are not held, in the order in which they came, and which of them something waits for.
     var missing: [EventID] = []
+    var waitedFor: Set<EventID> = []
+    /// Events of this batch that a secret opens which is not proven.
+    var readable: Set<EventID> = []
+    /// The secret that was read last.
+    var latest: (rekey: EventID, keys: ContentKeys)?
     /// Before when nobody is asked for a missing secret again, in milliseconds since 1970.
     var nextAsk: [EventID: UInt64] = [:]
     /// What shares for a device are sealed to: what it said last.

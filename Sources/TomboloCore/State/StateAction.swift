@@ -41,9 +41,6 @@ package enum StateAction: Hashable, Sendable {
         if case .set(let key, .some) = self { key != Self.expiryKey } else { false }
     }
 
-    /// Whether it takes away the right to read.
-    var isRemoval: Bool { if case .lower(_, .none, _) = self { true } else { false } }
-
     package var isLowering: Bool { if case .lower = self { true } else { false } }
 
     /// The kind of the event that carries it.

@@ -101,13 +101,13 @@ package struct StateGraph: Sendable {
         }
     }
 
-    /// The latest rekey events that stand and that every standing removal comes before: who was removed knows none of their secrets. The
-    /// last in the group's order first.
+    /// The latest rekey events that stand and that every standing lowering comes before: who was removed knows none of their secrets, nor
+    /// does who was never admitted because its admission fell with a lowering. The last in the group's order first.
     package func currentRekeys(atMost limit: Int) -> [StateNode] {
         let latest = rekeys.lazy.filter { nodes[$0].stands }.sorted { position[$0] > position[$1] }
         return latest.prefix(limit).filter { rekey in
             order[cuts.start(ofSegmentWith: position[rekey])...].allSatisfy { node in
-                !nodes[node].action.isRemoval || !nodes[node].stands || isAncestor(node, of: rekey)
+                !nodes[node].action.isLowering || !nodes[node].stands || isAncestor(node, of: rekey)
             }
         }.map { nodes[$0] }
     }

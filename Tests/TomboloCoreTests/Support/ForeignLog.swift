@@ -52,6 +52,20 @@ struct ForeignLog {
             signature: signed ? hashing.sign(timestamp: 1, header: bytes, with: key, using: cryptography)[...] : nil)
     }
 
+    /// The log's first event, with a content that was sealed elsewhere.
+    mutating func event(sealed content: [UInt8], salt: [UInt8], under rekey: EventReference) -> Event {
+        let header = EventHeader(
+            kind: .message, isSalted: true, log: id, sequence: 1, previous: nil, rekeys: [rekey],
+            contentLength: content.count,
+            commitment: hashing.commitment(salt: salt[...], content: content[...], using: cryptography),
+            extensions: certificate.headerExtension[...])
+        let bytes = header.encoded[...]
+        return Event(
+            id: hashing.id(timestamp: 1, header: bytes, using: cryptography), timestamp: 1, header: header,
+            headerBytes: bytes, content: content[...], salt: salt[...],
+            signature: hashing.sign(timestamp: 1, header: bytes, with: key, using: cryptography)[...])
+    }
+
     /// A chain of events after `previous`.
     mutating func chain(_ count: Int, after previous: Event? = nil, _ text: String) -> [Event] {
         var events: [Event] = []

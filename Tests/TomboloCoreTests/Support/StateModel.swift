@@ -156,11 +156,11 @@ struct StateModel {
         }
     }
 
-    /// The standing rekey events that every standing removal comes before.
+    /// The standing rekey events that every standing lowering comes before.
     func currentRekeys(_ outcome: Outcome) -> Set<EventID> {
         let rekeys = outcome.standing.filter { if case .rekey = events[$0].action { true } else { false } }
         let removals = outcome.standing.filter {
-            if case .lower(_, .none, _) = events[$0].action { true } else { false }
+            if case .lower = events[$0].action { true } else { false }
         }
         let current = rekeys.filter { rekey in removals.allSatisfy { ancestors[rekey].contains($0) } }
         return Set(current.map { events[$0].reference.id })
