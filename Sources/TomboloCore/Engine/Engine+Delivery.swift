@@ -58,13 +58,20 @@ extension Engine {
             groups[group].waiting += batch.waiting.count
         }
         if mayRelease { try release(waitersOf: settled, group: group, &delivered, store) }
-        try moveHeads(delivered: delivered, group: group, store)
-        groups[group].sealing?.readable = []
-        // Of what came when it was gone already, the key goes as well.
-        try puncture(delivered.filter { !$0.hasContent }, group: group, store)
+        try note(delivered: delivered, group: group, store)
         try settleState(group: group, store)
         try eraseRedacted(group: group, store)
         if !delivered.isEmpty { noteChanged(groups[group].id) }
+    }
+
+    /// To be called for all that was delivered, or held back, in one go.
+    mutating func note(
+        delivered: [StoredHeader], group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        groups[group].sealing?.readable = []
+        try moveHeads(delivered: delivered, group: group, store)
+        // Of what came when it was gone already, the key goes as well.
+        try puncture(delivered.filter { !$0.hasContent }, group: group, store)
     }
 
     mutating func noteChanged(_ id: GroupID) {
@@ -204,7 +211,7 @@ extension Engine {
         }
     }
 
-    mutating func moveHeads(
+    private mutating func moveHeads(
         delivered: [StoredHeader], group: Int, _ store: any EventStore
     ) throws(StoreError) {
         var (added, removed): ([Int64], [Int64]) = ([], [])

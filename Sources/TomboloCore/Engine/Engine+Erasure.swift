@@ -108,7 +108,12 @@ extension Engine {
     ) throws(StoreError) {
         guard !events.isEmpty else { return }
         try store.erase(events, inGroup: groups[group].record.reference)
-        try puncture(events, group: group, store)
+        if groups[group].sealing != nil {
+            // What waits is punctured once it is judged: whoever has no right to write is not to wear a secret out.
+            let places = try store.places(of: events.compactMap { event in key(of: event, group: group) })
+            let judged = Set(places.compactMap(\.self).filter(\.status.isJudged).map(\.ordinal))
+            try puncture(events.filter { judged.contains($0.ordinal) }, group: group, store)
+        }
         let ids = Set(events.map(\.id))
         for index in sessions.indices {
             for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {
@@ -123,6 +128,12 @@ extension Engine {
         let rekeys = Set(events.filter { lacksSecret($0.header, group: group) }.map { $0.header.rekeys[0].id }).sorted()
         let contentless = events.map(\.id).filter { groups[group].contentless[$0] != nil }
         try handOver(contentless + rekeys, group: group, store)
+    }
+
+    private func key(of event: StoredHeader, group: Int) -> EventKey? {
+        groups[group].frontier.index(of: event.header.log).map {
+            EventKey(log: groups[group].frontier.logs[$0].reference, sequence: event.header.sequence, id: event.id)
+        }
     }
 
     // MARK: Content that is not here
@@ -156,9 +167,7 @@ extension Engine {
         for event in events { groups[group].contentless[event] = nil }
         var delivered: [StoredHeader] = []
         try release(waitersOf: events, group: group, &delivered, store)
-        groups[group].sealing?.readable = []
-        try moveHeads(delivered: delivered, group: group, store)
-        try puncture(delivered.filter { !$0.hasContent }, group: group, store)
+        try note(delivered: delivered, group: group, store)
         if !delivered.isEmpty { noteChanged(groups[group].id) }
     }
 

@@ -55,8 +55,8 @@ extension Engine {
 
     // MARK: Writing
 
-    /// Under what this device seals what it writes now: the latest rekey event whose secret it has, if every removal that it knows of
-    /// comes before, and that is not too old; else a new one.
+    /// Under what this device seals what it writes now: the latest rekey event that every lowering known to it comes before, that is not too
+    /// old, and whose secret it holds; else a new one.
     ///
     /// - Returns: nil where contents are not sealed, or if no rekey event could be written.
     mutating func chooseRekey(group: Int, _ store: any EventStore) throws(StoreError) -> EventReference? {

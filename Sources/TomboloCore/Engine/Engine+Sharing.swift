@@ -29,7 +29,7 @@ extension Engine {
         send(sync, to: index)
     }
 
-    /// Whoever this peer was asked in place of may be asked.
+    /// What one peer was asked for, others may be asked for at once.
     mutating func askOthersForSecrets(_ rekeys: Set<EventID>, group: Int) {
         for rekey in rekeys { groups[group].sealing?.nextAsk[rekey] = nil }
     }
@@ -74,7 +74,7 @@ extension Engine {
         let number = sessions[index].groups[group].group
         guard groups[number].sealing != nil, let recipient = recipient(group, session: index) else { return }
         for planned in window.events where planned.event.kind == .rekey {
-            // What was punctured is believed only by who can try it.
+            // What was punctured is taken only by who has asked for it.
             guard groups[number].sealing?.held.contains(planned.event.id) == true,
                 let secret = try secret(of: planned.event.id, group: number, store)?.key, secret.root != nil
             else { continue }
@@ -182,8 +182,7 @@ extension Engine {
         try keep(secret, of: rekey, isProven: secret.root != nil, group: number, store)
         var delivered: [StoredHeader] = []
         try release(waitersOf: [rekey], group: number, &delivered, store)
-        groups[number].sealing?.readable = []
-        try moveHeads(delivered: delivered, group: number, store)
+        try note(delivered: delivered, group: number, store)
         if !delivered.isEmpty { noteChanged(groups[number].id) }
     }
 
