@@ -73,9 +73,9 @@ extension SyncGroup {
 
 extension SyncGroup {
     private func lacksSecret(_ stored: StoredEvent, _ reader: SQLiteReader) throws -> Bool {
-        guard stored.status == .waiting, stored.event.content != nil, let rekey = stored.event.header.rekeys.first
-        else { return false }
-        return try reader.secret(of: rekey.id, in: record) == nil
+        guard stored.status == .waiting, stored.event.content != nil else { return false }
+        var opener = opener(reader)
+        return try opener.content(of: stored.event) == nil
     }
 
     /// The entry whose id begins with these hexadecimal digits; the same holds as for ``history(ofID:)``.

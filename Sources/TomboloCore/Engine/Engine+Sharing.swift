@@ -58,9 +58,11 @@ extension Engine {
         guard !wanted.isEmpty, let sealing = groups[number].sealing,
             let recipient = recipient(group, session: index)
         else { return }
-        sessions[index].groups[group].wantedSecrets = wanted.filter { !sealing.held.contains($0) }
-        sessions[index].groups[group].declinedSecrets.subtract(sealing.held)
-        for rekey in wanted.sorted() where sealing.held.contains(rekey) {
+        // What is not proven opens what it opens there, too: those who had it whole may be gone.
+        let here = sealing.held.union(sealing.unproven)
+        sessions[index].groups[group].wantedSecrets.subtract(here)
+        sessions[index].groups[group].declinedSecrets.subtract(here)
+        for rekey in wanted.sorted() where here.contains(rekey) {
             guard let secret = try secret(of: rekey, group: number, store)?.key else { continue }
             sessions[index].groups[group].handedSecrets.insert(rekey)
             hand(secret, of: rekey, to: recipient, group, session: index)

@@ -1,6 +1,6 @@
 /// What an engine keeps in memory of how a group's contents are sealed (protocol §2.8).
 struct GroupSealing: Sendable {
-    /// Rekey events whose secrets are here, and proven: they are sealed under, and handed on.
+    /// Rekey events whose secrets are here, and proven: they are sealed under.
     var held: Set<EventID>
     /// Those of whose secrets something is here that is not proven.
     var unproven: Set<EventID>

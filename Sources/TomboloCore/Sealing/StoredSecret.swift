@@ -1,7 +1,7 @@
 /// The secret of a rekey event as a store keeps it, or what is left of it.
 struct StoredSecret: Sendable {
     /// Whether it was what the rekey event commits to when it came, or was made here. What was punctured elsewhere cannot be held against the
-    /// event: it opens what it opens, nothing is sealed under it, and it is not handed on.
+    /// event: it opens what it opens, there and where it is handed on, and nothing is sealed under it.
     var isProven: Bool
     var key: PuncturableKey
 
