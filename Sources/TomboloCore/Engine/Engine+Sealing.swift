@@ -25,8 +25,9 @@ extension Engine {
 
     /// Whether what an event names as the secret of its content is a rekey event that is here, and its secret is not.
     func lacksSecret(_ header: EventHeader, group: Int) -> Bool {
-        guard let sealing = groups[group].sealing, let rekey = header.rekeys.first, !header.kind.isState,
-            !sealing.held.contains(rekey.id)
+        // Every event comes by here: nothing is copied.
+        guard let rekey = header.rekeys.first, !header.kind.isState,
+            groups[group].sealing?.held.contains(rekey.id) == false
         else { return false }
         return isRekey(rekey.id, group: group)
     }
@@ -179,9 +180,9 @@ extension Engine {
     }
 
     /// Does something with the keys of a secret; several of one secret are read once.
-    private mutating func withKeys(
-        of rekey: EventID, group: Int, _ store: any EventStore, _ body: (inout ContentKeys) -> Bytes32?
-    ) throws(StoreError) -> Bytes32? {
+    private mutating func withKeys<Result>(
+        of rekey: EventID, group: Int, _ store: any EventStore, _ body: (inout ContentKeys) -> Result?
+    ) throws(StoreError) -> Result? {
         if groups[group].sealing?.latest?.rekey != rekey {
             guard let secret = try secret(of: rekey, group: group, store) else { return nil }
             groups[group].sealing?.latest = (rekey, ContentKeys(secret.key))
@@ -193,14 +194,12 @@ extension Engine {
 
     /// Whether a secret that is not proven opens an event all the same: then it need not wait.
     mutating func noteWhetherReadable(_ event: Event, group: Int, _ store: any EventStore) throws(StoreError) {
-        guard let content = event.content, let salt = event.salt, lacksSecret(event.header, group: group),
+        guard groups[group].sealing?.unproven.isEmpty == false, lacksSecret(event.header, group: group),
             let rekey = event.header.rekeys.first, groups[group].sealing?.unproven.contains(rekey.id) == true
         else { return }
         let cryptography = cryptography
-        let key = try withKeys(of: rekey.id, group: group, store) {
-            $0.key(ofLog: event.log, sequence: event.sequence, using: cryptography)
-        }
-        guard let key, cryptography.open(content, key: key, nonce: salt.prefix(12)) != nil else { return }
+        let content = try withKeys(of: rekey.id, group: group, store) { $0.open(event, using: cryptography) }
+        guard content != nil else { return }
         groups[group].sealing?.readable.insert(event.id)
     }
 

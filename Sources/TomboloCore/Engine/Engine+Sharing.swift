@@ -212,10 +212,7 @@ extension Engine {
         try store.addWaiting(waiting.map { (rekey, $0) }, inGroup: reference)
         var keys = ContentKeys(secret)
         for stored in try store.events(ordinals: Array(waiting.prefix(Self.proofs))) {
-            guard let content = stored.event.content, let salt = stored.event.salt,
-                let key = keys.key(ofLog: stored.event.log, sequence: stored.event.sequence, using: cryptography)
-            else { continue }
-            if cryptography.open(content, key: key, nonce: salt.prefix(12)) != nil { return true }
+            if keys.open(stored.event, using: cryptography) != nil { return true }
         }
         return false
     }

@@ -29,6 +29,21 @@ package struct ContentKeys: Sendable {
         return key(at: path, log, using: cryptography)
     }
 
+    /// What an event says that is sealed under these keys and stored; nil if they do not open it.
+    mutating func open(_ event: Event, using cryptography: some Cryptography) -> Bytes? {
+        guard let content = event.content, let salt = event.salt else { return nil }
+        return open(content, of: event, nonce: salt.prefix(12), using: cryptography)
+    }
+
+    /// A part of what an event says, under a nonce of its own.
+    mutating func open(
+        _ sealed: Bytes, of event: Event, nonce: Bytes, using cryptography: some Cryptography
+    ) -> Bytes? {
+        guard nonce.count == 12 else { return nil }
+        let key = key(ofLog: event.log, sequence: event.sequence, using: cryptography)
+        return key.flatMap { cryptography.open(sealed, key: $0, nonce: nonce) }.map { $0[...] }
+    }
+
     /// u8 class, one bit ‖ the first 64 bits of the log's id ‖ the number in Elias's gamma code (1975): as many zeros as it has
     /// bits after the first one, then its bits. Small numbers stand high in the tree, and no code begins another one.
     package static func path(toLog log: LogID, number: UInt64, isEphemeral: Bool) -> TreePath {

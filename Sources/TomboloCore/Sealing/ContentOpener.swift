@@ -12,28 +12,25 @@ package struct ContentOpener<Crypto: Cryptography> {
 
     /// What an event says; nil if that has gone, or cannot be read here.
     package mutating func content(of event: Event) throws -> Bytes? {
-        guard let content = event.content, let rekey = event.header.rekeys.first, !event.header.kind.isState else {
+        guard event.content != nil, let rekey = event.header.rekeys.first, !event.header.kind.isState else {
             return event.content
         }
-        guard let salt = event.salt else { return nil }
-        return try open(content, of: event, under: rekey, nonce: salt.prefix(12))
+        try read(rekey.id)
+        let cryptography = cryptography
+        return keys[rekey.id]?.open(event, using: cryptography)
     }
 
     /// What a state event sets a key to; nil if it removes it, or that cannot be read here.
     package mutating func value(_ value: [UInt8], of event: Event) throws -> [UInt8]? {
         guard let rekey = event.header.rekeys.first else { return value }
-        return try open(value.dropFirst(12), of: event, under: rekey, nonce: value.prefix(12)).map { Array($0) }
+        try read(rekey.id)
+        let cryptography = cryptography
+        let (sealed, nonce) = (value.dropFirst(12), value.prefix(12))
+        return keys[rekey.id]?.open(sealed, of: event, nonce: nonce, using: cryptography).map { Array($0) }
     }
 
-    private mutating func open(
-        _ sealed: Bytes, of event: Event, under rekey: EventReference, nonce: Bytes
-    ) throws -> Bytes? {
-        guard nonce.count == 12 else { return nil }
-        if keys[rekey.id] == nil, let stored = try secret(rekey.id) {
-            keys[rekey.id] = ContentKeys(try StoredSecret(decoding: stored).key)
-        }
-        let cryptography = cryptography
-        let key = keys[rekey.id]?.key(ofLog: event.log, sequence: event.sequence, using: cryptography)
-        return key.flatMap { cryptography.open(sealed, key: $0, nonce: nonce) }.map { $0[...] }
+    private mutating func read(_ rekey: EventID) throws {
+        guard keys[rekey] == nil, let stored = try secret(rekey) else { return }
+        keys[rekey] = ContentKeys(try StoredSecret(decoding: stored).key)
     }
 }
