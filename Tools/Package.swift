@@ -20,9 +20,11 @@ let package = Package(
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: [
+        .systemLibrary(name: "CMalloc"),
         .executableTarget(
             name: "TomboloTool",
             dependencies: [
+                .target(name: "CMalloc", condition: .when(platforms: [.linux])),
                 .product(name: "Tombolo", package: "tombolo"),
                 .product(name: "TomboloCore", package: "tombolo"),
                 .product(name: "TomboloSimulation", package: "tombolo"),

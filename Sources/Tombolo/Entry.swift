@@ -23,6 +23,8 @@ public struct Entry: Sendable, Identifiable {
     public let isErased: Bool
     /// Whether its content cannot be read on this device: its key was erased elsewhere, with the content, and this device has not heard why.
     public let isSealed: Bool
+    /// The files that it refers to, ascending.
+    public let files: [FileID]
     /// The content's type, nil if the content is not of an application of ours.
     public let type: String?
     public let version: Int
@@ -40,6 +42,7 @@ public struct Entry: Sendable, Identifiable {
         isErased = event.content == nil
         isSealed = content == nil && !isErased
         parents = event.header.ancestors
+        files = event.header.files
         isMerge = event.header.kind == .merge
         isState = event.header.kind.isState
         let content = content ?? []
@@ -57,6 +60,7 @@ public struct Entry: Sendable, Identifiable {
         lamport = UInt64(max(0, message.timestamp))
         timestamp = Date(timeIntervalSince1970: Double(message.timestamp))
         parents = (message.metadata?.parents ?? []).compactMap { EventID($0) }
+        files = []
         isMerge = false
         expiry = nil
         isErased = false

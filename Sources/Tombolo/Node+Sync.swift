@@ -93,7 +93,7 @@ extension Node {
         }
         var common: Set<GroupID>?
         var (agreed, differing): ([GroupID: ReconciliationReport], Set<GroupID>) = ([:], [])
-        var isComplete = false
+        var (isComplete, isTransferring) = (false, false)
         news: for await event in meeting.news {
             switch event {
             case .ready(let groups):
@@ -107,13 +107,14 @@ extension Node {
                 agreed[group] = agreed[group] ?? report
                 differing.remove(group)
             case .differed(let group): differing.insert(group)
+            case .transferring(let isBusy): isTransferring = isBusy
             case .silent: throw TomboloError("the peer at \(address) has stopped answering")
             case .closed(let error):
                 if let error { throw error }
                 throw TomboloError("the link to \(address) was closed before everything was synced")
             case .budgetSpent: break news
             }
-            guard let common, common.isSubset(of: differing.union(agreed.keys)) else { continue }
+            guard let common, common.isSubset(of: differing.union(agreed.keys)), !isTransferring else { continue }
             if let invitation, !common.contains(invitation.group) { continue }
             isComplete = differing.isDisjoint(with: common)
             break

@@ -58,6 +58,7 @@ public final class Node: Sendable {
         let start = try StoreStart(in: storage)
         let replica = try Replica(storage: storage, mailbox: mailbox, after: start, clock: clock, logger: logger)
         box.replica.withLock { $0 = replica }
+        try storage.sweepFiles()
         try await replica.attendToTime()
         let seed = try storage.read { try $0.value(forKey: IdentityKeys.deviceSeed) }
         guard let seed = seed.flatMap({ Bytes32($0) }) else { throw StoreError(.corrupt, "the device has no key") }

@@ -20,6 +20,7 @@ actor Replica {
     private var failure: StoreError?
     private var wake: Task<Void, Never>?
     private var watchers: [UUID: (group: GroupID, continuation: AsyncStream<Void>.Continuation)] = [:]
+    private var fileWatchers: [UUID: (file: FileID, continuation: AsyncStream<Void>.Continuation)] = [:]
     private var ephemeral: [UUID: (group: GroupID, continuation: AsyncStream<EphemeralMessage>.Continuation)] = [:]
     /// What has come and gone.
     nonisolated let progress = LatestValue(SyncProgress())
@@ -135,7 +136,7 @@ actor Replica {
         failure = error
         for continuation in requests.values { continuation.resume(throwing: error) }
         requests = [:]
-        for watcher in watchers.values { watcher.continuation.finish() }
+        endWatching()
         watchers = [:]
         mailbox.closeAll()
     }
@@ -174,12 +175,15 @@ actor Replica {
             logger.warning("a link was closed: \(error)")
             mailbox.tell(session, .closed(error))
             mailbox.connection(session)?.close()
-        case .appended(let id, _), .ingested(let id, _, _), .created(let id, _), .invited(let id, _):
+        case .appended(let id, _), .ingested(let id, _, _), .created(let id, _), .invited(let id, _), .done(let id):
             requests.removeValue(forKey: id)?.resume(returning: effect)
         case .failed(let id, let error): requests.removeValue(forKey: id)?.resume(throwing: error)
         case .changed(let group):
             for watcher in watchers.values where watcher.group == group { watcher.continuation.yield() }
         case .erased: mustPurge = true
+        case .fileChanged(let file):
+            for watcher in fileWatchers.values where watcher.file == file { watcher.continuation.yield() }
+        case .transferring(let session, let isBusy): mailbox.tell(session, .transferring(isBusy))
         case .receivedEphemeral(let group, let log, let timestamp, let content):
             let message = EphemeralMessage(log: log, timestamp: timestamp, content: content)
             for watcher in ephemeral.values where watcher.group == group { watcher.continuation.yield(message) }
@@ -211,6 +215,15 @@ actor Replica {
         return stream
     }
 
+    /// Says when there is more of a file, or less. Holds at most one unread notice.
+    func fileNotices(of file: FileID) -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let id = UUID()
+        fileWatchers[id] = (file, continuation)
+        continuation.onTermination = { _ in Task { await self.unwatch(id) } }
+        return stream
+    }
+
     func ephemeralMessages(of group: GroupID) -> AsyncStream<EphemeralMessage> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: EphemeralMessage.self, bufferingPolicy: .bufferingNewest(64))
@@ -222,13 +235,19 @@ actor Replica {
 
     private func unwatch(_ id: UUID) {
         watchers[id] = nil
+        fileWatchers[id] = nil
         ephemeral[id] = nil
+    }
+
+    private func endWatching() {
+        for watcher in watchers.values { watcher.continuation.finish() }
+        for watcher in fileWatchers.values { watcher.continuation.finish() }
     }
 
     /// Takes nothing any more.
     func close() {
         stop("the node is closed")
-        for watcher in watchers.values { watcher.continuation.finish() }
+        endWatching()
         for watcher in ephemeral.values { watcher.continuation.finish() }
         progress.finish()
     }
@@ -250,7 +269,7 @@ actor Replica {
             continuation.resume(throwing: StoreError(.unavailable, "the device has crashed"))
         }
         requests = [:]
-        for watcher in watchers.values { watcher.continuation.finish() }
+        endWatching()
         for watcher in ephemeral.values { watcher.continuation.finish() }
         progress.finish()
     }

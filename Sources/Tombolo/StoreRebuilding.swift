@@ -48,6 +48,7 @@ extension Node {
             defer { try? storage.close() }
             try storage.install(essentials)
             let events = try ingest(from: damaged, into: storage, essentials.groups)
+            try takeOverFiles(of: storage)
             try StoreStart.noteStop(storage)
             return StoreRebuilding(
                 damagedFile: aside, groups: essentials.groups.count, peers: essentials.peers.count, events: events,
@@ -55,6 +56,17 @@ extension Node {
         } catch {
             try SQLiteStorage.putBack(aside, in: directory)
             throw error
+        }
+    }
+
+    /// The chunks of files are beside the damaged store, whatever it knew of them: those that are what they must be are taken over.
+    private static func takeOverFiles(of storage: SQLiteStorage) throws {
+        for file in storage.chunks.files where try storage.read({ try $0.isReferred(to: file) }) {
+            let held = try FileVerification(file, storage.chunks).run()
+            try storage.write(isDurable: false) { store in
+                let isWanted = try store.file(file)?.isWanted ?? false
+                try store.put(FileRecord(id: file, isWanted: isWanted, held: held))
+            }
         }
     }
 

@@ -21,15 +21,20 @@ public struct SyncGroup: Sendable, Identifiable {
 
     /// Says something; returns once it is on disk.
     ///
-    /// - Parameter duration: after which its content goes away everywhere; at most what the group's own expiry says.
+    /// - Parameters:
+    ///   - content: what is said.
+    ///   - files: those that it refers to, at most 16: they are kept as long as this is there.
+    ///   - duration: after which its content goes away everywhere; at most what the group's own expiry says.
     /// - Throws: `EngineError` `contentTooLarge` above 65,536 bytes, in a private group above 65,520; `StoreError` if the store failed.
     @discardableResult
-    public func send(_ content: some EventContent, expiring duration: Duration? = nil) async throws -> EventID {
+    public func send(
+        _ content: some EventContent, files: [FileReference] = [], expiring duration: Duration? = nil
+    ) async throws -> EventID {
         let bytes = try ContentEnvelope.seal(content)
-        if duration != nil, dialect == .mvds { throw EngineError.notNative(id) }
+        if duration != nil || !files.isEmpty, dialect == .mvds { throw EngineError.notNative(id) }
         let expiry = duration.map { node.clock.now + $0.roundedMilliseconds }
         let effect = try await node.replica.request {
-            .append($0, group: id, kind: .message, content: bytes, expiry: expiry)
+            .append($0, group: id, kind: .message, content: bytes, expiry: expiry, files: files.map(\.id))
         }
         guard case .appended(_, let event) = effect else { throw TomboloError("the engine gave no answer") }
         return event

@@ -90,6 +90,18 @@ public enum Limits {
     static let setMessages = 4_096
     /// Sends of one request; the peer's next offer begins again.
     static let requestSends = 10
+    /// Bytes of a file: 8 TiB.
+    public static let file: UInt64 = 1 << 43
+    /// Bytes of a file's chunk, as it is sent and kept.
+    public static let chunk = 65_536
+    /// Files that one event refers to.
+    public static let filesPerEvent = 16
+    /// Files that are fetched at once; that a peer may want in a session.
+    static let fetches = 1_024
+    /// Ranges of chunks in one message.
+    static let chunkRanges = 1_024
+    /// Chunks that a peer may have asked for and not been sent: what is more is passed over.
+    static let requestedChunks = 64
     /// Agreements remembered per peer and group.
     public static let agreements = 2
     /// Events of a group whose places are remembered, as a rule; at most twice as many, and those of one batch.

@@ -19,9 +19,20 @@ struct Deflate {
     mutating func compress(_ bytes: [UInt8], into buffer: inout ByteBuffer) -> Int {
         guard bytes.count >= Self.shortest, let coder = coder() else { return 0 }
         return bytes.withUnsafeBytes { input in
-            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count) { output in
+            guard input.count < 4 * Self.sample || Self.getsShorter(input, coder) else { return 0 }
+            return buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count) { output in
                 coder.compress(input, into: UnsafeMutableRawBufferPointer(rebasing: output[..<(bytes.count - 1)])) ?? 0
             }
+        }
+    }
+
+    private static let sample = 4_096
+
+    /// Whether a part from the middle of a long payload gets shorter: what is sealed, or compressed already, does not.
+    private static func getsShorter(_ bytes: UnsafeRawBufferPointer, _ coder: DeflateCoder) -> Bool {
+        let part = UnsafeRawBufferPointer(rebasing: bytes[(bytes.count / 2)...].prefix(sample))
+        return withUnsafeTemporaryAllocation(byteCount: sample - sample / 64, alignment: 1) { output in
+            coder.compress(part, into: output) != nil
         }
     }
 

@@ -4,7 +4,7 @@ public import TomboloCore
 
 /// Reads a snapshot of the store beside the engine: what applications see.
 public struct SQLiteReader {
-    private let db: Database
+    let db: Database
 
     init(_ db: Database) { self.db = db }
 

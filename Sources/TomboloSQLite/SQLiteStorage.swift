@@ -23,6 +23,9 @@ public final class SQLiteStorage: Sendable {
     /// Nil while suspended, and once closed.
     private let opened: Mutex<Opened?>
 
+    /// The chunks of files.
+    public let chunks: ChunkFiles
+
     /// The database.
     public var path: String { directory.appendingPathComponent(Self.fileName).path }
     /// The database's name within the directory.
@@ -38,6 +41,7 @@ public final class SQLiteStorage: Sendable {
     public init(directory: URL, isReadOnly: Bool = false) throws(StoreError) {
         self.directory = directory
         self.isReadOnly = isReadOnly
+        chunks = ChunkFiles(directory: directory.appendingPathComponent("files"))
         opened = Mutex(try Self.openStore(directory, isReadOnly: isReadOnly))
     }
 
@@ -103,6 +107,7 @@ public final class SQLiteStorage: Sendable {
             return opened
         }
         guard let opened else { return }
+        chunks.close()
         defer {
             if let lock = opened.lock { closeFile(lock) }
         }
@@ -146,15 +151,24 @@ public final class SQLiteStorage: Sendable {
             return try pool.writeWithoutTransaction { db in
                 try db.execute(sql: isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
                 var result: Result?
+                let transaction = SQLiteTransaction(db, chunks)
                 try db.inTransaction(.immediate) {
-                    result = try body(SQLiteTransaction(db))
+                    result = try body(transaction)
                     return .commit
                 }
+                for file in transaction.removedFiles { chunks.remove(file) }
                 guard let result else { throw StoreError(.unavailable, "the transaction did not run") }
                 return result
             }
         } catch {
             throw .from(error)
+        }
+    }
+
+    /// Removes chunks of files that no event refers to: a crash may have come between a commit and their removal, or while a file was made.
+    public func sweepFiles() throws(StoreError) {
+        try read { reader in
+            try chunks.sweep { file in try reader.isReferred(to: file) }
         }
     }
 

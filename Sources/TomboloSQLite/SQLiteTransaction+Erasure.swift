@@ -15,6 +15,7 @@ extension SQLiteTransaction {
                     told.append(event.ordinal)
                 }
                 try execute("UPDATE event SET salt = NULL, content = NULL WHERE ordinal = ?", [event.ordinal])
+                try endReferences(to: event.header.files, from: event.ordinal, inGroup: group)
                 if let expiry = event.header.expiry {
                     try execute(
                         "DELETE FROM expiry WHERE replica = ? AND time = ? AND event = ?",
@@ -29,6 +30,10 @@ extension SQLiteTransaction {
         try run {
             try execute(
                 "UPDATE event SET salt = ?, content = ? WHERE ordinal = ?", [Data(salt), Data(content), ordinal])
+            let group = try Int64.fetchOne(db, sql: "SELECT replica FROM event WHERE ordinal = ?", arguments: [ordinal])
+            for event in try headers(ordinals: [ordinal]) {
+                try refer(to: event.header.files, from: ordinal, inGroup: group ?? 0)
+            }
         }
     }
 

@@ -22,6 +22,7 @@ extension SQLiteTransaction {
                     try statement.bind(group, Int64(expiry), ordinal)
                     try statement.execute()
                 }
+                try refer(to: event.filesReferredTo, from: ordinal, inGroup: group)
                 let change: ChangeKind = event.content == nil ? .erased : .delivered
                 if stored.status != .delivered || change != kind {
                     try addChanges(kind, from: ordinal - Int64(run), count: run, inGroup: group)

@@ -5,8 +5,14 @@ import TomboloCore
 /// One transaction of a ``SQLiteStorage``, as the engine sees it.
 final class SQLiteTransaction: EventStore {
     let db: Database
+    let chunks: ChunkFiles
+    /// Whose chunks are to be removed once this has committed.
+    var removedFiles: [FileID] = []
 
-    init(_ db: Database) { self.db = db }
+    init(_ db: Database, _ chunks: ChunkFiles) {
+        self.db = db
+        self.chunks = chunks
+    }
 
     func run<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do { return try body() } catch { throw .from(error) }

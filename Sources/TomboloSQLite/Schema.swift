@@ -110,6 +110,18 @@ enum Schema {
                         PRIMARY KEY (replica, rekey)) WITHOUT ROWID;
                     """)
         }
+        // Files: what of each is here, as ranges of positions, and the events that refer to it and were not erased.
+        migrator.registerMigration("8") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE file (
+                        id BLOB PRIMARY KEY, size INTEGER NOT NULL, wanted INTEGER NOT NULL, held BLOB NOT NULL)
+                        WITHOUT ROWID;
+                    CREATE TABLE fileReference (
+                        file BLOB NOT NULL, replica INTEGER NOT NULL, event INTEGER NOT NULL,
+                        PRIMARY KEY (file, replica, event)) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 }

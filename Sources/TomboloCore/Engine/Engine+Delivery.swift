@@ -72,6 +72,7 @@ extension Engine {
         try moveHeads(delivered: delivered, group: group, store)
         // Of what came when it was gone already, the key goes as well.
         try puncture(delivered.filter { !$0.hasContent }, group: group, store)
+        try noteFiles(of: delivered, group: group, store)
     }
 
     mutating func noteChanged(_ id: GroupID) {

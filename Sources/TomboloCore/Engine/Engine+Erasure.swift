@@ -114,6 +114,7 @@ extension Engine {
             let judged = Set(places.compactMap(\.self).filter(\.status.isJudged).map(\.ordinal))
             try puncture(events.filter { judged.contains($0.ordinal) }, group: group, store)
         }
+        try forgetFiles(of: events, store)
         let ids = Set(events.map(\.id))
         for index in sessions.indices {
             for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {

@@ -55,8 +55,14 @@ extension Engine {
 
     mutating func append(
         _ request: RequestID, _ group: GroupID, _ kind: EventKind, _ content: [UInt8], _ expiry: UInt64?,
-        _ store: any EventStore
+        _ files: [FileID], _ store: any EventStore
     ) throws(StoreError) {
+        guard files.count <= Limits.filesPerEvent else {
+            return effects.append(
+                .failed(
+                    request, .notAllowed("an event refers to \(Limits.filesPerEvent) files at most: say it in several"))
+            )
+        }
         let sealed = groupIndex(group).map { groups[$0].sealing != nil } ?? false
         let limit = Limits.content - (sealed ? Limits.seal : 0)
         guard content.count <= limit else { return effects.append(.failed(request, .contentTooLarge(limit: limit))) }
@@ -77,7 +83,8 @@ extension Engine {
         }
         let rekey = content.isEmpty ? nil : try chooseRekey(group: index, store)
         guard sealed == false || content.isEmpty || rekey != nil,
-            let id = try write(kind, content: content, under: rekey, expiry: expiry, group: index, store)
+            let id = try write(
+                kind, content: content, under: rekey, expiry: expiry, files: files, group: index, store)
         else {
             return effects.append(.failed(request, .groupFull(group)))
         }
@@ -91,8 +98,7 @@ extension Engine {
     @discardableResult
     mutating func write(
         _ kind: EventKind, content: [UInt8], under rekey: EventReference? = nil, clear: Int = 0, expiry: UInt64?,
-        group index: Int,
-        _ store: any EventStore
+        files: [FileID] = [], group index: Int, _ store: any EventStore
     ) throws(StoreError) -> EventID? {
         let own = try kind.isState ? ownStateLog(group: index, store) : ownLog(group: index, store)
         let (key, log, certificate) = (own.key, own.id, own.certificate)
@@ -122,7 +128,7 @@ extension Engine {
             contentLength: content.count,
             commitment: groups[index].hashing.commitment(
                 salt: salt[...], content: content[...], using: cryptography),
-            extensions: end == nil ? certificate.headerExtension[...] : [])
+            extensions: ((end == nil ? certificate.headerExtension : []) + EventHeader.filesExtension(files))[...])
         let bytes = header.encoded[...]
         let timestamp = Int64(min(now, Limits.integer - 1))
         let event = Event(

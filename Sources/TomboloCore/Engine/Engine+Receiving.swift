@@ -22,6 +22,9 @@ extension Engine {
             }
             sessions[index].groups[group].pacing.noteProcessed(processed, at: now)
         }
+        for bytes in sync.files {
+            try receive(try FileMessage(decoding: bytes), group, session: index, store)
+        }
         if let ephemeral = sync.ephemeral { try receiveEphemeral(ephemeral, group, session: index, store) }
     }
 

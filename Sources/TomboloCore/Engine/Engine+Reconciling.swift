@@ -48,6 +48,8 @@ extension Engine {
     /// Brings one session forward at the end of a batch: answers, sends what may be sent, and settles.
     mutating func advance(_ index: Int, _ store: any EventStore) throws(StoreError) {
         guard !sessions[index].isClosed, sessions[index].hasGreeted else { return }
+        sayWants(index)
+        noteTransferring(index)
         for group in sessions[index].groups.indices where sessions[index].groups[group].isMatched {
             let replica = sessions[index].groups[group].group
             // Whatever else has come in the same batch.
@@ -83,6 +85,7 @@ extension Engine {
             try shareSecrets(group, session: index, store)
             try settle(group, session: index, store)
         }
+        try moveChunks(index, store)
     }
 
     /// The newest agreement in the dialler's list that both remember.

@@ -141,16 +141,18 @@ extension Engine {
         } catch let error as WireError {
             close(index, "\(error)")
         } catch let error as EngineError {
-            sessions[index].isClosed = true
-            effects.append(.close(id, error))
+            close(index, error)
         } catch {
             close(index, "\(error)")
         }
     }
 
-    mutating func close(_ index: Int, _ why: String) {
+    mutating func close(_ index: Int, _ why: String) { close(index, .protocolViolation(why)) }
+
+    private mutating func close(_ index: Int, _ error: EngineError) {
         sessions[index].isClosed = true
-        effects.append(.close(sessions[index].link.session, .protocolViolation(why)))
+        releaseChunks(session: index)
+        effects.append(.close(sessions[index].link.session, error))
     }
 
     private mutating func receive(_ payload: Payload, _ index: Int, _ store: any EventStore) throws {
@@ -328,6 +330,7 @@ extension Engine {
         // The peer's last words may have come in the same batch: an agreement is not lost with the link.
         try advance(index, store)
         sessions[index].isClosed = true
+        releaseChunks(session: index)
         for group in sessions[index].groups where !group.awaitedSecrets.isEmpty {
             askOthersForSecrets(group.awaitedSecrets, group: group.group)
         }

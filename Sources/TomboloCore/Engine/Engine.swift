@@ -22,6 +22,11 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// In ascending order of their ids.
     var sessions: [Session] = []
     var peers: [DeviceKey: PeerRecord] = [:]
+    /// Files that are wanted and not complete.
+    var fetches: [FileID: FileFetch] = [:]
+    /// How often one more was begun, or may be had in one more group.
+    var fetchesChanged = 0
+    var fileLimits: FileLimits
     var effects: [EngineEffect] = []
     /// Milliseconds since 1970, as last told.
     var now: UInt64 = 0
@@ -72,11 +77,16 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }
+        for id in try store.unreferencedFiles() { try store.removeFile(id) }
+        let fetches = try Self.openFetches(in: store, &generator)
+        let fileLimits = FileLimits(decoding: try store.value(forKey: FileLimits.key))
         self.cryptography = cryptography
         self.generator = generator
         self.identity = identity
         self.incarnation = incarnation
         self.peers = peers
+        self.fetches = fetches
+        self.fileLimits = fileLimits
         self.groups = groups
         self.mvdsGroups = mvdsGroups
         self.recordMode = recordMode
@@ -134,6 +144,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             try sendRecords(index, store)
             try settleRecordGroups(index, store)
         }
+        try saveFiles(store)
         sessions.removeAll { $0.isClosed }
         defer { effects = [] }
         return effects
@@ -150,8 +161,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         return inputs.contains { input in
             switch input {
             case .append, .setRole, .setState, .redact, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share,
-                .invite,
-                .addPeer:
+                .invite, .addPeer, .addFile, .wantFile, .dropFile, .checkChunk, .setFileLimits:
                 return true
             case .payloadReceived(let id, _):
                 // A link may have opened in the same batch.
@@ -169,8 +179,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         case .linkOpened(let link): try open(link, store)
         case .payloadReceived(let session, let bytes): try receive(bytes, from: session, store)
         case .linkClosed(let session): try linkClosed(session, store)
-        case .append(let request, let group, let kind, let content, let expiry):
-            try append(request, group, kind, content, expiry, store)
+        case .append(let request, let group, let kind, let content, let expiry, let files):
+            try append(request, group, kind, content, expiry, files, store)
         case .broadcast(let request, let group, let content): try broadcast(request, group, content, store)
         case .ingest(let request, let group, let messages): try ingest(request, group, messages, store)
         case .createGroup(let request, let name, let policy): try createGroup(request, name: name, policy, store)
@@ -187,6 +197,13 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             try invite(request, group, addresses: addresses, expiry: expiry, role, store)
         case .addPeer(let device, let dialect, let addresses):
             try addPeer(device, dialect: dialect, addresses: addresses, store)
+        case .addFile(let request, let file, let held): try addFile(request, file, held, store)
+        case .wantFile(let request, let file, let offset): try wantFile(request, file, from: offset, store)
+        case .checkChunk(let request, let file, let position):
+            _ = try check(position, of: file, store)
+            effects.append(.done(request))
+        case .dropFile(let request, let file): try dropFile(request, file, store)
+        case .setFileLimits(let request, let limits): try setFileLimits(request, limits, store)
         case .timePassed: break
         }
     }
@@ -202,6 +219,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             }
             for group in sessions[session].recordGroups.indices { note(sessions[session].recordGroups[group].nextWake) }
             note(sessions[session].records.nextWake)
+            note(sessions[session].files.stallDeadline(after: Self.patienceForChunks))
             if !sessions[session].isTrusted { note(sessions[session].trustDeadline) }
         }
         for group in groups.indices {

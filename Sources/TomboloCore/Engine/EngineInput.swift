@@ -43,7 +43,7 @@ public enum EngineInput: Sendable {
     case payloadReceived(SessionID, Bytes)
     case linkClosed(SessionID)
     /// The application says something. `content` is at most ``Limits/content`` bytes.
-    case append(RequestID, group: GroupID, kind: EventKind, content: [UInt8], expiry: UInt64?)
+    case append(RequestID, group: GroupID, kind: EventKind, content: [UInt8], expiry: UInt64?, files: [FileID] = [])
     /// Sends without storing. At most ``Limits/ephemeralContent`` bytes.
     case broadcast(RequestID, group: GroupID, content: [UInt8])
     /// Events that come from elsewhere than a link: an import.
@@ -63,6 +63,15 @@ public enum EngineInput: Sendable {
     case invite(RequestID, group: GroupID, addresses: [String], expiry: UInt64, role: Role = .member)
     /// Remembers a device as a peer, and where to reach it.
     case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
+    /// Chunks of a file have been put into the store by somebody else, who has checked them.
+    case addFile(RequestID, FileID, held: RangeSet<Int>)
+    /// Fetches a file that an event of the group refers to, from a byte of it on.
+    case wantFile(RequestID, FileID, from: UInt64? = nil)
+    /// Forgets a file's chunks, and fetches no more of them.
+    case dropFile(RequestID, FileID)
+    /// Looks whether a chunk is what it must be. If it is not, it is fetched again.
+    case checkChunk(RequestID, FileID, Int)
+    case setFileLimits(RequestID, FileLimits)
     /// Nothing but that time has moved.
     case timePassed
 }
@@ -76,11 +85,17 @@ public enum EngineEffect: Sendable {
     case ingested(RequestID, accepted: Int, held: Int)
     case created(RequestID, GroupID)
     case invited(RequestID, Invitation)
+    /// What else was asked for has been done.
+    case done(RequestID)
     case failed(RequestID, EngineError)
     /// There is something new in the group's change log.
     case changed(GroupID)
     /// Content was erased: the store's files are to be purged of it.
     case erased(GroupID)
+    /// There is more of a file, or less.
+    case fileChanged(FileID)
+    /// Whether chunks of files are on their way over a session, or about to be, has changed.
+    case transferring(SessionID, Bool)
     /// In the mvds dialect, which does not say who speaks, `from` is nil and the timestamp in seconds.
     case receivedEphemeral(GroupID, from: LogID?, timestamp: Int64, content: [UInt8])
     /// Two different events of one log with one sequence: both are held.
@@ -112,6 +127,10 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case groupFull(GroupID)
     /// This device's member has no right to it, or it makes no sense.
     case notAllowed(String)
+    /// No event that is here refers to the file.
+    case unknownFile(FileID)
+    /// With the file, there would be more than the device gives to files.
+    case fileQuota(quota: UInt64)
     /// What was asked is for groups of the mvds dialect.
     case notMVDS(GroupID)
     /// What was asked is for native groups.
@@ -127,6 +146,9 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
         case .tooManySessions: "too many links are open: close one first"
         case .groupExists(let id): "there is a group \(id) here already"
         case .notAllowed(let why): why
+        case .unknownFile(let id): "nothing that was said here refers to file \(id)"
+        case .fileQuota(let quota):
+            "files would take more than the \(quota) bytes that this device gives them: drop some, or raise the quota"
         case .groupFull(let id): "group \(id) takes no more logs: go on in a new group"
         case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
         case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"

@@ -54,7 +54,7 @@ extension Identity {
 }
 
 extension Bytes32 {
-    static func random(using generator: inout any RandomNumberGenerator & Sendable) -> Bytes32 {
+    package static func random(using generator: inout any RandomNumberGenerator & Sendable) -> Bytes32 {
         Bytes32(words: generator.next(), generator.next(), generator.next(), generator.next())
     }
 }

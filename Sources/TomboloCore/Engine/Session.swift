@@ -23,6 +23,8 @@ struct Session: Sendable {
     var records = RecordSession()
     /// Groups of the mvds dialect that are shared with a peer of Tombolo's own.
     var recordGroups: [RecordGroupSession] = []
+    /// Files.
+    var files = FileSession()
     /// Bytes of windows that the peer takes at once.
     var windowLimit = Limits.inFlight
 

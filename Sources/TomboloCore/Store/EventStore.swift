@@ -2,7 +2,7 @@
 ///
 /// Everything takes and gives batches. What is written becomes durable when the transaction that the value stands for
 /// commits; after a failure the engine is thrown away and opened again on what was committed.
-public protocol EventStore: RecordStore {
+public protocol EventStore: RecordStore, FileStore {
     /// Small values that belong to the device: its keys, its incarnation.
     func value(forKey key: String) throws(StoreError) -> [UInt8]?
     func setValue(_ value: [UInt8]?, forKey key: String) throws(StoreError)

@@ -41,6 +41,7 @@ public final class MemoryStore: EventStore {
 
     private var agreementTable: [AgreementKey: [Agreement]] = [:]
     var mvds = MemoryRecords()
+    var files = MemoryFiles()
     private var invitations: [[UInt8]: InvitationRecord] = [:]
     private let pool: EventPool?
 
@@ -56,6 +57,7 @@ public final class MemoryStore: EventStore {
         peerTable = other.peerTable
         agreementTable = other.agreementTable
         mvds = other.mvds
+        files = other.files
         invitations = other.invitations
         pool = other.pool
     }
@@ -99,6 +101,7 @@ public final class MemoryStore: EventStore {
             event.ordinal = Int64(eventTable.count + 1)
             if let pool { event.event = pool.shared(event.event) }
             eventTable.append(event)
+            files.refer(to: event.event.filesReferredTo, from: event.ordinal, inGroup: group)
             logTable[Int(event.log) - 1].events.insert(event.ordinal, at: event.event.sequence)
             if event.status == .delivered {
                 groupTable[Int(group) - 1].note(event.event.content == nil ? .erased : .delivered, event.ordinal)
@@ -197,6 +200,7 @@ public final class MemoryStore: EventStore {
             if stored.event.content != nil, stored.status == .delivered || stored.status == .withdrawn {
                 groupTable[Int(group) - 1].note(.erased, event.ordinal)
             }
+            files.endReferences(to: stored.event.filesReferredTo, from: event.ordinal)
             eventTable[index].event = stored.event.erased
             if let time = stored.event.expiryToCome {
                 let expiry = Expiry(time: time, ordinal: event.ordinal)
@@ -211,8 +215,10 @@ public final class MemoryStore: EventStore {
     }
 
     public func setContent(_ content: Bytes, salt: Bytes, ofEvent ordinal: Int64) {
-        let event = eventTable[Int(ordinal) - 1].event
-        eventTable[Int(ordinal) - 1].event = event.with(content, salt: salt)
+        let stored = eventTable[Int(ordinal) - 1]
+        eventTable[Int(ordinal) - 1].event = stored.event.with(content, salt: salt)
+        let group = groupTable.firstIndex { $0.logOfID[stored.event.log] == stored.log }
+        files.refer(to: stored.event.header.files, from: ordinal, inGroup: Int64((group ?? 0) + 1))
     }
 
     public func expired(by time: UInt64, inGroup group: Int64, limit: Int) -> [Int64] {

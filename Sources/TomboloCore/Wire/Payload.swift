@@ -59,7 +59,7 @@ extension Payload {
     /// The serialized payload.
     public var encoded: [UInt8] {
         var buffer: [UInt8] = []
-        buffer.reserveCapacity(groups.reduce(unknownFields.count + 64) { $0 + 256 + ($1.events?.count ?? 0) })
+        buffer.reserveCapacity(groups.reduce(unknownFields.count + 64) { $0 + $1.weight })
         for id in acks { buffer.append(field: 5001, bytes: id) }
         for id in offers { buffer.append(field: 5002, bytes: id) }
         for id in requests { buffer.append(field: 5003, bytes: id) }

@@ -51,6 +51,8 @@ package struct GroupSync: Hashable, Sendable {
     /// Ids of rekey events (protocol §5.7).
     package var secretsWanted: Bytes?
     package var share: Bytes?
+    /// What is said about files (protocol §5.8).
+    package var files: [Bytes] = []
 
     package init(number: Int) { self.number = UInt64(number) }
 
@@ -100,15 +102,19 @@ package struct GroupSync: Hashable, Sendable {
             case (15, .bytes(let run)): reconcile = run
             case (16, .bytes(let run)): secretsWanted = run
             case (17, .bytes(let run)): share = run
+            case (18, .bytes(let run)): files.append(run)
             default: break
             }
         }
         guard since.count <= 16 else { throw .tooLarge("since", limit: 16) }
     }
 
+    /// About as many bytes as it takes.
+    var weight: Int { files.reduce(256 + (events?.count ?? 0)) { $0 + $1.count + 8 } }
+
     var encoded: [UInt8] {
         var buffer: [UInt8] = []
-        buffer.reserveCapacity(256 + (events?.count ?? 0))
+        buffer.reserveCapacity(weight)
         if number != 0 { buffer.append(field: 1, varint: number) }
         if let tag { buffer.append(field: 2, bytes: tag) }
         if let root { buffer.append(field: 3, bytes: root.bytes) }
@@ -130,6 +136,7 @@ package struct GroupSync: Hashable, Sendable {
         if let reconcile { buffer.append(field: 15, bytes: reconcile) }
         if let secretsWanted { buffer.append(field: 16, bytes: secretsWanted) }
         if let share { buffer.append(field: 17, bytes: share) }
+        for file in files { buffer.append(field: 18, bytes: file) }
         return buffer
     }
 }

@@ -4,6 +4,10 @@ import Logging
 import Tombolo
 import TomboloCore
 
+#if canImport(CMalloc)
+    import CMalloc
+#endif
+
 /// The command line.
 @main struct TomboloTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,7 +23,8 @@ import TomboloCore
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, ID.self, Group.self, Member.self, State.self, Send.self, Redact.self, Log.self, Watch.self,
+            Init.self, ID.self, Group.self, Member.self, State.self, Send.self, Get.self, File.self, Redact.self,
+            Log.self, Watch.self,
             Chat.self,
             Peer.self, Sync.self,
             Run.self, Import.self, Export.self, Why.self, Status.self, Verify.self, Recover.self,
@@ -28,6 +33,11 @@ import TomboloCore
         ])
 
     static func main() async {
+        #if canImport(CMalloc)
+            // Payloads and chunks come and go by 64 KiB: glibc gives that much back to the system each time, and asks for it again.
+            mallopt(M_TRIM_THRESHOLD, 64 << 20)
+            mallopt(M_TOP_PAD, 4 << 20)
+        #endif
         LoggingSystem.bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)
             handler.logLevel = .error

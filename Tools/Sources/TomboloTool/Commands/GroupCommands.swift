@@ -126,19 +126,28 @@ extension Group {
 }
 
 struct Send: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Say something in a group.")
+    static let configuration = CommandConfiguration(
+        abstract: "Say something in a group, or send a file.",
+        discussion: "Of a file a sealed copy is kept here, from which peers fetch it: `tombolo get`.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
+    @Option(help: ArgumentHelp("A file to send.", valueName: "path")) var file: String?
     @Option(help: "Your name.") var name = ProcessInfo.processInfo.environment["USER"] ?? ""
     @Option(
         help: ArgumentHelp(
             "After what time it goes away on every device, such as 90s, 10m, 12h, 7d or 4w.", valueName: "time"),
         transform: parseDuration) var expires: Duration?
-    @Argument(help: "What to say.") var text: String
+    @Argument(help: "What to say; with --file, of it.") var text: String?
+
+    mutating func validate() throws {
+        if text == nil, file == nil { throw ValidationError("say what to send: a text, or --file") }
+    }
 
     func run() async throws {
         try await options.withNode { node in
             let group = try findGroup(group, node)
+            if let file { return try await send(file, to: group) }
+            let text = text ?? ""
             // Other MVDS peers know nothing of types and names: they get the text.
             if group.dialect == .mvds {
                 guard expires == nil else {
@@ -149,6 +158,15 @@ struct Send: AsyncParsableCommand {
                 print(try await group.send(Said(author: name, text: text), expiring: expires))
             }
         }
+    }
+
+    private func send(_ file: String, to group: SyncGroup) async throws {
+        let progress = TransferProgress()
+        let showing = showProgress(progress, "sealed")
+        let sent = try await group.send(
+            file: URL(fileURLWithPath: file), saying: text, expiring: expires, reportingTo: progress)
+        await showing.value
+        print(sent)
     }
 }
 
@@ -181,7 +199,7 @@ struct Authors {
             if author.isEmpty { author = String("\(log)".prefix(8)) }
         }
         let plain = entry.type == nil && !entry.isErased ? String(data: entry.data, encoding: .utf8) : nil
-        let text = said?.text ?? plain ?? ((try? entry.content(as: Text.self)) ?? nil)?.string
+        let text = said?.text ?? shared(entry) ?? plain ?? ((try? entry.content(as: Text.self)) ?? nil)?.string
         return ExportedEntry(
             id: "\(entry.id)",
             parents: entry.parents.filter { known?.contains($0) ?? true }.map(\.description),
@@ -189,6 +207,12 @@ struct Authors {
             time: Int64((entry.timestamp.timeIntervalSince1970 * 1_000).rounded()),
             text: text ?? entry.placeholder ?? "(\(entry.data.count) bytes of type \(entry.type ?? "unknown"))")
     }
+}
+
+/// What a file's entry looks like; nil if it is something else.
+private func shared(_ entry: Entry) -> String? {
+    guard let shared = (try? entry.content(as: SharedFile.self)) ?? nil else { return nil }
+    return "(file \(shared.name), \(inBytes(shared.file.size)))\(shared.text.map { " " + $0 } ?? "")"
 }
 
 extension Entry {

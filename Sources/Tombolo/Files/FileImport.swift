@@ -1,0 +1,57 @@
+import Foundation
+import TomboloCore
+import TomboloCrypto
+import TomboloSQLite
+
+/// Seals a file of the file system and puts it into a store, piece by piece: memory does not grow with it.
+struct FileImport {
+    let source: URL
+    let chunks: ChunkFiles
+    let progress: TransferProgress?
+
+    /// - Throws: ``TomboloError`` if it cannot be read, or changes meanwhile; `StoreError` if the disk is full; `CancellationError`.
+    func run() throws -> FileReference {
+        guard try source.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true else {
+            throw TomboloError("\(source.path) is not a file: pack a folder into an archive first")
+        }
+        let handle = try FileHandle(forReadingFrom: source)
+        defer { try? handle.close() }
+        let size = try handle.seekToEnd()
+        guard size <= Limits.file else {
+            throw TomboloError("\(source.path) has more than \(Limits.file) bytes: split it")
+        }
+        try handle.seek(toOffset: 0)
+        let cryptography = SwiftCryptography()
+        var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        let key = Bytes32.random(using: &generator)
+        let shape = FileShape(size: size)
+        var tree = FileTreeBuilder(shape, using: cryptography)
+        let sealing = FileSealing(key: key)
+        let draft = try chunks.draft()
+        for leaf in shape.leaves {
+            try Task.checkCancellation()
+            let part = shape.bytesOfFile(inLeaf: leaf)
+            let sealed = sealing.seal(try read(part.count, from: handle), at: leaf)
+            try draft.write(sealed, at: leaf)
+            let hash = sealed.withUnsafeBytes { cryptography.sha256($0) }
+            for node in tree.append(hash) { try draft.write(node.bytes, at: node.position) }
+            progress?.note(done: part.upperBound, of: size)
+        }
+        guard try handle.seekToEnd() == size, let root = tree.root, let id = FileID(size: size, root: root) else {
+            throw hasChanged
+        }
+        try draft.keep(as: id)
+        return FileReference(id: id, key: key)
+    }
+
+    private func read(_ count: Int, from handle: FileHandle) throws -> Data {
+        var text = try handle.read(upToCount: count) ?? Data()
+        while text.count < count {
+            guard let more = try handle.read(upToCount: count - text.count), !more.isEmpty else { throw hasChanged }
+            text += more
+        }
+        return text
+    }
+
+    private var hasChanged: TomboloError { TomboloError("\(source.path) has changed while it was read: send it again") }
+}

@@ -1,0 +1,43 @@
+/// Files of a store in memory.
+struct MemoryFiles {
+    fileprivate var records: [FileID: FileRecord] = [:]
+    fileprivate var chunks: [FileID: [Int: [UInt8]]] = [:]
+    /// The events that refer to a file, and their groups.
+    fileprivate var references: [FileID: [Int64: Int64]] = [:]
+
+    mutating func refer(to files: [FileID], from event: Int64, inGroup group: Int64) {
+        for file in files { references[file, default: [:]][event] = group }
+    }
+
+    mutating func endReferences(to files: [FileID], from event: Int64) {
+        for file in files { references[file]?[event] = nil }
+    }
+}
+
+extension MemoryStore {
+    public func file(_ id: FileID) -> FileRecord? { files.records[id] }
+    public func put(_ file: FileRecord) { files.records[file.id] = file }
+
+    public func wantedFiles() -> [FileRecord] {
+        files.records.values.filter { $0.isWanted && !$0.isComplete }.sorted { $0.id < $1.id }
+    }
+
+    public func unreferencedFiles() -> [FileID] {
+        files.records.keys.filter { groups(referringTo: $0).isEmpty }.sorted()
+    }
+
+    public func fileBytes() -> UInt64 { files.records.keys.reduce(0) { $0 + $1.size } }
+    public func groups(referringTo file: FileID) -> [Int64] {
+        Set(files.references[file, default: [:]].values).sorted()
+    }
+    public func chunk(_ position: Int, of file: FileID) -> [UInt8]? { files.chunks[file]?[position] }
+
+    public func setChunk(_ bytes: Bytes, at position: Int, of file: FileID) {
+        files.chunks[file, default: [:]][position] = Array(bytes)
+    }
+
+    public func removeFile(_ id: FileID) {
+        files.records[id] = nil
+        files.chunks[id] = nil
+    }
+}

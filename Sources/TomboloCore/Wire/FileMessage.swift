@@ -1,0 +1,68 @@
+/// What is said about a file (protocol §5.8).
+package enum FileMessage: Hashable, Sendable {
+    /// Tell me what you have of it, now and when it becomes more.
+    case want(FileID)
+    /// What is here, beyond what was said before.
+    case have(FileID, RangeSet<Int>)
+    /// Send these chunks.
+    case request(FileID, RangeSet<Int>)
+    case chunk(FileID, Int, Bytes)
+    /// A chunk that was asked for is not sent.
+    case decline(FileID, Int)
+    /// A chunk that was sent does not hash to what it must.
+    case doubt(FileID, Int)
+    /// Whatever is there has come, or is not wanted; for good if nothing more is either.
+    case enough(FileID, isFinal: Bool)
+
+    package init(decoding bytes: Bytes) throws(WireError) {
+        var reader = WireReader(bytes)
+        let kind = try reader.byte()
+        guard let file = FileID(try reader.take(FileID.encodedBytes)) else {
+            throw .tooLarge("a file", limit: Int(Limits.file))
+        }
+        let count = FileShape(size: file.size).count
+        switch kind {
+        case 0: self = .want(file)
+        case 1: self = .have(file, try RangeSet(reading: &reader, below: count))
+        case 2: self = .request(file, try RangeSet(reading: &reader, below: count))
+        case 3: self = .chunk(file, try reader.varint(atMost: count - 1, "a chunk's position"), reader.rest())
+        case 4: self = .decline(file, try reader.varint(atMost: count - 1, "a chunk's position"))
+        case 5: self = .doubt(file, try reader.varint(atMost: count - 1, "a chunk's position"))
+        case 6: self = .enough(file, isFinal: try reader.byte() == 1)
+        default: throw .invalid("the kind of what is said of a file", offset: 0)
+        }
+        guard reader.isAtEnd else { throw .invalid("what is said of a file", offset: reader.offset) }
+    }
+
+    package var encoded: [UInt8] {
+        var buffer: [UInt8] = []
+        func begin(_ kind: UInt8, _ file: FileID) {
+            buffer.append(kind)
+            buffer += file.bytes
+        }
+        switch self {
+        case .want(let file): begin(0, file)
+        case .have(let file, let held):
+            begin(1, file)
+            held.append(to: &buffer, limit: Limits.chunkRanges)
+        case .request(let file, let wanted):
+            begin(2, file)
+            wanted.append(to: &buffer, limit: Limits.chunkRanges)
+        case .chunk(let file, let position, let bytes):
+            buffer.reserveCapacity(bytes.count + 64)
+            begin(3, file)
+            buffer.append(varint: position)
+            buffer += bytes
+        case .decline(let file, let position):
+            begin(4, file)
+            buffer.append(varint: position)
+        case .doubt(let file, let position):
+            begin(5, file)
+            buffer.append(varint: position)
+        case .enough(let file, let isFinal):
+            begin(6, file)
+            buffer.append(isFinal ? 1 : 0)
+        }
+        return buffer
+    }
+}

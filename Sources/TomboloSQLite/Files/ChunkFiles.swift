@@ -1,0 +1,182 @@
+public import Foundation
+import Synchronization
+public import TomboloCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Where a store keeps the chunks of files: for each file one of the file system's, in which a chunk stands at its position times
+/// ``Limits/chunk`` bytes. Which chunks are there the database says; what they must hash to, the file's name.
+public final class ChunkFiles: Sendable {
+    public let directory: URL
+    /// Open files; all are closed when they become too many.
+    private let descriptors = Mutex<[FileID: Descriptor]>([:])
+    private static let mostOpen = 32
+
+    /// Closed when nobody uses it any more.
+    private final class Descriptor: Sendable {
+        let number: Int32
+        init(_ number: Int32) { self.number = number }
+        deinit { closeFile(number) }
+    }
+
+    init(directory: URL) { self.directory = directory }
+
+    private func path(of file: FileID) -> String { directory.appendingPathComponent("\(file)").path }
+
+    /// The files of which there are chunks.
+    public var files: [FileID] { names.compactMap { FileID($0) }.sorted() }
+
+    private var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? [] }
+
+    /// - Returns: nil if there is no such file and none is to be made.
+    private func descriptor(of file: FileID, creating: Bool) throws(StoreError) -> Descriptor? {
+        if let known = descriptors.withLock({ $0[file] }) { return known }
+        if creating { try makeDirectory() }
+        let number = open(path(of: file), O_RDWR | O_CLOEXEC | (creating ? O_CREAT : 0), 0o600)
+        guard number >= 0 else {
+            if errno == ENOENT, !creating { return nil }
+            throw Self.failure("opened", path(of: file))
+        }
+        let descriptor = Descriptor(number)
+        return descriptors.withLock { descriptors in
+            if descriptors.count >= Self.mostOpen { descriptors = [:] }
+            descriptors[file] = descriptor
+            return descriptor
+        }
+    }
+
+    func makeDirectory() throws(StoreError) {
+        do {
+            try FileManager.default.createDirectory(
+                at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw StoreError(.unavailable, "\(directory.path) cannot be made: \(error)")
+        }
+    }
+
+    /// The chunk at a position, as it was written last; nil if nothing so long is there.
+    public func read(_ position: Int, of file: FileID) throws(StoreError) -> [UInt8]? {
+        guard let descriptor = try descriptor(of: file, creating: false) else { return nil }
+        let count = FileShape(size: file.size).bytes(at: position)
+        var isWhole = false
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            isWhole = Self.read(into: UnsafeMutableRawBufferPointer(buffer), at: position, from: descriptor.number)
+            initialized = isWhole ? count : 0
+        }
+        return isWhole ? bytes : nil
+    }
+
+    /// The same, behind some bytes of room.
+    public func read(_ position: Int, of file: FileID, behind room: Int) throws(StoreError) -> Data? {
+        guard let descriptor = try descriptor(of: file, creating: false) else { return nil }
+        var data = Data(count: room + FileShape(size: file.size).bytes(at: position))
+        let isWhole = data.withUnsafeMutableBytes { bytes in
+            Self.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: bytes[room...]), at: position, from: descriptor.number)
+        }
+        return isWhole ? data : nil
+    }
+
+    private static func read(
+        into bytes: UnsafeMutableRawBufferPointer, at position: Int, from descriptor: Int32
+    ) -> Bool {
+        var read = 0
+        while read < bytes.count {
+            let result = pread(
+                descriptor, bytes.baseAddress?.advanced(by: read), bytes.count - read,
+                off_t(position * Limits.chunk + read))
+            if result < 0, errno == EINTR { continue }
+            guard result > 0 else { return false }
+            read += result
+        }
+        return true
+    }
+
+    /// - Throws: `StoreError` `full` if the disk is.
+    public func write(_ bytes: Bytes, at position: Int, of file: FileID) throws(StoreError) {
+        guard let descriptor = try descriptor(of: file, creating: true) else { return }
+        try Self.write(bytes, at: position, to: descriptor.number, path(of: file))
+    }
+
+    fileprivate static func write(
+        _ bytes: some ContiguousBytes, at position: Int, to descriptor: Int32, _ path: String
+    ) throws(StoreError) {
+        let isWritten = bytes.withUnsafeBytes { bytes in
+            var written = 0
+            while written < bytes.count {
+                let result = pwrite(
+                    descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written,
+                    off_t(position * Limits.chunk + written))
+                if result < 0, errno == EINTR { continue }
+                guard result > 0 else { return false }
+                written += result
+            }
+            return true
+        }
+        if !isWritten { throw failure("written", path) }
+    }
+
+    private static func failure(_ what: String, _ path: String) -> StoreError {
+        if errno == ENOSPC || errno == EDQUOT {
+            return StoreError(.full, "the disk is full: make room and start again; nothing committed is lost")
+        }
+        return StoreError(.unavailable, "\(path) cannot be \(what): \(String(cString: strerror(errno)))")
+    }
+
+    /// Removes a file; it may be there no more.
+    public func remove(_ file: FileID) {
+        descriptors.withLock { $0[file] = nil }
+        unlink(path(of: file))
+    }
+
+    func close() { descriptors.withLock { $0 = [:] } }
+
+    /// Removes what nothing refers to, and what somebody was making when it was stopped.
+    func sweep(keeping isKept: (FileID) throws -> Bool) rethrows {
+        for name in names {
+            if let file = FileID(name), try isKept(file) { continue }
+            unlink(directory.appendingPathComponent(name).path)
+        }
+    }
+
+    // MARK: Making a file
+
+    /// A file that is being made, under a name of its own until it has its id.
+    public final class Draft {
+        private let descriptor: Descriptor
+        private let path: String
+        private let chunks: ChunkFiles
+        private var isKept = false
+
+        fileprivate init(_ chunks: ChunkFiles) throws(StoreError) {
+            try chunks.makeDirectory()
+            self.chunks = chunks
+            path = chunks.directory.appendingPathComponent("new-\(UUID())").path
+            let number = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+            guard number >= 0 else { throw ChunkFiles.failure("made", path) }
+            descriptor = Descriptor(number)
+        }
+
+        deinit {
+            if !isKept { unlink(path) }
+        }
+
+        public func write(_ bytes: some ContiguousBytes, at position: Int) throws(StoreError) {
+            try ChunkFiles.write(bytes, at: position, to: descriptor.number, path)
+        }
+
+        /// Gives the file its name, once all of it is on disk.
+        public func keep(as file: FileID) throws(StoreError) {
+            guard fsync(descriptor.number) == 0 else { throw ChunkFiles.failure("synced", path) }
+            chunks.descriptors.withLock { $0[file] = nil }
+            guard rename(path, chunks.path(of: file)) == 0 else { throw ChunkFiles.failure("named", path) }
+            isKept = true
+        }
+    }
+
+    public func draft() throws(StoreError) -> Draft { try Draft(self) }
+}
