@@ -35,6 +35,13 @@ struct BadInputTests {
             expect(try tool("sync"), says: "no peer's address is known")
             expect(try tool("why", "--group", "one", "zz"), says: "hexadecimal digits")
             expect(try tool("log", "--group", "one", "-n", "0"), says: "--count")
+            expect(try tool("get", "--group", "one", "0000"), says: "see `tombolo file list`")
+            let event = try tool.succeed("send", "--group", "one", "hello").lines[0]
+            expect(try tool("get", "--group", "one", String(event)), says: "is not a file")
+            expect(try tool("send", "--group", "one", "--file", root.path), says: "is not a file: pack a folder")
+            expect(try tool("send", "--group", "one", "--file", root.path + "/none"), says: "none")
+            let size = try tool("file", "limit", "--quota", "much")
+            #expect(size.status == 2 && size.errors.contains("such as 65536, 500K, 20M or 8G"))
             #expect(try tool.succeed("group", "list").lines.count == 2)
         }
     }

@@ -83,6 +83,12 @@ struct Tool {
             port = try #require(words.lazy.compactMap { $0.split(separator: ":").last.flatMap { Int($0) } }.first)
         }
 
+        /// As a power cut does, without a chance to say anything.
+        func kill() {
+            Foundation.kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+
         func stop() {
             process.terminate()
             process.waitUntilExit()
