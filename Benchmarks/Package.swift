@@ -15,6 +15,7 @@ let package = Package(
                 .product(name: "Tombolo", package: "tombolo"), .product(name: "TomboloCore", package: "tombolo"),
                 .product(name: "TomboloCrypto", package: "tombolo"),
                 .product(name: "TomboloSQLite", package: "tombolo"),
+                .product(name: "TomboloNIO", package: "tombolo"),
                 .product(name: "SetReconciliation", package: "tombolo"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

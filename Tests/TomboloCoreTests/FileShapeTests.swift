@@ -68,6 +68,21 @@ import TomboloCrypto
         #expect(FileID(id.bytes.dropLast()) == nil)
     }
 
+    @Test(arguments: [0, 1, 700]) func aChunkIsEncodedAsAnythingElseIs(number: Int) throws {
+        let id = try #require(FileID(size: 300_000_000, root: SwiftCryptography().sha256([7])))
+        for (position, bytes) in [
+            (0, [UInt8](repeating: 3, count: 90)), (4_000, [UInt8](repeating: 9, count: Limits.chunk)),
+        ] {
+            var sync = GroupSync(number: number)
+            sync.files = [FileMessage.chunk(id, position, bytes[...]).encoded[...]]
+            var payload = Payload()
+            payload.groups = [sync]
+            let encoded = Payload.encodedChunk(bytes, at: position, of: id, number: number)
+            #expect(encoded == payload.encoded)
+            #expect(encoded.count <= Limits.frame)
+        }
+    }
+
     /// What is said about files is what was said, and whatever else comes is refused or read, and nothing else.
     @Test(arguments: [UInt64(1), 2, 3]) func messagesSurviveTheWireAndNoiseIsHarmless(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

@@ -112,6 +112,9 @@ struct Child {
     init(_ arguments: [String]) throws {
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
         process.arguments = arguments
+        // As the command line tool has it: glibc gives pieces of 64 KiB back to the system each time, and asks for them again.
+        let allocator = ["MALLOC_TRIM_THRESHOLD_": "\(64 << 20)", "MALLOC_TOP_PAD_": "\(4 << 20)"]
+        process.environment = ProcessInfo.processInfo.environment.merging(allocator) { $1 }
         process.standardInput = input
         process.standardOutput = output
         try process.run()
@@ -122,6 +125,12 @@ struct Child {
         var line = Data()
         while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) { line += byte }
         return String(decoding: line, as: UTF8.self)
+    }
+
+    /// Ends it as a power cut does.
+    func kill() {
+        Foundation.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
     }
 
     /// Ends its input, and reads the rest of what it prints.

@@ -161,12 +161,22 @@ extension Engine {
             }
             let isHere = held[chunk.file]?.contains(chunk.position) == true
             if isHere, let bytes = try store.chunk(chunk.position, of: chunk.file) {
-                say(.chunk(chunk.file, chunk.position, bytes[...]), interest.group, session: index)
+                sendChunk(bytes, as: chunk, interest.group, session: index)
             } else {
                 if isHere { _ = try check(chunk.position, of: chunk.file, store) }
                 say(.decline(chunk.file, chunk.position), interest.group, session: index)
             }
         }
+    }
+
+    /// What `say` does, copying the bytes once.
+    private mutating func sendChunk(
+        _ bytes: [UInt8], as chunk: FileSession.Chunk, _ group: Int, session index: Int
+    ) {
+        guard !sessions[index].isClosed else { return }
+        let payload = Payload.encodedChunk(
+            bytes, at: chunk.position, of: chunk.file, number: sessions[index].groups[group].group)
+        effects.append(.send(sessions[index].link.session, payload))
     }
 
     private mutating func noteStall(_ index: Int) {

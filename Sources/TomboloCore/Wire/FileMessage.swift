@@ -49,7 +49,6 @@ package enum FileMessage: Hashable, Sendable {
             begin(2, file)
             wanted.append(to: &buffer, limit: Limits.chunkRanges)
         case .chunk(let file, let position, let bytes):
-            buffer.reserveCapacity(bytes.count + 64)
             begin(3, file)
             buffer.append(varint: position)
             buffer += bytes
@@ -63,6 +62,23 @@ package enum FileMessage: Hashable, Sendable {
             begin(6, file)
             buffer.append(isFinal ? 1 : 0)
         }
+        return buffer
+    }
+}
+
+extension Payload {
+    /// A payload that holds one chunk, and nothing else: what encoding it part by part gives, without a copy for each part.
+    package static func encodedChunk(_ bytes: [UInt8], at position: Int, of file: FileID, number: Int) -> [UInt8] {
+        let head = FileMessage.chunk(file, position, []).encoded
+        var group: [UInt8] = []
+        if number != 0 { group.append(field: 1, varint: UInt64(number)) }
+        group.append(field: 18, length: head.count + bytes.count)
+        group += head
+        var buffer: [UInt8] = []
+        buffer.reserveCapacity(group.count + bytes.count + 8)
+        buffer.append(field: 5102, length: group.count + bytes.count)
+        buffer += group
+        buffer += bytes
         return buffer
     }
 }

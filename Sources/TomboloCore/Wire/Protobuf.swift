@@ -75,8 +75,13 @@ extension Array where Element == UInt8 {
     }
 
     package mutating func append(field number: UInt32, bytes: some Collection<UInt8>) {
-        append(varint: UInt64(number) << 3 | 2)
-        append(varint: bytes.count)
+        append(field: number, length: bytes.count)
         append(contentsOf: bytes)
+    }
+
+    /// How a field of so many bytes begins.
+    package mutating func append(field number: UInt32, length: Int) {
+        append(varint: UInt64(number) << 3 | 2)
+        append(varint: length)
     }
 }
