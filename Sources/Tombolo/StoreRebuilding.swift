@@ -64,8 +64,7 @@ extension Node {
         for file in storage.chunks.files where try storage.read({ try $0.isReferred(to: file) }) {
             let held = try FileVerification(file, storage.chunks).run()
             try storage.write(isDurable: false) { store in
-                let isWanted = try store.file(file)?.isWanted ?? false
-                try store.put(FileRecord(id: file, isWanted: isWanted, held: held))
+                try store.put(FileRecord(id: file, want: try store.file(file)?.want ?? .none, held: held))
             }
         }
     }
@@ -117,7 +116,7 @@ extension SQLiteStorage {
             )
         }
         try write(isDurable: true) { store in
-            for key in keys { try store.setValue(essentials.values[key], forKey: key) }
+            for key in keys + [FileLimits.key] { try store.setValue(essentials.values[key], forKey: key) }
             for peer in essentials.peers {
                 // What is remembered of an incarnation goes with agreements, which are gone.
                 var peer = peer

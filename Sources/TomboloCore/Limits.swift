@@ -98,7 +98,9 @@ public enum Limits {
     public static let filesPerEvent = 16
     /// Files that are fetched at once; that a peer may want in a session.
     static let fetches = 1_024
-    /// Ranges of chunks in one message.
+    /// Those of them that nobody has asked for: others wait until some have come, or another peer is met.
+    static let automaticFetches = 256
+    /// Ranges of chunks in one message; four times as many are remembered of a peer.
     static let chunkRanges = 1_024
     /// Chunks that a peer may have asked for and not been sent: what is more is passed over.
     static let requestedChunks = 64

@@ -41,7 +41,7 @@ public final class SQLiteStorage: Sendable {
     public init(directory: URL, isReadOnly: Bool = false) throws(StoreError) {
         self.directory = directory
         self.isReadOnly = isReadOnly
-        chunks = ChunkFiles(directory: directory.appendingPathComponent("files"))
+        chunks = ChunkFiles(directory: directory.appendingPathComponent("files"), isReadOnly: isReadOnly)
         opened = Mutex(try Self.openStore(directory, isReadOnly: isReadOnly))
     }
 
@@ -165,10 +165,22 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    /// Removes chunks of files that no event refers to: a crash may have come between a commit and their removal, or while a file was made.
+    /// Removes files to which nothing refers: who added them was stopped before saying so, or a crash came between a commit and the removal.
+    ///
+    /// Chunks of which the store knows nothing at all stay for a week: it may be one that was put back, or made anew.
     public func sweepFiles() throws(StoreError) {
-        try read { reader in
-            try chunks.sweep { file in try reader.isReferred(to: file) }
+        do {
+            try pool.writeWithoutTransaction { db in
+                let transaction = SQLiteTransaction(db, chunks)
+                try db.inTransaction(.immediate) {
+                    for file in try transaction.unreferencedFiles() { try transaction.removeFile(file) }
+                    return .commit
+                }
+                for file in transaction.removedFiles { chunks.remove(file) }
+                try chunks.sweep { file in try FileRows.file(file, db) != nil }
+            }
+        } catch {
+            throw .from(error)
         }
     }
 

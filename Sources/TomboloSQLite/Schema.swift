@@ -115,7 +115,7 @@ enum Schema {
             try db.execute(
                 sql: """
                     CREATE TABLE file (
-                        id BLOB PRIMARY KEY, size INTEGER NOT NULL, wanted INTEGER NOT NULL, held BLOB NOT NULL)
+                        id BLOB PRIMARY KEY, charge INTEGER NOT NULL, want INTEGER NOT NULL, held BLOB NOT NULL)
                         WITHOUT ROWID;
                     CREATE TABLE fileReference (
                         file BLOB NOT NULL, replica INTEGER NOT NULL, event INTEGER NOT NULL,

@@ -117,6 +117,9 @@ import TomboloCore
             try handle.close()
             #expect(try await reader.read(0..<UInt64.max) == data)
             #expect(try reader.status.isComplete)
+            // All of it, with what verifies it.
+            try Data(count: 47 * 65_536).write(to: file)
+            #expect(try await reader.read(0..<UInt64.max) == data)
             try await pair.close()
         }
     }
@@ -166,12 +169,20 @@ import TomboloCore
             let kept = try await group.add(file: url)
             try await group.send(Text("look"), files: [kept])
             _ = try await group.add(file: url)
+            // What somebody was making, and what the store knows nothing of: lately, and long ago.
             try Data("half a file".utf8).write(to: home.appendingPathComponent("files/new-1"))
+            let unknown = try [1, 2].map { try #require(FileID(size: $0, root: .zero)) }
+            for (id, age) in zip(unknown, [0, 8 * 86_400] as [Double]) {
+                let url = home.appendingPathComponent("files/\(id)")
+                try Data("chunks".utf8).write(to: url)
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: url.path)
+            }
             try await node.close()
             let again = try await Node.open(at: home)
             let left = try FileManager.default.contentsOfDirectory(atPath: home.appendingPathComponent("files").path)
-            #expect(left == ["\(kept.id)"])
-            #expect(try again.fileBytes == 100_000)
+            #expect(left.sorted() == ["\(kept.id)", "\(unknown[0])"].sorted())
+            #expect(try again.fileBytes == 26 * 4_096)
             try await again.close()
         }
     }
@@ -183,9 +194,11 @@ import TomboloCore
             for path in [root, root.appendingPathComponent("nothing"), URL(fileURLWithPath: "/dev/null")] {
                 await #expect(throws: (any Error).self) { try await group.send(file: path) }
             }
-            try await node.setFileLimits(FileLimits(quota: 99_999))
+            let quota: UInt64 = 26 * 4_096 - 1
+            try await node.setFileLimits(FileLimits(quota: quota))
             let (url, _) = try makeFile(100_000, in: root)
-            await #expect(throws: EngineError.fileQuota(quota: 99_999)) { try await group.send(file: url) }
+            await #expect(throws: EngineError.fileQuota(quota: quota)) { try await group.send(file: url) }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: root.path + "/a/files").isEmpty)
             let talk = try await node.createMVDSGroup(named: "talk")
             await #expect(throws: EngineError.self) { try await talk.send(file: url) }
             #expect(try group.status.held == 0)

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
@@ -9,8 +10,21 @@ struct FileImport {
     let chunks: ChunkFiles
     let progress: TransferProgress?
 
+    /// Runs on a thread of its own: it takes long, and waits for the disk.
+    ///
     /// - Throws: ``TomboloError`` if it cannot be read, or changes meanwhile; `StoreError` if the disk is full; `CancellationError`.
-    func run() throws -> FileReference {
+    func run() async throws -> FileReference {
+        let cancellation = Cancellation()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                Thread.detachNewThread { continuation.resume(with: Result { try run(until: cancellation) }) }
+            }
+        } onCancel: {
+            cancellation.isRequested.store(true, ordering: .relaxed)
+        }
+    }
+
+    private func run(until cancellation: Cancellation) throws -> FileReference {
         guard try source.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true else {
             throw TomboloError("\(source.path) is not a file: pack a folder into an archive first")
         }
@@ -29,7 +43,7 @@ struct FileImport {
         let sealing = FileSealing(key: key)
         let draft = try chunks.draft()
         for leaf in shape.leaves {
-            try Task.checkCancellation()
+            guard !cancellation.isRequested.load(ordering: .relaxed) else { throw CancellationError() }
             let part = shape.bytesOfFile(inLeaf: leaf)
             let sealed = sealing.seal(try read(part.count, from: handle), at: leaf)
             try draft.write(sealed, at: leaf)
@@ -54,4 +68,8 @@ struct FileImport {
     }
 
     private var hasChanged: TomboloError { TomboloError("\(source.path) has changed while it was read: send it again") }
+}
+
+private final class Cancellation: Sendable {
+    let isRequested = Atomic(false)
 }

@@ -41,6 +41,7 @@ public struct FileReader: Sendable {
     ///
     /// - Throws: `EngineError` `unknownFile` if nothing that was said here refers to it (any more), `fileQuota` if there is no room for it.
     public func want() async throws {
+        try await node.adoptChunks(of: file.id)
         _ = try await node.replica.request { .wantFile($0, file.id) }
     }
 
@@ -60,7 +61,8 @@ public struct FileReader: Sendable {
     /// - Throws: what ``want()`` throws; `CancellationError` if the task is cancelled.
     public func read(_ range: Range<UInt64>) async throws -> Data {
         let range = range.clamped(to: 0..<file.size)
-        var data = Data(capacity: range.count)
+        // The size is what whoever sent it says.
+        var data = Data(capacity: min(range.count, 16 << 20))
         guard !range.isEmpty else { return data }
         let shape = FileShape(size: file.size)
         var pieces = FilePieces(of: file, node, shape)
@@ -126,35 +128,53 @@ private struct FilePieces {
             // It has rotted, or the key is another one's.
             guard !node.isReadOnly else { throw TomboloError("a piece of file \(file.id) is damaged on this device") }
             _ = try await node.replica.request { .checkChunk($0, file.id, leaf) }
-            held = try node.storage.read { try $0.file(file.id) }?.held ?? RangeSet()
-            guard !held.contains(leaf) else {
+            guard try !look(for: leaf) else {
                 throw TomboloError("file \(file.id) is not sealed under the key that the reference has")
             }
             try await waitFor(leaf)
         }
     }
 
-    private mutating func waitFor(_ leaf: Int) async throws {
-        func look() throws -> Bool {
-            held = try node.storage.read { try $0.file(file.id) }?.held ?? RangeSet()
-            return held.contains(leaf)
+    /// Whether a piece is here, and what verifies it.
+    private mutating func look(for leaf: Int) throws -> Bool {
+        held = try node.storage.read { try $0.file(file.id) }?.held ?? RangeSet()
+        var position = leaf
+        while held.contains(position) {
+            guard let parent = shape.parent(of: position)?.position else { return true }
+            position = parent
         }
-        if try look() { return }
+        return false
+    }
+
+    private mutating func waitFor(_ leaf: Int) async throws {
+        if try look(for: leaf) { return }
         guard !node.isReadOnly else {
             throw TomboloError(
                 "not all of file \(file.id) is on this device, and a node that only reads fetches nothing")
         }
         let notices = try await node.replica.fileNotices(of: file.id)
+        try await node.adoptChunks(of: file.id)
         _ = try await node.replica.request {
             .wantFile($0, file.id, from: shape.bytesOfFile(inLeaf: leaf).lowerBound)
         }
-        if try look() { return }
+        if try look(for: leaf) { return }
         for await _ in notices {
-            if try look() { return }
+            if try look(for: leaf) { return }
             guard try node.status(of: file.id).isWanted else { throw file.isNotFetched }
         }
         try Task.checkCancellation()
         throw TomboloError("the node was closed before all of the file was here")
+    }
+}
+
+extension Node {
+    /// Takes over the chunks of a file that are on disk although the store does not know of them: it was put back, or made anew.
+    fileprivate func adoptChunks(of file: FileID) async throws {
+        guard try storage.read({ try $0.file(file) })?.held.isEmpty != false, storage.chunks.files.contains(file)
+        else { return }
+        let held = try FileVerification(file, storage.chunks).run()
+        guard !held.isEmpty else { return }
+        _ = try await replica.request { .addFile($0, file, held: held) }
     }
 }
 

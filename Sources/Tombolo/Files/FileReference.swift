@@ -66,8 +66,10 @@ public struct SharedFile: EventContent, Codable, Hashable {
     public init(decodingContent data: Data, version: Int) throws {
         self = try JSONDecoder().decode(Self.self, from: data)
         // A name is not a way out of the folder that it is saved in.
-        name = name.split(whereSeparator: { "/\\\0".contains($0) }).last.map(String.init) ?? ""
-        if name.isEmpty || name == "." || name == ".." { name = "file" }
+        let last = name.unicodeScalars.split(whereSeparator: { "/\\\0".unicodeScalars.contains($0) }).last ?? []
+        // Nor hidden, where it is.
+        name = String(String.UnicodeScalarView(last.drop { $0 == "." }))
+        if name.isEmpty { name = "file" }
     }
 }
 
@@ -85,7 +87,7 @@ public struct FileStatus: Hashable, Sendable {
         size = id.size
         bytesHeld = record?.bytesHeld ?? 0
         isComplete = record?.isComplete ?? false
-        isWanted = (record?.isWanted ?? false) && !isComplete
+        isWanted = record.map { $0.want != .none } ?? false && !isComplete
     }
 }
 

@@ -36,7 +36,7 @@ extension SyncGroup {
         guard try node.fileBytes + UInt64(clamping: bytes) <= limits.quota else {
             throw EngineError.fileQuota(quota: limits.quota)
         }
-        let file = try FileImport(source: url, chunks: node.storage.chunks, progress: progress).run()
+        let file = try await FileImport(source: url, chunks: node.storage.chunks, progress: progress).run()
         do {
             let all = RangeSet([0..<FileShape(size: file.size).count])
             _ = try await replica.request { .addFile($0, file.id, held: all) }
@@ -67,8 +67,8 @@ extension Node {
         _ = try await replica.request { .setFileLimits($0, limits) }
     }
 
-    /// Bytes of all files that are here or wanted.
-    public var fileBytes: UInt64 { get throws { try storage.read { try $0.files() }.reduce(0) { $0 + $1.id.size } } }
+    /// What files that are here or asked for count for towards the quota: bytes, in blocks of 4,096 and one more for each file.
+    public var fileBytes: UInt64 { get throws { try storage.read { try $0.fileBytes() } } }
 
     /// How much of a file is here.
     public func status(of file: FileID) throws -> FileStatus {

@@ -1,15 +1,20 @@
 // Files between two peers: who wants what, who has what, chunks (protocol §5.8).
 extension Engine {
-    /// Milliseconds after which a peer that sends no chunk is not waited for, if another one has what it was asked for.
+    /// Milliseconds after which a peer that sends no chunk, or does not say what it has, is not waited for.
     static var patienceForChunks: UInt64 { 10_000 }
 
     /// Tells a peer which files are wanted here that events of a group refer to which both have.
-    mutating func sayWants(_ index: Int) {
-        guard sessions[index].files.wantsSaid != fetchesChanged + sessions[index].groups.count(where: \.isMatched)
-        else {
+    mutating func sayWants(_ index: Int, _ store: any EventStore) throws(StoreError) {
+        let matched = sessions[index].groups.count(where: \.isMatched)
+        if matched != sessions[index].files.matchedGroups {
+            sessions[index].files.matchedGroups = matched
+            rotateFetches()
+            try refillFetches(store)
+        } else if sessions[index].files.wantsSaid == fetchesChanged {
             return
         }
-        sessions[index].files.wantsSaid = fetchesChanged + sessions[index].groups.count(where: \.isMatched)
+        defer { sendMessages(index) }
+        sessions[index].files.wantsSaid = fetchesChanged
         for id in fetches.keys.sorted() where sessions[index].files.sources[id] == nil {
             let group = sessions[index].groups.indices.first { group in
                 let number = sessions[index].groups[group].group
@@ -17,15 +22,33 @@ extension Engine {
                     && fetches[id]?.groups.contains(groups[number].record.reference) == true
             }
             guard let group else { continue }
-            sessions[index].files.sources[id] = FileSession.Source(group: group)
+            sessions[index].files.sources[id] = FileSession.Source(group: group, toldAt: now)
             say(.want(id), group, session: index)
         }
     }
 
+    /// With whatever else is said of files in this batch.
     private mutating func say(_ message: FileMessage, _ group: Int, session index: Int) {
-        var sync = GroupSync(number: sessions[index].groups[group].group)
-        sync.files = [message.encoded[...]]
-        send(sync, to: index)
+        sessions[index].files.unsaid.append((group, message.encoded[...]))
+    }
+
+    private mutating func sendMessages(_ index: Int) {
+        guard !sessions[index].files.unsaid.isEmpty else { return }
+        let unsaid = sessions[index].files.unsaid
+        sessions[index].files.unsaid = []
+        var payload = Payload()
+        var bytes = 0
+        for (group, message) in unsaid {
+            if bytes + message.count > Limits.payload - 4_096 {
+                send(payload, to: index)
+                (payload, bytes) = (Payload(), 0)
+            }
+            let number = sessions[index].groups[group].group
+            if payload.groups.last?.number != UInt64(number) { payload.groups.append(GroupSync(number: number)) }
+            payload.groups[payload.groups.count - 1].files.append(message)
+            bytes += message.count + 16
+        }
+        send(payload, to: index)
     }
 
     mutating func receive(
@@ -34,39 +57,57 @@ extension Engine {
         switch message {
         case .want(let id):
             guard sessions[index].files.interests.count < Limits.fetches else { return }
-            let held = try heldFor(groups[sessions[index].groups[group].group].record.reference, id, store)
             sessions[index].files.interests[id] = FileSession.Interest(group: group)
-            tell(held, of: id, session: index)
+            tell(try heldFor(group, id, session: index, store), of: id, session: index)
         case .have(let id, let held):
-            // It may be wanted no more.
-            guard sessions[index].files.sources[id] != nil else { return }
+            // It may be wanted no more; and who has it in very many parts is asked for some of them.
+            guard let source = sessions[index].files.sources[id] else { return }
             sessions[index].files.sources[id]?.hasAnswered = true
-            sessions[index].files.sources[id]?.isSatisfied = false
+            guard source.held.ranges.count < 4 * Limits.chunkRanges else { return }
             sessions[index].files.sources[id]?.held.formUnion(held)
+            guard !held.isEmpty else { return }
+            sessions[index].files.sources[id]?.isWaiting = true
+            // Until it is looked at more closely, at the end of this batch: nobody is to hang up before.
+            sessions[index].files.sources[id]?.isUseful = true
         case .request(let id, let wanted):
-            guard let told = sessions[index].files.interests[id]?.told else { return }
-            for range in wanted.intersection(told).ranges {
-                let room = Limits.requestedChunks - sessions[index].files.requested.count
-                for position in range.prefix(room) { sessions[index].files.requested.append(.init(id, position)) }
+            let room = Limits.requestedChunks - sessions[index].files.requested.count
+            let told = sessions[index].files.interests[id]?.told ?? RangeSet()
+            for position in wanted.ranges.joined().prefix(room) {
+                if told.contains(position) {
+                    sessions[index].files.requested.append(.init(id, position))
+                } else {
+                    say(.decline(id, position), group, session: index)
+                }
             }
         case .chunk(let id, let position, let bytes):
             try take(bytes, as: .init(id, position), session: index, store)
         case .decline(let id, let position):
-            giveUp(.init(id, position), session: index)
+            guard noteArrival(.init(id, position), session: index) else { return }
+            sessions[index].files.sources[id]?.failed.insert(position)
         case .doubt(let id, let position):
-            guard sessions[index].files.interests[id]?.told.contains(position) == true else { return }
-            _ = try check(position, of: id, store)
+            // Once for each that was sent: looking costs more than saying it.
+            guard sessions[index].files.interests[id]?.sent.contains(position) == true else { return }
+            sessions[index].files.interests[id]?.sent.remove(position)
+            try check(position, of: id, store)
         case .enough(let id, let isFinal):
+            guard let interest = sessions[index].files.interests[id] else { return }
             sessions[index].files.interests[id]?.isSatisfied = true
-            if isFinal { sessions[index].files.interests[id] = nil }
+            if isFinal {
+                sessions[index].files.interests[id] = nil
+                return
+            }
+            // What there was no room for.
+            let more = try heldFor(interest.group, id, session: index, store).subtracting(interest.told)
+            if !more.isEmpty { tell(more, of: id, session: index) }
         }
     }
 
-    /// What is here of a file that events of a group refer to.
+    /// What is here of a file that a group's events refer to; the group by its place in the session.
     private func heldFor(
-        _ group: Int64, _ id: FileID, _ store: any EventStore
+        _ group: Int, _ id: FileID, session index: Int, _ store: any EventStore
     ) throws(StoreError) -> RangeSet<Int> {
-        guard try store.groups(referringTo: id).contains(group) else { return RangeSet() }
+        let reference = groups[sessions[index].groups[group].group].record.reference
+        guard try store.groups(referringTo: id).contains(reference) else { return RangeSet() }
         if let fetch = fetches[id] { return fetch.held }
         return try store.file(id)?.held ?? RangeSet()
     }
@@ -81,70 +122,112 @@ extension Engine {
 
     // MARK: Receiving chunks
 
+    /// Takes note that a peer has answered a request.
+    ///
+    /// - Returns: whether it was asked for that, be it long ago.
+    private mutating func noteArrival(_ chunk: FileSession.Chunk, session index: Int) -> Bool {
+        sessions[index].files.isStalled = false
+        sessions[index].files.lastArrival = now
+        guard let askedAt = sessions[index].files.asked.removeValue(forKey: chunk) else {
+            return sessions[index].files.late.remove(chunk) != nil
+        }
+        sessions[index].files.pacing.noteArrival(askedAt: askedAt, now: now)
+        fetches[chunk.file]?.asked.remove(chunk.position)
+        return true
+    }
+
     private mutating func take(
         _ bytes: Bytes, as chunk: FileSession.Chunk, session index: Int, _ store: any EventStore
     ) throws(StoreError) {
         // What was not asked for, or is not wanted any more, is passed over.
-        guard let askedAt = sessions[index].files.asked.removeValue(forKey: chunk) else { return }
-        sessions[index].files.pacing.noteArrival(askedAt: askedAt, now: now)
-        sessions[index].files.lastArrival = now
-        sessions[index].files.isStalled = false
+        guard noteArrival(chunk, session: index) else { return }
         let (id, position) = (chunk.file, chunk.position)
         guard let fetch = fetches[id], !fetch.held.contains(position) else { return }
         let hash = try fetches[id]?.hash(of: position, in: store)
-        if bytes.count == fetch.shape.bytes(at: position), bytes.withUnsafeBytes({ cryptography.sha256($0) }) == hash {
-            do {
-                try store.setChunk(bytes, at: position, of: id)
-                fetches[id]?.take(RangeSet(position..<position + 1))
-            } catch  where error.code == .full {
-                // Whatever room is left is for what people say.
-                try pauseFetch(id, store)
-            }
-            return
+        guard bytes.count == fetch.shape.bytes(at: position),
+            bytes.withUnsafeBytes({ cryptography.sha256($0) }) == hash
+        else {
+            // What it is held against may have been spoilt here.
+            if let parent = fetch.shape.parent(of: position)?.position, !(try check(parent, of: id, store)) { return }
+            guard let group = sessions[index].files.sources[id]?.group else { return }
+            sessions[index].files.sources[id]?.failed.insert(position)
+            return say(.doubt(id, position), group, session: index)
         }
-        // What it is held against may have been spoilt here.
-        fetches[id]?.asked.remove(position)
-        if let parent = fetch.shape.parent(of: position)?.position, !(try check(parent, of: id, store)) { return }
-        giveUp(chunk, session: index)
-        if let group = sessions[index].files.sources[id]?.group { say(.doubt(id, position), group, session: index) }
+        if fetch.held.isEmpty, fetch.want == .automatic {
+            // From here on it counts; others may have come first.
+            guard id.charge <= fileLimits.quota, fileBytes <= fileLimits.quota - id.charge else {
+                return try pauseFetch(id, store)
+            }
+        }
+        do {
+            try store.setChunk(bytes, at: position, of: id)
+        } catch {
+            // The disk is full, or the like: that is no reason to stop for what people say.
+            return try pauseFetch(id, store)
+        }
+        fetches[id]?.take(RangeSet(position..<position + 1))
+        if fetch.held.isEmpty {
+            try keep(FileRecord(id: id, want: fetch.want, held: fetches[id]?.held ?? RangeSet()), store)
+        }
     }
 
-    /// The peer is not asked for a chunk again; others are.
-    private mutating func giveUp(_ chunk: FileSession.Chunk, session index: Int) {
-        sessions[index].files.asked[chunk] = nil
-        sessions[index].files.sources[chunk.file]?.failed.insert(chunk.position)
-        fetches[chunk.file]?.asked.remove(chunk.position)
-    }
-
-    /// What a peer was asked for and has not sent, others are asked for.
+    /// What a peer was asked for and has not sent, others are asked for; if it comes all the same, it is taken.
     mutating func releaseChunks(session index: Int) {
-        for chunk in sessions[index].files.asked.keys { fetches[chunk.file]?.asked.remove(chunk.position) }
+        for chunk in sessions[index].files.asked.keys {
+            fetches[chunk.file]?.asked.remove(chunk.position)
+            sessions[index].files.late.insert(chunk)
+        }
+        sessions[index].files.asked = [:]
     }
 
     // MARK: At the end of a batch
 
+    /// To be called for all sessions before chunks are asked of any.
+    mutating func noteStall(_ index: Int) {
+        guard let deadline = sessions[index].files.deadline(after: Self.patienceForChunks), deadline <= now else {
+            return
+        }
+        for (id, source) in sessions[index].files.sources where source.toldAt + Self.patienceForChunks <= now {
+            sessions[index].files.sources[id]?.hasAnswered = true
+        }
+        guard let oldest = sessions[index].files.asked.values.min(),
+            max(oldest, sessions[index].files.lastArrival) + Self.patienceForChunks <= now
+        else { return }
+        sessions[index].files.isStalled = true
+        sessions[index].files.pacing.noteStall()
+        releaseChunks(session: index)
+    }
+
     /// Sends what a peer has asked for, asks it for more, and tells it when enough is here.
     mutating func moveChunks(_ index: Int, _ store: any EventStore) throws(StoreError) {
         try sendChunks(index, store)
-        noteStall(index)
-        askForChunks(index)
         for id in sessions[index].files.sources.keys.sorted() {
             guard let source = sessions[index].files.sources[id] else { continue }
             guard let fetch = fetches[id], !fetch.isComplete else {
                 endSource(id, session: index)
                 continue
             }
-            guard source.hasAnswered, !source.isSatisfied,
-                source.held.subtracting(source.failed).subtracting(fetch.held).isEmpty
-            else { continue }
-            sessions[index].files.sources[id]?.isSatisfied = true
-            if !source.held.isEmpty { say(.enough(id, isFinal: false), source.group, session: index) }
+            let isUseful =
+                !source.held.isEmpty && source.failed.ranges.count < 4 * Limits.chunkRanges
+                && fetch.isHelped(by: source.offered)
+            sessions[index].files.sources[id]?.isUseful = isUseful
+            if source.hasAnswered { fetches[id]?.isUnavailable = !isUseful }
+            guard !isUseful, source.isWaiting else { continue }
+            sessions[index].files.sources[id]?.isWaiting = false
+            say(.enough(id, isFinal: false), source.group, session: index)
         }
+        askForChunks(index)
+        sendMessages(index)
     }
 
     /// Tells a peer that nothing more of a file is wanted.
     mutating func endSource(_ id: FileID, session index: Int) {
         guard let source = sessions[index].files.sources.removeValue(forKey: id) else { return }
+        for chunk in sessions[index].files.asked.keys where chunk.file == id {
+            fetches[id]?.asked.remove(chunk.position)
+            sessions[index].files.asked[chunk] = nil
+        }
+        sessions[index].files.late = sessions[index].files.late.filter { $0.file != id }
         say(.enough(id, isFinal: true), source.group, session: index)
     }
 
@@ -156,14 +239,14 @@ extension Engine {
         for chunk in requested {
             guard let interest = sessions[index].files.interests[chunk.file] else { continue }
             if held[chunk.file] == nil {
-                let reference = groups[sessions[index].groups[interest.group].group].record.reference
-                held[chunk.file] = try heldFor(reference, chunk.file, store)
+                held[chunk.file] = try heldFor(interest.group, chunk.file, session: index, store)
             }
             let isHere = held[chunk.file]?.contains(chunk.position) == true
             if isHere, let bytes = try store.chunk(chunk.position, of: chunk.file) {
+                sessions[index].files.interests[chunk.file]?.sent.insert(chunk.position)
                 sendChunk(bytes, as: chunk, interest.group, session: index)
             } else {
-                if isHere { _ = try check(chunk.position, of: chunk.file, store) }
+                if isHere { try check(chunk.position, of: chunk.file, store) }
                 say(.decline(chunk.file, chunk.position), interest.group, session: index)
             }
         }
@@ -179,16 +262,10 @@ extension Engine {
         effects.append(.send(sessions[index].link.session, payload))
     }
 
-    private mutating func noteStall(_ index: Int) {
-        guard let deadline = sessions[index].files.stallDeadline(after: Self.patienceForChunks), deadline <= now else {
-            return
-        }
-        sessions[index].files.isStalled = true
-        sessions[index].files.pacing.noteStall()
-        releaseChunks(session: index)
-    }
-
     private mutating func askForChunks(_ index: Int) {
+        if sessions[index].files.asked.isEmpty, sessions[index].files.late.isEmpty {
+            sessions[index].files.isStalled = false
+        }
         guard !fetches.isEmpty, !sessions[index].files.isStalled else { return }
         let budget = sessions[index].link.windowLimit.map { max(1, $0 / 2 / Limits.chunk) } ?? .max
         let limit = min(sessions[index].files.pacing.limit, budget)
@@ -196,14 +273,14 @@ extension Engine {
         // Not for each chunk that comes.
         guard room > 0, room >= limit / 4 else { return }
         for id in sessions[index].files.sources.keys.sorted() where room > 0 {
-            guard let source = sessions[index].files.sources[id], source.hasAnswered, !source.isSatisfied,
-                let chosen = fetches[id]?.choose(from: source.held.subtracting(source.failed), limit: room),
-                !chosen.isEmpty
+            guard let source = sessions[index].files.sources[id], source.isUseful,
+                let chosen = fetches[id]?.choose(from: source.offered, limit: room), !chosen.isEmpty
             else { continue }
             room -= chosen.count
             var wanted = RangeSet<Int>()
             for position in chosen {
                 sessions[index].files.asked[.init(id, position)] = now
+                sessions[index].files.late.remove(.init(id, position))
                 wanted.insert(position)
             }
             say(.request(id, wanted), source.group, session: index)
@@ -215,7 +292,7 @@ extension Engine {
         for id in fetches.keys.sorted() {
             guard let fetch = fetches[id], !fetch.fresh.isEmpty else { continue }
             fetches[id]?.fresh = RangeSet()
-            try store.put(FileRecord(id: id, isWanted: !fetch.isComplete, held: fetch.held))
+            try keep(FileRecord(id: id, want: fetch.isComplete ? .none : fetch.want, held: fetch.held), store)
             effects.append(.fileChanged(id))
             for index in sessions.indices where !sessions[index].isClosed {
                 guard let interest = sessions[index].files.interests[id] else { continue }
@@ -225,9 +302,15 @@ extension Engine {
                 let news = fetch.fresh.subtracting(theirs).subtracting(interest.told)
                 if !news.isEmpty { tell(news, of: id, session: index) }
             }
-            if fetch.isComplete { fetches[id] = nil }
+            if fetch.isComplete {
+                fetches[id] = nil
+                mayRefillFetches = true
+            }
         }
-        for index in sessions.indices where !sessions[index].isClosed { noteTransferring(index) }
+        for index in sessions.indices where !sessions[index].isClosed {
+            sendMessages(index)
+            noteTransferring(index)
+        }
     }
 
     /// Says it where it has changed: before an agreement is said, so that nobody hangs up on what is about to be sent.

@@ -66,6 +66,9 @@ extension Engine {
         let sealed = groupIndex(group).map { groups[$0].sealing != nil } ?? false
         let limit = Limits.content - (sealed ? Limits.seal : 0)
         guard content.count <= limit else { return effects.append(.failed(request, .contentTooLarge(limit: limit))) }
+        for file in files where try store.file(file) == nil {
+            guard try store.isReferred(to: file) else { return effects.append(.failed(request, .unknownFile(file))) }
+        }
         if let index = mvdsIndex(group) { return try appendMessage(request, index, content, store) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
         if let why = whyNotWrite(group: index) { return effects.append(.failed(request, .notAllowed(why))) }

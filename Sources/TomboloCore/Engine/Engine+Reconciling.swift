@@ -48,7 +48,7 @@ extension Engine {
     /// Brings one session forward at the end of a batch: answers, sends what may be sent, and settles.
     mutating func advance(_ index: Int, _ store: any EventStore) throws(StoreError) {
         guard !sessions[index].isClosed, sessions[index].hasGreeted else { return }
-        sayWants(index)
+        try sayWants(index, store)
         noteTransferring(index)
         for group in sessions[index].groups.indices where sessions[index].groups[group].isMatched {
             let replica = sessions[index].groups[group].group

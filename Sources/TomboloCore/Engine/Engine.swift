@@ -27,6 +27,11 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// How often one more was begun, or may be had in one more group.
     var fetchesChanged = 0
     var fileLimits: FileLimits
+    /// The sum of what files count for towards the quota, without those that are fetched by themselves and of which nothing is here.
+    var fileBytes: UInt64
+    /// Where those that wait to be fetched by themselves are gone on with; whether any may wait.
+    var fetchCursor: FileID?
+    var mayRefillFetches = true
     var effects: [EngineEffect] = []
     /// Milliseconds since 1970, as last told.
     var now: UInt64 = 0
@@ -77,8 +82,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }
-        for id in try store.unreferencedFiles() { try store.removeFile(id) }
         let fetches = try Self.openFetches(in: store, &generator)
+        let fileBytes = try store.fileBytes()
         let fileLimits = FileLimits(decoding: try store.value(forKey: FileLimits.key))
         self.cryptography = cryptography
         self.generator = generator
@@ -87,6 +92,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         self.peers = peers
         self.fetches = fetches
         self.fileLimits = fileLimits
+        self.fileBytes = fileBytes
         self.groups = groups
         self.mvdsGroups = mvdsGroups
         self.recordMode = recordMode
@@ -138,6 +144,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         try saySharingKeys(store)
         for index in groups.indices { try saveLogs(index, store) }
         try deliverOverdue(store)
+        try refillFetches(store)
+        for index in sessions.indices { noteStall(index) }
         for index in sessions.indices {
             try advance(index, store)
             try advanceRecordGroups(index, store)
@@ -219,7 +227,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             }
             for group in sessions[session].recordGroups.indices { note(sessions[session].recordGroups[group].nextWake) }
             note(sessions[session].records.nextWake)
-            note(sessions[session].files.stallDeadline(after: Self.patienceForChunks))
+            note(sessions[session].files.deadline(after: Self.patienceForChunks))
             if !sessions[session].isTrusted { note(sessions[session].trustDeadline) }
         }
         for group in groups.indices {

@@ -127,7 +127,7 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case groupFull(GroupID)
     /// This device's member has no right to it, or it makes no sense.
     case notAllowed(String)
-    /// No event that is here refers to the file.
+    /// No event that is here refers to the file, and it was not added.
     case unknownFile(FileID)
     /// With the file, there would be more than the device gives to files.
     case fileQuota(quota: UInt64)

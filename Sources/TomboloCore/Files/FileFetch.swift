@@ -2,10 +2,13 @@
 struct FileFetch: Sendable {
     let id: FileID
     let shape: FileShape
+    var want: FileRecord.Want
     /// Positions of chunks that are here.
     var held: RangeSet<Int>
     /// Those that peers were asked for.
     var asked = RangeSet<Int>()
+    /// Whether the last peer that was asked had nothing of use.
+    var isUnavailable = false
     /// Those that came in this batch.
     var fresh = RangeSet<Int>()
     /// The leaf from which on they are asked for: where somebody reads, else anywhere, so that several who fetch a file from one
@@ -20,6 +23,7 @@ struct FileFetch: Sendable {
     init(_ record: FileRecord) {
         id = record.id
         shape = FileShape(size: record.id.size)
+        want = record.want
         held = record.held
         cursor = shape.firstLeaf
     }
@@ -34,6 +38,7 @@ struct FileFetch: Sendable {
 
     /// Chunks have come.
     mutating func take(_ positions: RangeSet<Int>) {
+        isUnavailable = false
         held.formUnion(positions)
         fresh.formUnion(positions)
         asked.subtract(positions)
@@ -58,7 +63,7 @@ struct FileFetch: Sendable {
         return nodes[parent].flatMap { Bytes32($0[(32 * slot)..<(32 * slot + 32)]) }
     }
 
-    /// Chooses what to ask a peer for next: leaves from the cursor on, and before them the nodes that verify them.
+    /// Chooses what to ask a peer for next: leaves from the cursor on, and before them the nodes that verify them; then nodes that were lost.
     ///
     /// - Parameters:
     ///   - theirs: what the peer holds and may be asked for.
@@ -66,28 +71,44 @@ struct FileFetch: Sendable {
     mutating func choose(from theirs: RangeSet<Int>, limit: Int) -> [Int] {
         let open = theirs.subtracting(held).subtracting(asked)
         var chosen: [Int] = []
-        let turns = [cursor..<shape.count, shape.firstLeaf..<cursor]
-        for turn in turns {
-            for range in open.intersection(RangeSet(turn)).ranges {
-                var leaf = range.lowerBound
-                while leaf < range.upperBound, chosen.count < limit {
-                    guard let missing = missingNode(above: leaf) else {
-                        chosen.append(leaf)
-                        leaf += 1
-                        continue
-                    }
-                    if open.contains(missing), !chosen.contains(missing) { chosen.append(missing) }
-                    leaf = shape.leaves(below: missing).upperBound
-                }
-            }
+        forEachStep(towards: open) { step in
+            if open.contains(step), step >= shape.firstLeaf || !chosen.contains(step) { chosen.append(step) }
+            return chosen.count < limit
         }
         for position in chosen { asked.insert(position) }
         return chosen
     }
 
-    /// The highest node above a leaf that is not here.
-    private func missingNode(above leaf: Int) -> Int? {
-        var (position, missing) = (leaf, Int?.none)
+    /// Whether a peer that holds these has anything that is not here and could be verified.
+    func isHelped(by theirs: RangeSet<Int>) -> Bool {
+        var isHelped = false
+        forEachStep(towards: theirs.subtracting(held)) { step in
+            isHelped = theirs.contains(step)
+            return !isHelped
+        }
+        return isHelped
+    }
+
+    /// Goes through positions that are not here, and names for each what has to come first: itself, or a node above it.
+    ///
+    /// - Parameter body: returns whether to go on.
+    private func forEachStep(towards open: RangeSet<Int>, _ body: (Int) -> Bool) {
+        for turn in [cursor..<shape.count, shape.firstLeaf..<cursor, 0..<shape.firstLeaf] {
+            for range in open.intersection(RangeSet(turn)).ranges {
+                var position = range.lowerBound
+                while position < range.upperBound {
+                    let missing = missingNode(above: position)
+                    guard body(missing ?? position) else { return }
+                    // Whatever else is below the same node has to wait for it, too.
+                    position = missing.map { max(position + 1, shape.leaves(below: $0).upperBound) } ?? position + 1
+                }
+            }
+        }
+    }
+
+    /// The highest node above a chunk that is not here.
+    private func missingNode(above position: Int) -> Int? {
+        var (position, missing) = (position, Int?.none)
         while let parent = shape.parent(of: position)?.position {
             if !held.contains(parent) { missing = parent }
             position = parent
@@ -117,15 +138,19 @@ extension RangeSet<Int> {
 
     /// Reads ranges to the end.
     ///
-    /// - Parameter bound: what all positions are below.
-    package init(reading reader: inout WireReader, below bound: Int) throws(WireError) {
+    /// - Parameters:
+    ///   - bound: what all positions are below.
+    ///   - limit: the most ranges.
+    package init(reading reader: inout WireReader, below bound: Int, limit: Int = .max) throws(WireError) {
         self.init()
-        var end = 0
+        var (end, count) = (0, 0)
         while !reader.isAtEnd {
+            count += 1
+            guard count <= limit else { throw .tooLarge("ranges of chunks", limit: limit) }
             let start = end + (try reader.varint(atMost: bound - end, "a range of chunks"))
-            let count = try reader.varint(atMost: bound - start, "a range of chunks")
-            guard count > 0 else { throw .invalid("an empty range of chunks", offset: reader.offset) }
-            end = start + count
+            let length = try reader.varint(atMost: bound - start, "a range of chunks")
+            guard length > 0 else { throw .invalid("an empty range of chunks", offset: reader.offset) }
+            end = start + length
             insert(contentsOf: start..<end)
         }
     }

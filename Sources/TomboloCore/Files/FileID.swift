@@ -12,10 +12,10 @@ public struct FileID: Hashable, Comparable, Sendable {
         self.root = root
     }
 
-    /// The id that exactly 40 bytes make: size (u64) ‖ root.
+    /// The id that exactly 40 bytes make: root ‖ size (u64).
     public init?(_ bytes: Bytes) {
         var reader = WireReader(bytes)
-        guard bytes.count == Self.encodedBytes, let size = try? reader.fixed64(), let root = try? reader.bytes32()
+        guard bytes.count == Self.encodedBytes, let root = try? reader.bytes32(), let size = try? reader.fixed64()
         else {
             return nil
         }
@@ -24,16 +24,22 @@ public struct FileID: Hashable, Comparable, Sendable {
 
     public static let encodedBytes = 40
 
-    /// Size (u64) ‖ root, 40 bytes.
+    /// Root ‖ size (u64), 40 bytes.
     public var bytes: [UInt8] {
         var buffer: [UInt8] = []
         buffer.reserveCapacity(Self.encodedBytes)
-        buffer.append(fixed64: size)
         root.append(to: &buffer)
+        buffer.append(fixed64: size)
         return buffer
     }
 
-    public static func < (lhs: FileID, rhs: FileID) -> Bool { (lhs.root, lhs.size) < (rhs.root, rhs.size) }
+    /// As byte strings.
+    public static func < (lhs: FileID, rhs: FileID) -> Bool {
+        (lhs.root, lhs.size.byteSwapped) < (rhs.root, rhs.size.byteSwapped)
+    }
+
+    /// What a file counts for towards a quota: bytes in blocks of 4,096, and one more for its being there.
+    package var charge: UInt64 { (size + 8_191) / 4_096 * 4_096 }
 }
 
 extension FileID: CustomStringConvertible, Codable {

@@ -4,19 +4,28 @@ struct FileSession: Sendable {
     struct Source: Sendable {
         /// The group, by its place in the session, over which the two speak of it.
         var group: Int
+        /// When it was told, in milliseconds since 1970.
+        var toldAt: UInt64
         var held = RangeSet<Int>()
+        /// Whether it has, or is not waited for any more.
         var hasAnswered = false
         /// What it could not give, or gave wrong.
         var failed = RangeSet<Int>()
-        /// Whether it was told that enough of what it has is here.
-        var isSatisfied = false
+        /// Whether it has what could be taken, as far as is known.
+        var isUseful = false
+        /// Whether it has said what it has, and not been told that enough of that is here.
+        var isWaiting = false
+
+        /// What it may be asked for.
+        var offered: RangeSet<Int> { held.subtracting(failed) }
     }
 
     /// A file that the peer wants.
     struct Interest: Sendable {
         var group: Int
-        /// What it was told to be here.
+        /// What it was told to be here, and what it was sent of that and has not doubted.
         var told = RangeSet<Int>()
+        var sent = RangeSet<Int>()
         /// Whether it has taken what it was told of, as far as it wants it.
         var isSatisfied = true
     }
@@ -37,28 +46,34 @@ struct FileSession: Sendable {
     var interests: [FileID: Interest] = [:]
     /// What the peer was asked for and has not sent, and when.
     var asked: [Chunk: UInt64] = [:]
+    /// What others were asked for as well, when it did not come for long.
+    var late: Set<Chunk> = []
     /// What it has asked for.
     var requested: [Chunk] = []
+    /// What is to be said in this batch; the group by its place in the session.
+    var unsaid: [(group: Int, message: Bytes)] = []
     var pacing = ChunkPacing()
     /// When a chunk came last, in milliseconds since 1970.
     var lastArrival: UInt64 = 0
     /// Whether none has come for long although some were asked for: others are asked for them, and the peer for no more until one comes.
     var isStalled = false
-    /// What was wanted, and which groups both have, when the peer was told.
+    /// What was wanted, and how many groups both had, when the peer was told.
     var wantsSaid = 0
+    var matchedGroups = 0
     /// Whether it was said last that something is on its way.
     var isTransferring = false
 
     /// Whether chunks are on their way or about to be, in either direction.
     var isBusy: Bool {
-        !asked.isEmpty || sources.values.contains { !$0.hasAnswered || (!$0.held.isEmpty && !$0.isSatisfied) }
+        !asked.isEmpty || sources.values.contains { !$0.hasAnswered || ($0.isUseful && !isStalled) }
             || interests.values.contains { !$0.isSatisfied }
     }
 
-    /// When the peer is not waited for any more.
-    func stallDeadline(after patience: UInt64) -> UInt64? {
-        guard !isStalled, let oldest = asked.values.min() else { return nil }
-        return max(oldest, lastArrival) + patience
+    /// When the peer's chunks, or its answers, are not waited for any more.
+    func deadline(after patience: UInt64) -> UInt64? {
+        let chunk = asked.values.min().map { max($0, lastArrival) }
+        let answer = sources.values.lazy.filter { !$0.hasAnswered }.map(\.toldAt).min()
+        return [chunk, answer].compactMap(\.self).min().map { $0 + patience }
     }
 }
 

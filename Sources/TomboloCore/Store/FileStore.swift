@@ -7,15 +7,17 @@ public protocol FileStore: AnyObject {
     func file(_ id: FileID) throws(StoreError) -> FileRecord?
     /// Inserts or replaces by id.
     func put(_ file: FileRecord) throws(StoreError)
-    /// The files that are wanted and not complete, ascending.
-    func wantedFiles() throws(StoreError) -> [FileRecord]
-    /// Files that are here, or wanted, and to which no event refers.
-    func unreferencedFiles() throws(StoreError) -> [FileID]
-    /// Bytes of all files that are here, or wanted, whether they are complete or not.
+    /// Files that are wanted in this way and not complete, ascending, after one of them.
+    func wantedFiles(
+        _ want: FileRecord.Want, after file: FileID?, limit: Int
+    ) throws(StoreError) -> [FileRecord]
+    /// The sum of what files count for, ``FileRecord/charge``.
     func fileBytes() throws(StoreError) -> UInt64
-    /// The store's numbers of groups with an event that refers to a file, ascending.
+    /// The store's numbers of groups in which a delivered event refers to a file, ascending.
     func groups(referringTo file: FileID) throws(StoreError) -> [Int64]
-    /// A chunk, as it was set last; nil if it is not here.
+    /// Whether any event that is held refers to a file, delivered or not.
+    func isReferred(to file: FileID) throws(StoreError) -> Bool
+    /// A chunk, as it was set last; nil if it is not here, or cannot be read.
     func chunk(_ position: Int, of file: FileID) throws(StoreError) -> [UInt8]?
     /// Keeps a chunk. It may be there even if the transaction fails.
     func setChunk(_ bytes: Bytes, at position: Int, of file: FileID) throws(StoreError)
@@ -25,20 +27,31 @@ public protocol FileStore: AnyObject {
 
 /// What a store has of a file.
 public struct FileRecord: Hashable, Sendable {
+    /// Whether the rest of a file is to be fetched.
+    public enum Want: UInt8, Hashable, Sendable {
+        case none = 0
+        /// Because it is small enough.
+        case automatic = 1
+        /// Because somebody has asked for it.
+        case asked = 2
+    }
+
     public let id: FileID
-    /// Whether the rest of it is to be fetched.
-    public var isWanted: Bool
+    public var want: Want
     /// The positions of its chunks that are here.
     public var held: RangeSet<Int>
 
-    public init(id: FileID, isWanted: Bool, held: RangeSet<Int> = RangeSet()) {
+    public init(id: FileID, want: Want = .none, held: RangeSet<Int> = RangeSet()) {
         self.id = id
-        self.isWanted = isWanted
+        self.want = want
         self.held = held
     }
 
     /// Whether all of it is here.
     public var isComplete: Bool { held.ranges.first == 0..<FileShape(size: id.size).count }
+
+    /// What it counts for towards the quota, in bytes: all of it once some of it is here, or somebody has asked for it.
+    package var charge: UInt64 { want == .asked || !held.isEmpty ? id.charge : 0 }
 
     /// Bytes of the file that are here.
     public var bytesHeld: UInt64 {
@@ -53,7 +66,7 @@ public struct FileRecord: Hashable, Sendable {
 
 /// What a device gives to files.
 public struct FileLimits: Hashable, Sendable {
-    /// Bytes of all files that are here or wanted.
+    /// Bytes of all files that are here or asked for, each counted in blocks of 4,096 and one more.
     public var quota: UInt64
     /// Files of at most so many bytes are fetched without being asked for.
     public var automatic: UInt64

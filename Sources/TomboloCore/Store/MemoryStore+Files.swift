@@ -18,18 +18,24 @@ extension MemoryStore {
     public func file(_ id: FileID) -> FileRecord? { files.records[id] }
     public func put(_ file: FileRecord) { files.records[file.id] = file }
 
-    public func wantedFiles() -> [FileRecord] {
-        files.records.values.filter { $0.isWanted && !$0.isComplete }.sorted { $0.id < $1.id }
+    public func wantedFiles(_ want: FileRecord.Want, after file: FileID?, limit: Int) -> [FileRecord] {
+        let wanted = files.records.values.filter { record in
+            record.want == want && !record.isComplete && file.map { $0 < record.id } ?? true
+        }
+        return Array(wanted.sorted { $0.id < $1.id }.prefix(limit))
     }
 
-    public func unreferencedFiles() -> [FileID] {
-        files.records.keys.filter { groups(referringTo: $0).isEmpty }.sorted()
-    }
+    public func fileBytes() -> UInt64 { files.records.values.reduce(0) { $0 + $1.charge } }
 
-    public func fileBytes() -> UInt64 { files.records.keys.reduce(0) { $0 + $1.size } }
     public func groups(referringTo file: FileID) -> [Int64] {
-        Set(files.references[file, default: [:]].values).sorted()
+        let delivered = files.references[file, default: [:]].filter { event, _ in
+            events(ordinals: [event]).first?.status == .delivered
+        }
+        return Set(delivered.values).sorted()
     }
+
+    public func isReferred(to file: FileID) -> Bool { files.references[file]?.isEmpty == false }
+
     public func chunk(_ position: Int, of file: FileID) -> [UInt8]? { files.chunks[file]?[position] }
 
     public func setChunk(_ bytes: Bytes, at position: Int, of file: FileID) {

@@ -23,8 +23,8 @@ package enum FileMessage: Hashable, Sendable {
         let count = FileShape(size: file.size).count
         switch kind {
         case 0: self = .want(file)
-        case 1: self = .have(file, try RangeSet(reading: &reader, below: count))
-        case 2: self = .request(file, try RangeSet(reading: &reader, below: count))
+        case 1: self = .have(file, try RangeSet(reading: &reader, below: count, limit: Limits.chunkRanges))
+        case 2: self = .request(file, try RangeSet(reading: &reader, below: count, limit: Limits.chunkRanges))
         case 3: self = .chunk(file, try reader.varint(atMost: count - 1, "a chunk's position"), reader.rest())
         case 4: self = .decline(file, try reader.varint(atMost: count - 1, "a chunk's position"))
         case 5: self = .doubt(file, try reader.varint(atMost: count - 1, "a chunk's position"))

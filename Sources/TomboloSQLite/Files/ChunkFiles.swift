@@ -23,7 +23,12 @@ public final class ChunkFiles: Sendable {
         deinit { closeFile(number) }
     }
 
-    init(directory: URL) { self.directory = directory }
+    private let isReadOnly: Bool
+
+    init(directory: URL, isReadOnly: Bool) {
+        self.directory = directory
+        self.isReadOnly = isReadOnly
+    }
 
     private func path(of file: FileID) -> String { directory.appendingPathComponent("\(file)").path }
 
@@ -34,19 +39,20 @@ public final class ChunkFiles: Sendable {
 
     /// - Returns: nil if there is no such file and none is to be made.
     private func descriptor(of file: FileID, creating: Bool) throws(StoreError) -> Descriptor? {
-        if let known = descriptors.withLock({ $0[file] }) { return known }
         if creating { try makeDirectory() }
-        let number = open(path(of: file), O_RDWR | O_CLOEXEC | (creating ? O_CREAT : 0), 0o600)
-        guard number >= 0 else {
-            if errno == ENOENT, !creating { return nil }
-            throw Self.failure("opened", path(of: file))
-        }
-        let descriptor = Descriptor(number)
-        return descriptors.withLock { descriptors in
+        let (path, flags) = (path(of: file), isReadOnly ? O_RDONLY : O_RDWR | (creating ? O_CREAT : 0))
+        // Opened under the lock: what is removed meanwhile is not to be remembered.
+        let found = descriptors.withLock { descriptors -> Result<Descriptor?, StoreError> in
+            if let known = descriptors[file] { return .success(known) }
+            let number = open(path, flags | O_CLOEXEC, 0o600)
+            guard number >= 0 else {
+                return errno == ENOENT && !creating ? .success(nil) : .failure(Self.failure("opened", path))
+            }
             if descriptors.count >= Self.mostOpen { descriptors = [:] }
-            descriptors[file] = descriptor
-            return descriptor
+            descriptors[file] = Descriptor(number)
+            return .success(descriptors[file])
         }
+        return try found.get()
     }
 
     func makeDirectory() throws(StoreError) {
@@ -129,17 +135,33 @@ public final class ChunkFiles: Sendable {
 
     /// Removes a file; it may be there no more.
     public func remove(_ file: FileID) {
-        descriptors.withLock { $0[file] = nil }
-        unlink(path(of: file))
+        let path = path(of: file)
+        descriptors.withLock { descriptors in
+            descriptors[file] = nil
+            _ = unlink(path)
+        }
+    }
+
+    private static func synchronize(_ descriptor: Int32, _ path: String) throws(StoreError) {
+        #if canImport(Darwin)
+            let result = fcntl(descriptor, F_FULLFSYNC)
+        #else
+            let result = fsync(descriptor)
+        #endif
+        if result != 0 { throw failure("synced", path) }
     }
 
     func close() { descriptors.withLock { $0 = [:] } }
 
-    /// Removes what nothing refers to, and what somebody was making when it was stopped.
-    func sweep(keeping isKept: (FileID) throws -> Bool) rethrows {
+    /// Removes what is not known, once it is a week old, and what somebody was making when it was stopped.
+    func sweep(keeping isKnown: (FileID) throws -> Bool) rethrows {
         for name in names {
-            if let file = FileID(name), try isKept(file) { continue }
-            unlink(directory.appendingPathComponent(name).path)
+            let url = directory.appendingPathComponent(name)
+            if let file = FileID(name) {
+                let changed = try? url.resourceValues(forKeys: [.contentModificationDateKey]).contentModificationDate
+                guard let changed, changed.timeIntervalSinceNow < -7 * 86_400, try !isKnown(file) else { continue }
+            }
+            unlink(url.path)
         }
     }
 
@@ -171,10 +193,15 @@ public final class ChunkFiles: Sendable {
 
         /// Gives the file its name, once all of it is on disk.
         public func keep(as file: FileID) throws(StoreError) {
-            guard fsync(descriptor.number) == 0 else { throw ChunkFiles.failure("synced", path) }
+            try ChunkFiles.synchronize(descriptor.number, path)
             chunks.descriptors.withLock { $0[file] = nil }
             guard rename(path, chunks.path(of: file)) == 0 else { throw ChunkFiles.failure("named", path) }
             isKept = true
+            // The name, too.
+            let folder = open(chunks.directory.path, O_RDONLY | O_CLOEXEC)
+            guard folder >= 0 else { throw ChunkFiles.failure("opened", chunks.directory.path) }
+            defer { closeFile(folder) }
+            try ChunkFiles.synchronize(folder, chunks.directory.path)
         }
     }
 

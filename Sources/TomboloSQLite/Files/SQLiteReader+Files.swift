@@ -7,17 +7,11 @@ extension SQLiteReader {
     /// What is here, or wanted, of a file; nil if nothing.
     public func file(_ id: FileID) throws -> FileRecord? { try FileRows.file(id, db) }
 
-    /// All files that are here, or wanted.
-    public func files() throws -> [FileRecord] {
-        try Row.fetchAll(db, sql: "SELECT * FROM file").compactMap(FileRows.file)
-    }
+    /// What files count for towards the quota, in bytes.
+    public func fileBytes() throws -> UInt64 { try FileRows.bytes(db) }
 
     /// Whether an event refers to a file.
-    public func isReferred(to file: FileID) throws -> Bool {
-        try Bool.fetchOne(
-            db.cachedStatement(sql: "SELECT 1 FROM fileReference WHERE file = ? LIMIT 1"),
-            arguments: [Data(file.bytes)]) ?? false
-    }
+    public func isReferred(to file: FileID) throws -> Bool { try FileRows.isReferred(to: file, db) }
 
     /// Delivered events of a group that refer to files, in the order of arrival.
     public func eventsWithFiles(of group: GroupRecord) throws -> [StoredEvent] {

@@ -10,37 +10,43 @@ extension SQLiteTransaction {
         try run {
             var held: [UInt8] = []
             file.held.append(to: &held)
-            let wanted = file.isWanted && !file.isComplete
             try execute(
-                "INSERT OR REPLACE INTO file (id, size, wanted, held) VALUES (?, ?, ?, ?)",
-                [Data(file.id.bytes), Int64(file.id.size), wanted, Data(held)])
+                "INSERT OR REPLACE INTO file (id, charge, want, held) VALUES (?, ?, ?, ?)",
+                [Data(file.id.bytes), Int64(file.charge), Int64(file.want.rawValue), Data(held)])
         }
     }
 
-    func wantedFiles() throws(StoreError) -> [FileRecord] {
+    func wantedFiles(
+        _ want: FileRecord.Want, after file: FileID?, limit: Int
+    ) throws(StoreError) -> [FileRecord] {
         try run {
-            try Row.fetchAll(db, sql: "SELECT * FROM file WHERE wanted").compactMap(FileRows.file)
-                .sorted { $0.id < $1.id }
+            try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT * FROM file WHERE want = ? AND id > ? ORDER BY id LIMIT ?"),
+                arguments: [Int64(want.rawValue), Data(file?.bytes ?? []), limit]
+            ).compactMap(FileRows.file).filter { !$0.isComplete }
         }
     }
 
-    func unreferencedFiles() throws(StoreError) -> [FileID] {
-        try run {
-            try Data.fetchAll(db, sql: "SELECT id FROM file WHERE id NOT IN (SELECT file FROM fileReference)")
-                .compactMap { FileID(Array($0)[...]) }
-        }
-    }
-
-    func fileBytes() throws(StoreError) -> UInt64 {
-        try run { UInt64(clamping: try Int64.fetchOne(db, sql: "SELECT sum(size) FROM file") ?? 0) }
-    }
+    func fileBytes() throws(StoreError) -> UInt64 { try run { try FileRows.bytes(db) } }
 
     func groups(referringTo file: FileID) throws(StoreError) -> [Int64] {
         try run {
             try Int64.fetchAll(
-                db.cachedStatement(sql: "SELECT DISTINCT replica FROM fileReference WHERE file = ? ORDER BY replica"),
-                arguments: [Data(file.bytes)])
+                db.cachedStatement(
+                    sql: """
+                        SELECT DISTINCT fileReference.replica FROM fileReference JOIN event ON ordinal = event
+                        WHERE file = ? AND status = ? ORDER BY 1
+                        """),
+                arguments: [Data(file.bytes), Int64(EventStatus.delivered.rawValue)])
         }
+    }
+
+    func isReferred(to file: FileID) throws(StoreError) -> Bool { try run { try FileRows.isReferred(to: file, db) } }
+
+    /// Files that are here, or wanted, and to which no event refers.
+    func unreferencedFiles() throws -> [FileID] {
+        try Data.fetchAll(db, sql: "SELECT id FROM file WHERE id NOT IN (SELECT file FROM fileReference)")
+            .compactMap { FileID(Array($0)[...]) }
     }
 
     func refer(to files: [FileID], from event: Int64, inGroup group: Int64) throws {
@@ -59,7 +65,7 @@ extension SQLiteTransaction {
         }
     }
 
-    func chunk(_ position: Int, of file: FileID) throws(StoreError) -> [UInt8]? { try chunks.read(position, of: file) }
+    func chunk(_ position: Int, of file: FileID) -> [UInt8]? { (try? chunks.read(position, of: file)) ?? nil }
 
     func setChunk(_ bytes: Bytes, at position: Int, of file: FileID) throws(StoreError) {
         try chunks.write(bytes, at: position, of: file)
@@ -78,11 +84,23 @@ enum FileRows {
             .flatMap(file)
     }
 
+    static func isReferred(to file: FileID, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT 1 FROM fileReference WHERE file = ? LIMIT 1"),
+            arguments: [Data(file.bytes)]) ?? false
+    }
+
+    /// What files count for towards the quota.
+    static func bytes(_ db: Database) throws -> UInt64 {
+        UInt64(clamping: try Int64.fetchOne(db, sql: "SELECT sum(charge) FROM file") ?? 0)
+    }
+
     /// Nil where the row is damaged.
     static func file(_ row: Row) -> FileRecord? {
         guard let id = FileID(Array(row["id"] as Data)[...]) else { return nil }
         var reader = WireReader(Array(row["held"] as Data)[...])
         guard let held = try? RangeSet(reading: &reader, below: FileShape(size: id.size).count) else { return nil }
-        return FileRecord(id: id, isWanted: row["wanted"], held: held)
+        let want = FileRecord.Want(rawValue: row["want"]) ?? .none
+        return FileRecord(id: id, want: want, held: held)
     }
 }

@@ -8,9 +8,9 @@ struct Get: AsyncParsableCommand {
         abstract: "Fetch a file that was sent, and save it.",
         discussion: """
             Dials all peers whose address is known, and takes from each that has it what others have not given; every piece is verified. It can be \
-            stopped at any time, and goes on from there the next time. Where the file is here already, no peer is asked.
+            stopped at any time, and goes on from there the next time.
 
-            Exit code 1 if not all of it came: nothing is saved then, and what came is kept.
+            Exit code 1 if not all of it came: what came is kept on this device, and nothing is saved (but for what was printed with --to -).
             """)
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
@@ -24,19 +24,21 @@ struct Get: AsyncParsableCommand {
 
     func run() async throws {
         guard timeout >= 1 else { throw Failure("--timeout must be at least a second") }
-        let isHere = try await options.withReader { node in
-            let (reader, name) = try find(node)
-            guard try reader.status.isComplete else { return false }
-            try await save(reader, as: name)
-            return true
+        do {
+            let isWhole = try await options.withNode { node in
+                let (reader, name) = try find(node)
+                try await reader.want()
+                return try await fetch(reader, as: name, node)
+            }
+            if !isWhole { throw ExitCode(1) }
+        } catch let error as StoreError where error.code == .busy {
+            // Beside a process that runs: what is here already.
+            try await options.withReader { node in
+                let (reader, name) = try find(node)
+                guard try reader.status.isComplete else { throw error }
+                try await save(reader, as: name)
+            }
         }
-        if isHere { return }
-        let isWhole = try await options.withNode { node in
-            let (reader, name) = try find(node)
-            try await reader.want()
-            return try await fetch(reader, as: name, node)
-        }
-        if !isWhole { throw ExitCode(1) }
     }
 
     private func find(_ node: Node) throws -> (FileReader, name: String) {
@@ -56,11 +58,13 @@ struct Get: AsyncParsableCommand {
         let running = Task { try await node.run() }
         let saving = Task { try await save(reader, as: name) }
         let watching = Task {
-            var (before, last) = (try reader.status.bytesHeld, ContinuousClock.now)
+            var (before, last) = (try reader.status, ContinuousClock.now)
             while true {
                 try await Task.sleep(for: .milliseconds(500))
-                let held = try reader.status.bytesHeld
-                if held != before { (before, last) = (held, .now) }
+                let status = try reader.status
+                if status != before { (before, last) = (status, .now) }
+                // Whoever takes what is printed may be slow.
+                if status.isComplete { continue }
                 if last.duration(to: .now) > .seconds(timeout) { return saving.cancel() }
             }
         }
@@ -102,7 +106,7 @@ struct Get: AsyncParsableCommand {
         }
         try await reader.save(to: place, reportingTo: progress)
         await showing.value
-        print(place.path)
+        print(place.path.printable)
     }
 }
 

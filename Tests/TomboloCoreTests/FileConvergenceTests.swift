@@ -1,0 +1,180 @@
+import Foundation
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+/// Engines to which everything happens: links that break, chunks that are changed on their way or rot where they are, restarts, files
+/// that are dropped, wanted again, taken back. When it is over, whoever wants a file has it, if anybody has.
+@Suite("Files, whatever happens") struct FileConvergenceTests {
+    private static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_SEEDS"].flatMap { Int($0) } ?? 60
+
+    private struct World {
+        let devices: Devices
+        let group: GroupID
+        var generator: SeededGenerator
+        var links: [Set<Int>: SessionID] = [:]
+        var files: [MadeFile] = []
+        var events: [FileID: [(event: EventReference, author: Int)]] = [:]
+
+        init(seed: Int) throws {
+            generator = SeededGenerator(seed: UInt64(seed))
+            devices = try Devices(4, seed: UInt64(seed) &* 7_919)
+            group = try devices.makeGroup { _ in .admin }
+            for device in 0..<4 {
+                let automatic = UInt64.random(in: 0..<2, using: &generator) * 300_000
+                try devices.step(device, [.setFileLimits(1, FileLimits(automatic: automatic))])
+            }
+        }
+
+        mutating func connect(_ one: Int, _ other: Int) throws {
+            guard one != other, links[[one, other]] == nil else { return }
+            links[[one, other]] = try devices.connect(one, other)
+        }
+
+        mutating func disconnect(_ pair: Set<Int>) throws {
+            guard let session = links.removeValue(forKey: pair) else { return }
+            try devices.disconnect(session)
+        }
+
+        mutating func restart(_ device: Int, seed: UInt64) throws {
+            for pair in links.keys.sorted(by: { $0.sorted().lexicographicallyPrecedes($1.sorted()) })
+            where pair.contains(device) { try disconnect(pair) }
+            devices.devices[device] = try Devices.Device(seed: seed, store: devices.devices[device].store)
+        }
+
+        /// Refers to a file that the device has, or one that it has heard of.
+        mutating func say(_ file: MadeFile, _ device: Int) throws {
+            devices.now += 1
+            try devices.step(
+                device, [.append(2, group: group, kind: .message, content: [1], expiry: nil, files: [file.id])])
+            guard let event = devices.devices[device].store.delivered(in: group).last?.event,
+                event.header.files == [file.id]
+            else { return }
+            events[file.id, default: []].append((event.reference, device))
+        }
+
+        /// Carries some of what is on its way.
+        func carry(_ count: Int) throws {
+            for _ in 0..<count where !devices.queue.isEmpty {
+                let wire = devices.queue.removeFirst()
+                guard let bytes = devices.intercept(wire) else { continue }
+                try devices.step(wire.to, [.payloadReceived(wire.session, bytes[...])])
+            }
+        }
+
+        mutating func happen(_ step: Int) throws {
+            let device = Int.random(in: 0..<4, using: &generator)
+            let file = files.randomElement(using: &generator)
+            let store = devices.devices[device].store
+            switch Int.random(in: 0..<16, using: &generator) {
+            case 0..<4: try connect(device, Int.random(in: 0..<4, using: &generator))
+            case 4:
+                let pairs = links.keys.sorted { $0.sorted().lexicographicallyPrecedes($1.sorted()) }
+                if let pair = pairs.randomElement(using: &generator) { try disconnect(pair) }
+            case 5, 6:
+                let size = Int.random(in: 0..<700_000, using: &generator)
+                let made = try MadeFile(bytes: size, seed: generator.next())
+                made.write(made.all, into: store)
+                try devices.step(device, [.addFile(3, made.id, held: made.all)])
+                files.append(made)
+                try say(made, device)
+            case 7: if let file { try say(file, device) }
+            case 8..<11:
+                if let file { try devices.step(device, [.wantFile(4, file.id, from: generator.next() % 700_000)]) }
+            case 11: if let file { try devices.step(device, [.dropFile(5, file.id)]) }
+            case 12:
+                guard let file, let said = events[file.id]?.randomElement(using: &generator) else { break }
+                try devices.step(device, [.redact(6, group: group, said.event, reason: "")])
+            case 13:
+                // A bit of what is there turns, where nobody looks.
+                guard let file, let held = store.file(file.id)?.held, !held.isEmpty,
+                    let position = held.ranges.flatMap(\.self).randomElement(using: &generator),
+                    var chunk = store.chunk(position, of: file.id)
+                else { break }
+                chunk[chunk.count / 2] ^= 1
+                store.setChunk(chunk[...], at: position, of: file.id)
+            case 14: try restart(device, seed: generator.next())
+            default: break
+            }
+            try carry(Int.random(in: 0..<40, using: &generator))
+            devices.now += UInt64.random(in: 0..<400, using: &generator)
+        }
+
+        /// All meet all, a few times; what has rotted is found out when somebody reads it.
+        mutating func settle() throws {
+            devices.intercept = { $0.bytes }
+            for _ in 0..<3 {
+                for pair in links.keys.sorted(by: { $0.sorted().lexicographicallyPrecedes($1.sorted()) }) {
+                    try disconnect(pair)
+                }
+                for one in 0..<4 { for other in 0..<one { try connect(one, other) } }
+                try devices.settle(wakes: 20)
+                for device in 0..<4 {
+                    for file in files {
+                        for position in file.chunks.keys.sorted() {
+                            try devices.step(device, [.checkChunk(7, file.id, position)])
+                        }
+                    }
+                }
+                try devices.settle(wakes: 20)
+            }
+        }
+    }
+
+    @Test func whoeverWantsAFileHasItInTheEnd() throws {
+        var (whole, gone, fetched) = (0, 0, 0)
+        for seed in 0..<Self.seeds {
+            var world = try World(seed: seed)
+            let noise = Bool.random(using: &world.generator)
+            var noisy = SeededGenerator(seed: UInt64(seed) + 500)
+            world.devices.intercept = { wire in
+                // What no transport of ours lets through: a chunk that is changed on its way.
+                guard noise, noisy.next() % 12 == 0, case .chunk? = Devices.fileMessages(in: wire).first else {
+                    return wire.bytes
+                }
+                var bytes = wire.bytes
+                bytes[bytes.count - 5] ^= 8
+                return bytes
+            }
+            for step in 0..<60 { try world.happen(step) }
+            try world.settle()
+            let stores = world.devices.devices.map(\.store)
+            for file in world.files {
+                let isSaid = stores[0].isReferred(to: file.id)
+                let all = stores.reduce(RangeSet<Int>()) { $0.union($1.file(file.id)?.held ?? RangeSet()) }
+                for (device, store) in stores.enumerated() {
+                    let place: Comment = "seed \(seed), device \(device), file \(file.id)"
+                    guard isSaid else {
+                        let left = store.file(file.id)
+                        // But where it was added once more, and not said.
+                        #expect(left == nil || left?.want == FileRecord.Want.none, place)
+                        gone += 1
+                        continue
+                    }
+                    guard let record = store.file(file.id) else { continue }
+                    for position in record.held.ranges.joined() {
+                        #expect(store.chunk(position, of: file.id) == file.chunks[position], place)
+                    }
+                    if record.want != .none, all.contains(0) {
+                        // Whatever anybody has of it is here.
+                        #expect(record.held == all, place)
+                        fetched += 1
+                    } else if record.isComplete {
+                        whole += 1
+                    }
+                }
+            }
+            for (device, state) in world.devices.devices.enumerated() {
+                var busy: [SessionID: Bool] = [:]
+                for effect in state.effects {
+                    if case .transferring(let session, let isBusy) = effect { busy[session] = isBusy }
+                }
+                let open = Set(world.links.values)
+                #expect(
+                    !busy.contains { open.contains($0.key) && $0.value }, "seed \(seed), device \(device) still waits")
+                #expect(world.devices.errors(device).isEmpty, "seed \(seed), device \(device)")
+            }
+        }
+        #expect(whole > 2 * Self.seeds && gone > 0, "\(whole) whole, \(gone) gone, \(fetched) in part")
+    }
+}

@@ -1,0 +1,112 @@
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+/// A file of random bytes, with all its chunks: what seals it is of no interest to engines.
+struct MadeFile {
+    let id: FileID
+    let chunks: [Int: [UInt8]]
+    var all: RangeSet<Int> { RangeSet([0..<FileShape(size: id.size).count]) }
+
+    /// - Parameter isUniform: whether all leaves but the last are alike, which is faster.
+    init(bytes size: Int, seed: UInt64, isUniform: Bool = false) throws {
+        var generator = SeededGenerator(seed: seed)
+        let shape = FileShape(size: UInt64(size))
+        var tree = FileTreeBuilder(shape, using: SwiftCryptography())
+        var chunks: [Int: [UInt8]] = [:]
+        for leaf in shape.leaves {
+            if isUniform, leaf > shape.firstLeaf, leaf + 1 < shape.count, let first = chunks[shape.firstLeaf] {
+                chunks[leaf] = first
+                for node in tree.append(SwiftCryptography().sha256(first)) { chunks[node.position] = node.bytes }
+                continue
+            }
+            let words = (0..<(shape.bytes(at: leaf) + 7) / 8).map { _ in generator.next() }
+            let bytes = words.withUnsafeBytes { Array($0.prefix(shape.bytes(at: leaf))) }
+            chunks[leaf] = bytes
+            for node in tree.append(SwiftCryptography().sha256(bytes)) { chunks[node.position] = node.bytes }
+        }
+        let root = try #require(tree.root)
+        id = try #require(FileID(size: UInt64(size), root: root))
+        self.chunks = chunks
+    }
+
+    /// Puts it into a store, as who adds a file does before the engine is told.
+    func write(_ positions: RangeSet<Int>, into store: MemoryStore) {
+        for range in positions.ranges {
+            for position in range { store.setChunk(chunks[position]?[...] ?? [], at: position, of: id) }
+        }
+    }
+
+    func isWhole(in store: MemoryStore) -> Bool {
+        store.file(id)?.isComplete == true && chunks.allSatisfy { store.chunk($0.key, of: id) == $0.value }
+    }
+}
+
+extension Devices {
+    /// What a payload says of files.
+    static func fileMessages(in wire: Wire) -> [FileMessage] {
+        let payload = try? Payload(decoding: wire.bytes[...])
+        return (payload?.groups ?? []).flatMap(\.files).compactMap { try? FileMessage(decoding: $0) }
+    }
+}
+
+/// What tests of files between engines do.
+protocol FileScenario {}
+
+extension FileScenario {
+    /// Bytes of a file that comes only where it is asked for.
+    var large: Int { 12 << 20 }
+
+    func add(_ file: MadeFile, to device: Int, only held: RangeSet<Int>? = nil, _ devices: Devices) throws {
+        let held = held ?? file.all
+        file.write(held, into: devices.devices[device].store)
+        try devices.step(device, [.addFile(70, file.id, held: held)])
+    }
+
+    @discardableResult
+    func say(
+        _ files: [FileID], expiry: UInt64? = nil, _ device: Int, _ devices: Devices, _ group: GroupID
+    ) throws -> EventID? {
+        devices.now += 1
+        try devices.step(
+            device, [.append(71, group: group, kind: .message, content: [1], expiry: expiry, files: files)])
+        for effect in devices.devices[device].effects.reversed() {
+            if case .appended(71, let id) = effect { return id }
+        }
+        return nil
+    }
+
+    func want(_ file: FileID, _ device: Int, _ devices: Devices) throws -> EngineError? {
+        try devices.step(device, [.wantFile(72, file)])
+        for effect in devices.devices[device].effects.reversed() {
+            switch effect {
+            case .done(72): return nil
+            case .failed(72, let error): return error
+            default: break
+            }
+        }
+        return nil
+    }
+
+    func isWhole(_ file: MadeFile, _ device: Int, _ devices: Devices) -> Bool {
+        file.isWhole(in: devices.devices[device].store)
+    }
+
+    func messages(_ wire: Devices.Wire) -> [FileMessage] { Devices.fileMessages(in: wire) }
+
+    func chunks(_ wire: Devices.Wire) -> [(file: FileID, position: Int)] {
+        messages(wire).compactMap { if case .chunk(let file, let position, _) = $0 { (file, position) } else { nil } }
+    }
+
+    func isBusy(_ device: Int, _ devices: Devices) -> Bool {
+        var busy: [SessionID: Bool] = [:]
+        for case .transferring(let session, let isBusy) in devices.devices[device].effects { busy[session] = isBusy }
+        return busy.values.contains(true)
+    }
+
+    func spoil(_ position: Int, of file: MadeFile, on device: Int, _ devices: Devices) throws {
+        var chunk = try #require(file.chunks[position])
+        chunk[chunk.count / 2] ^= 1
+        devices.devices[device].store.setChunk(chunk[...], at: position, of: file.id)
+    }
+}
