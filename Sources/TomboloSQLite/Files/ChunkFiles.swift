@@ -17,10 +17,28 @@ public final class ChunkFiles: Sendable {
     private static let mostOpen = 32
 
     /// Closed when nobody uses it any more.
-    private final class Descriptor: Sendable {
+    fileprivate final class Descriptor: Sendable {
         let number: Int32
+        private let unsynced = Mutex((bytes: 0, isSyncing: false))
+
         init(_ number: Int32) { self.number = number }
         deinit { closeFile(number) }
+
+        /// Of what is written much has the disk begin with it, on another thread: at the end little is left to wait for, and memory
+        /// holds little that was not written.
+        func noteWritten(_ bytes: Int) {
+            let isMuch = unsynced.withLock { unsynced in
+                unsynced.bytes += bytes
+                guard unsynced.bytes >= 32 << 20, !unsynced.isSyncing else { return false }
+                unsynced = (0, true)
+                return true
+            }
+            guard isMuch else { return }
+            DispatchQueue.global(qos: .utility).async { [self] in
+                _ = fsync(number)
+                unsynced.withLock { $0.isSyncing = false }
+            }
+        }
     }
 
     private let isReadOnly: Bool
@@ -105,22 +123,23 @@ public final class ChunkFiles: Sendable {
     /// - Throws: `StoreError` `full` if the disk is.
     public func write(_ bytes: Bytes, at position: Int, of file: FileID) throws(StoreError) {
         guard let descriptor = try descriptor(of: file, creating: true) else { return }
-        try Self.write(bytes, at: position, to: descriptor.number, path(of: file))
+        try Self.write(bytes, at: position, to: descriptor, path(of: file))
     }
 
     fileprivate static func write(
-        _ bytes: some ContiguousBytes, at position: Int, to descriptor: Int32, _ path: String
+        _ bytes: some ContiguousBytes, at position: Int, to descriptor: Descriptor, _ path: String
     ) throws(StoreError) {
         let isWritten = bytes.withUnsafeBytes { bytes in
             var written = 0
             while written < bytes.count {
                 let result = pwrite(
-                    descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written,
+                    descriptor.number, bytes.baseAddress?.advanced(by: written), bytes.count - written,
                     off_t(position * Limits.chunk + written))
                 if result < 0, errno == EINTR { continue }
                 guard result > 0 else { return false }
                 written += result
             }
+            descriptor.noteWritten(written)
             return true
         }
         if !isWritten { throw failure("written", path) }
@@ -188,7 +207,7 @@ public final class ChunkFiles: Sendable {
         }
 
         public func write(_ bytes: some ContiguousBytes, at position: Int) throws(StoreError) {
-            try ChunkFiles.write(bytes, at: position, to: descriptor.number, path)
+            try ChunkFiles.write(bytes, at: position, to: descriptor, path)
         }
 
         /// Gives the file its name, once all of it is on disk.
