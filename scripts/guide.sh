@@ -80,6 +80,23 @@ as bob sync
 as cem sync
 as cem log
 end
+cat << 'TEXT'
+## Send a file
+
+Ann's device fetches it while Bob's syncs, since it is below 4 MB (`tombolo file limit` says how much a device takes by itself); of larger ones, `tombolo get` fetches what is missing, from all peers that have some of it.
+TEXT
+head -c 3000000 /dev/urandom > tide.jpg
+begin
+as bob send --file tide.jpg 'seen from the pier' | tee picture
+as bob sync
+picture=$(sed -n 2p picture | cut -c1-8)
+as cem file limit --automatic 0
+as cem sync
+as cem file list
+as cem get "$picture" --to pier.jpg
+as cem file list
+end
+cmp tide.jpg pier.jpg
 echo '## What goes away'
 begin
 id=$(sed -n 2p address | cut -c1-8)
@@ -127,9 +144,9 @@ TEXT
 begin
 as cem drill
 end
-echo "And when it has happened, a quarter of Cem's database being overwritten:"
+echo "And when it has happened, a fifth of Cem's database being overwritten:"
 size=$(wc -c < cem/tombolo.sqlite)
-dd if=/dev/zero of=cem/tombolo.sqlite bs=1 seek=$((size / 2)) count=$((size / 4)) conv=notrunc 2> /dev/null
+dd if=/dev/zero of=cem/tombolo.sqlite bs=1 seek=$((size / 2)) count=$((size / 5)) conv=notrunc 2> /dev/null
 begin
 as cem recover
 as cem log
