@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 public import TomboloCore
 
 /// An invitation as a link: `tombolo:join?…` (protocol §5.5).
@@ -29,5 +29,25 @@ public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
         Self.prefix
             + Data(invitation.encoded).base64EncodedString().replacingOccurrences(of: "+", with: "-")
             .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
+    }
+}
+
+/// An invitation that this device has given out. What it takes to use it is in the link alone.
+public struct OpenInvitation: Sendable, Hashable, Identifiable {
+    let bytes: [UInt8]
+    /// 32 hexadecimal digits.
+    public var id: String { hexadecimal(bytes) }
+    public let expiry: Date
+    public let role: Role
+    /// How many devices it admits, and those that it has admitted.
+    public let uses: Int
+    public let users: [DeviceKey]
+
+    init(_ record: InvitationRecord) {
+        bytes = record.id
+        expiry = Date(milliseconds: record.expiry)
+        role = record.role
+        uses = record.uses
+        users = record.users
     }
 }

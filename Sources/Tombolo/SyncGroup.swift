@@ -54,20 +54,37 @@ public struct SyncGroup: Sendable, Identifiable {
         return accepted
     }
 
-    /// A link that lets one device join, for a hundred years at most. Whoever uses it becomes what `role` says, where the group's policy
-    /// does not make it that anyway.
+    /// A link that lets as many devices join as `uses` says, for a hundred years at most. Whoever uses it becomes what `role` says, where the
+    /// group's policy does not make it that anyway.
     ///
     /// - Throws: `EngineError` `notAllowed` if this device's member may not admit others.
     public func invite(
-        expiring: Duration = .seconds(7 * 86_400), as role: Role = .member, addresses: [String] = []
+        expiring: Duration = .seconds(7 * 86_400), as role: Role = .member, uses: Int = 1,
+        addresses: [String] = []
     ) async throws -> InvitationLink {
         let expiry = node.clock.now + expiring.roundedMilliseconds
         let all = addresses + node.listeningAddresses
         let effect = try await node.replica.request {
-            .invite($0, group: id, addresses: all, expiry: expiry, role: role)
+            .invite($0, group: id, addresses: all, expiry: expiry, role: role, uses: uses)
         }
         guard case .invited(_, let invitation) = effect else { throw TomboloError("the engine gave no answer") }
         return InvitationLink(invitation)
+    }
+
+    /// The invitations that this device has given out and that still admit somebody, the first to expire first.
+    public var invitations: [OpenInvitation] {
+        get throws {
+            let now = node.clock.now
+            return try node.storage.read { try $0.invitations(to: record) }
+                .filter { $0.expiry >= now && $0.users.count < $0.uses }.map(OpenInvitation.init)
+        }
+    }
+
+    /// Admits nobody any more by an invitation of this device's; who has joined by it stays.
+    ///
+    /// - Throws: `EngineError` `notAllowed` if there is none such.
+    public func revoke(_ invitation: OpenInvitation) async throws {
+        _ = try await node.replica.request { .revoke($0, group: id, invitation: invitation.bytes) }
     }
 
     /// What was delivered, withdrawn, restored or erased after `bookmark`, then what is from now on, until the task is cancelled.

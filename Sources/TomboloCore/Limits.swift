@@ -39,6 +39,8 @@ public enum Limits {
     /// Bytes of a value of a group's state, and of its key.
     public static let stateValue = 4_096
     public static let stateKey = 255
+    /// Devices that one invitation admits.
+    public static let invitationUses = 1_024
     /// Bytes of the reason that a redaction gives.
     public static let reason = 1_024
     /// In groups of more logs, devices do not write events only to say that they have erased something.

@@ -81,6 +81,12 @@ enum Rows {
         return InvitationRecord(
             id: Array(row["id"] as Data), secret: Array(row["secret"] as Data), group: group,
             expiry: UInt64(row["expiry"] as Int64), role: Role(rawValue: row["role"]) ?? .none,
-            usedBy: (row["usedBy"] as Data?).flatMap { DeviceKey($0) })
+            uses: row["uses"], users: devices(row["usedBy"] as Data? ?? Data()))
+    }
+
+    /// Keys that follow each other.
+    private static func devices(_ bytes: Data) -> [DeviceKey] {
+        let bytes = Array(bytes)
+        return stride(from: 0, to: bytes.count, by: 32).compactMap { DeviceKey(bytes[$0..<min($0 + 32, bytes.count)]) }
     }
 }

@@ -36,6 +36,13 @@ public struct SQLiteReader {
         ).map { Array($0) }
     }
 
+    /// The invitations to a group that this device has given out, the latest to expire last.
+    public func invitations(to group: GroupRecord) throws -> [InvitationRecord] {
+        try Row.fetchAll(
+            db, sql: "SELECT * FROM invitation WHERE replica = ? ORDER BY expiry, id", arguments: [Data(group.id.bytes)]
+        ).map(Rows.invitation)
+    }
+
     public func value(forKey key: String) throws -> [UInt8]? {
         try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) }
     }

@@ -234,12 +234,16 @@ final class SQLiteTransaction: EventStore {
     func put(_ invitation: InvitationRecord) throws(StoreError) {
         try run {
             try execute(
-                "INSERT OR REPLACE INTO invitation VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO invitation (id, secret, replica, expiry, usedBy, role, uses) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     Data(invitation.id), Data(invitation.secret), Data(invitation.group.bytes),
-                    Int64(clamping: invitation.expiry), invitation.usedBy.map { Data($0.bytes) },
-                    Int64(invitation.role.rawValue),
+                    Int64(clamping: invitation.expiry), Data(invitation.users.flatMap(\.bytes)),
+                    Int64(invitation.role.rawValue), invitation.uses,
                 ])
         }
+    }
+
+    func removeInvitation(id: [UInt8]) throws(StoreError) {
+        try run { try execute("DELETE FROM invitation WHERE id = ?", [Data(id)]) }
     }
 }

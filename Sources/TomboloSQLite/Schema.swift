@@ -122,6 +122,10 @@ enum Schema {
                         PRIMARY KEY (file, replica, event)) WITHOUT ROWID;
                     """)
         }
+        // How many devices an invitation admits; `usedBy` has their keys, one behind the other.
+        migrator.registerMigration("9") { db in
+            try db.execute(sql: "ALTER TABLE invitation ADD COLUMN uses INTEGER NOT NULL DEFAULT 1")
+        }
         return migrator
     }
 }

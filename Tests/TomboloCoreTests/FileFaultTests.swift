@@ -6,11 +6,7 @@ import TomboloCrypto
 @Suite("Files, where something is wrong") struct FileFaultTests: FileScenario {
     /// Of what hangs below it nothing is fetched again.
     @Test func aNodeThatIsLostAloneIsFetchedAlone() throws {
-        let devices = try Devices(2, seed: 13)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: 900_000, seed: 30)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
+        let (devices, _, file) = try makeDevices(2, seed: 13, bytes: 900_000)
         try devices.connect(1, 0)
         try devices.settle()
         #expect(isWhole(file, 1, devices))
@@ -95,16 +91,7 @@ import TomboloCrypto
     /// The one that is asked in its place may have been met before it.
     @Test func whoStallsIsReplacedWhoeverWasMetFirst() throws {
         for order in [[0, 1], [1, 0]] {
-            let devices = try Devices(3, seed: 17)
-            let group = try devices.makeGroup()
-            let file = try MadeFile(bytes: large, seed: 34)
-            try add(file, to: 0, devices)
-            try say([file.id], 0, devices, group)
-            let first = try devices.connect(1, 0)
-            try devices.settle()
-            #expect(try want(file.id, 1, devices) == nil)
-            try devices.settle()
-            try devices.disconnect(first)
+            let (devices, _, file) = try makeDevices(3, seed: 17, bytes: large, fetchedBy: [1])
             devices.intercept = { [self] wire in wire.from == 0 && !chunks(wire).isEmpty ? nil : wire.bytes }
             for other in order { try devices.connect(2, other) }
             try devices.settle()
@@ -118,11 +105,7 @@ import TomboloCrypto
 
     /// Who refuses what it was not asked for has no say in what others were.
     @Test func aRefusalThatNobodyAskedForIsPassedOver() throws {
-        let devices = try Devices(3, seed: 18)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: large, seed: 35)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
+        let (devices, _, file) = try makeDevices(3, seed: 18, bytes: large)
         for other in [1, 2] {
             let session = try devices.connect(other, 0)
             try devices.settle()

@@ -28,18 +28,7 @@ import TomboloCrypto
     }
 
     @Test func severalGiveDifferentPartsAndNoneIsSentTwice() throws {
-        let devices = try Devices(4, seed: 2)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: large, seed: 4)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
-        for device in 1...2 {
-            let session = try devices.connect(device, 0)
-            try devices.settle()
-            #expect(try want(file.id, device, devices) == nil)
-            try devices.settle()
-            try devices.disconnect(session)
-        }
+        let (devices, _, file) = try makeDevices(4, seed: 2, bytes: large, fetchedBy: [1, 2])
         var sent: [Int: [Int]] = [:]
         devices.intercept = { [self] wire in
             for chunk in chunks(wire) { sent[wire.from, default: []].append(chunk.position) }
@@ -56,12 +45,8 @@ import TomboloCrypto
 
     /// Two who have different halves give them to each other.
     @Test func whoFetchesGivesAsWell() throws {
-        let devices = try Devices(3, seed: 3)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: large, seed: 5)
+        let (devices, _, file) = try makeDevices(3, seed: 3, bytes: large)
         let shape = FileShape(size: file.id.size)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
         for device in 1...2 {
             let session = try devices.connect(device, 0)
             try devices.settle()
@@ -76,16 +61,7 @@ import TomboloCrypto
     }
 
     @Test func whatComesWrongIsRefusedAndFetchedFromAnother() throws {
-        let devices = try Devices(3, seed: 4)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: large, seed: 6)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
-        let first = try devices.connect(1, 0)
-        try devices.settle()
-        #expect(try want(file.id, 1, devices) == nil)
-        try devices.settle()
-        try devices.disconnect(first)
+        let (devices, _, file) = try makeDevices(3, seed: 4, bytes: large, fetchedBy: [1])
         // One bit of a leaf, and one of the root, have rotted on the first device's disk.
         for position in [0, 17] {
             var chunk = try #require(file.chunks[position])
@@ -117,16 +93,7 @@ import TomboloCrypto
 
     /// Chunks that nobody can have made are refused, whatever else a peer does; others bring them.
     @Test func whoLiesIsNotBelieved() throws {
-        let devices = try Devices(3, seed: 5)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: large, seed: 7)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
-        let first = try devices.connect(1, 0)
-        try devices.settle()
-        #expect(try want(file.id, 1, devices) == nil)
-        try devices.settle()
-        try devices.disconnect(first)
+        let (devices, _, file) = try makeDevices(3, seed: 5, bytes: large, fetchedBy: [1])
         devices.intercept = { [self] wire in
             guard wire.from == 0, wire.to == 2, !chunks(wire).isEmpty else { return wire.bytes }
             var bytes = wire.bytes
@@ -142,16 +109,7 @@ import TomboloCrypto
     }
 
     @Test func whatALinkTookAlongOthersAreAskedFor() throws {
-        let devices = try Devices(3, seed: 6)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: large, seed: 8)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
-        let first = try devices.connect(1, 0)
-        try devices.settle()
-        #expect(try want(file.id, 1, devices) == nil)
-        try devices.settle()
-        try devices.disconnect(first)
+        let (devices, _, file) = try makeDevices(3, seed: 6, bytes: large, fetchedBy: [1])
         let dying = try devices.connect(2, 0)
         try devices.connect(2, 1)
         try devices.settle()
@@ -173,34 +131,8 @@ import TomboloCrypto
         #expect(isWhole(file, 2, devices))
     }
 
-    /// A peer that says nothing any more, over a link that stands.
-    @Test func whoSendsNothingIsNotWaitedForWhereAnotherHasIt() throws {
-        let devices = try Devices(3, seed: 7)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: large, seed: 9)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
-        let first = try devices.connect(1, 0)
-        try devices.settle()
-        #expect(try want(file.id, 1, devices) == nil)
-        try devices.settle()
-        try devices.disconnect(first)
-        devices.intercept = { [self] wire in wire.from == 0 && wire.to == 2 && !chunks(wire).isEmpty ? nil : wire.bytes
-        }
-        try devices.connect(2, 0)
-        try devices.connect(2, 1)
-        try devices.settle()
-        #expect(try want(file.id, 2, devices) == nil)
-        try devices.settle()
-        #expect(isWhole(file, 2, devices))
-    }
-
     @Test func itGoesOnAfterARestart() throws {
-        let devices = try Devices(2, seed: 8)
-        let group = try devices.makeGroup()
-        let file = try MadeFile(bytes: large, seed: 10)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
+        let (devices, _, file) = try makeDevices(2, seed: 8, bytes: large)
         let session = try devices.connect(1, 0)
         try devices.settle()
         #expect(try want(file.id, 1, devices) == nil)
@@ -247,38 +179,6 @@ import TomboloCrypto
         try devices.connect(1, 0)
         try devices.settle()
         #expect(devices.devices[1].store.file(other.id) == nil)
-    }
-
-    /// Whoever knows a file's name in another group is told nothing of it.
-    @Test func aFileIsGivenToWhoIsInAGroupThatItWasSaidIn() throws {
-        let devices = try Devices(3, seed: 10)
-        let group = try devices.makeGroup()
-        try devices.step(0, [.createGroup(1, name: "secret")])
-        let made = devices.devices[0].effects.compactMap { if case .created(_, let group) = $0 { group } else { nil } }
-        let secret = try #require(made.last)
-        let file = try MadeFile(bytes: large, seed: 13)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, secret)
-        // The second device, which knows its name, says that it refers to it.
-        try devices.step(1, [.addFile(76, file.id, held: RangeSet())])
-        try say([file.id], 1, devices, group)
-        #expect(try want(file.id, 1, devices) == nil)
-        var given = 0
-        devices.intercept = { [self] wire in
-            given += chunks(wire).count
-            return wire.bytes
-        }
-        try devices.connect(1, 0)
-        // What it says in the group both have makes it theirs as well: it is dropped on its way.
-        let intercept = devices.intercept
-        devices.intercept = { wire in
-            guard wire.from == 1, var payload = try? Payload(decoding: wire.bytes[...]) else { return intercept(wire) }
-            for index in payload.groups.indices { payload.groups[index].events = nil }
-            return payload.encoded
-        }
-        try devices.settle(wakes: 1)
-        #expect(given == 0)
-        #expect(devices.devices[1].store.file(file.id)?.held.isEmpty == true)
     }
 
     @Test func thereIsNoMoreThanTheQuota() throws {

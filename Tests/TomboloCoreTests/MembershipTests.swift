@@ -1,5 +1,6 @@
 import Testing
 import TomboloCore
+import TomboloCrypto
 
 /// Who may do what, between engines: each would fail if one of the checks were taken out.
 struct MembershipTests {
@@ -188,6 +189,68 @@ struct MembershipTests {
         let group = try makeGroup(devices, .private)
         try devices.step(1, [.invite(3, group: group, addresses: [], expiry: .max)])
         #expect(devices.devices[1].effects.contains { if case .failed(_, .notAllowed) = $0 { true } else { false } })
+    }
+
+    @Test func anInvitationAdmitsAsManyAsItSaysUntilItIsRevoked() throws {
+        let devices = try Devices(6, seed: 9)
+        try devices.step(0, [.createGroup(1, name: "crew", policy: .private)])
+        let made = devices.devices[0].effects.compactMap { if case .created(_, let group) = $0 { group } else { nil } }
+        let group = try #require(made.last)
+        func answer(_ input: EngineInput) throws -> EngineEffect? {
+            try devices.step(0, [input])
+            return devices.devices[0].effects.last
+        }
+        for uses in [0, Limits.invitationUses + 1, -1] {
+            guard
+                case .failed(_, .notAllowed)? = try answer(
+                    .invite(3, group: group, addresses: [], expiry: devices.now + 1_000_000, uses: uses))
+            else {
+                Issue.record("an invitation for \(uses) was made")
+                return
+            }
+        }
+        _ = try answer(
+            .invite(3, group: group, addresses: [], expiry: devices.now + 1_000_000, uses: Limits.invitationUses))
+        guard
+            case .invited(_, let invitation)? = try answer(
+                .invite(4, group: group, addresses: [], expiry: devices.now + 1_000_000, uses: 3))
+        else {
+            Issue.record("no invitation was made")
+            return
+        }
+        func join(_ device: Int) throws -> Bool {
+            let session = try devices.connect(device, 0, invitation: invitation)
+            try devices.settle()
+            try devices.disconnect(session)
+            return devices.devices[device].store.holdsGroup(group)
+        }
+        // The store remembers who has used it.
+        #expect(try join(2))
+        devices.devices[0] = try Devices.Device(seed: 77, store: devices.devices[0].store)
+        #expect(try join(2) && join(3))
+        let id = Invitation.id(ofSecret: invitation.secret, using: SwiftCryptography())
+        #expect(devices.devices[0].store.invitation(id: id)?.users.count == 2)
+        guard case .done? = try answer(.revoke(5, group: group, invitation: id)) else {
+            Issue.record("it was not revoked")
+            return
+        }
+        #expect(try !join(4))
+        #expect(devices.errors(4).contains { $0.contains("does not know it") })
+        guard case .failed(_, .notAllowed)? = try answer(.revoke(6, group: group, invitation: id)) else {
+            Issue.record("it was revoked twice")
+            return
+        }
+        guard
+            case .invited(_, let single)? = try answer(
+                .invite(7, group: group, addresses: [], expiry: devices.now + 1_000_000))
+        else { return }
+        for (device, isAdmitted) in [(4, true), (5, false)] {
+            let session = try devices.connect(device, 0, invitation: single)
+            try devices.settle()
+            try devices.disconnect(session)
+            #expect(devices.devices[device].store.holdsGroup(group) == isAdmitted)
+        }
+        #expect(devices.errors(5).contains { $0.contains("as many devices as it admits") })
     }
 }
 

@@ -74,7 +74,14 @@ struct NodeTests {
             let c = try await Node.open(at: root.appendingPathComponent("c"))
             _ = try await b.join(InvitationLink(link.description))
             await #expect(throws: EngineError.self) { _ = try await c.join(link) }
-            #expect(try c.groups.isEmpty)
+            #expect(try c.groups.isEmpty && group.invitations.isEmpty)
+            let several = try await group.invite(as: .reader, uses: 2)
+            _ = try await c.join(several)
+            let left = try #require(try group.invitations.first)
+            #expect(left.uses == 2 && left.users == [c.device] && left.role == .reader)
+            try await group.revoke(left)
+            #expect(try group.invitations.isEmpty)
+            await #expect(throws: EngineError.self) { try await group.revoke(left) }
             for node in [a, b, c] { try await node.close() }
         }
     }

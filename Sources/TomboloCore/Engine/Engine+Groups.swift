@@ -36,19 +36,36 @@ extension Engine {
     }
 
     mutating func invite(
-        _ request: RequestID, _ group: GroupID, addresses: [String], expiry: UInt64, _ role: Role,
+        _ request: RequestID, _ group: GroupID, addresses: [String], expiry: UInt64, _ role: Role, uses: Int,
         _ store: any EventStore
     ) throws(StoreError) {
         guard let index = nativeGroup(group, request) else { return }
         if let why = whyNotInvite(as: role, group: index) {
             return effects.append(.failed(request, .notAllowed(why)))
         }
+        guard (1...Limits.invitationUses).contains(uses) else {
+            let why = "an invitation admits between 1 and \(Limits.invitationUses) devices, not \(uses)"
+            return effects.append(.failed(request, .notAllowed(why)))
+        }
         let invitation = Invitation(
             group: group, inviter: identity.device, secret: .random(16, using: &generator), expiry: expiry,
             addresses: addresses)
         let id = Invitation.id(ofSecret: invitation.secret, using: cryptography)
-        try store.put(InvitationRecord(id: id, secret: invitation.secret, group: group, expiry: expiry, role: role))
+        try store.put(
+            InvitationRecord(
+                id: id, secret: invitation.secret, group: group, expiry: expiry, role: role, uses: uses))
         effects.append(.invited(request, invitation))
+    }
+
+    mutating func revoke(
+        _ request: RequestID, _ group: GroupID, _ invitation: [UInt8], _ store: any EventStore
+    ) throws(StoreError) {
+        guard try store.invitation(id: invitation)?.group == group else {
+            let why = "there is no such invitation to the group on this device"
+            return effects.append(.failed(request, .notAllowed(why)))
+        }
+        try store.removeInvitation(id: invitation)
+        effects.append(.done(request))
     }
 
     // MARK: Writing

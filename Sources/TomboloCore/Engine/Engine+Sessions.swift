@@ -253,12 +253,12 @@ extension Engine {
         {
             if found.expiry < now {
                 welcome.status = Welcome.Status.expired.rawValue
-            } else if let user = found.usedBy, user != peer {
+            } else if found.users.count >= found.uses, !found.users.contains(peer) {
                 welcome.status = Welcome.Status.used.rawValue
             } else if !(try admit(join, of: peer, as: found.role, group: group, store)) {
                 welcome.status = Welcome.Status.notAllowed.rawValue
             } else {
-                found.usedBy = peer
+                if !found.users.contains(peer) { found.users.append(peer) }
                 try store.put(found)
                 try addPeer(peer, addresses: [], store)
                 sessions[index].isTrusted = true
@@ -304,8 +304,10 @@ extension Engine {
         case .notAllowed:
             throw EngineError.invitationRefused(
                 "the inviter may not admit you (any more); ask an admin for another one")
-        case .used: throw EngineError.invitationRefused("another device has used it; ask for another one")
-        case .unknown, nil: throw EngineError.invitationRefused("the inviter does not know it")
+        case .used:
+            throw EngineError.invitationRefused("it was used by as many devices as it admits; ask for another one")
+        case .unknown, nil:
+            throw EngineError.invitationRefused("the inviter does not know it (any more); ask for another one")
         }
         let statement = Array(welcome.statement)
         let id = GroupStatement.groupID(of: statement, using: cryptography)

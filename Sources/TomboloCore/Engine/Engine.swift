@@ -169,7 +169,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         return inputs.contains { input in
             switch input {
             case .append, .setRole, .setState, .redact, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share,
-                .invite, .addPeer, .addFile, .wantFile, .dropFile, .checkChunk, .setFileLimits:
+                .invite, .revoke, .addPeer, .addFile, .wantFile, .dropFile, .checkChunk, .setFileLimits:
                 return true
             case .payloadReceived(let id, _):
                 // A link may have opened in the same batch.
@@ -201,8 +201,9 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         case .createMVDSGroup(let request, let id, let name):
             try createMVDSGroup(request, id, name: name, store)
         case .share(let request, let group, let peer): try share(request, group, with: peer, store)
-        case .invite(let request, let group, let addresses, let expiry, let role):
-            try invite(request, group, addresses: addresses, expiry: expiry, role, store)
+        case .invite(let request, let group, let addresses, let expiry, let role, let uses):
+            try invite(request, group, addresses: addresses, expiry: expiry, role, uses: uses, store)
+        case .revoke(let request, let group, let invitation): try revoke(request, group, invitation, store)
         case .addPeer(let device, let dialect, let addresses):
             try addPeer(device, dialect: dialect, addresses: addresses, store)
         case .addFile(let request, let file, let held): try addFile(request, file, held, store)

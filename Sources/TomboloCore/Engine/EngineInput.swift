@@ -59,8 +59,11 @@ public enum EngineInput: Sendable {
     case createMVDSGroup(RequestID, GroupID?, name: String)
     /// Shares a group of the mvds dialect with a peer.
     case share(RequestID, group: GroupID, with: DeviceKey)
-    /// Whoever uses the invitation becomes a member with this role.
-    case invite(RequestID, group: GroupID, addresses: [String], expiry: UInt64, role: Role = .member)
+    /// Whoever uses the invitation becomes a member with this role; so many devices can, at most ``Limits/invitationUses``.
+    case invite(
+        RequestID, group: GroupID, addresses: [String], expiry: UInt64, role: Role = .member, uses: Int = 1)
+    /// Admits nobody any more by an invitation, named by its id.
+    case revoke(RequestID, group: GroupID, invitation: [UInt8])
     /// Remembers a device as a peer, and where to reach it.
     case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
     /// Chunks of a file have been put into the store by somebody else, who has checked them.

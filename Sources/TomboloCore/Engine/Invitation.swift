@@ -50,7 +50,7 @@ public struct Invitation: Hashable, Sendable {
         guard reader.isAtEnd else { throw .invalid("what follows an invitation", offset: reader.offset) }
     }
 
-    static func id(ofSecret secret: some Sequence<UInt8>, using cryptography: some Cryptography) -> [UInt8] {
+    package static func id(ofSecret secret: some Sequence<UInt8>, using cryptography: some Cryptography) -> [UInt8] {
         Array(cryptography.sha256(Array("tombolo-invitation-1".utf8) + secret).bytes[..<16])
     }
 

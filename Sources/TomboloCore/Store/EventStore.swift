@@ -90,4 +90,5 @@ public protocol EventStore: RecordStore, FileStore {
 
     func invitation(id: [UInt8]) throws(StoreError) -> InvitationRecord?
     func put(_ invitation: InvitationRecord) throws(StoreError)
+    func removeInvitation(id: [UInt8]) throws(StoreError)
 }

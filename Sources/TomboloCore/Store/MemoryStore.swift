@@ -269,6 +269,7 @@ public final class MemoryStore: EventStore {
 
     public func invitation(id: [UInt8]) -> InvitationRecord? { invitations[id] }
     public func put(_ invitation: InvitationRecord) { invitations[invitation.id] = invitation }
+    public func removeInvitation(id: [UInt8]) { invitations[id] = nil }
 
     /// Whether the device is in the group.
     public func holdsGroup(_ id: GroupID) -> Bool { groupTable.contains { $0.record.id == id } }

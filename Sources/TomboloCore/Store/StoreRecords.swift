@@ -191,18 +191,22 @@ public struct InvitationRecord: Hashable, Sendable {
     public var expiry: UInt64
     /// What the member becomes who uses it.
     public var role: Role
-    /// The device that used it.
-    public var usedBy: DeviceKey?
+    /// How many devices it admits.
+    public var uses: Int
+    /// Those that it has admitted.
+    public var users: [DeviceKey]
 
     public init(
-        id: [UInt8], secret: [UInt8], group: GroupID, expiry: UInt64, role: Role = .member, usedBy: DeviceKey? = nil
+        id: [UInt8], secret: [UInt8], group: GroupID, expiry: UInt64, role: Role = .member, uses: Int = 1,
+        users: [DeviceKey] = []
     ) {
         self.role = role
         self.id = id
         self.secret = secret
         self.group = group
         self.expiry = expiry
-        self.usedBy = usedBy
+        self.uses = uses
+        self.users = users
     }
 }
 

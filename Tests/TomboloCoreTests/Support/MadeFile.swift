@@ -57,6 +57,27 @@ extension FileScenario {
     /// Bytes of a file that comes only where it is asked for.
     var large: Int { 12 << 20 }
 
+    /// Devices of a group in which the first one has said a file.
+    ///
+    /// - Parameter others: who has fetched it from the first one.
+    func makeDevices(
+        _ count: Int, seed: UInt64, bytes: Int, fetchedBy others: [Int] = []
+    ) throws -> (devices: Devices, group: GroupID, file: MadeFile) {
+        let devices = try Devices(count, seed: seed)
+        let group = try devices.makeGroup()
+        let file = try MadeFile(bytes: bytes, seed: seed + 1_000)
+        try add(file, to: 0, devices)
+        try say([file.id], 0, devices, group)
+        for other in others {
+            let session = try devices.connect(other, 0)
+            try devices.settle()
+            #expect(try want(file.id, other, devices) == nil)
+            try devices.settle()
+            try devices.disconnect(session)
+        }
+        return (devices, group, file)
+    }
+
     func add(_ file: MadeFile, to device: Int, only held: RangeSet<Int>? = nil, _ devices: Devices) throws {
         let held = held ?? file.all
         file.write(held, into: devices.devices[device].store)

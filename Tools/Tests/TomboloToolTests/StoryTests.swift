@@ -242,10 +242,17 @@ struct StoryTests {
             let links = try ["member", "admin"].map {
                 String(try a.succeed("group", "invite", "--role", $0, "--address", address).lines[0])
             }
+            try a.succeed("group", "invite", "--uses", "3", "--address", address)
+            let open = try a.succeed("group", "invitations").lines
+            #expect(open.count == 3)
+            let several = try #require(open.first { $0.hasSuffix("used by 0 of 3") })
+            try a.succeed("group", "revoke", String(several.prefix(8)))
+            #expect(try a("group", "revoke", String(several.prefix(8))).errors.contains("there is no invitation"))
             let running = try a.start("run", "--port", "\(port)")
             defer { running.stop() }
             try b.succeed("group", "join", links[0])
             try c.succeed("group", "join", links[1])
+            #expect(try a.succeed("group", "invitations", "--json").lines.isEmpty)
             let bob = String(try b.succeed("id").lines[1].dropFirst(7))
             try b.succeed("send", "hello")
             for device in [b, c] { try device.succeed("sync") }

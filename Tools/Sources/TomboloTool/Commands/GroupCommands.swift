@@ -13,7 +13,9 @@ func parseDevice(_ text: String) throws -> DeviceKey {
 struct Group: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Create, join and list groups.",
-        subcommands: [Create.self, List.self, Invite.self, Join.self, Leave.self, Expiry.self])
+        subcommands: [
+            Create.self, List.self, Invite.self, Invitations.self, Revoke.self, Join.self, Leave.self, Expiry.self,
+        ])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Create a group.")
@@ -63,50 +65,6 @@ struct Group: AsyncParsableCommand {
                 let groups = try node.groups
                 if json { return try printJSON(groups.map { ["id": "\($0.id)", "name": $0.name] }) }
                 for group in groups { print(group.id, group.name.printable) }
-            }
-        }
-    }
-
-    struct Invite: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Print a link that lets one device join.",
-            discussion: """
-                The device must be running at the address when the link is used: `tombolo run --host ADDRESS --port PORT`; \
-                without --host it listens on this machine alone.
-                """)
-        @OptionGroup var options: DataOptions
-        @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Option(help: "Days until the link expires.") var days = 7
-        @Option(
-            help: ArgumentHelp(
-                "What whoever uses it becomes: reader, member, admin or owner.", valueName: "role"),
-            transform: parseRole)
-        var role: Role = .member
-        @Option(help: ArgumentHelp("Where this device can be reached.", valueName: "host:port")) var address: [String]
-
-        func run() async throws {
-            guard (1...3_650).contains(days) else { throw Failure("--days must be between 1 and 3650") }
-            for address in address where PeerAddress(address) == nil {
-                throw Failure("\(address) is not an address of the form host:port")
-            }
-            try await options.withNode { node in
-                print(
-                    try await findGroup(group, node).invite(
-                        expiring: .seconds(days * 86_400), as: role, addresses: address))
-            }
-        }
-    }
-
-    struct Join: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Join the group of a link.")
-        @OptionGroup var options: DataOptions
-        @Argument(help: "The link, from tombolo:join? on.") var link: String
-
-        func run() async throws {
-            let link = try InvitationLink(link)
-            try await options.withNode { node in
-                let group = try await node.join(link)
-                print("joined \(group.name.printable), \(try group.unreadCount) entries")
             }
         }
     }

@@ -1,0 +1,111 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+extension Group {
+    struct Invite: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a link that lets one device join, or several.",
+            discussion: """
+                The device must be running at the address when the link is used: `tombolo run --host ADDRESS --port PORT`; \
+                without --host it listens on this machine alone.
+                """)
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Option(help: "Days until the link expires.") var days = 7
+        @Option(help: "How many devices it admits.") var uses = 1
+        @Option(
+            help: ArgumentHelp(
+                "What whoever uses it becomes: reader, member, admin or owner.", valueName: "role"),
+            transform: parseRole)
+        var role: Role = .member
+        @Option(help: ArgumentHelp("Where this device can be reached.", valueName: "host:port")) var address: [String]
+
+        func run() async throws {
+            guard (1...3_650).contains(days) else { throw Failure("--days must be between 1 and 3650") }
+            guard (1...Limits.invitationUses).contains(uses) else {
+                throw Failure("--uses must be between 1 and \(Limits.invitationUses)")
+            }
+            for address in address where PeerAddress(address) == nil {
+                throw Failure("\(address) is not an address of the form host:port")
+            }
+            try await options.withNode { node in
+                print(
+                    try await findGroup(group, node).invite(
+                        expiring: .seconds(days * 86_400), as: role, uses: uses, addresses: address))
+            }
+        }
+    }
+
+    struct Invitations: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the invitations of this device that still admit somebody.")
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Flag(help: "Print JSON lines.") var json = false
+
+        private struct Row: Codable {
+            let id: String
+            let role: String
+            let expires: String
+            let uses: Int
+            let users: [String]
+        }
+
+        func run() async throws {
+            try await options.withReader { node in
+                for invitation in try findGroup(group, node).invitations {
+                    let (id, expires) = (invitation.id, invitation.expiry.ISO8601Format())
+                    if json {
+                        try printJSON(
+                            Row(
+                                id: id, role: "\(invitation.role)", expires: expires, uses: invitation.uses,
+                                users: invitation.users.map(\.description)))
+                        continue
+                    }
+                    print(
+                        "\(id.prefix(8))  \(invitation.role), until \(expires), used by \(invitation.users.count) of \(invitation.uses)"
+                    )
+                }
+            }
+        }
+    }
+
+    struct Revoke: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Admit nobody any more by an invitation of this device's.",
+            discussion: "Who has joined by it stays: `tombolo member remove`.")
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Argument(help: "Its id, or the beginning of it: see `tombolo group invitations`.") var invitation: String
+
+        func run() async throws {
+            try await options.withNode { node in
+                let group = try findGroup(group, node)
+                let found = try group.invitations.filter { $0.id.hasPrefix(invitation.lowercased()) }
+                guard let one = found.first, found.count == 1 else {
+                    throw Failure(
+                        found.isEmpty
+                            ? "there is no invitation \(invitation): see `tombolo group invitations`"
+                            : "\(found.count) invitations begin with \(invitation): say more of it")
+                }
+                try await group.revoke(one)
+            }
+        }
+    }
+
+    struct Join: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Join the group of a link.")
+        @OptionGroup var options: DataOptions
+        @Argument(help: "The link, from tombolo:join? on.") var link: String
+
+        func run() async throws {
+            let link = try InvitationLink(link)
+            try await options.withNode { node in
+                let group = try await node.join(link)
+                print("joined \(group.name.printable), \(try group.unreadCount) entries")
+            }
+        }
+    }
+}
