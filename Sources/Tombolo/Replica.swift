@@ -19,8 +19,12 @@ actor Replica {
     private var nextRequest: RequestID = 1
     private var failure: StoreError?
     private var wake: Task<Void, Never>?
-    private var watchers: [UUID: (group: GroupID, continuation: AsyncStream<Void>.Continuation)] = [:]
-    private var fileWatchers: [UUID: (file: FileID, continuation: AsyncStream<Void>.Continuation)] = [:]
+    /// What somebody wants to hear of.
+    enum Subject: Hashable {
+        case group(GroupID)
+        case file(FileID)
+    }
+    private var watchers: [UUID: (subject: Subject, continuation: AsyncStream<Void>.Continuation)] = [:]
     private var ephemeral: [UUID: (group: GroupID, continuation: AsyncStream<EphemeralMessage>.Continuation)] = [:]
     /// What has come and gone.
     nonisolated let progress = LatestValue(SyncProgress())
@@ -178,11 +182,9 @@ actor Replica {
         case .appended(let id, _), .ingested(let id, _, _), .created(let id, _), .invited(let id, _), .done(let id):
             requests.removeValue(forKey: id)?.resume(returning: effect)
         case .failed(let id, let error): requests.removeValue(forKey: id)?.resume(throwing: error)
-        case .changed(let group):
-            for watcher in watchers.values where watcher.group == group { watcher.continuation.yield() }
+        case .changed(let group): tellWatchers(of: .group(group))
         case .erased: mustPurge = true
-        case .fileChanged(let file):
-            for watcher in fileWatchers.values where watcher.file == file { watcher.continuation.yield() }
+        case .fileChanged(let file): tellWatchers(of: .file(file))
         case .transferring(let session, let isBusy): mailbox.tell(session, .transferring(isBusy))
         case .receivedEphemeral(let group, let log, let timestamp, let content):
             let message = EphemeralMessage(log: log, timestamp: timestamp, content: content)
@@ -206,20 +208,15 @@ actor Replica {
 
     // MARK: Watching
 
-    /// Says when there is something new in a group. Holds at most one unread notice.
-    func notices(of group: GroupID) -> AsyncStream<Void> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let id = UUID()
-        watchers[id] = (group, continuation)
-        continuation.onTermination = { _ in Task { await self.unwatch(id) } }
-        return stream
+    private func tellWatchers(of subject: Subject) {
+        for watcher in watchers.values where watcher.subject == subject { watcher.continuation.yield() }
     }
 
-    /// Says when there is more of a file, or less. Holds at most one unread notice.
-    func fileNotices(of file: FileID) -> AsyncStream<Void> {
+    /// Says when there is something new in a group, or more of a file, or less. Holds at most one unread notice.
+    func notices(of subject: Subject) -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let id = UUID()
-        fileWatchers[id] = (file, continuation)
+        watchers[id] = (subject, continuation)
         continuation.onTermination = { _ in Task { await self.unwatch(id) } }
         return stream
     }
@@ -235,13 +232,11 @@ actor Replica {
 
     private func unwatch(_ id: UUID) {
         watchers[id] = nil
-        fileWatchers[id] = nil
         ephemeral[id] = nil
     }
 
     private func endWatching() {
         for watcher in watchers.values { watcher.continuation.finish() }
-        for watcher in fileWatchers.values { watcher.continuation.finish() }
     }
 
     /// Takes nothing any more.

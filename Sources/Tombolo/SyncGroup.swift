@@ -97,7 +97,7 @@ public struct SyncGroup: Sendable, Identifiable {
 
     /// Says when something was delivered, until the task is cancelled; several deliveries may be one piece of news.
     public func news() async throws -> AsyncStream<Void> {
-        guard node.isReadOnly else { return try await node.replica.notices(of: id) }
+        guard node.isReadOnly else { return try await node.replica.notices(of: .group(id)) }
         return AsyncStream {
             // Another process writes: there is nobody to tell this one.
             try? await node.clock.sleep(for: .seconds(1))

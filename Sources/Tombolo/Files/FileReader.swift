@@ -21,7 +21,7 @@ public struct FileReader: Sendable {
 
     /// How much is here, then how much whenever it has changed, until the task is cancelled.
     public func statuses() async throws -> AsyncThrowingStream<FileStatus, any Error> {
-        let notices = try await node.replica.fileNotices(of: file.id)
+        let notices = try await node.replica.notices(of: .file(file.id))
         let first = try status
         return AsyncThrowingStream { continuation in
             let task = Task {
@@ -53,7 +53,7 @@ public struct FileReader: Sendable {
             guard status.isWanted else { throw file.isNotFetched }
         }
         try Task.checkCancellation()
-        throw TomboloError("the node was closed before all of the file was here")
+        throw file.isCutOff
     }
 
     /// The bytes of a range, as far as the file has them; waits for those that are not here yet.
@@ -152,7 +152,7 @@ private struct FilePieces {
             throw TomboloError(
                 "not all of file \(file.id) is on this device, and a node that only reads fetches nothing")
         }
-        let notices = try await node.replica.fileNotices(of: file.id)
+        let notices = try await node.replica.notices(of: .file(file.id))
         try await node.adoptChunks(of: file.id)
         _ = try await node.replica.request {
             .wantFile($0, file.id, from: shape.bytesOfFile(inLeaf: leaf).lowerBound)
@@ -163,14 +163,14 @@ private struct FilePieces {
             guard try node.status(of: file.id).isWanted else { throw file.isNotFetched }
         }
         try Task.checkCancellation()
-        throw TomboloError("the node was closed before all of the file was here")
+        throw file.isCutOff
     }
 }
 
 extension Node {
     /// Takes over the chunks of a file that are on disk although the store does not know of them: it was put back, or made anew.
     fileprivate func adoptChunks(of file: FileID) async throws {
-        guard try storage.read({ try $0.file(file) })?.held.isEmpty != false, storage.chunks.files.contains(file)
+        guard try storage.read({ try $0.file(file) })?.held.isEmpty != false, storage.chunks.contains(file)
         else { return }
         let held = try FileVerification(file, storage.chunks).run()
         guard !held.isEmpty else { return }
@@ -179,6 +179,10 @@ extension Node {
 }
 
 extension FileReference {
+    fileprivate var isCutOff: TomboloError {
+        TomboloError("the node was closed before all of the file was here")
+    }
+
     fileprivate var isNotFetched: TomboloError {
         TomboloError("file \(id) is not fetched any more: it was taken back or dropped, or the disk is full")
     }

@@ -26,7 +26,7 @@ struct FileVerification {
             if let (parent, slot) = shape.parent(of: position) {
                 guard held.contains(parent) else { continue }
                 if above?.position != parent { above = try chunks.read(parent, of: file).map { (parent, $0) } }
-                guard let hash = above.flatMap({ Bytes32($0.hashes[(32 * slot)..<(32 * slot + 32)]) }) else { continue }
+                guard let hash = above.flatMap({ FileShape.hash(in: slot, of: $0.hashes) }) else { continue }
                 expected = hash
             }
             guard let bytes = try chunks.read(position, of: file), cryptography.sha256(bytes) == expected else {

@@ -155,9 +155,7 @@ extension Engine {
         }
         if fetch.held.isEmpty, fetch.want == .automatic {
             // From here on it counts; others may have come first.
-            guard id.charge <= fileLimits.quota, fileBytes <= fileLimits.quota - id.charge else {
-                return try pauseFetch(id, store)
-            }
+            guard !isTooMuch(id) else { return try pauseFetch(id, store) }
         }
         do {
             try store.setChunk(bytes, at: position, of: id)

@@ -85,7 +85,7 @@ extension Engine {
     }
 
     /// Whether a file more would be more than the device gives to files.
-    private func isTooMuch(_ id: FileID) -> Bool {
+    func isTooMuch(_ id: FileID) -> Bool {
         id.charge > fileLimits.quota || fileBytes > fileLimits.quota - id.charge
     }
 

@@ -50,7 +50,7 @@ struct FileFetch: Sendable {
         nodes = [:]
     }
 
-    var isComplete: Bool { held.ranges.first == 0..<shape.count }
+    var isComplete: Bool { shape.isAll(held) }
 
     /// What a chunk must hash to; nil if the node above it is not here.
     mutating func hash(of position: Int, in store: any EventStore) throws(StoreError) -> Bytes32? {
@@ -60,7 +60,7 @@ struct FileFetch: Sendable {
             if nodes.count == Self.mostNodes { nodes = [:] }
             nodes[parent] = bytes
         }
-        return nodes[parent].flatMap { Bytes32($0[(32 * slot)..<(32 * slot + 32)]) }
+        return nodes[parent].flatMap { FileShape.hash(in: slot, of: $0) }
     }
 
     /// Chooses what to ask a peer for next: leaves from the cursor on, and before them the nodes that verify them; then nodes that were lost.

@@ -35,6 +35,8 @@ package struct FileShape: Sendable {
 
     /// How many chunks there are.
     package var count: Int { starts[starts.count - 1] }
+    /// Whether these are the positions of all of them.
+    package func isAll(_ positions: RangeSet<Int>) -> Bool { positions.ranges.first == 0..<count }
     package var firstLeaf: Int { starts[starts.count - 2] }
     package var leaves: Range<Int> { firstLeaf..<count }
 
@@ -45,6 +47,11 @@ package struct FileShape: Sendable {
         }
         let index = position - starts[level]
         return (starts[level - 1] + index / branches, index % branches)
+    }
+
+    /// The hash in a slot of a node's list.
+    package static func hash(in slot: Int, of node: [UInt8]) -> Bytes32? {
+        Bytes32(node[(32 * slot)..<(32 * slot + 32)])
     }
 
     /// The leaves below a node; a leaf itself.

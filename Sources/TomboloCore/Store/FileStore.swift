@@ -48,7 +48,7 @@ public struct FileRecord: Hashable, Sendable {
     }
 
     /// Whether all of it is here.
-    public var isComplete: Bool { held.ranges.first == 0..<FileShape(size: id.size).count }
+    public var isComplete: Bool { FileShape(size: id.size).isAll(held) }
 
     /// What it counts for towards the quota, in bytes: all of it once some of it is here, or somebody has asked for it.
     package var charge: UInt64 { want == .asked || !held.isEmpty ? id.charge : 0 }

@@ -50,6 +50,9 @@ public final class ChunkFiles: Sendable {
 
     private func path(of file: FileID) -> String { directory.appendingPathComponent("\(file)").path }
 
+    /// Whether there are chunks of a file.
+    public func contains(_ file: FileID) -> Bool { FileManager.default.fileExists(atPath: path(of: file)) }
+
     /// The files of which there are chunks.
     public var files: [FileID] { names.compactMap { FileID($0) }.sorted() }
 

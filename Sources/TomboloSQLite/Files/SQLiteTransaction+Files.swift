@@ -45,8 +45,8 @@ extension SQLiteTransaction {
 
     /// Files that are here, or wanted, and to which no event refers.
     func unreferencedFiles() throws -> [FileID] {
-        try Data.fetchAll(db, sql: "SELECT id FROM file WHERE id NOT IN (SELECT file FROM fileReference)")
-            .compactMap { FileID(Array($0)[...]) }
+        let sql = "SELECT id FROM file WHERE NOT EXISTS (SELECT 1 FROM fileReference WHERE fileReference.file = id)"
+        return try Data.fetchAll(db, sql: sql).compactMap { FileID(Array($0)[...]) }
     }
 
     func refer(to files: [FileID], from event: Int64, inGroup group: Int64) throws {
