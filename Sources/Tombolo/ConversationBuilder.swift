@@ -108,11 +108,11 @@ public struct ConversationBuilder: Sendable {
         let key = cryptography.signingKey(seed: seed())
         let memberKey = MemberKey(cryptography.publicKey(of: member))
         let deviceKey = DeviceKey(cryptography.publicKey(of: device))
-        let memberSignature = cryptography.sign(
-            Certificate.deviceStatement(member: memberKey, device: deviceKey), with: member)
+        let signature = cryptography.sign(
+            DeviceAdmission.statement(member: memberKey, device: deviceKey), with: member)
         let certificate = Certificate(
-            ofLogWithKey: key, in: group, member: memberKey, memberSignature: memberSignature, signedBy: device,
-            using: cryptography)
+            ofLogWithKey: key, in: group, member: memberKey,
+            admission: DeviceAdmission(of: deviceKey, signature: signature), signedBy: device, using: cryptography)
         return Author(
             key: key, log: certificate.logID(in: group, using: cryptography), certificate: certificate)
     }

@@ -79,16 +79,18 @@ public final class Node: Sendable {
     ) throws -> Node {
         let storage = try SQLiteStorage(directory: directory, isReadOnly: true)
         let identity = try storage.read { reader in
-            (try reader.value(forKey: IdentityKeys.deviceSeed), try reader.value(forKey: IdentityKeys.memberSeed))
+            (
+                try reader.value(forKey: IdentityKeys.deviceSeed).flatMap { Bytes32($0) },
+                try reader.value(forKey: IdentityKeys.member).flatMap { MemberKey($0) }
+            )
+        }
+        guard case (let seed?, let member?) = identity else {
+            throw StoreError(
+                .corrupt, "the device has no key, or was last opened by an earlier version: open it for writing")
         }
         let cryptography = SwiftCryptography()
-        func key(_ seed: [UInt8]?) throws -> Bytes32 {
-            guard let seed = seed.flatMap({ Bytes32($0) }) else { throw StoreError(.corrupt, "the device has no key") }
-            return cryptography.publicKey(of: cryptography.signingKey(seed: seed))
-        }
-        return Node(
-            storage, logger, SystemClock(), nil, device: DeviceKey(try key(identity.0)),
-            member: MemberKey(try key(identity.1)))
+        let device = DeviceKey(cryptography.publicKey(of: cryptography.signingKey(seed: seed)))
+        return Node(storage, logger, SystemClock(), nil, device: device, member: member)
     }
 
     private init(

@@ -108,7 +108,7 @@ extension SQLiteStorage {
     ///
     /// Its incarnation is a new one, since what it has received is gone, and so are its logs, since it may not have all of them.
     func install(_ essentials: DamagedStore.Essentials) throws {
-        let keys = [IdentityKeys.deviceSeed, IdentityKeys.memberSeed, IdentityKeys.memberSignature]
+        let keys = [IdentityKeys.deviceSeed, IdentityKeys.member, IdentityKeys.admission]
         guard keys.allSatisfy({ essentials.values[$0] != nil }) else {
             throw StoreError(
                 .corrupt,
@@ -116,7 +116,9 @@ extension SQLiteStorage {
             )
         }
         try write(isDurable: true) { store in
-            for key in keys + [FileLimits.key] { try store.setValue(essentials.values[key], forKey: key) }
+            for key in keys + [IdentityKeys.ownGroup, FileLimits.key] {
+                try store.setValue(essentials.values[key], forKey: key)
+            }
             for peer in essentials.peers {
                 // What is remembered of an incarnation goes with agreements, which are gone.
                 var peer = peer

@@ -84,8 +84,8 @@ private struct StoreVerifier {
                 problems.append("event \(event.id): its certificate does not verify")
             }
         }
-        if event.header.kind == .membership,
-            let action = try? StateAction(decoding: event.content ?? [], kind: .membership), action.isLowering
+        if event.header.kind.isState,
+            let action = try? StateAction(decoding: event.content ?? [], kind: event.header.kind), action.takesAway
         {
             hasRemovals = true
         }

@@ -36,6 +36,10 @@ public enum Limits {
     static let mergesPerAppend = 16
     /// Logs that one removal names.
     public static let keptLogs = 512
+    /// Devices of a member that were admitted one by the other.
+    public static let admissions = 6
+    /// Devices that a removal of another one names.
+    public static let remainingDevices = 64
     /// Bytes of a value of a group's state, and of its key.
     public static let stateValue = 4_096
     public static let stateKey = 255

@@ -9,6 +9,8 @@ struct MembershipConvergenceTests {
 
     /// Seeds that have found something.
     private static let found = [233, 289, 895, 1_393]
+    /// The same, with a linked device.
+    private static let foundLinked = [61]
 
     private struct Verdict: Equatable {
         var roles: [MemberKey: Role]
@@ -16,9 +18,8 @@ struct MembershipConvergenceTests {
     }
 
     private func verdict(_ device: Int, _ devices: Devices, _ group: GroupID, _ members: [MemberKey]) -> Verdict {
-        let store = devices.devices[device].store
         var statuses: [EventID: Bool] = [:]
-        for stored in store.events(ordinals: Array(1...max(1, store.lastOrdinal()))) where stored.status != .waiting {
+        for stored in events(device, devices, group) where stored.status != .waiting {
             statuses[stored.event.id] = stored.status == .delivered
         }
         var roles: [MemberKey: Role] = [:]
@@ -26,31 +27,42 @@ struct MembershipConvergenceTests {
         return Verdict(roles: roles, statuses: statuses)
     }
 
-    private func waiting(_ device: Int, _ devices: Devices) -> Set<EventID> {
+    /// A store's number for the group.
+    private func number(of group: GroupID, in store: MemoryStore) -> Int64 {
+        store.groups().first { $0.id == group }?.reference ?? 0
+    }
+
+    /// What a device holds of the group.
+    private func events(_ device: Int, _ devices: Devices, _ group: GroupID) -> [StoredEvent] {
         let store = devices.devices[device].store
-        let events = store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
-        return Set(events.filter { $0.status == .waiting }.map(\.event.id))
+        let logs = Set(store.logs(inGroup: number(of: group, in: store)).map(\.reference))
+        return store.events(ordinals: Array(1...max(1, store.lastOrdinal()))).filter { logs.contains($0.log) }
+    }
+
+    private func waiting(_ device: Int, _ devices: Devices, _ group: GroupID) -> Set<EventID> {
+        Set(events(device, devices, group).filter { $0.status == .waiting }.map(\.event.id))
     }
 
     /// Whether what waits does so for a secret that the device is not to have, or that nobody has who may give it, or for what waits.
-    private func waitsRightly(_ device: Int, _ devices: Devices, mayRead: Bool) -> Bool {
-        let waiting = waiting(device, devices)
-        let store = devices.devices[device].store
-        return store.events(ordinals: Array(1...max(1, store.lastOrdinal()))).allSatisfy { stored in
+    private func waitsRightly(_ device: Int, _ devices: Devices, _ group: GroupID, mayRead: Bool) -> Bool {
+        let waiting = waiting(device, devices, group)
+        func hasSecret(_ store: MemoryStore, of rekey: EventID) -> Bool {
+            store.secret(of: rekey, inGroup: number(of: group, in: store)) != nil
+        }
+        return events(device, devices, group).allSatisfy { stored in
             guard stored.status == .waiting, !stored.event.header.ancestors.contains(where: waiting.contains) else {
                 return true
             }
-            guard let rekey = stored.event.header.rekeys.first, store.secret(of: rekey.id, inGroup: 1) == nil else {
-                return false
-            }
-            return !mayRead || !devices.devices.contains { $0.store.secret(of: rekey.id, inGroup: 1) != nil }
+            guard let rekey = stored.event.header.rekeys.first,
+                !hasSecret(devices.devices[device].store, of: rekey.id)
+            else { return false }
+            return !mayRead || !devices.devices.contains { hasSecret($0.store, of: rekey.id) }
         }
     }
 
     /// How many events stand beside another one of their log.
-    private func branches(_ device: Int, _ devices: Devices) -> Int {
-        let store = devices.devices[device].store
-        let events = store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
+    private func branches(_ device: Int, _ devices: Devices, _ group: GroupID) -> Int {
+        let events = events(device, devices, group)
         return events.count - Set(events.map { "\($0.event.header.log) \($0.event.header.sequence)" }).count
     }
 
@@ -68,29 +80,26 @@ struct MembershipConvergenceTests {
             }
             known.insert(id)
         }
-        let delivered = store.events(ordinals: Array(1...max(1, store.lastOrdinal()))).filter {
-            $0.status == .delivered
-        }
+        let delivered = events(device, devices, group).filter { $0.status == .delivered }
         return Set(delivered.map(\.event.id)) == shown
     }
 
     /// What was redacted or has expired is gone, all else is there, but for what somebody redacted whose removal came later.
     private func isErasedAsItShould(_ device: Int, _ devices: Devices, _ group: GroupID, _ policy: Policy) -> Bool {
-        let store = devices.devices[device].store
-        let events = store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
-        var members: [LogID: MemberKey] = [:]
+        let events = events(device, devices, group)
+        var certificates: [LogID: Certificate] = [:]
         for stored in events {
-            members[stored.event.header.log] =
-                members[stored.event.header.log] ?? stored.event.header.certificate?.member
+            certificates[stored.event.header.log] =
+                certificates[stored.event.header.log] ?? stored.event.header.certificate
         }
         var graph = StateGraph(owner: devices.devices[0].engine.member, policy: policy)
         graph.insert(
             events.filter { $0.event.header.kind.isState }.compactMap { stored in
-                members[stored.event.header.log].map { ($0, stored) }
+                certificates[stored.event.header.log].map { ($0, stored) }
             })
         return events.filter(\.event.header.isErasable).allSatisfy { stored in
             let header = stored.event.header
-            guard let author = members[header.log] else { return false }
+            guard let author = certificates[header.log]?.member else { return false }
             let redactions = graph.redactions(
                 of: LogPosition(log: header.log, sequence: header.sequence, id: stored.event.id), by: author)
             let isGone = header.expiry.map { $0 <= devices.now } ?? false || redactions.contains { $0.stands }
@@ -99,18 +108,22 @@ struct MembershipConvergenceTests {
     }
 
     @Test func everyoneEndsWithTheSameVerdicts() throws {
-        var (unwanted, forks, erased) = (0, 0, 0)
-        for seed in Self.found + Array(0..<Self.seeds) {
+        var (unwanted, forks, erased, removed) = (0, 0, 0, 0)
+        for seed in Self.found + Self.foundLinked + Array(0..<Self.seeds) {
             var generator = SeededGenerator(seed: UInt64(seed))
             let devices = try Devices(4, seed: UInt64(seed) &* 7_919)
             let policy: Policy = [.open, .private][seed % 2]
             let group = try devices.makeGroup(policy) { $0 < 3 ? .admin : .member }
             for index in 1..<4 { try devices.meet(0, index) }
-            let members = (0..<4).map { devices.devices[$0].engine.member }
+            // In every second group of a policy, the second member has another device, and each of the two may remove the other.
+            let isLinked = !Self.found.contains(seed) && seed / 2 % 2 == 1
+            if isLinked { try devices.link(Devices.Device(seed: UInt64(seed) &* 7_919 &+ 9), to: 1, in: group) }
+            let all = devices.devices.indices
+            let members = all.map { devices.devices[$0].engine.member }
             var copies: [MemoryStore] = []
             for step in 0..<26 {
-                let device = Int.random(in: 0..<4, using: &generator)
-                let other = Int.random(in: 0..<4, using: &generator)
+                let device = Int.random(in: all, using: &generator)
+                let other = Int.random(in: all, using: &generator)
                 devices.now += 10
                 switch Int.random(in: 0..<14, using: &generator) {
                 case 0..<3: try devices.say(device, "\(step)", in: group)
@@ -127,6 +140,9 @@ struct MembershipConvergenceTests {
                 case 4..<6:
                     let role = Role.allCases.randomElement(using: &generator) ?? .none
                     try devices.step(device, [.setRole(9, group: group, of: members[other], to: role)])
+                case 6 where isLinked && step > 12 && (device == 1 || device == 4):
+                    let lost = devices.devices[device == 1 ? 4 : 1].engine.device
+                    try devices.step(device, [.removeDevice(9, lost)])
                 case 6:
                     try devices.step(device, [.setState(9, group: group, key: "mood", value: [UInt8(step)])])
                 case 7 where device > 0:
@@ -145,21 +161,25 @@ struct MembershipConvergenceTests {
                 }
             }
             devices.now += 1_000
-            for device in 0..<4 { try devices.step(device, [.timePassed]) }
+            for device in all { try devices.step(device, [.timePassed]) }
             for _ in 0..<3 {
-                for one in 0..<4 { for other in one + 1..<4 { try devices.meet(one, other) } }
+                for one in all { for other in all where other > one { try devices.meet(one, other) } }
             }
             let expected = verdict(0, devices, group, members)
-            forks += branches(0, devices)
+            forks += branches(0, devices, group)
             unwanted += expected.statuses.values.count { !$0 }
-            for device in 0..<4 {
+            for device in all {
+                removed += devices.devices[device].effects.count { if case .removed = $0 { true } else { false } }
                 let own = verdict(device, devices, group, members)
                 #expect(own.roles == expected.roles, "seed \(seed), device \(device)")
                 let differing = Set(own.statuses.keys).union(expected.statuses.keys)
                     .filter { own.statuses[$0] != expected.statuses[$0] }
-                    .filter { !waiting(device, devices).contains($0) && !waiting(0, devices).contains($0) }.sorted()
-                let mayRead = policy == .open || own.roles[members[device]] ?? .none >= .reader
-                #expect(waitsRightly(device, devices, mayRead: mayRead), "seed \(seed), device \(device)")
+                    .filter {
+                        !waiting(device, devices, group).contains($0) && !waiting(0, devices, group).contains($0)
+                    }.sorted()
+                let isRemoved = devices.devices[device].engine.isRemoved(from: group)
+                let mayRead = policy == .open || own.roles[members[device]] ?? .none >= .reader && !isRemoved
+                #expect(waitsRightly(device, devices, group, mayRead: mayRead), "seed \(seed), device \(device)")
                 #expect(differing.isEmpty, "seed \(seed), device \(device)")
                 #expect(isToldInFull(device, devices, group), "seed \(seed), device \(device)")
                 #expect(isErasedAsItShould(device, devices, group, policy), "seed \(seed), device \(device)")
@@ -168,6 +188,8 @@ struct MembershipConvergenceTests {
                 #expect(devices.errors(device).isEmpty, "seed \(seed), device \(device): \(devices.errors(device))")
             }
         }
-        #expect(unwanted > 0 && forks > 0 && erased > 0, "nothing was tried: \(unwanted), \(forks), \(erased)")
+        #expect(
+            unwanted > 0 && forks > 0 && erased > 0 && removed > 0,
+            "nothing was tried: \(unwanted), \(forks), \(erased), \(removed)")
     }
 }

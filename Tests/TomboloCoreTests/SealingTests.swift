@@ -376,7 +376,7 @@ struct SealingTests {
         for _ in 0..<2 { try devices.meet(0, 1) }
         let old = devices.devices[1].store
         let empty = MemoryStore()
-        for key in [IdentityKeys.deviceSeed, IdentityKeys.memberSeed, IdentityKeys.memberSignature] {
+        for key in [IdentityKeys.deviceSeed, IdentityKeys.member, IdentityKeys.admission] {
             empty.setValue(old.value(forKey: key), forKey: key)
         }
         var record = try #require(old.groups().first)

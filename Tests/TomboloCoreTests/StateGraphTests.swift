@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TomboloCore
+import TomboloCrypto
 
 /// Random groups whose members do what they may not, name old state, and remove each other without knowing of it.
 struct StateGraphTests {
@@ -10,6 +11,9 @@ struct StateGraphTests {
     private struct World {
         var generator: SeededGenerator
         let members: [MemberKey]
+        /// Of each member a first device, one that it admitted, one that that one admitted, and another one of the first.
+        private var admissions: [MemberKey: [DeviceAdmission]] = [:]
+        private let signer: SwiftCryptography.SigningKey
         let policy: Policy
         var valid: [ModelEvent] = []
         var refused: [ModelEvent] = []
@@ -20,6 +24,37 @@ struct StateGraphTests {
             var keys: [MemberKey] = []
             for _ in 0..<5 { keys.append(MemberKey(Self.random(using: &generator))) }
             members = keys
+            // Graphs do not look at signatures.
+            signer = SwiftCryptography().signingKey(seed: .zero)
+            let signature = [UInt8](repeating: 0, count: 64)
+            for member in members {
+                let devices = (0..<4).map { _ in DeviceKey(Self.random(using: &generator)) }
+                let first = DeviceAdmission(of: devices[0], signature: signature)
+                let second = first.admitting(devices[1], signature: signature)
+                admissions[member] = [
+                    first, second, second.admitting(devices[2], signature: signature),
+                    first.admitting(devices[3], signature: signature),
+                ]
+            }
+        }
+
+        /// A device of a member's: mostly the first.
+        mutating func admission(of member: MemberKey) -> DeviceAdmission? {
+            let all = admissions[member] ?? []
+            return Int.random(in: 0..<2, using: &generator) == 0
+                ? all.first : all.randomElement(using: &generator)
+        }
+
+        /// The removal of a device that some of the others remain after, and some of what it and those that go with it did.
+        private mutating func removal(of member: MemberKey) -> DeviceRemoval? {
+            guard let removed = admission(of: member)?.device, let signer = admission(of: member) else { return nil }
+            let remaining = (admissions[member] ?? []).map(\.device).filter { $0 != removed }.sorted()
+                .filter { _ in Int.random(in: 0..<4, using: &generator) > 0 }
+            let kept = valid.map(\.reference).filter { _ in Int.random(in: 0..<3, using: &generator) == 0 }
+                .map { LogPosition(log: $0.log, sequence: $0.sequence, id: $0.id) }
+            return DeviceRemoval(
+                of: removed, of: member, remaining: remaining, kept: kept, by: signer, signedBy: self.signer,
+                using: SwiftCryptography())
         }
 
         static func random(using generator: inout SeededGenerator) -> Bytes32 {
@@ -48,7 +83,8 @@ struct StateGraphTests {
 
         mutating func action() -> StateAction {
             let member = members.randomElement(using: &generator) ?? members[0]
-            switch Int.random(in: 0..<13, using: &generator) {
+            switch Int.random(in: 0..<15, using: &generator) {
+            case 13...14: return removal(of: member).map { .removeDevice($0) } ?? .join
             case 11: return .rekey(.zero)
             case 12: return .device(.zero)
             case 10:
@@ -66,11 +102,12 @@ struct StateGraphTests {
             let heads = heads()
             let author =
                 Int.random(in: 0..<10, using: &generator) < 4 ? members[0] : members.randomElement(using: &generator)
+            let devices = admission(of: author ?? members[0])?.devices ?? []
             let lamport = (heads.map { valid[$0].reference.lamport }.max() ?? 0) + 1
             let event = ModelEvent(
                 reference: EventReference(
                     id: EventID(Self.random(using: &generator)), log: LogID(.zero), sequence: 1, lamport: lamport),
-                author: author ?? members[0], action: action(), parents: heads)
+                author: author ?? members[0], devices: devices, action: action(), parents: heads)
             let model = StateModel(
                 owner: members[0], defaultRole: policy.defaultRole, events: valid + [event])
             if model.isValid(valid.count) { valid.append(event) } else { refused.append(event) }
@@ -97,13 +134,15 @@ struct StateGraphTests {
     }
 
     private func insert(_ event: ModelEvent, of world: World, into graph: inout StateGraph) -> StateChange? {
-        graph.insert(
-            event.reference, ordinal: 0, by: event.author, event.action,
-            parents: event.parents.map { world.valid[$0].reference.id })
+        var parents = event.parents.map { world.valid[$0].reference.id }
+        // An event may name another one twice: as the one before it, and as the secret of its content.
+        if event.reference.id.value.prefix64.isMultiple(of: 2), let first = parents.first { parents.append(first) }
+        return graph.insert(
+            event.reference, ordinal: 0, by: event.author, devices: event.devices, event.action, parents: parents)
     }
 
     @Test func everyOrderOfArrivalEndsAsTheDefinitionSays() {
-        var (removals, overturned) = (0, 0)
+        var (removals, deviceRemovals, overturned) = (0, 0, 0)
         for seed in 0..<Self.seeds {
             var world = World(seed: seed)
             for _ in 0..<16 { world.add() }
@@ -115,6 +154,7 @@ struct StateGraphTests {
                 #expect(graph.nodes.count == world.valid.count, "seed \(seed): what is valid is refused")
                 for (index, event) in world.valid.enumerated() {
                     if case .lower = event.action { removals += 1 }
+                    if event.action.deviceRemoval != nil { deviceRemovals += 1 }
                     let node = graph.index(of: event.reference.id)
                     #expect(
                         node.map { graph.nodes[$0].stands } == expected.standing.contains(index),
@@ -153,7 +193,7 @@ struct StateGraphTests {
                 }
             }
         }
-        #expect(removals > 0 && overturned > 0, "nothing was tried")
+        #expect(removals > 0 && deviceRemovals > 0 && overturned > 0, "nothing was tried")
     }
 
     @Test func whatItsAuthorHadNoRightToIsRefused() {

@@ -165,6 +165,7 @@ extension Engine {
         guard placement == .placed else { return nil }
         if let certificate = authentic.certificate {
             groups[group].frontier.update(index) { $0.certificate = certificate }
+            if certificate.member == identity.member { noteRemovalsMaySpread() }
         }
         groups[group].changedLogs.insert(index)
         noteBranches(ofLog: index, group: group)

@@ -3,6 +3,10 @@ extension Engine {
     mutating func createGroup(
         _ request: RequestID, name: String, _ policy: Policy, _ store: any EventStore
     ) throws(StoreError) {
+        effects.append(.created(request, try makeGroup(name: name, policy, store)))
+    }
+
+    mutating func makeGroup(name: String, _ policy: Policy, _ store: any EventStore) throws(StoreError) -> GroupID {
         let discovery = Bytes32.random(using: &generator)
         let statement = GroupStatement(
             policy: policy, owner: identity.member,
@@ -12,7 +16,7 @@ extension Engine {
         try add(
             GroupRecord(id: id, dialect: .native, statement: statement.encoded, discovery: discovery, name: name),
             store)
-        effects.append(.created(request, id))
+        return id
     }
 
     mutating func add(_ record: GroupRecord, _ store: any EventStore) throws(StoreError) {
@@ -20,6 +24,7 @@ extension Engine {
         var record = record
         try store.put(&record)
         groups.append(try Self.open(record, store, recentEvents: recentEvents))
+        noteRemovalsMaySpread()
         for session in sessions.indices {
             try introduce(group: groups.count - 1, toSession: session, store)
         }
@@ -40,6 +45,9 @@ extension Engine {
         _ store: any EventStore
     ) throws(StoreError) {
         guard let index = nativeGroup(group, request) else { return }
+        guard group != identity.ownGroup else {
+            return effects.append(.failed(request, .notAllowed("this group is your devices' own: link one instead")))
+        }
         if let why = whyNotInvite(as: role, group: index) {
             return effects.append(.failed(request, .notAllowed(why)))
         }
@@ -47,14 +55,23 @@ extension Engine {
             let why = "an invitation admits between 1 and \(Limits.invitationUses) devices, not \(uses)"
             return effects.append(.failed(request, .notAllowed(why)))
         }
+        let invitation = try makeInvitation(
+            to: group, addresses: addresses, expiry: expiry, role, uses: uses, isForDevice: false, store)
+        effects.append(.invited(request, invitation))
+    }
+
+    mutating func makeInvitation(
+        to group: GroupID, addresses: [String], expiry: UInt64, _ role: Role, uses: Int, isForDevice: Bool,
+        _ store: any EventStore
+    ) throws(StoreError) -> Invitation {
         let invitation = Invitation(
             group: group, inviter: identity.device, secret: .random(16, using: &generator), expiry: expiry,
-            addresses: addresses)
+            addresses: addresses, isForDevice: isForDevice)
         let id = Invitation.id(ofSecret: invitation.secret, using: cryptography)
         try store.put(
             InvitationRecord(
                 id: id, secret: invitation.secret, group: group, expiry: expiry, role: role, uses: uses))
-        effects.append(.invited(request, invitation))
+        return invitation
     }
 
     mutating func revoke(
@@ -176,7 +193,7 @@ extension Engine {
             return OwnLog(key: key, id: log, certificate: certificate)
         }
         let certificate = Certificate(
-            ofLogWithKey: key, in: record.id, member: identity.member, memberSignature: identity.memberSignature,
+            ofLogWithKey: key, in: record.id, member: identity.member, admission: identity.admission,
             signedBy: identity.deviceKey, using: cryptography)
         let log = certificate.logID(in: record.id, using: cryptography)
         record.ownSeed = seed
@@ -200,7 +217,7 @@ extension Engine {
         let key = cryptography.signingKey(seed: seed)
         let certificate = Certificate(
             ofLogWithKey: key, isStateLog: true, in: record.id, member: identity.member,
-            memberSignature: identity.memberSignature, signedBy: identity.deviceKey, using: cryptography)
+            admission: identity.admission, signedBy: identity.deviceKey, using: cryptography)
         let made = OwnLog<Crypto>(
             key: key, id: certificate.logID(in: record.id, using: cryptography), certificate: certificate)
         ownStateLogs[record.id] = made

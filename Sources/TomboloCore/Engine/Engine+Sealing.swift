@@ -149,9 +149,9 @@ extension Engine {
         for group in groups.indices where groups[group].sealing != nil && !hasSaidKey(group: group) {
             let key = groups[group].sealing?.ownKey ?? cryptography.sharingKey(seed: sharingSeed(of: groups[group].id))
             groups[group].sealing?.ownKey = key
-            guard !hasSaidKey(group: group), groups[group].state.standing(of: identity.member).role >= .reader else {
-                continue
-            }
+            guard !hasSaidKey(group: group), groups[group].state.standing(of: identity.member).role >= .reader,
+                whyRemoved(group: group) == nil
+            else { continue }
             _ = try write(.device(key), group: group, store)
         }
     }
@@ -243,11 +243,13 @@ extension GroupSealing {
             if !held.contains(node.reference.id) { missing.append(node.reference.id) }
         case .device(let key):
             guard let log = frontier.index(of: node.reference.log),
-                let device = frontier.logs[log].certificate?.device
+                let admission = frontier.logs[log].certificate?.admission
             else { return }
+            let device = admission.device
             let place = Seniority(lamport: node.reference.lamport, id: node.reference.id)
             if let known = recipients[device], known.place > place { return }
-            recipients[device] = Recipient(member: node.author, key: key, place: place)
+            recipients[device] = Recipient(
+                member: node.author, devices: admission.devices, key: key, place: place)
         default: break
         }
     }

@@ -45,8 +45,10 @@ extension Engine {
                     secret: invitation.secret, binding: sessions[index].link.binding, group: invitation.group,
                     using: cryptography
                 ).bytes[...]
-            join.member = identity.member.bytes[...]
-            join.memberSignature = identity.memberSignature[...]
+            if !invitation.isForDevice {
+                join.member = identity.member.bytes[...]
+                join.admission = identity.admission.encoded[...]
+            }
             join.sharingKey = cryptography.sharingKey(seed: sharingSeed(of: invitation.group)).bytes[...]
             payload.join = join
         }
@@ -251,20 +253,27 @@ extension Engine {
                 secret: found.secret, binding: sessions[index].link.binding, group: found.group, using: cryptography
             ).bytes[...] == join.proof
         {
+            let isInTime = found.expiry >= now && (found.users.count < found.uses || found.users.contains(peer))
+            let joiner = isInTime ? try admit(join, of: peer, as: found.role, group: group, store) : nil
             if found.expiry < now {
                 welcome.status = Welcome.Status.expired.rawValue
             } else if found.users.count >= found.uses, !found.users.contains(peer) {
                 welcome.status = Welcome.Status.used.rawValue
-            } else if !(try admit(join, of: peer, as: found.role, group: group, store)) {
+            } else if joiner == nil {
                 welcome.status = Welcome.Status.notAllowed.rawValue
             } else {
                 if !found.users.contains(peer) { found.users.append(peer) }
                 try store.put(found)
                 try addPeer(peer, addresses: [], store)
                 sessions[index].isTrusted = true
-                if let member = MemberKey(join.member), let key = Bytes32(join.sharingKey) {
-                    let recipient = GroupSealing.Recipient(member: member, key: key, place: .never)
+                if let (member, admission) = joiner, let key = Bytes32(join.sharingKey) {
+                    let recipient = GroupSealing.Recipient(
+                        member: member, devices: admission.devices, key: key, place: .never)
                     sessions[index].joiner = (groups[group].id, recipient)
+                }
+                if found.group == identity.ownGroup, let (member, admission) = joiner {
+                    welcome.member = member.bytes[...]
+                    welcome.admission = admission.encoded[...]
                 }
                 welcome.statement = groups[group].record.statement[...]
                 welcome.discovery = groups[group].record.discovery.bytes[...]
@@ -280,18 +289,22 @@ extension Engine {
         send(payload, to: index)
     }
 
-    /// Makes the member whose device joins what its invitation promises.
+    /// Makes the member whose device joins what its invitation promises; in the group of this member's devices, makes the device one of them.
     ///
-    /// - Returns: false if it did not say who it is, or the inviter has not the right.
+    /// - Returns: who the device belongs to from now on; nil if it did not say who it is, or the inviter has not the right.
     private mutating func admit(
         _ join: Join, of peer: DeviceKey, as role: Role, group: Int, _ store: any EventStore
-    ) throws(StoreError) -> Bool {
-        guard let member = MemberKey(join.member), join.memberSignature.count == 64,
-            cryptography.isValid(
-                join.memberSignature, over: Certificate.deviceStatement(member: member, device: peer),
-                by: member.value)
-        else { return false }
-        return try admit(member, as: role, group: group, store)
+    ) throws(StoreError) -> (MemberKey, DeviceAdmission)? {
+        if groups[group].id == identity.ownGroup {
+            return whyRemoved(group: group) == nil ? (identity.member, admission(ofDevice: peer)) : nil
+        }
+        guard let member = MemberKey(join.member),
+            let admission = try? DeviceAdmission(decoding: join.admission, of: peer),
+            admission.isValid(of: member, using: cryptography),
+            groups[group].state.removals(of: admission.devices, of: member).isEmpty,
+            try admit(member, as: role, group: group, store)
+        else { return nil }
+        return (member, admission)
     }
 
     private mutating func take(_ welcome: Welcome, _ index: Int, _ store: any EventStore) throws {
@@ -315,6 +328,7 @@ extension Engine {
             let known = try? GroupStatement(decoding: welcome.statement),
             known.discovery == GroupStatement.discoveryCommitment(discovery, using: cryptography)
         else { throw EngineError.invitationRefused("what the inviter sent is not the group of the link") }
+        if invitation.isForDevice, identity.ownGroup != id { try adopt(welcome, ownGroup: id, store) }
         try add(
             GroupRecord(
                 id: id, dialect: .native, statement: statement, discovery: discovery,

@@ -90,7 +90,8 @@ extension Engine {
         let known = groups[number].sealing?.recipients[sessions[index].link.peer]
         guard
             let known = known ?? sessions[index].joiner.flatMap({ $0.group == groups[number].id ? $0.recipient : nil }),
-            groups[number].state.standing(of: known.member).role >= .reader
+            groups[number].state.standing(of: known.member).role >= .reader,
+            groups[number].state.removals(of: known.devices, of: known.member).isEmpty
         else { return nil }
         return known.key
     }

@@ -14,39 +14,58 @@ extension Engine {
         of event: EventReference, _ header: EventHeader, content: Bytes?, ordinal: Int64, log: Int, group: Int,
         _ store: any EventStore
     ) throws(StoreError) -> EventStatus {
-        guard let author = groups[group].frontier.logs[log].certificate?.member else { return .invalid }
+        guard let certificate = groups[group].frontier.logs[log].certificate else { return .invalid }
+        let (author, devices) = (certificate.member, certificate.admission.devices)
         // A rekey event is a state event: who names it need not name it twice.
         let named = (header.stateHeads + header.rekeys).compactMap { groups[group].state.index(of: $0.id) }
         guard named.count == header.stateHeads.count + header.rekeys.count else { return .invalid }
         if header.kind.isState {
             guard let action = StateAction(of: header, content),
-                isSealedRightly(action, header, group: group)
+                isSealedRightly(action, header, group: group),
+                action.deviceRemoval?.isValid(using: cryptography) ?? true
             else { return .invalid }
             let change = groups[group].state.insert(
-                event, ordinal: ordinal, by: author, action.withoutValue, parents: header.ancestors,
+                event, ordinal: ordinal, by: author, devices: devices, action.withoutValue, parents: header.ancestors,
                 isUnderstood: header.isUnderstood)
             guard let change, let node = groups[group].state.nodes.last else { return .invalid }
             groups[group].turnedState.formUnion(change.turned)
             try noteSealing(node, group: group, store)
             noteRedactions(among: change.turned + [groups[group].state.nodes.count - 1], group: group)
             for (member, old) in change.members { groups[group].formerStandings[member, default: []].append(old) }
+            if let removal = action.deviceRemoval { noteRemoval(removal, group: group) }
             return node.stands ? .delivered : .heldBack
         }
         guard isSealedRightly(header, group: group),
-            groups[group].state.standing(of: author, seenFrom: named).role >= .member
+            groups[group].state.standing(of: author, seenFrom: named).role >= .member,
+            !groups[group].state.isRemoved(devices, of: author, seenFrom: named)
         else { return .invalid }
-        let now = groups[group].state.standing(of: author)
-        if now.role >= .member { return .delivered }
-        return try isKept(event, by: now.lowering, log: log, group: group, store) ? .delivered : .heldBack
+        return try isWanted(event, log: log, group: group, store) ? .delivered : .heldBack
     }
 
-    /// Whether an event of who may not write any more stands behind what the removal names of its log.
-    private func isKept(
-        _ event: EventReference, by lowering: EventID?, log: Int, group: Int, _ store: any EventStore
+    /// Whether an event of the conversation is none of those that a removal of its author, or of its author's device, makes unwanted.
+    private func isWanted(
+        _ event: EventReference, log: Int, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
-        guard let last = keptPosition(by: lowering, log: log, group), event.sequence <= last.sequence else {
-            return false
+        guard let member = groups[group].frontier.logs[log].certificate?.member else { return false }
+        for last in bounds(ofLog: log, group: group, given: groups[group].state.standing(of: member)) {
+            guard let last, try isKept(event, upTo: last, log: log, group: group, store) else { return false }
         }
+        return true
+    }
+
+    /// For each removal of a log's author, or of its author's device, the last event of the log that it keeps; nil where it keeps none.
+    private func bounds(ofLog log: Int, group: Int, given standing: Standing) -> [LogPosition?] {
+        guard let certificate = groups[group].frontier.logs[log].certificate else { return [] }
+        let removals = groups[group].state.removals(of: certificate.admission.devices, of: certificate.member)
+        let bounds = removals.map { $0.kept(ofLog: groups[group].frontier.logs[log].id) }
+        return standing.role >= .member ? bounds : bounds + [keptPosition(by: standing.lowering, log: log, group)]
+    }
+
+    /// Whether an event stands behind another one of its log, or is that.
+    private func isKept(
+        _ event: EventReference, upTo last: LogPosition, log: Int, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> Bool {
+        guard event.sequence <= last.sequence else { return false }
         if event.sequence == last.sequence { return event.id == last.id }
         let state = groups[group].frontier.logs[log]
         if state.isLinear { return true }
@@ -85,7 +104,7 @@ extension Engine {
     mutating func noteBranches(ofLog log: Int, group: Int) {
         let state = groups[group].frontier.logs[log]
         guard !state.isLinear, let member = state.certificate?.member,
-            groups[group].state.standing(of: member).role < .member
+            !bounds(ofLog: log, group: group, given: groups[group].state.standing(of: member)).isEmpty
         else { return }
         groups[group].forkedLogs.insert(log)
     }
@@ -95,11 +114,12 @@ extension Engine {
     /// Withdraws what is not wanted any more, and hands over what is.
     mutating func settleState(group: Int, _ store: any EventStore) throws(StoreError) {
         let (turned, former) = (groups[group].turnedState, groups[group].formerStandings)
-        let forked = groups[group].forkedLogs
-        guard !turned.isEmpty || !former.isEmpty || !forked.isEmpty else { return }
+        let (forked, bereft) = (groups[group].forkedLogs, groups[group].bereftMembers)
+        guard !turned.isEmpty || !former.isEmpty || !forked.isEmpty || !bereft.isEmpty else { return }
         groups[group].turnedState = []
         groups[group].formerStandings = [:]
         groups[group].forkedLogs = []
+        groups[group].bereftMembers = []
         var turns = Turns()
         for index in turned.sorted() {
             let node = groups[group].state.nodes[index]
@@ -117,7 +137,7 @@ extension Engine {
                 continue
             }
             let former = former[certificate.member] ?? []
-            guard !former.isEmpty || forked.contains(log) else { continue }
+            guard !former.isEmpty || forked.contains(log) || bereft.contains(certificate.member) else { continue }
             try review(log, of: certificate.member, former: former, group: group, &turns, store)
         }
         try carryOut(turns, group: group, store)
@@ -128,17 +148,16 @@ extension Engine {
         _ log: Int, of member: MemberKey, former: [Standing], group: Int, _ turns: inout Turns,
         _ store: any EventStore
     ) throws(StoreError) {
-        let now = groups[group].state.standing(of: member)
-        if (former + [now]).allSatisfy({ $0.role >= .member }) { return }
+        // Removals of devices are never undone: those that were there before are there now.
+        let bounds = (former + [groups[group].state.standing(of: member)]).flatMap {
+            self.bounds(ofLog: log, group: group, given: $0)
+        }
+        if bounds.isEmpty { return }
         let state = groups[group].frontier.logs[log]
         var next: UInt64 = 1
         if state.isLinear {
             // What every removal at hand keeps is not touched.
-            let kept = (former + [now]).map { standing -> UInt64 in
-                guard standing.role < .member else { return .max }
-                return keptPosition(by: standing.lowering, log: log, group)?.sequence ?? 0
-            }
-            next = max(1, kept.min() ?? 1)
+            next = max(1, bounds.map { $0?.sequence ?? 0 }.min() ?? 1)
         }
         while next <= state.lastSequence {
             let last = min(state.lastSequence, next + 1_023)
@@ -148,10 +167,7 @@ extension Engine {
                 of: events.map { EventKey(log: state.reference, sequence: $0.header.sequence, id: $0.id) })
             for (event, place) in zip(events, places) {
                 guard let place, place.status.isJudged else { continue }
-                var isWanted = now.role >= .member
-                if !isWanted {
-                    isWanted = try isKept(event.reference, by: now.lowering, log: log, group: group, store)
-                }
+                let isWanted = try isWanted(event.reference, log: log, group: group, store)
                 turns.note(event.reference, place, isWanted: isWanted)
             }
             next = last + 1
@@ -223,7 +239,8 @@ extension Engine {
     }
 
     /// Why this device's member may not do something; nil if it may.
-    private func whyNot(_ action: StateAction, _ index: Int) -> String? {
+    func whyNot(_ action: StateAction, _ index: Int) -> String? {
+        if let why = whyRemoved(group: index) { return why }
         let own = groups[index].state.standing(of: identity.member)
         let author = Strength(standing: own, member: identity.member)
         let target = action.target.map { groups[index].state.standing(of: $0) }
@@ -236,7 +253,8 @@ extension Engine {
 
     /// Why this device's member may not write; nil if it may.
     func whyNotWrite(group index: Int) -> String? {
-        switch groups[index].state.standing(of: identity.member).role {
+        if let why = whyRemoved(group: index) { return why }
+        return switch groups[index].state.standing(of: identity.member).role {
         case .member, .admin, .owner: nil
         case .reader: "you read this group and do not write to it: an admin can make you a member"
         case .none: "you are not a member of this group, or not any more: an admin can admit you"
@@ -371,18 +389,18 @@ extension StateGraph {
             throw StoreError(.corrupt, "the statement of group \(record.id) is damaged")
         }
         self.init(owner: statement.owner, policy: statement.policy)
-        var events: [(MemberKey, StoredEvent)] = []
+        var events: [(Certificate, StoredEvent)] = []
         for log in logs {
             guard let certificate = log.certificate, certificate.isStateLog, log.lastSequence > 0 else { continue }
             events += try store.events(
                 ofLog: log.reference, in: 1...log.lastSequence, limit: .max, bytes: .max
-            ).map { (certificate.member, $0) }
+            ).map { (certificate, $0) }
         }
         insert(events)
     }
 
     /// Takes stored events, in any order, without what only readers need.
-    package mutating func insert(_ events: [(MemberKey, StoredEvent)]) {
+    package mutating func insert(_ events: [(Certificate, StoredEvent)]) {
         for (author, stored) in Self.inOrder(events) { take(stored, by: author) { $0.withoutValue } }
     }
 
@@ -390,7 +408,7 @@ extension StateGraph {
     ///
     /// - Parameter value: what an event sets a key to, as it can be read; nil if it cannot.
     package mutating func insert(
-        _ events: [(MemberKey, StoredEvent)], value: (Event, [UInt8]) throws -> [UInt8]?
+        _ events: [(Certificate, StoredEvent)], value: (Event, [UInt8]) throws -> [UInt8]?
     ) rethrows {
         for (author, stored) in Self.inOrder(events) {
             try take(stored, by: author) { action in
@@ -400,16 +418,16 @@ extension StateGraph {
         }
     }
 
-    private static func inOrder(_ events: [(MemberKey, StoredEvent)]) -> [(MemberKey, StoredEvent)] {
+    private static func inOrder(_ events: [(Certificate, StoredEvent)]) -> [(Certificate, StoredEvent)] {
         events.filter { $0.1.status.isJudged }.sorted { $0.1.event.place < $1.1.event.place }
     }
 
     private mutating func take(
-        _ stored: StoredEvent, by author: MemberKey, _ action: (StateAction) throws -> StateAction
+        _ stored: StoredEvent, by author: Certificate, _ action: (StateAction) throws -> StateAction
     ) rethrows {
         let header = stored.event.header
         _ = insert(
-            stored.event.reference, ordinal: stored.ordinal, by: author,
+            stored.event.reference, ordinal: stored.ordinal, by: author.member, devices: author.admission.devices,
             try action(StateAction(of: header, stored.event.content) ?? .join), parents: header.ancestors,
             isUnderstood: header.isUnderstood)
     }

@@ -8,7 +8,7 @@
 public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     let cryptography: Crypto
     var generator: any RandomNumberGenerator & Sendable
-    let identity: Identity<Crypto>
+    var identity: Identity<Crypto>
     let incarnation: [UInt8]
     var groups: [GroupReplica] = []
     /// Keys of this device's own logs, as they come to be used.
@@ -32,6 +32,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// Where those that wait to be fetched by themselves are gone on with; whether any may wait.
     var fetchCursor: FileID?
     var mayRefillFetches = true
+    /// Whether a device of this member's was removed somewhere and may have written elsewhere.
+    var maySpreadRemovals = false
     var effects: [EngineEffect] = []
     /// Milliseconds since 1970, as last told.
     var now: UInt64 = 0
@@ -97,6 +99,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         self.mvdsGroups = mvdsGroups
         self.recordMode = recordMode
         self.recentEvents = recentEvents
+        noteRemovalsMaySpread()
     }
 
     static func open(
@@ -137,6 +140,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         _ inputs: [EngineInput], now: UInt64, in store: any EventStore
     ) throws(StoreError) -> [EngineEffect] {
         self.now = now
+        if maySpreadRemovals { try spreadRemovals(store) }
         for input in inputs { try take(input, store) }
         closeStrangers()
         try eraseExpired(store)
@@ -164,12 +168,13 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// sender forgets them once they are acknowledged and learns of no new incarnation; and joining, on both sides, since an
     /// invitation is used once. Other events that a power cut takes are asked for again under a new incarnation.
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
-        // A receipt is written without being asked for.
-        if groups.contains(where: { $0.receiptDue != nil }) || mayHaveToSayKey { return true }
+        // Some events are written without being asked for.
+        if groups.contains(where: { $0.receiptDue != nil }) || mayHaveToSayKey || maySpreadRemovals { return true }
         return inputs.contains { input in
             switch input {
             case .append, .setRole, .setState, .redact, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share,
-                .invite, .revoke, .addPeer, .addFile, .wantFile, .dropFile, .checkChunk, .setFileLimits:
+                .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .addPeer, .addFile, .wantFile,
+                .dropFile, .checkChunk, .setFileLimits:
                 return true
             case .payloadReceived(let id, _):
                 // A link may have opened in the same batch.
@@ -204,6 +209,13 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         case .invite(let request, let group, let addresses, let expiry, let role, let uses):
             try invite(request, group, addresses: addresses, expiry: expiry, role, uses: uses, store)
         case .revoke(let request, let group, let invitation): try revoke(request, group, invitation, store)
+        case .linkDevice(let request, let addresses, let expiry):
+            try linkDevice(request, addresses: addresses, expiry: expiry, store)
+        case .removeDevice(let request, let device): try removeDevice(request, device, store)
+        case .post(let request, let removal, let group): try post(request, removal, in: group, store)
+        case .openGroup(let request, let record):
+            try add(record, store)
+            effects.append(.done(request))
         case .addPeer(let device, let dialect, let addresses):
             try addPeer(device, dialect: dialect, addresses: addresses, store)
         case .addFile(let request, let file, let held): try addFile(request, file, held, store)
@@ -235,6 +247,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             note(groups[group].nextExpiry)
             note(groups[group].receiptDue)
         }
+        if maySpreadRemovals { note(now) }
         for group in mvdsGroups.indices { note(mvdsGroups[group].waiting.map(\.deadline).min()) }
         return next
     }

@@ -64,6 +64,14 @@ public enum EngineInput: Sendable {
         RequestID, group: GroupID, addresses: [String], expiry: UInt64, role: Role = .member, uses: Int = 1)
     /// Admits nobody any more by an invitation, named by its id.
     case revoke(RequestID, group: GroupID, invitation: [UInt8])
+    /// Whoever uses the invitation becomes another device of this one's member.
+    case linkDevice(RequestID, addresses: [String], expiry: UInt64)
+    /// Says that a device of this member's is lost, wherever it has written.
+    case removeDevice(RequestID, DeviceKey)
+    /// Posts in a group what was said so elsewhere, by anybody.
+    case post(RequestID, DeviceRemoval, group: GroupID)
+    /// Begins to sync a group that another device of this one's member is in.
+    case openGroup(RequestID, GroupRecord)
     /// Remembers a device as a peer, and where to reach it.
     case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
     /// Chunks of a file have been put into the store by somebody else, who has checked them.
@@ -88,6 +96,7 @@ public enum EngineEffect: Sendable {
     case ingested(RequestID, accepted: Int, held: Int)
     case created(RequestID, GroupID)
     case invited(RequestID, Invitation)
+    case removed(RequestID, DeviceRemoval)
     /// What else was asked for has been done.
     case done(RequestID)
     case failed(RequestID, EngineError)

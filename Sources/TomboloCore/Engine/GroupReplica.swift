@@ -24,10 +24,11 @@ struct GroupReplica: Sendable {
     var ephemeralTimes: [LogID: Int64] = [:]
 
     // What this batch of events has changed, until it is settled: state events that stand or stand no more, all that members were
-    // meanwhile, and forked logs of who may not write any more.
+    // meanwhile, forked logs of who may not write any more, and members who have lost a device.
     var turnedState: Set<Int> = []
     var formerStandings: [MemberKey: [Standing]] = [:]
     var forkedLogs: Set<Int> = []
+    var bereftMembers: Set<MemberKey> = []
     /// New redactions, and those that stand or stand no more.
     var turnedRedactions: Set<Int> = []
 

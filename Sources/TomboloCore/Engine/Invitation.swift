@@ -1,4 +1,5 @@
-/// A link that lets one device join a group: which group, whom to ask, where, and a secret that works once (protocol §5.5).
+/// A link that lets a device join a group, or become another one of its inviter's: which group, whom to ask, where, and a secret
+/// (protocol §5.5).
 public struct Invitation: Hashable, Sendable {
     public var group: GroupID
     public var inviter: DeviceKey
@@ -8,21 +9,28 @@ public struct Invitation: Hashable, Sendable {
     public var expiry: UInt64
     /// `host:port`, at most 16 of at most 255 bytes.
     public var addresses: [String]
+    /// Whether who uses it becomes another device of the inviter's member; the group is that of its devices.
+    public var isForDevice: Bool
 
-    public init(group: GroupID, inviter: DeviceKey, secret: [UInt8], expiry: UInt64, addresses: [String]) {
+    public init(
+        group: GroupID, inviter: DeviceKey, secret: [UInt8], expiry: UInt64, addresses: [String],
+        isForDevice: Bool = false
+    ) {
         self.group = group
         self.inviter = inviter
         self.secret = secret
         self.expiry = expiry
         self.addresses = addresses
+        self.isForDevice = isForDevice
     }
 
-    static let version: UInt8 = 1
+    private enum Form: UInt8 { case group = 1, device }
     static let mostAddresses = 16
 
     /// The bytes that stand in the link.
     public var encoded: [UInt8] {
-        var buffer = [Self.version] + group.bytes + inviter.bytes + secret
+        let form = isForDevice ? Form.device : .group
+        var buffer = [form.rawValue] + group.bytes + inviter.bytes + secret
         buffer.append(fixed64: expiry)
         let addresses = self.addresses.filter { $0.utf8.count <= 255 }.prefix(Self.mostAddresses)
         buffer.append(UInt8(addresses.count))
@@ -35,7 +43,10 @@ public struct Invitation: Hashable, Sendable {
 
     public init(decoding bytes: Bytes) throws(WireError) {
         var reader = WireReader(bytes)
-        guard try reader.byte() == Self.version else { throw .invalid("the version of an invitation", offset: 0) }
+        guard let form = Form(rawValue: try reader.byte()) else {
+            throw .invalid("the form of an invitation", offset: 0)
+        }
+        isForDevice = form == .device
         group = GroupID(try reader.bytes32())
         inviter = DeviceKey(try reader.bytes32())
         secret = Array(try reader.take(16))

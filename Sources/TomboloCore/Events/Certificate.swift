@@ -1,59 +1,59 @@
-/// Who a log belongs to: a member's key certifies a device's, the device's certifies the log's (protocol §2.2).
+/// Who a log belongs to: a member, by way of its devices, and the device that certifies the log's key (protocol §2.2).
 ///
 /// The log's id is a hash over all of it but the signatures, so that a log can belong to nobody else later.
 public struct Certificate: Hashable, Sendable {
     /// Whether the log carries the group's state or its conversation.
     public var isStateLog: Bool
     public var member: MemberKey
-    public var device: DeviceKey
+    /// How the device came to be the member's.
+    public var admission: DeviceAdmission
     /// The Ed25519 public key that signs the log's events.
     public var key: Bytes32
-    /// The member's signature over the device key.
-    public var memberSignature: [UInt8]
     /// The device's signature over the group, the member, itself and the log's key.
     public var deviceSignature: [UInt8]
 
+    public var device: DeviceKey { admission.device }
+
     static let extensionType: UInt64 = 1
-    static let encodedLength = 225
 
     public init(
-        isStateLog: Bool = false, member: MemberKey, device: DeviceKey, key: Bytes32, memberSignature: [UInt8],
+        isStateLog: Bool = false, member: MemberKey, admission: DeviceAdmission, key: Bytes32,
         deviceSignature: [UInt8]
     ) {
         self.isStateLog = isStateLog
         self.member = member
-        self.device = device
+        self.admission = admission
         self.key = key
-        self.memberSignature = memberSignature
         self.deviceSignature = deviceSignature
     }
 
-    /// The certificate of a log, signed by the device that the member certified.
+    /// The certificate of a log, signed by the device that was admitted.
     package init<Crypto: Cryptography>(
         ofLogWithKey key: Crypto.SigningKey, isStateLog: Bool = false, in group: GroupID, member: MemberKey,
-        memberSignature: [UInt8], signedBy deviceKey: Crypto.SigningKey, using cryptography: Crypto
+        admission: DeviceAdmission, signedBy deviceKey: Crypto.SigningKey, using cryptography: Crypto
     ) {
         self.init(
-            isStateLog: isStateLog, member: member, device: DeviceKey(cryptography.publicKey(of: deviceKey)),
-            key: cryptography.publicKey(of: key), memberSignature: memberSignature, deviceSignature: [])
+            isStateLog: isStateLog, member: member, admission: admission, key: cryptography.publicKey(of: key),
+            deviceSignature: [])
         deviceSignature = cryptography.sign(logStatement(in: group), with: deviceKey)
     }
 
     public init(decoding bytes: Bytes) throws(WireError) {
-        guard bytes.count == Self.encodedLength else { throw .invalid("a certificate's length", offset: 0) }
         var reader = WireReader(bytes)
         let logClass = try reader.byte()
         guard logClass <= 1 else { throw .invalid("the class of a log", offset: 0) }
         isStateLog = logClass == 1
         member = MemberKey(try reader.bytes32())
-        device = DeviceKey(try reader.bytes32())
+        let device = DeviceKey(try reader.bytes32())
         key = try reader.bytes32()
-        memberSignature = Array(try reader.take(64))
+        let signature = try reader.take(DeviceAdmission.signatureLength)
         deviceSignature = Array(try reader.take(64))
+        admission = try DeviceAdmission(decoding: (signature + reader.rest())[...], of: device)
     }
 
     public var encoded: [UInt8] {
-        [isStateLog ? 1 : 0] + member.bytes + device.bytes + key.bytes + memberSignature + deviceSignature
+        [isStateLog ? 1 : 0] + member.bytes + device.bytes + key.bytes + (admission.signatures.last ?? [])
+            + deviceSignature + admission.encodedPredecessors
     }
 
     /// The header extension that carries this certificate.
@@ -64,16 +64,10 @@ public struct Certificate: Hashable, Sendable {
         LogID(cryptography.sha256(logStatement(in: group)))
     }
 
-    /// Whether both signatures stand.
+    /// Whether all signatures stand.
     public func isValid(in group: GroupID, using cryptography: some Cryptography) -> Bool {
-        cryptography.isValid(
-            memberSignature[...], over: Self.deviceStatement(member: member, device: device), by: member.value)
+        admission.isValid(of: member, using: cryptography)
             && cryptography.isValid(deviceSignature[...], over: logStatement(in: group), by: device.value)
-    }
-
-    /// What a member signs to certify a device.
-    public static func deviceStatement(member: MemberKey, device: DeviceKey) -> [UInt8] {
-        Array("tombolo-device-1".utf8) + member.bytes + device.bytes
     }
 
     /// What a device signs to certify a log, and what the log's id is the hash of.

@@ -17,6 +17,8 @@ public struct EventKind: RawRepresentable, Hashable, Sendable {
     public static let rekey = EventKind(rawValue: 67)
     /// Says what shares of secrets for a device are sealed to (protocol §2.8).
     public static let device = EventKind(rawValue: 68)
+    /// Says that a device is no member's any more (protocol §2.6).
+    public static let deviceRemoval = EventKind(rawValue: 69)
     /// Needs no replication: signed, never stored, never a parent.
     public static let ephemeral = EventKind(rawValue: 128)
 
@@ -121,7 +123,7 @@ public struct EventHeader: Hashable, Sendable {
     public var isUnderstood: Bool {
         guard version == 1, unknownFlags == 0 else { return false }
         switch kind {
-        case .message, .merge, .membership, .setting, .redaction, .rekey, .device, .ephemeral: break
+        case .message, .merge, .membership, .setting, .redaction, .rekey, .device, .deviceRemoval, .ephemeral: break
         default: return false
         }
         return !hasUnknownCriticalExtension

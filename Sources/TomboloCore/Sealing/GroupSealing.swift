@@ -22,6 +22,8 @@ struct GroupSealing: Sendable {
 
     struct Recipient: Sendable {
         let member: MemberKey
+        /// What the device was admitted by, itself last.
+        let devices: [DeviceKey]
         let key: Bytes32
         let place: Seniority
     }

@@ -15,6 +15,8 @@ package enum StateAction: Hashable, Sendable {
     case rekey(Bytes32)
     /// Says what shares of secrets for this device are sealed to: an X25519 key.
     case device(Bytes32)
+    /// Posts a member's statement that one of its devices is lost: anybody who reads can.
+    case removeDevice(DeviceRemoval)
     /// Joins more state heads than one event can name.
     case join
 
@@ -32,7 +34,7 @@ package enum StateAction: Hashable, Sendable {
     var target: MemberKey? {
         switch self {
         case .raise(let member, _), .lower(let member, _, _): member
-        case .set, .redact, .rekey, .device, .join: nil
+        case .set, .redact, .rekey, .device, .removeDevice, .join: nil
         }
     }
 
@@ -43,6 +45,17 @@ package enum StateAction: Hashable, Sendable {
 
     package var isLowering: Bool { if case .lower = self { true } else { false } }
 
+    /// Whether something that is concurrent with it may have no effect for it.
+    package var takesAway: Bool {
+        switch self {
+        case .lower, .removeDevice: true
+        case .raise, .set, .redact, .rekey, .device, .join: false
+        }
+    }
+
+    /// The statement that it posts.
+    package var deviceRemoval: DeviceRemoval? { if case .removeDevice(let removal) = self { removal } else { nil } }
+
     /// The kind of the event that carries it.
     package var kind: EventKind {
         switch self {
@@ -51,6 +64,7 @@ package enum StateAction: Hashable, Sendable {
         case .redact: .redaction
         case .rekey: .rekey
         case .device: .device
+        case .removeDevice: .deviceRemoval
         }
     }
 
@@ -62,7 +76,7 @@ package enum StateAction: Hashable, Sendable {
         case .set(let key, _): role >= (Self.groupKeys.contains(key) ? .admin : .member)
         case .redact(let redaction): role >= .admin || redaction.author == author
         case .rekey: role >= .member
-        case .device: role >= .reader
+        case .device, .removeDevice: role >= .reader
         case .join: true
         }
     }
@@ -76,7 +90,7 @@ package enum StateAction: Hashable, Sendable {
         case .lower(_, let new, _):
             guard new < target.role else { return false }
             return member == author.member || Strength(standing: target, member: member) < author
-        case .set, .redact, .rekey, .device, .join: return true
+        case .set, .redact, .rekey, .device, .removeDevice, .join: return true
         }
     }
 }
@@ -129,6 +143,7 @@ extension StateAction {
             return buffer + redaction.author.bytes + redaction.reason.utf8
         case .rekey(let commitment): return commitment.bytes
         case .device(let key): return key.bytes
+        case .removeDevice(let removal): return removal.encoded
         case .join: return []
         }
     }
@@ -164,6 +179,8 @@ extension StateAction {
             self = .rekey(try reader.bytes32())
         } else if kind == .device {
             self = .device(try reader.bytes32())
+        } else if kind == .deviceRemoval {
+            self = .removeDevice(try DeviceRemoval(decoding: reader.rest()))
         } else if content.isEmpty {
             self = .join
         } else {
@@ -185,14 +202,14 @@ extension StateAction {
 }
 
 extension LogPosition {
-    fileprivate init(reading reader: inout WireReader) throws(WireError) {
+    init(reading reader: inout WireReader) throws(WireError) {
         self.init(
             log: LogID(try reader.bytes32()), sequence: try reader.integer(), id: EventID(try reader.bytes32()))
     }
 }
 
 extension [UInt8] {
-    fileprivate mutating func append(_ position: LogPosition) {
+    mutating func append(_ position: LogPosition) {
         append(position.log)
         append(varint: position.sequence)
         append(position.id)

@@ -4,6 +4,8 @@ package struct StateNode: Sendable {
     /// Where the store has it.
     package let ordinal: Int64
     package let author: MemberKey
+    /// What its author's device was admitted by, itself last.
+    package let devices: [DeviceKey]
     package let action: StateAction
     /// What its author was where it was made.
     let strength: Strength
@@ -34,14 +36,16 @@ package struct StateGraph: Sendable {
     /// Indices of nodes in the order of (Lamport time, id), and for each node its position there.
     private var order: [Int] = []
     private var position: [Int] = []
-    /// For each position, how many lowerings there are up to it.
-    private var lowerings: [Int] = []
+    /// For each position, how many events that take something away there are up to it.
+    private var removals: [Int] = []
     private var cuts = StateCuts()
     /// Nodes that no other one names.
     private var headIndices: Set<Int> = []
     /// Redactions, by the events that they are of.
     private var redactionsOfEvent: [EventID: [Int]] = [:]
     private var rekeys: [Int] = []
+    /// Removals of devices, by the members whose they were. They stand whatever becomes of who posted them.
+    private var deviceRemovals: [MemberKey: [Int]] = [:]
     private let founder: MemberKey
     let policy: Policy
     /// Of whom no state event names.
@@ -101,13 +105,13 @@ package struct StateGraph: Sendable {
         }
     }
 
-    /// The latest rekey events that stand and that every standing lowering comes before: who was removed knows none of their secrets, nor
-    /// does who was never admitted because its admission fell with a lowering. The last in the group's order first.
+    /// The latest rekey events that stand and that every standing removal comes before, of a member or a device: who was removed knows none
+    /// of their secrets, nor does who was never admitted because its admission fell with a removal. The last in the group's order first.
     package func currentRekeys(atMost limit: Int) -> [StateNode] {
         let latest = rekeys.lazy.filter { nodes[$0].stands }.sorted { position[$0] > position[$1] }
         return latest.prefix(limit).filter { rekey in
             order[cuts.start(ofSegmentWith: position[rekey])...].allSatisfy { node in
-                !nodes[node].action.isLowering || !nodes[node].stands || isAncestor(node, of: rekey)
+                !nodes[node].action.takesAway || !nodes[node].stands || isAncestor(node, of: rekey)
             }
         }.map { nodes[$0] }
     }
@@ -129,13 +133,14 @@ package struct StateGraph: Sendable {
     ///
     /// - Parameter heads: indices of nodes.
     package mutating func standing(of member: MemberKey, seenFrom heads: [Int]) -> Standing {
+        // One may be named twice, as the event before and as the secret of the content.
+        let heads = Set(heads).sorted()
         guard let latest = heads.map({ position[$0] }).max() else { return unnamed(member) }
         if heads.count == headIndices.count, headIndices.isSuperset(of: heads) { return standing(of: member) }
         if cuts.isEverything(before: latest + 1, seenFrom: heads) { return standing(of: member, at: latest) }
         let start = cuts.start(ofSegmentWith: latest)
-        let key = heads.sorted()
         let seen: [MemberKey: Standing]
-        if let known = contexts[key] {
+        if let known = contexts[heads] {
             seen = known
         } else {
             let region = ancestors(of: heads, from: start).sorted { position[$0] < position[$1] }
@@ -143,9 +148,34 @@ package struct StateGraph: Sendable {
             for member in subjects(of: region) { base[member] = standing(of: member, at: start - 1) }
             seen = StateResolution(of: region, nodes, base: base).standings
             if contexts.count >= Self.mostContexts { contexts = [:] }
-            contexts[key] = seen
+            contexts[heads] = seen
         }
         return seen[member] ?? standing(of: member, at: start - 1)
+    }
+
+    // MARK: Devices
+
+    /// The removals that cover a device, all that is held considered.
+    ///
+    /// - Parameter devices: what it was admitted by, itself last.
+    package func removals(of devices: [DeviceKey], of member: MemberKey) -> [DeviceRemoval] {
+        deviceRemovals(of: member).filter { $0.covers(devices, of: member) }
+    }
+
+    /// The removals of a member's devices, in the order of their arrival.
+    package func deviceRemovals(of member: MemberKey) -> [DeviceRemoval] {
+        (deviceRemovals[member] ?? []).compactMap { nodes[$0].action.deviceRemoval }
+    }
+
+    /// Whether a device was removed, as who named these events saw it.
+    ///
+    /// - Parameter heads: indices of nodes.
+    package func isRemoved(_ devices: [DeviceKey], of member: MemberKey, seenFrom heads: [Int]) -> Bool {
+        guard let removals = deviceRemovals[member] else { return false }
+        return removals.contains { removal in
+            nodes[removal].action.deviceRemoval?.covers(devices, of: member) == true
+                && heads.contains { $0 == removal || isAncestor(removal, of: $0) }
+        }
     }
 
     /// The members whom a part of the graph is about.
@@ -174,14 +204,20 @@ package struct StateGraph: Sendable {
     /// Judges an event by what its author saw, and takes it if its author had the right.
     ///
     /// - Parameters:
+    ///   - devices: what its author's device was admitted by, itself last.
     ///   - parents: the state events that it names; all of them are here.
     ///   - isUnderstood: whether this version knows what it does; else it does nothing, and nobody needs a right to it.
     /// - Returns: nil, and nothing changed, if its author had no right to it.
     package mutating func insert(
-        _ reference: EventReference, ordinal: Int64, by author: MemberKey, _ action: StateAction, parents: [EventID],
-        isUnderstood: Bool = true
+        _ reference: EventReference, ordinal: Int64, by author: MemberKey, devices: [DeviceKey] = [],
+        _ action: StateAction, parents: [EventID], isUnderstood: Bool = true
     ) -> StateChange? {
-        let parents = parents.compactMap { indexOfID[$0] }
+        let parents = Set(parents.compactMap { indexOfID[$0] }).sorted()
+        guard !isRemoved(devices, of: author, seenFrom: parents) else { return nil }
+        if let removal = action.deviceRemoval, isRemoved(removal.signer.devices, of: removal.member, seenFrom: parents)
+        {
+            return nil
+        }
         let strength = Strength(standing: standing(of: author, seenFrom: parents), member: author)
         if isUnderstood {
             let target = action.target.map { standing(of: $0, seenFrom: parents) }
@@ -190,19 +226,20 @@ package struct StateGraph: Sendable {
         let node = nodes.count
         nodes.append(
             StateNode(
-                reference: reference, ordinal: ordinal, author: author, action: action, strength: strength,
-                parents: parents))
+                reference: reference, ordinal: ordinal, author: author, devices: devices, action: action,
+                strength: strength, parents: parents))
         indexOfID[reference.id] = node
         if case .redact(let redaction) = action { redactionsOfEvent[redaction.event.id, default: []].append(node) }
         if case .rekey = action { rekeys.append(node) }
+        if let removal = action.deviceRemoval { deviceRemovals[removal.member, default: []].append(node) }
         let place = order.partitionPoint { nodes[$0].order > nodes[node].order }
         let isLast = place == order.count
         order.insert(node, at: place)
         position.append(place)
         for later in place + 1..<max(place + 1, order.count) { position[order[later]] = later }
-        let before = place == 0 ? 0 : lowerings[place - 1]
-        lowerings.insert(before, at: place)
-        if action.isLowering { for later in place..<lowerings.count { lowerings[later] += 1 } }
+        let before = place == 0 ? 0 : removals[place - 1]
+        removals.insert(before, at: place)
+        if action.takesAway { for later in place..<removals.count { removals[later] += 1 } }
         let latest = parents.map { position[$0] }.max() ?? -1
         if cuts.insert(at: place, parents: parents, latest: latest, heads: isLast ? headIndices : nil) {
             contexts = [:]  // they are relative to cuts
@@ -217,8 +254,8 @@ package struct StateGraph: Sendable {
     private mutating func resolve(from place: Int, isLast: Bool) -> StateChange {
         let node = order[place]
         let start = cuts.last
-        let firstLowering = start == 0 ? 0 : lowerings[start - 1]
-        if isLast, start == place || lowerings[place] == firstLowering {
+        let before = start == 0 ? 0 : removals[start - 1]
+        if isLast, start == place || removals[place] == before {
             // Nothing is concurrent with it, or nothing that matters: it comes last.
             let (author, target) = (nodes[node].author, nodes[node].action.target)
             let old = target.map { self.standing(of: $0) }
@@ -302,7 +339,7 @@ extension StateNode {
             guard role < old.role else { return old }
             new.role = role
             if role < .member, old.role >= .member { new.lowering = reference.id }
-        case .set, .redact, .rekey, .device, .join: break
+        case .set, .redact, .rekey, .device, .removeDevice, .join: break
         }
         return new
     }

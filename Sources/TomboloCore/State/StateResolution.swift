@@ -5,6 +5,9 @@
 /// lowered member did that its new role does not allow, and what would raise it. The rest is applied in the order of (Lamport time, id), as far as the
 /// authors' roles, which may come from what was left out, still allow it. A lowering that fell out in this way is in nobody's way: then all
 /// is done again without it.
+///
+/// Removals of devices come before all that: they stand whatever becomes of who posted them, and what they are concurrent with and that
+/// the device made, later than what they keep of it, is left out.
 struct StateResolution {
     private let nodes: [StateNode]
     private let base: [MemberKey: Standing]
@@ -46,12 +49,14 @@ struct StateResolution {
     }
 
     private mutating func resolve(segment: [Int]) {
-        var candidates = segment.filter { nodes[$0].action.isLowering }
+        let removals = segment.filter { nodes[$0].action.deviceRemoval != nil }
+        let wanted = removals.isEmpty ? segment : withoutRemovedDevices(segment, removals)
+        var candidates = wanted.filter { nodes[$0].action.isLowering }
         let relatives = segment.count == 1 ? [:] : Self.relatives(of: candidates, in: segment, nodes)
         let before = standings
         while true {
             let effective = strongest(of: candidates, relatives)
-            let stands = apply(segment, besides: effective, relatives)
+            let stands = apply(wanted, besides: effective, relatives).union(removals)
             let fallen = Set(effective.filter { !stands.contains($0) })
             if fallen.isEmpty {
                 standing.formUnion(stands)
@@ -60,6 +65,26 @@ struct StateResolution {
             candidates.removeAll { fallen.contains($0) }
             standings = before
         }
+    }
+
+    /// What is left of a segment without its removals of devices, and what these are in the way of.
+    private func withoutRemovedDevices(_ segment: [Int], _ removals: [Int]) -> [Int] {
+        let here = Dictionary(uniqueKeysWithValues: segment.map { (nodes[$0].reference.id, $0) })
+        var left = Set(segment).subtracting(removals)
+        for node in removals {
+            guard let removal = nodes[node].action.deviceRemoval else { continue }
+            // Of others' events nothing is its to keep.
+            let kept = removal.kept.compactMap { here[$0.id] }.filter {
+                removal.covers(nodes[$0].devices, of: nodes[$0].author)
+            }
+            let relatives = Self.relatives(of: [node], in: segment, nodes)[node] ?? []
+            let behind = Self.ancestors(of: kept, in: segment, nodes)
+            left = left.filter {
+                relatives.contains($0) || behind.contains($0)
+                    || !removal.covers(nodes[$0].devices, of: nodes[$0].author)
+            }
+        }
+        return segment.filter(left.contains)
     }
 
     /// Lowerings that no stronger one is in the way of.
@@ -101,8 +126,7 @@ struct StateResolution {
     private static func relatives(of some: [Int], in segment: [Int], _ nodes: [StateNode]) -> [Int: Set<Int>] {
         var result: [Int: Set<Int>] = [:]
         for event in some {
-            var ancestors: Set<Int> = [event]
-            for node in segment.reversed() where ancestors.contains(node) { ancestors.formUnion(nodes[node].parents) }
+            let ancestors = ancestors(of: [event], in: segment, nodes)
             var descendants: Set<Int> = [event]
             for node in segment where nodes[node].parents.contains(where: { descendants.contains($0) }) {
                 descendants.insert(node)
@@ -110,5 +134,12 @@ struct StateResolution {
             result[event] = ancestors.union(descendants)
         }
         return result
+    }
+
+    /// Some events, and what they descend from.
+    private static func ancestors(of some: [Int], in segment: [Int], _ nodes: [StateNode]) -> Set<Int> {
+        var ancestors = Set(some)
+        for node in segment.reversed() where ancestors.contains(node) { ancestors.formUnion(nodes[node].parents) }
+        return ancestors
     }
 }

@@ -145,9 +145,9 @@ package struct GroupSync: Hashable, Sendable {
 package struct Join: Hashable, Sendable {
     package var invitation: Bytes = []
     package var proof: Bytes = []
-    /// The member whose device joins, and its signature over the device's key.
+    /// The member whose device joins, and how the device came to be the member's.
     package var member: Bytes = []
-    package var memberSignature: Bytes = []
+    package var admission: Bytes = []
     /// What shares of secrets for the device are to be sealed to.
     package var sharingKey: Bytes = []
 
@@ -160,7 +160,7 @@ package struct Join: Hashable, Sendable {
             case (1, .bytes(let run)): invitation = run
             case (2, .bytes(let run)): proof = run
             case (3, .bytes(let run)): member = run
-            case (4, .bytes(let run)): memberSignature = run
+            case (4, .bytes(let run)): admission = run
             case (5, .bytes(let run)): sharingKey = run
             default: break
             }
@@ -171,8 +171,8 @@ package struct Join: Hashable, Sendable {
         var buffer: [UInt8] = []
         buffer.append(field: 1, bytes: invitation)
         buffer.append(field: 2, bytes: proof)
-        buffer.append(field: 3, bytes: member)
-        buffer.append(field: 4, bytes: memberSignature)
+        if !member.isEmpty { buffer.append(field: 3, bytes: member) }
+        if !admission.isEmpty { buffer.append(field: 4, bytes: admission) }
         if !sharingKey.isEmpty { buffer.append(field: 5, bytes: sharingKey) }
         return buffer
     }
@@ -185,6 +185,9 @@ package struct Welcome: Hashable, Sendable {
     package var statement: Bytes = []
     package var discovery: Bytes = []
     package var name: Bytes = []
+    /// The member whose device the other one has become, and how; empty where it was not asked for.
+    package var member: Bytes = []
+    package var admission: Bytes = []
 
     package init() {}
 
@@ -192,6 +195,8 @@ package struct Welcome: Hashable, Sendable {
         var reader = ProtobufReader(bytes)
         while let (number, value) = try reader.next() {
             switch (number, value) {
+            case (5, .bytes(let run)): member = run
+            case (6, .bytes(let run)): admission = run
             case (1, .varint(let raw)): status = raw
             case (2, .bytes(let run)): statement = run
             case (3, .bytes(let run)): discovery = run
@@ -207,6 +212,8 @@ package struct Welcome: Hashable, Sendable {
         if !statement.isEmpty { buffer.append(field: 2, bytes: statement) }
         if !discovery.isEmpty { buffer.append(field: 3, bytes: discovery) }
         if !name.isEmpty { buffer.append(field: 4, bytes: name) }
+        if !member.isEmpty { buffer.append(field: 5, bytes: member) }
+        if !admission.isEmpty { buffer.append(field: 6, bytes: admission) }
         return buffer
     }
 }

@@ -130,6 +130,28 @@ final class Devices {
         return group
     }
 
+    /// Adds a device that has nothing yet: it is linked to one that is here, over a link that is closed again, and syncs a group of it.
+    func link(_ device: Device, to other: Int, in group: GroupID) throws {
+        devices.append(device)
+        try step(other, [.linkDevice(1, addresses: [], expiry: now + 1_000_000)])
+        let invited = devices[other].effects.compactMap { if case .invited(_, let link) = $0 { link } else { nil } }
+        guard let invitation = invited.last else { fatalError("no invitation") }
+        let session = try connect(devices.count - 1, other, invitation: invitation)
+        try settle()
+        try disconnect(session)
+        try open(group, on: devices.count - 1, from: other)
+        try meet(devices.count - 1, other)
+    }
+
+    /// Has a device sync a group that another one has.
+    func open(_ group: GroupID, on device: Int, from other: Int) throws {
+        guard var record = devices[other].store.groups().first(where: { $0.id == group }) else {
+            fatalError("there is no such group")
+        }
+        (record.reference, record.ownSeed, record.ownLog) = (0, nil, nil)
+        try step(device, [.openGroup(1, record)])
+    }
+
     @discardableResult
     func say(_ device: Int, _ text: String, in group: GroupID) throws -> EventID? {
         now += 1

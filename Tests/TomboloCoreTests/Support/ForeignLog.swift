@@ -22,11 +22,11 @@ struct ForeignLog {
         key = make()
         let memberKey = MemberKey(cryptography.publicKey(of: member))
         let deviceKey = DeviceKey(cryptography.publicKey(of: device))
-        let memberSignature = cryptography.sign(
-            Certificate.deviceStatement(member: memberKey, device: deviceKey), with: member)
+        let signature = cryptography.sign(
+            DeviceAdmission.statement(member: memberKey, device: deviceKey), with: member)
         certificate = Certificate(
-            ofLogWithKey: key, in: group, member: memberKey, memberSignature: memberSignature, signedBy: device,
-            using: cryptography)
+            ofLogWithKey: key, in: group, member: memberKey,
+            admission: DeviceAdmission(of: deviceKey, signature: signature), signedBy: device, using: cryptography)
         id = certificate.logID(in: group, using: cryptography)
         hashing = EventHashing(group: group)
     }

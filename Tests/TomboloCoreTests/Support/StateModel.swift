@@ -4,6 +4,7 @@ import TomboloCore
 struct ModelEvent {
     var reference: EventReference
     var author: MemberKey
+    var devices: [DeviceKey] = []
     var action: StateAction
     var parents: [Int]
 }
@@ -60,7 +61,7 @@ struct StateModel {
         case .set(let key, _): return key == "title" || key == "topic" ? role >= .admin : role >= .member
         case .redact(let redaction): return role >= .admin || event.author == redaction.author
         case .rekey: return role >= .member
-        case .device: return role >= .reader
+        case .device, .removeDevice: return role >= .reader
         case .join: return true
         }
     }
@@ -70,12 +71,35 @@ struct StateModel {
         let author = events[event].author
         let own = place(author, seen)
         guard suffices(own.role, for: events[event]) else { return false }
+        guard !isRemoved(events[event].devices, of: author, in: ancestors[event]) else { return false }
+        if let removal = events[event].action.deviceRemoval,
+            isRemoved(removal.signer.devices, of: removal.member, in: ancestors[event])
+        {
+            return false
+        }
         switch events[event].action {
         case .raise(let target, let new): return new > place(target, seen).role
         case .lower(let target, let new, _):
             let other = place(target, seen)
             return new < other.role && (target == author || wins((author, own), over: (target, other)))
-        case .set, .redact, .rekey, .device, .join: return true
+        case .set, .redact, .rekey, .device, .removeDevice, .join: return true
+        }
+    }
+
+    func isRemoved(_ devices: [DeviceKey], of member: MemberKey, in set: Set<Int>) -> Bool {
+        set.contains { events[$0].action.deviceRemoval?.covers(devices, of: member) == true }
+    }
+
+    /// Whether the removal of a device is in the way of an event: its author did not know of it, and it is not behind what is kept.
+    func isRemovedWithItsDevice(_ event: Int, among set: Set<Int>) -> Bool {
+        guard events[event].action.deviceRemoval == nil else { return false }
+        return set.contains { other in
+            guard let removal = events[other].action.deviceRemoval, areConcurrent(event, other),
+                removal.covers(events[event].devices, of: events[event].author)
+            else { return false }
+            return !set.contains { kept in
+                removal.keeps(events[kept]) && (kept == event || ancestors[kept].contains(event))
+            }
         }
     }
 
@@ -96,7 +120,10 @@ struct StateModel {
             segments[segments.count - 1].append(event)
         }
         var outcome = Outcome()
-        for segment in segments where !segment.isEmpty { resolve(segment, &outcome) }
+        for segment in segments where !segment.isEmpty {
+            let wanted = segment.filter { !isRemovedWithItsDevice($0, among: set) }
+            resolve(wanted, &outcome)
+        }
         return outcome
     }
 
@@ -118,7 +145,12 @@ struct StateModel {
                 if !effective.contains(where: { isInTheWay($0, of: strongest) }) { effective.append(strongest) }
             }
             var attempt = outcome
-            for event in segment where !effective.contains(where: { isInTheWay($0, of: event) }) {
+            for event in segment {
+                if events[event].action.deviceRemoval != nil {
+                    attempt.standing.insert(event)
+                    continue
+                }
+                guard !effective.contains(where: { isInTheWay($0, of: event) }) else { continue }
                 guard suffices(place(events[event].author, attempt).role, for: events[event]) else { continue }
                 attempt.standing.insert(event)
                 apply(event, &attempt)
@@ -152,7 +184,7 @@ struct StateModel {
             var place = place(member, outcome)
             place.role = min(role, place.role)
             outcome.places[member] = place
-        case .set, .redact, .rekey, .device, .join: break
+        case .set, .redact, .rekey, .device, .removeDevice, .join: break
         }
     }
 
@@ -160,7 +192,10 @@ struct StateModel {
     func currentRekeys(_ outcome: Outcome) -> Set<EventID> {
         let rekeys = outcome.standing.filter { if case .rekey = events[$0].action { true } else { false } }
         let removals = outcome.standing.filter {
-            if case .lower = events[$0].action { true } else { false }
+            switch events[$0].action {
+            case .lower, .removeDevice: true
+            default: false
+            }
         }
         let current = rekeys.filter { rekey in removals.allSatisfy { ancestors[rekey].contains($0) } }
         return Set(current.map { events[$0].reference.id })
@@ -171,5 +206,12 @@ struct StateModel {
         let setters = outcome.standing.filter { if case .set(key, _) = events[$0].action { true } else { false } }
         let latest = setters.filter { setter in !setters.contains { ancestors[$0].contains(setter) } }
         return Set(latest.map { events[$0].reference.id })
+    }
+}
+
+extension DeviceRemoval {
+    /// Whether it names an event as the last one of a log of what it removes.
+    fileprivate func keeps(_ event: ModelEvent) -> Bool {
+        covers(event.devices, of: event.author) && kept.contains { $0.id == event.reference.id }
     }
 }
