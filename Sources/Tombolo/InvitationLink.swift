@@ -1,34 +1,50 @@
 public import Foundation
 public import TomboloCore
 
-/// An invitation as a link: `tombolo:join?…` (protocol §5.5).
+/// An invitation as a link: `tombolo:join?…` to a group, `tombolo:device?…` to become another device of the inviter's member
+/// (protocol §5.5).
 public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
     public let invitation: Invitation
 
-    static let prefix = "tombolo:join?"
+    private static let groupPrefix = "tombolo:join?"
+    private static let devicePrefix = "tombolo:device?"
 
     public init(_ invitation: Invitation) { self.invitation = invitation }
 
     /// - Throws: ``TomboloError`` if the text is not such a link.
     public init(_ text: String) throws {
-        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard trimmed.hasPrefix(Self.prefix) else {
-            throw TomboloError("an invitation begins with \(Self.prefix): copy the whole link")
+        let group = LinkText.bytes(in: text, after: Self.groupPrefix)
+        guard let bytes = group ?? LinkText.bytes(in: text, after: Self.devicePrefix) else {
+            throw TomboloError(
+                "an invitation begins with \(Self.groupPrefix) or \(Self.devicePrefix): copy the whole link")
         }
-        var base64 = trimmed.dropFirst(Self.prefix.count).replacingOccurrences(of: "-", with: "+")
-            .replacingOccurrences(of: "_", with: "/")
-        while !base64.count.isMultiple(of: 4) { base64 += "=" }
-        guard let data = Data(base64Encoded: base64), let invitation = try? Invitation(decoding: Array(data)[...])
-        else {
+        guard let invitation = try? Invitation(decoding: bytes[...]), invitation.isForDevice == (group == nil) else {
             throw TomboloError("the invitation is damaged: copy the whole link")
         }
         self.invitation = invitation
     }
 
     public var description: String {
-        Self.prefix
-            + Data(invitation.encoded).base64EncodedString().replacingOccurrences(of: "+", with: "-")
+        LinkText.link(invitation.isForDevice ? Self.devicePrefix : Self.groupPrefix, invitation.encoded)
+    }
+}
+
+/// Bytes as the text of a link: base64url without padding (RFC 4648, section 5).
+enum LinkText {
+    static func link(_ prefix: String, _ bytes: [UInt8]) -> String {
+        prefix
+            + Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
             .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
+    }
+
+    /// - Returns: nil if it does not begin so; nothing if what follows is no base64url.
+    static func bytes(in text: String, after prefix: String) -> [UInt8]? {
+        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard trimmed.hasPrefix(prefix) else { return nil }
+        var base64 = trimmed.dropFirst(prefix.count).replacingOccurrences(of: "-", with: "+")
+            .replacingOccurrences(of: "_", with: "/")
+        while !base64.count.isMultiple(of: 4) { base64 += "=" }
+        return Data(base64Encoded: base64).map { Array($0) } ?? []
     }
 }
 

@@ -3,7 +3,13 @@ public import TomboloCore
 extension Node {
     /// Joins the group of an invitation: reaches the inviter, proves the secret, and syncs.
     public func join(_ link: InvitationLink, timeout: Duration = .seconds(30)) async throws -> SyncGroup {
-        let invitation = link.invitation
+        guard !link.invitation.isForDevice else {
+            throw TomboloError("this link makes a device another one of its maker's: use it on a device that has no groups")
+        }
+        return try await reachInviter(link.invitation, timeout: timeout)
+    }
+
+    func reachInviter(_ invitation: Invitation, timeout: Duration) async throws -> SyncGroup {
         guard !invitation.addresses.isEmpty else {
             throw TomboloError("the invitation says nowhere to reach the inviter: ask for one made while it listens")
         }
@@ -14,7 +20,7 @@ extension Node {
                     with: invitation.inviter, at: address, joining: invitation, within: .budget(time: timeout))
                 guard report.isComplete else { throw TomboloError("the inviter did not answer in time") }
                 try await replica.drainAll()
-                if let group = try group(invitation.group) { return group }
+                if let group = try allGroups.first(where: { $0.id == invitation.group }) { return group }
             } catch {
                 lastError = error
             }
@@ -44,7 +50,12 @@ extension Node {
             }
             for address in peer.addresses {
                 do {
+                    let before = try groups.count
                     report.peers.append(try await sync(with: peer.device, at: address, within: left))
+                    // It may have told of groups that another device of this one's member is in.
+                    if try groups.count > before {
+                        report.peers.append(try await sync(with: peer.device, at: address, within: left))
+                    }
                     report.failures[peer.device] = nil
                     break
                 } catch {

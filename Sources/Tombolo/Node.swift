@@ -143,6 +143,14 @@ public final class Node: Sendable {
     }
 
     public var groups: [SyncGroup] {
+        get throws {
+            let own = try storage.read { try $0.value(forKey: IdentityKeys.ownGroup).flatMap { GroupID($0) } }
+            return try allGroups.filter { $0.id != own }
+        }
+    }
+
+    /// With the one of the member's devices.
+    var allGroups: [SyncGroup] {
         get throws { try storage.read { try $0.groups() }.map { SyncGroup($0, self) } }
     }
 

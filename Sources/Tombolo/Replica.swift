@@ -10,14 +10,14 @@ import TomboloSQLite
 actor Replica {
     private let executor = ReplicaExecutor()
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-    private var engine: Engine<SwiftCryptography>
-    private let storage: SQLiteStorage
+    var engine: Engine<SwiftCryptography>
+    let storage: SQLiteStorage
     private let mailbox: Mailbox
-    private let clock: any NodeClock
+    let clock: any NodeClock
     private let logger: Logger
     private var requests: [RequestID: CheckedContinuation<EngineEffect, any Error>] = [:]
     private var nextRequest: RequestID = 1
-    private var failure: StoreError?
+    private(set) var failure: StoreError?
     private var wake: Task<Void, Never>?
     /// What somebody wants to hear of.
     enum Subject: Hashable {
@@ -101,6 +101,7 @@ actor Replica {
             noteProgress(received: consumed.map(\.1), effects, since: start)
             scheduleWake(now: now)
             if mustPurge { purge() }
+            tendDevices(after: effects)
         } catch {
             fail(error)
         }
@@ -135,7 +136,7 @@ actor Replica {
     }
 
     /// The replica stops: its engine may be ahead of its store.
-    private func fail(_ error: StoreError) {
+    func fail(_ error: StoreError) {
         logger.critical("the store failed: \(error)")
         failure = error
         for continuation in requests.values { continuation.resume(throwing: error) }
@@ -160,7 +161,7 @@ actor Replica {
         }
     }
 
-    private func scheduleWake(now: UInt64) {
+    func scheduleWake(now: UInt64) {
         wake?.cancel()
         wake = nil
         guard let next = engine.nextWake else { return }
@@ -172,7 +173,7 @@ actor Replica {
         }
     }
 
-    private func carryOut(_ effect: EngineEffect) {
+    func carryOut(_ effect: EngineEffect) {
         switch effect {
         case .send(let session, let payload): mailbox.connection(session)?.send(payload)
         case .close(let session, let error):
@@ -274,6 +275,7 @@ actor Replica {
     func attendToTime() throws {
         mailbox.post([.timePassed])
         try drainAll()
+        tendDevices()
     }
 
     /// Opens the engine anew on what is stored.

@@ -46,26 +46,19 @@ extension SyncGroup {
         }
     }
 
-    private var readKey: String { "read \(id)" }
-
     /// Up to where the group has been read on this device.
     public var readMark: Bookmark {
-        get throws {
-            let kept = try node.storage.read { try $0.value(forKey: readKey) }
-            guard let kept, let number = try? WireReader.number(in: kept[...]) else { return .start }
-            return Bookmark(number: number)
-        }
+        get throws { Bookmark(number: try node.storage.read { try ReadMark(of: id, in: $0).number }) }
     }
 
-    /// Notes that everything up to a change has been read on this device. A mark never goes back.
+    /// Notes that everything up to a change has been read on this device, and tells the member's others. A mark never goes back.
     public func markRead(through bookmark: Bookmark) async throws {
         guard !node.isReadOnly else { throw TomboloError("the node was opened for reading only") }
-        let key = readKey
-        let current = try readMark.number
-        guard bookmark.number > current else { return }
-        var bytes: [UInt8] = []
-        bytes.append(varint: UInt64(bookmark.number))
-        try node.storage.write(isDurable: false) { [bytes] in try $0.setValue(bytes, forKey: key) }
+        guard bookmark.number > (try readMark.number) else { return }
+        try node.storage.write(isDurable: false) {
+            try $0.setValue(ReadMark.encode(bookmark.number), forKey: ReadMark.key(of: id))
+        }
+        try await node.replica.tendDevices()
     }
 
     /// Notes that everything that is delivered has been read.
@@ -73,18 +66,11 @@ extension SyncGroup {
         try await markRead(through: Bookmark(number: try node.storage.read { try $0.lastChange(of: record) }))
     }
 
-    /// Entries that others wrote and that are not marked as read.
+    /// Entries that others wrote and that are not marked as read, on this device or another one of its member's.
     public var unreadCount: Int {
         get throws {
             let mark = try readMark.number
-            return try node.storage.read { try $0.unreadCount(of: record, after: mark) }
+            return try node.storage.read { try $0.unreadCount(of: record, after: mark, by: node.member) }
         }
-    }
-}
-
-extension WireReader {
-    fileprivate static func number(in bytes: Bytes) throws -> Int64 {
-        var reader = WireReader(bytes)
-        return Int64(clamping: try reader.varint())
     }
 }

@@ -49,7 +49,7 @@ public struct SQLiteReader {
 
     /// Delivered rows of a table after a number of the change log, to be counted: `change CROSS JOIN table` and its condition, whose
     /// arguments are the group, the number and the number again.
-    private static func delivered(_ table: String) -> String {
+    static func delivered(_ table: String) -> String {
         """
         change CROSS JOIN \(table) ON \(table).ordinal BETWEEN change.event AND change.event + change.count - 1
         WHERE change.replica = ? AND change.number + \(table).ordinal - change.event > ?
@@ -89,26 +89,6 @@ public struct SQLiteReader {
             for (offset, row) in part.enumerated() { found.append((first + skipped + Int64(offset), kind, row)) }
         }
         return found
-    }
-
-    /// Delivered entries after a number of the change log that others wrote, merges not counted.
-    public func unreadCount(of group: GroupRecord, after number: Int64) throws -> Int {
-        if group.dialect == .mvds {
-            return try Int.fetchOne(
-                db, sql: "SELECT count(*) FROM \(Self.delivered("message"))",
-                arguments: [group.reference, number, number]) ?? 0
-        }
-        // The header's second byte is the kind (protocol §2.1).
-        return try Int.fetchOne(
-            db,
-            sql: """
-                SELECT count(*) FROM \(Self.delivered("event")) AND change.kind = 0 AND event.status = 1
-                    AND event.content IS NOT NULL
-                    AND substr(event.header, 2, 1) = x'00'
-                    AND event.log IS NOT (
-                        SELECT log.reference FROM replica JOIN log ON log.replica = replica.reference AND log.id = replica.ownLog
-                        WHERE replica.reference = change.replica)
-                """, arguments: [group.reference, number, number]) ?? 0
     }
 
     /// The latest number of a group's change log; 0 if nothing was delivered.

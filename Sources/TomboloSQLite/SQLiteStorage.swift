@@ -91,7 +91,7 @@ public final class SQLiteStorage: Sendable {
         if let lock = opened.withLock({ $0?.lock }) { closeFile(lock) }
     }
 
-    private var pool: DatabasePool {
+    var pool: DatabasePool {
         get throws(StoreError) {
             guard let pool = opened.withLock({ $0?.pool }) else {
                 throw StoreError(.unavailable, "the store in \(directory.path) is closed or suspended")

@@ -126,6 +126,15 @@ enum Schema {
         migrator.registerMigration("9") { db in
             try db.execute(sql: "ALTER TABLE invitation ADD COLUMN uses INTEGER NOT NULL DEFAULT 1")
         }
+        // Up to which event of a log other devices of the member have read; groups and logs need not be here yet.
+        migrator.registerMigration("10") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE readMark (
+                        replica BLOB NOT NULL, log BLOB NOT NULL, sequence INTEGER NOT NULL,
+                        PRIMARY KEY (replica, log)) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 }

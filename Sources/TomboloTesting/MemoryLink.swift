@@ -38,6 +38,9 @@ final class MemoryLink: Sendable {
     private struct State {
         var ends: (dialler: End, listener: End)?
         var isClosed = false
+        /// Whether both sides know of the link; what arrives before is kept for then.
+        var isOpen = false
+        var early: [@Sendable () -> Void] = []
     }
 
     let devices: Set<DeviceKey>
@@ -72,12 +75,22 @@ final class MemoryLink: Sendable {
         state.withLock { $0.ends = ends }
         listener.handler.opened(ends.listener)
         dialler.handler.opened(ends.dialler)
+        while let early = takeEarly() { for deliver in early { deliver() } }
+    }
+
+    /// What has arrived before the link was open; nil, and it is open, if nothing is left.
+    private func takeEarly() -> [@Sendable () -> Void]? {
+        state.withLock { state in
+            defer { state.early = [] }
+            state.isOpen = state.early.isEmpty
+            return state.isOpen ? nil : state.early
+        }
     }
 
     fileprivate func carry(_ payload: [UInt8], fromDialler: Bool) {
         guard let ends = openEnds else { return }
         (fromDialler ? ends.dialler : ends.listener).count(sent: payload.count)
-        inOrder(fromDialler: fromDialler) {
+        inOrderOnceOpen(fromDialler: fromDialler) {
             // What is under way when a link breaks is lost.
             guard let ends = self.openEnds else { return }
             let to = fromDialler ? ends.listener : ends.dialler
@@ -88,13 +101,25 @@ final class MemoryLink: Sendable {
 
     private var openEnds: (dialler: End, listener: End)? { state.withLock { $0.isClosed ? nil : $0.ends } }
 
+    private func inOrderOnceOpen(fromDialler: Bool, _ deliver: @escaping @Sendable () -> Void) {
+        inOrder(fromDialler: fromDialler) {
+            let isOpen = self.state.withLock { state in
+                if !state.isOpen { state.early.append(deliver) }
+                return state.isOpen
+            }
+            if isOpen { deliver() }
+        }
+    }
+
     private func inOrder(fromDialler: Bool, _ deliver: @escaping @Sendable () -> Void) {
         let (from, to) = fromDialler ? (dialler, listener) : (listener, dialler)
         carrier.carry(from: from.device, to: to.device, deliver)
     }
 
     /// Closes once what one side has sent so far has arrived.
-    fileprivate func closeInOrder(fromDialler: Bool) { inOrder(fromDialler: fromDialler) { self.close() } }
+    fileprivate func closeInOrder(fromDialler: Bool) {
+        inOrderOnceOpen(fromDialler: fromDialler) { self.close() }
+    }
 
     /// Closes at once.
     func close() {

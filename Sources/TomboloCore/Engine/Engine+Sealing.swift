@@ -199,8 +199,22 @@ extension Engine {
         else { return }
         let cryptography = cryptography
         let content = try withKeys(of: rekey.id, group: group, store) { $0.open(event, using: cryptography) }
-        guard content != nil else { return }
-        groups[group].sealing?.readable.insert(event.id)
+        var mayBeDelivered = content != nil
+        if !mayBeDelivered { mayBeDelivered = try isKeyErased(of: event, group: group, store) }
+        if mayBeDelivered { groups[group].sealing?.readable.insert(event.id) }
+    }
+
+    /// Whether the content's key has gone with another content: where a log is forked, what stands at one place has one key.
+    private func isKeyErased(of event: Event, group: Int, _ store: any EventStore) throws(StoreError) -> Bool {
+        guard let log = groups[group].frontier.index(of: event.log), !groups[group].frontier.logs[log].isLinear else {
+            return false
+        }
+        let siblings = try store.headers(
+            ofLog: groups[group].frontier.logs[log].reference, in: event.sequence...event.sequence,
+            limit: Limits.endsPerLog)
+        return siblings.contains {
+            $0.id != event.id && !$0.hasContent && $0.header.rekeys.first?.id == event.header.rekeys.first?.id
+        }
     }
 
     mutating func keep(
@@ -224,7 +238,12 @@ extension Engine {
     mutating func puncture(_ events: [StoredHeader], group: Int, _ store: any EventStore) throws(StoreError) {
         guard groups[group].sealing != nil else { return }
         let byRekey = Dictionary(grouping: events.filter { !$0.header.rekeys.isEmpty }) { $0.header.rekeys[0].id }
+        var forked: [EventID] = []
         for (rekey, events) in byRekey.sorted(by: { $0.key < $1.key }) {
+            let isForked = events.contains { event in
+                groups[group].frontier.index(of: event.header.log).map { !groups[group].frontier.logs[$0].isLinear } ?? false
+            }
+            if isForked, groups[group].sealing?.unproven.contains(rekey) == true { forked.append(rekey) }
             guard var secret = try secret(of: rekey, group: group, store) else { continue }
             for event in events where secret.key.nodes.count < Limits.keyNodes - TreePath.longest {
                 let path = ContentKeys.path(toLog: event.header.log, number: event.header.sequence, isEphemeral: false)
@@ -233,6 +252,18 @@ extension Engine {
             try keep(secret.key, of: rekey, isProven: secret.isProven, group: group, store)
             if groups[group].sealing?.current?.rekey.id == rekey { groups[group].sealing?.current = nil }
         }
+        // What has lost its key with them need not wait for it.
+        if !forked.isEmpty { try releaseSealed(waitersOf: forked, group: group, store) }
+    }
+
+    /// Delivers what waited for secrets and need not any more.
+    mutating func releaseSealed(
+        waitersOf rekeys: [EventID], group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        var delivered: [StoredHeader] = []
+        try release(waitersOf: rekeys, group: group, &delivered, store)
+        try note(delivered: delivered, group: group, store)
+        if !delivered.isEmpty { noteChanged(groups[group].id) }
     }
 }
 

@@ -183,10 +183,7 @@ extension Engine {
             }
         }
         try keep(secret, of: rekey, isProven: secret.root != nil, group: number, store)
-        var delivered: [StoredHeader] = []
-        try release(waitersOf: [rekey], group: number, &delivered, store)
-        try note(delivered: delivered, group: number, store)
-        if !delivered.isEmpty { noteChanged(groups[number].id) }
+        try releaseSealed(waitersOf: [rekey], group: number, store)
     }
 
     /// Takes the secret of a rekey event that came before it.

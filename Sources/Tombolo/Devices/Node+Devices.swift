@@ -1,0 +1,129 @@
+public import Foundation
+public import Logging
+public import TomboloCore
+import TomboloSQLite
+
+/// A device of this one's member.
+public struct MemberDevice: Hashable, Sendable, Identifiable {
+    public let id: DeviceKey
+    /// What it is called by whoever named it.
+    public let name: String?
+    /// The device that admitted it; nil for the member's first.
+    public let admittedBy: DeviceKey?
+    /// Whether another one has said that it is lost.
+    public let isRemoved: Bool
+    /// When it last wrote something to the others that has come here, by its own clock.
+    public let lastHeardOf: Date
+}
+
+// Several devices of one member.
+extension Node {
+    /// A link that makes one other device, which has no groups yet, another one of this device's member: groups, peers and what has been
+    /// read follow, now and later. Whoever gets hold of it before that becomes the member, too.
+    ///
+    /// - Throws: `EngineError` `notAllowed` if this device was removed, or admitted by way of too many others.
+    public func linkDevice(
+        expiring: Duration = .seconds(600), addresses: [String] = []
+    ) async throws -> InvitationLink {
+        let expiry = clock.now + expiring.roundedMilliseconds
+        let all = addresses + listeningAddresses
+        let effect = try await replica.request { .linkDevice($0, addresses: all, expiry: expiry) }
+        guard case .invited(_, let invitation) = effect else { throw TomboloError("the engine gave no answer") }
+        return InvitationLink(invitation)
+    }
+
+    /// Opens the device in `directory`, made on first use, as another one of the member whose device has made the link.
+    ///
+    /// Returns as soon as it is that, and knows its groups; what was said in them comes with the next ``sync(within:)``.
+    /// - Throws: `EngineError` `invitationRefused`, also if the device has groups of its own; what ``join(_:timeout:)`` throws.
+    public static func open(
+        at directory: URL, linking link: InvitationLink, timeout: Duration = .seconds(30),
+        logger: Logger = Logger(label: "tombolo")
+    ) async throws -> Node {
+        guard link.invitation.isForDevice else {
+            throw TomboloError("this link invites to a group: join that")
+        }
+        let node = try await open(at: directory, logger: logger)
+        do {
+            _ = try await node.reachInviter(link.invitation, timeout: timeout)
+            try await node.close()
+        } catch {
+            try? await node.close()
+            throw error
+        }
+        // It is another member's device now.
+        return try await open(at: directory, logger: logger)
+    }
+
+    /// The member's devices, as far as they have been heard of, the first one first; this one alone if none was ever linked.
+    public var devices: [MemberDevice] {
+        get throws {
+            guard let own = try ownGroup else {
+                return [MemberDevice(id: device, name: nil, admittedBy: nil, isRemoved: false, lastHeardOf: Date(milliseconds: clock.now))]
+            }
+            let state = try own.state
+            let found = try storage.read { reader in
+                let graph = try own.graph(reader)
+                var devices: [DeviceKey: (admission: DeviceAdmission, time: UInt64)] = [:]
+                for log in try reader.logs(of: own.record) {
+                    guard let admission = log.certificate?.admission else { continue }
+                    let time = max(try reader.lastTimestamp(of: log), devices[admission.device]?.time ?? 0)
+                    devices[admission.device] = (admission, time)
+                }
+                return devices.values.map { admission, time in
+                    (admission, time, !graph.removals(of: admission.devices, of: member).isEmpty)
+                }
+            }
+            return found.sorted { ($0.0.devices.count, $0.0.device) < ($1.0.devices.count, $1.0.device) }.map {
+                MemberDevice(
+                    id: $0.device, name: state[Self.nameKey(of: $0.device)].map { String(decoding: $0, as: UTF8.self) },
+                    admittedBy: $0.devices.dropLast().last, isRemoved: $2, lastHeardOf: Date(milliseconds: $1))
+            }
+        }
+    }
+
+    /// Calls a device something, for all of the member's.
+    ///
+    /// - Throws: ``TomboloError`` if none was ever linked.
+    public func name(_ device: DeviceKey, _ name: String) async throws {
+        guard let own = try ownGroup else { throw TomboloError("there is one device alone: link another one first") }
+        try await own.setState(Self.nameKey(of: device), to: Data(name.utf8))
+    }
+
+    /// Says that a device of the member's is lost, wherever it has written: what it said that is here stays, nothing else of it is wanted by
+    /// anybody, and it reads nothing any more that is said in private groups. So for devices that it has admitted and that this one has not heard of.
+    ///
+    /// This device can remove itself. Nothing undoes it: a device that is found again is made anew, and linked.
+    /// - Returns: the statement, which holds also in groups that this member's devices are not in (any more) where somebody posts it
+    ///   (``SyncGroup/post(_:)``).
+    /// - Throws: `EngineError` `notAllowed` if there is no such device.
+    @discardableResult
+    public func removeDevice(_ device: DeviceKey) async throws -> DeviceRemoval {
+        let effect = try await replica.request { .removeDevice($0, device) }
+        guard case .removed(_, let removal) = effect else { throw TomboloError("the engine gave no answer") }
+        return removal
+    }
+
+    /// The group of the member's devices, which applications do not see.
+    var ownGroup: SyncGroup? {
+        get throws {
+            try storage.read { reader -> GroupRecord? in
+                guard let id = try reader.value(forKey: IdentityKeys.ownGroup).flatMap({ GroupID($0) }) else {
+                    return nil
+                }
+                return try reader.groups().first { $0.id == id }
+            }.map { SyncGroup($0, self) }
+        }
+    }
+
+    private static func nameKey(of device: DeviceKey) -> String { "name \(device)" }
+}
+
+extension SyncGroup {
+    /// Posts a member's statement that one of its devices is lost, as anybody may who reads here.
+    ///
+    /// - Throws: `EngineError` `notAllowed` if its signature does not verify.
+    public func post(_ removal: DeviceRemoval) async throws {
+        _ = try await node.replica.request { .post($0, removal, group: id) }
+    }
+}

@@ -1,0 +1,49 @@
+import TomboloCore
+import TomboloSQLite
+
+// What the devices of one member tell each other (protocol §5.9).
+extension Replica {
+    /// Tells the others what they do not know yet, and follows what they have said, where a batch had anything to do with it.
+    func tendDevices(after effects: [EngineEffect]) {
+        guard let own = engine.ownGroup else { return }
+        let mayBeNew = effects.contains { effect in
+            switch effect {
+            case .created, .joined, .invited: true
+            case .changed(let group): group == own
+            default: false
+            }
+        }
+        if mayBeNew { tendDevices() }
+    }
+
+    /// The same, whatever has happened.
+    func tendDevices() {
+        guard let own = engine.ownGroup, failure == nil else { return }
+        do {
+            while let news = try news(of: own), !news.isEmpty {
+                // Before it is noted that they were looked at: to note it twice does no harm.
+                try storage.noteRead(news.read)
+                let effects = try storage.write(isDurable: true) { store in
+                    let effects = try engine.process(news.inputs, now: clock.now, in: store)
+                    for (key, value) in news.values { try store.setValue(value, forKey: key) }
+                    return effects
+                }
+                for effect in effects { carryOut(effect) }
+                for group in news.readGroups { carryOut(.changed(group)) }
+            }
+        } catch let error as StoreError {
+            fail(error)
+        } catch {
+            fail(StoreError(.corrupt, "\(error)"))
+        }
+        scheduleWake(now: clock.now)
+    }
+
+    private func news(of own: GroupID) throws -> DeviceNews? {
+        let device = engine.device
+        return try storage.read { reader in
+            guard let record = try reader.groups().first(where: { $0.id == own }) else { return nil }
+            return try DeviceNews(of: record, on: device, in: reader)
+        }
+    }
+}
