@@ -44,7 +44,7 @@ end() { echo '```'; echo; }
 cat << 'TEXT'
 # A guide: a group, from its making to what is left of it
 
-What follows was typed and printed as it stands here (`make guide` does it again): three people, each with a device, in a private group: only its members write and read. The prompt says whose device it is.
+What follows was typed and printed as it stands here (`make guide` does it again): three people, one of them with two devices, in a private group: only its members write and read. The prompt says whose device it is.
 
 ## Make a group, invite, join
 TEXT
@@ -80,7 +80,23 @@ as bob sync
 as cem sync
 as cem log
 end
+echo '## Link a second device'
+halt ann
+begin
+as ann device link --address "127.0.0.1:$port" --name phone | tee link3
+end
+echo "It is used within ten minutes, on a device that has nothing yet, while Ann's phone runs:"
+run ann "$port"
+begin
+as laptop device join "$(sed -n 2p link3)" --name laptop
+as laptop log
+as laptop send --name ann 'from my laptop'
+as laptop sync
+as laptop device list
+end
 cat << 'TEXT'
+Both are Ann to everyone. Groups that one joins, and what is read on one, are the other's from the next time that they meet.
+
 ## Send a file
 
 Ann's device fetches it while Bob's syncs, since it is below 4 MB (`tombolo file limit` says how much a device takes by itself); of larger ones, `tombolo get` fetches what is missing, from all peers that have some of it.
@@ -151,4 +167,19 @@ begin
 as cem recover
 as cem log
 as cem verify
+end
+echo '## Lose a device'
+halt ann
+begin
+as ann device remove laptop
+as ann device list
+end
+echo 'What is printed is the signed statement. It holds in the groups in which the laptop has written, and wherever else somebody posts it (`tombolo device post LINK`). Who has found the laptop:'
+run ann "$port"
+begin
+as laptop send --name ann 'I need your help'
+as laptop sync
+as cem sync
+as cem log
+as laptop ! send --name ann 'quickly'
 end

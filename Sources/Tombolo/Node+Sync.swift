@@ -4,7 +4,8 @@ extension Node {
     /// Joins the group of an invitation: reaches the inviter, proves the secret, and syncs.
     public func join(_ link: InvitationLink, timeout: Duration = .seconds(30)) async throws -> SyncGroup {
         guard !link.invitation.isForDevice else {
-            throw TomboloError("this link makes a device another one of its maker's: use it on a device that has no groups")
+            throw TomboloError(
+                "this link makes a device another one of its maker's: use it on a device that has no groups")
         }
         return try await reachInviter(link.invitation, timeout: timeout)
     }

@@ -63,17 +63,17 @@ extension SQLiteStorage {
     public func noteRead(_ marks: [(group: GroupID, log: LogID, sequence: UInt64)]) throws(StoreError) {
         guard !marks.isEmpty else { return }
         do {
-          try pool.write { db in
-            let statement = try db.cachedStatement(
-                sql: """
-                    INSERT INTO readMark (replica, log, sequence) VALUES (?, ?, ?)
-                    ON CONFLICT (replica, log) DO UPDATE SET sequence = max(sequence, excluded.sequence)
-                    """)
-            for mark in marks {
-                try statement.execute(
-                    arguments: [Data(mark.group.bytes), Data(mark.log.bytes), Int64(clamping: mark.sequence)])
+            try pool.write { db in
+                let statement = try db.cachedStatement(
+                    sql: """
+                        INSERT INTO readMark (replica, log, sequence) VALUES (?, ?, ?)
+                        ON CONFLICT (replica, log) DO UPDATE SET sequence = max(sequence, excluded.sequence)
+                        """)
+                for mark in marks {
+                    try statement.execute(
+                        arguments: [Data(mark.group.bytes), Data(mark.log.bytes), Int64(clamping: mark.sequence)])
+                }
             }
-          }
         } catch {
             throw .from(error)
         }

@@ -57,7 +57,9 @@ struct DeviceNews {
         let mark = try ReadMark(of: group.id, in: reader)
         guard mark.number > mark.said else { return }
         let read = try reader.lastEvents(of: group, after: mark.said, through: mark.number)
-        guard !read.isEmpty else { return values.append((ReadMark.saidKey(of: group.id), ReadMark.encode(mark.number))) }
+        guard !read.isEmpty else {
+            return values.append((ReadMark.saidKey(of: group.id), ReadMark.encode(mark.number)))
+        }
         try say(.read(group.id, read), in: own, noting: ReadMark.saidKey(of: group.id), ReadMark.encode(mark.number))
     }
 

@@ -45,6 +45,10 @@ extension Node {
         }
         let node = try await open(at: directory, logger: logger)
         do {
+            // The engine would say so as well, but the link would be used up.
+            guard try node.groups.isEmpty else {
+                throw EngineError.invitationRefused("this device has groups of its own: link one that has none")
+            }
             _ = try await node.reachInviter(link.invitation, timeout: timeout)
             try await node.close()
         } catch {
@@ -59,7 +63,11 @@ extension Node {
     public var devices: [MemberDevice] {
         get throws {
             guard let own = try ownGroup else {
-                return [MemberDevice(id: device, name: nil, admittedBy: nil, isRemoved: false, lastHeardOf: Date(milliseconds: clock.now))]
+                return [
+                    MemberDevice(
+                        id: device, name: nil, admittedBy: nil, isRemoved: false,
+                        lastHeardOf: Date(milliseconds: clock.now))
+                ]
             }
             let state = try own.state
             let found = try storage.read { reader in

@@ -241,7 +241,8 @@ extension Engine {
         var forked: [EventID] = []
         for (rekey, events) in byRekey.sorted(by: { $0.key < $1.key }) {
             let isForked = events.contains { event in
-                groups[group].frontier.index(of: event.header.log).map { !groups[group].frontier.logs[$0].isLinear } ?? false
+                groups[group].frontier.index(of: event.header.log).map { !groups[group].frontier.logs[$0].isLinear }
+                    ?? false
             }
             if isForked, groups[group].sealing?.unproven.contains(rekey) == true { forked.append(rekey) }
             guard var secret = try secret(of: rekey, group: group, store) else { continue }

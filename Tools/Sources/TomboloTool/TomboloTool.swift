@@ -23,7 +23,8 @@ import TomboloCore
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, ID.self, Group.self, Member.self, State.self, Send.self, Get.self, File.self, Redact.self,
+            Init.self, ID.self, Device.self, Group.self, Member.self, State.self, Send.self, Get.self, File.self,
+            Redact.self,
             Log.self, Watch.self,
             Chat.self,
             Peer.self, Sync.self,

@@ -48,6 +48,54 @@ struct StoryTests {
         }
     }
 
+    @Test("a second device: linked, in step, named, lost, removed")
+    func devices() throws {
+        try withDirectory { root in
+            let (phone, laptop, friend) = (
+                Tool(directory: root.appendingPathComponent("phone")),
+                Tool(directory: root.appendingPathComponent("laptop")),
+                Tool(directory: root.appendingPathComponent("friend"))
+            )
+            for device in [phone, friend] { try device.succeed("init") }
+            try phone.succeed("group", "create", "crew", "--policy", "private")
+            try phone.succeed("send", "--name", "ann", "the tide is out")
+            #expect(try phone.succeed("device", "list").output.contains("this one, the first"))
+            let port = try freePort(phone)
+            let address = "127.0.0.1:\(port)"
+            let link = try phone.succeed("device", "link", "--address", address, "--name", "phone").lines[0]
+            let invitation = try phone.succeed("group", "invite", "--address", address).lines[0]
+            var running = try phone.start("run", "--port", "\(port)")
+            try friend.succeed("group", "join", String(invitation))
+            let wrong = try friend("device", "join", String(link))
+            #expect(wrong.status == 2 && wrong.errors.contains("groups of its own"))
+            let linked = try laptop.succeed("device", "join", String(link), "--name", "laptop").output
+            #expect(linked == "linked: 2 devices, 1 groups\ncrew, 0 unread\n")
+            try laptop.succeed("send", "--name", "ann", "from the laptop")
+            try laptop.succeed("sync")
+            #expect(try laptop.succeed("device", "list").lines.count == 2)
+            running.stop()
+            #expect(try phone.succeed("log").lines.last?.hasSuffix("ann: from the laptop") == true)
+            #expect(try phone.succeed("device", "list").output.contains(" laptop  last heard of "))
+            let removal = try phone.succeed("device", "remove", "laptop").lines[0]
+            #expect(removal.hasPrefix("tombolo:removal?"))
+            #expect(try phone.succeed("device", "list").output.contains(", removed"))
+            let again = try phone("device", "remove", "laptop")
+            #expect(again.status == 2 && again.errors.contains("no such device of yours, or it was removed"))
+            #expect(try phone("device", "remove", "tablet").status == 2)
+            running = try phone.start("run", "--port", "\(port)")
+            defer { running.stop() }
+            try laptop.succeed("send", "--name", "thief", "hello from your friend")
+            for device in [laptop, friend, laptop] { try device.succeed("sync") }
+            let refused = try laptop("send", "me again")
+            #expect(refused.status == 2 && refused.errors.contains("was removed by another one of yours"))
+            #expect(try !friend.succeed("log").output.contains("hello from your friend"))
+            try friend.succeed("group", "create", "boats")
+            try friend.succeed("device", "post", "--group", "boats", String(removal))
+            #expect(try friend("device", "post", "--group", "boats", "tombolo:removal?AAAA").status == 2)
+            for device in [phone, friend] { try device.succeed("verify") }
+        }
+    }
+
     @Test("a drill, a damaged store, and a backup that is put back")
     func recovery() throws {
         try withDirectory { root in

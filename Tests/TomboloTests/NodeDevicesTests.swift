@@ -1,0 +1,142 @@
+import Foundation
+import Testing
+import Tombolo
+import TomboloCore
+
+/// Several devices of one person, over sockets.
+@Suite("Devices that are one member's")
+struct NodeDevicesTests {
+    private func texts(_ group: SyncGroup) throws -> [String] {
+        let gone = try group.withdrawnEntries
+        return try group.timeline(limit: 100).filter { !gone.contains($0.id) }
+            .map { try $0.content(as: Text.self)?.string ?? "" }
+    }
+
+    private func crew(_ node: Node) throws -> SyncGroup { try #require(try node.groups.first { $0.name == "crew" }) }
+
+    /// A phone that listens, whose owner has said something in a private group to a friend who has answered, and has read the answer.
+    private func makeGroup(_ root: URL) async throws -> (phone: Node, friend: Node) {
+        let phone = try await Node.open(at: root.appendingPathComponent("phone"))
+        let friend = try await Node.open(at: root.appendingPathComponent("friend"))
+        try await phone.listen()
+        let crew = try await phone.createGroup(named: "crew", policy: .private)
+        try await crew.send(Text("the tide is out"))
+        let joined = try await friend.join(try await crew.invite())
+        try await joined.send(Text("so are the boats"))
+        #expect(try await friend.sync().failures == [:])
+        #expect(try crew.unreadCount == 1)
+        try await crew.markAllRead()
+        return (phone, friend)
+    }
+
+    private func link(_ phone: Node, _ root: URL) async throws -> Node {
+        let laptop = try await Node.open(
+            at: root.appendingPathComponent("laptop"), linking: try await phone.linkDevice())
+        #expect(try await laptop.sync().failures == [:])
+        return laptop
+    }
+
+    @Test("groups, what was said in them and what was read of it are on a linked device; and follow later, both ways")
+    func linked() async throws {
+        try await withDirectory { root in
+            let (phone, friend) = try await makeGroup(root)
+            let laptop = try await link(phone, root)
+            #expect(laptop.member == phone.member && laptop.device != phone.device)
+            #expect(try laptop.groups.map(\.name) == ["crew"] && phone.groups.map(\.name) == ["crew"])
+            #expect(try texts(crew(laptop)) == ["the tide is out", "so are the boats"])
+            #expect(try crew(laptop).unreadCount == 0)
+            // What is read on one is read on the other, and what one has said oneself needs no reading.
+            try await crew(friend).send(Text("until six"))
+            #expect(try await friend.sync().failures == [:])
+            try await crew(phone).send(Text("good"))
+            #expect(try await laptop.sync().failures == [:])
+            #expect(try crew(phone).unreadCount == 1 && crew(laptop).unreadCount == 1)
+            try await crew(laptop).markAllRead()
+            #expect(try await laptop.sync().failures == [:])
+            #expect(try crew(phone).unreadCount == 0)
+            // A group of one is one of the other's.
+            let boats = try await laptop.createGroup(named: "boats")
+            try await boats.send(Text("two are left"))
+            #expect(try await laptop.sync().failures == [:])
+            #expect(try await laptop.sync().failures == [:])
+            let followed = try #require(try phone.groups.first { $0.name == "boats" })
+            #expect(try texts(followed) == ["two are left"] && followed.unreadCount == 0)
+            // So is what it is called.
+            try await laptop.name(laptop.device, "laptop")
+            #expect(try await laptop.sync().failures == [:])
+            let devices = try phone.devices
+            #expect(devices.map(\.id) == [phone.device, laptop.device])
+            #expect(devices.map(\.name) == [nil, "laptop"] && devices.map(\.admittedBy) == [nil, phone.device])
+            #expect(devices.allSatisfy { !$0.isRemoved })
+            #expect(try friend.devices.map(\.id) == [friend.device])
+            for node in [phone, laptop, friend] { try await node.close() }
+            // Opened anew, it is who it was.
+            let again = try await Node.open(at: root.appendingPathComponent("laptop"))
+            #expect(try again.member == phone.member && again.groups.map(\.name) == ["crew", "boats"])
+            try await again.close()
+            let reader = try Node.openReadOnly(at: root.appendingPathComponent("laptop"))
+            #expect(reader.member == phone.member && reader.device == laptop.device)
+            try await reader.close()
+        }
+    }
+
+    @Test("a lost device is removed, by one statement, which a friend can post where it alone was")
+    func lost() async throws {
+        try await withDirectory { root in
+            let (phone, friend) = try await makeGroup(root)
+            let laptop = try await link(phone, root)
+            try await crew(laptop).send(Text("from the laptop"))
+            #expect(try await laptop.sync().failures == [:])
+            let removal = try await phone.removeDevice(laptop.device)
+            #expect(try phone.devices.map(\.isRemoved) == [false, true])
+            // Who has found it says something, to nobody's knowledge but the phone's.
+            try await crew(laptop).send(Text("not me"))
+            #expect(try await laptop.sync().failures == [:])
+            try await crew(phone).send(Text("that was not me"))
+            #expect(try await friend.sync().failures == [:])
+            let said = ["the tide is out", "so are the boats", "from the laptop", "that was not me"]
+            #expect(try texts(crew(phone)) == said && texts(crew(friend)) == said)
+            #expect(try await laptop.sync().failures == [:])
+            await #expect(throws: EngineError.self) { try await crew(laptop).send(Text("and I?")) }
+            await #expect(throws: EngineError.self) { _ = try await laptop.linkDevice() }
+            await #expect(throws: EngineError.self) { try await phone.removeDevice(laptop.device) }
+            await #expect(throws: EngineError.self) { try await phone.removeDevice(friend.device) }
+            #expect(try !texts(crew(laptop)).contains("that was not me"))
+            // As a text, to somebody else.
+            let link = try RemovalLink(RemovalLink(removal).description)
+            #expect(link.removal == removal)
+            let boats = try await friend.createGroup(named: "boats")
+            try await boats.post(link.removal)
+            try await boats.post(link.removal)
+            #expect(throws: TomboloError.self) { try RemovalLink("tombolo:removal?AAAA") }
+            #expect(throws: TomboloError.self) { try RemovalLink("tombolo:join?AAAA") }
+            for node in [phone, laptop, friend] { try await node.close() }
+        }
+    }
+
+    @Test(
+        "a link for devices joins no group, one for a group links no device, and none works where there are groups already"
+    )
+    func wrongLinks() async throws {
+        try await withDirectory { root in
+            let (phone, friend) = try await makeGroup(root)
+            let link = try await phone.linkDevice()
+            #expect(link.description.hasPrefix("tombolo:device?"))
+            #expect(try InvitationLink(link.description) == link)
+            let disguised = link.description.replacingOccurrences(of: "tombolo:device?", with: "tombolo:join?")
+            #expect(throws: TomboloError.self) { try InvitationLink(disguised) }
+            await #expect(throws: TomboloError.self) { _ = try await friend.join(link) }
+            let invitation = try await crew(phone).invite()
+            let directory = root.appendingPathComponent("laptop")
+            await #expect(throws: TomboloError.self) { _ = try await Node.open(at: directory, linking: invitation) }
+            try await friend.close()
+            await #expect(throws: EngineError.self) {
+                _ = try await Node.open(at: root.appendingPathComponent("friend"), linking: link)
+            }
+            let again = try await Node.open(at: root.appendingPathComponent("friend"))
+            #expect(try again.member == friend.member && again.groups.map(\.name) == ["crew"])
+            try await again.close()
+            try await phone.close()
+        }
+    }
+}
