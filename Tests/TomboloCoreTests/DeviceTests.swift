@@ -26,13 +26,17 @@ import TomboloCrypto
         }
     }
 
-    /// What a device shows of what was said.
-    private func said(_ device: Int, in group: GroupID, _ devices: Devices) -> [String] {
+    private func events(_ device: Int, in group: GroupID, _ devices: Devices) -> [StoredEvent] {
         let store = devices.devices[device].store
         let reference = store.groups().first { $0.id == group }?.reference ?? 0
         let logs = Set(store.logs(inGroup: reference).map(\.reference))
-        return store.events(ordinals: Array(1...store.lastOrdinal())).filter {
-            $0.status == .delivered && $0.event.kind == .message && logs.contains($0.log)
+        return store.events(ordinals: Array(1...store.lastOrdinal())).filter { logs.contains($0.log) }
+    }
+
+    /// What a device shows of what was said.
+    private func said(_ device: Int, in group: GroupID, _ devices: Devices) -> [String] {
+        events(device, in: group, devices).filter {
+            $0.status == .delivered && $0.event.kind == .message
         }.sorted { $0.event.lamport < $1.event.lamport }.map { devices.text(of: $0.event, on: device, in: group) ?? "" }
     }
 
@@ -161,10 +165,7 @@ import TomboloCrypto
         try meetAll(devices, [0, 2])
         for device in [0, 2] {
             #expect(!said(device, in: group, devices).contains("still here"))
-            let store = devices.devices[device].store
-            let settings = store.events(ordinals: Array(1...store.lastOrdinal())).filter {
-                $0.event.header.kind == .setting
-            }
+            let settings = events(device, in: group, devices).filter { $0.event.header.kind == .setting }
             #expect(settings.count == 1 && settings.allSatisfy { $0.status == .heldBack })
         }
     }
@@ -223,6 +224,134 @@ import TomboloCrypto
         try meetAll(again, [0, 2])
         #expect(said(2, in: third, again) == ["hello"] && said(2, in: second, again).count == 2)
         #expect(said(0, in: group, devices).count == 2)
+    }
+
+    @Test("a device that was admitted and never said anything is known, removed, and handed no secrets anywhere")
+    func silent() throws {
+        let (devices, group) = try makeGroup(seed: 9)
+        try link(3, to: 0, devices)
+        try devices.open(group, on: 3, from: 0)
+        // It has kept all to itself. Whoever has it goes on with what it was admitted by.
+        #expect(try refusal(0, devices, [.removeDevice(3, key(3, devices))]) == nil)
+        try devices.say(0, "not for the thief", in: group)
+        try meetAll(devices, [0, 1, 2])
+        for other in 0...2 {
+            try devices.meet(3, other)
+            try devices.meet(3, other)
+        }
+        #expect(!said(3, in: group, devices).contains("not for the thief"))
+        let store = devices.devices[3].store
+        let texts = store.events(ordinals: Array(1...store.lastOrdinal()))
+            .compactMap { devices.text(of: $0.event, on: 3, in: group) }
+        #expect(!texts.contains("not for the thief"))
+    }
+
+    @Test("what a removed device signs is not posted by who knows, and nobody's log is worse for it")
+    func signedByRemoved() throws {
+        let (devices, group) = try makeGroup(seed: 10)
+        let copy = MemoryStore(copying: devices.devices[1].store)
+        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
+        try meetAll(devices, [0, 2])
+        devices.devices[1] = try Devices.Device(seed: 79, store: copy)
+        #expect(try refusal(1, devices, [.removeDevice(3, key(0, devices))]) == nil)
+        let stolen = try removal(1, devices)
+        #expect(try refusal(2, devices, [.post(4, stolen, group: group)])?.contains("was removed itself") == true)
+        try devices.say(2, "I can still write", in: group)
+        try devices.step(2, [.setState(5, group: group, key: "mood", value: [1])])
+        try meetAll(devices, [0, 2])
+        #expect(said(0, in: group, devices).last == "I can still write")
+    }
+
+    @Test("a stolen device that removes the others does not undo what it had built upon")
+    func spite() throws {
+        let (devices, group) = try makeGroup(seed: 11)
+        let copy = MemoryStore(copying: devices.devices[1].store)
+        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
+        try meetAll(devices, [0, 2])
+        // The thief's client posts a statement that keeps nothing, in a log that knows of nothing.
+        devices.devices[1] = try Devices.Device(seed: 80, store: copy)
+        #expect(try refusal(1, devices, [.removeDevice(3, key(0, devices))]) == nil)
+        try devices.meet(1, 2)
+        try meetAll(devices, [0, 2])
+        for device in [0, 2] {
+            #expect(devices.devices[device].engine.role(of: member(2, devices), in: group) == .member)
+            #expect(said(device, in: group, devices) == ["from the phone", "from the laptop"])
+        }
+        // Neither of the two is heard any more; others go on.
+        #expect(try refusal(0, devices, [.append(5, group: group, kind: .message, content: [1], expiry: nil)]) != nil)
+        try devices.say(2, "what is going on?", in: group)
+        try meetAll(devices, [0, 2])
+        #expect(said(2, in: group, devices).last == "what is going on?")
+    }
+
+    @Test("what a removed device broadcasts is not heard")
+    func broadcast() throws {
+        let (devices, group) = try makeGroup(.open, seed: 12)
+        let copy = MemoryStore(copying: devices.devices[1].store)
+        func heard(_ device: Int) -> Int {
+            devices.devices[device].effects.count { if case .receivedEphemeral = $0 { true } else { false } }
+        }
+        try devices.connect(1, 2)
+        try devices.settle()
+        try devices.step(1, [.broadcast(6, group: group, content: [1])])
+        try devices.settle()
+        #expect(heard(2) == 1)
+        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
+        try devices.meet(0, 2)
+        devices.devices[1] = try Devices.Device(seed: 81, store: copy)
+        devices.now += 10
+        let session = try devices.connect(1, 2)
+        devices.intercept = { wire in wire.to == 1 ? nil : wire.bytes }
+        try devices.settle(wakes: 0)
+        try devices.step(1, [.broadcast(6, group: group, content: [2])])
+        try devices.settle(wakes: 0)
+        #expect(heard(2) == 1)
+        try devices.disconnect(session)
+    }
+
+    @Test("a thief that forks the log of a lost device does not take the keys of what stays along")
+    func forkedKeys() throws {
+        let (devices, group) = try makeGroup(seed: 13)
+        let copy = MemoryStore(copying: devices.devices[1].store)
+        try devices.say(1, "kept", in: group)
+        try meetAll(devices, [0, 1, 2])
+        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
+        try meetAll(devices, [0, 2])
+        // At the same place of the log, and over before it comes.
+        devices.devices[1] = try Devices.Device(seed: 82, store: copy)
+        try devices.step(1, [.append(5, group: group, kind: .message, content: [7], expiry: devices.now + 5)])
+        devices.now += 10
+        try devices.step(1, [.timePassed])
+        try devices.meet(1, 2)
+        try meetAll(devices, [0, 2])
+        for device in [0, 2] {
+            #expect(said(device, in: group, devices) == ["from the phone", "from the laptop", "kept"])
+        }
+    }
+
+    @Test("a log is of one way of admitting its device")
+    func chains() throws {
+        let cryptography = SwiftCryptography()
+        let keys = (1...3).map { cryptography.signingKey(seed: Bytes32([UInt8](repeating: $0, count: 32)) ?? .zero) }
+        let devices = keys.map { DeviceKey(cryptography.publicKey(of: $0)) }
+        let member = MemberKey(cryptography.publicKey(of: keys[2]))
+        func certificate(by first: Int) -> Certificate {
+            let signature = cryptography.sign(
+                DeviceAdmission.statement(member: member, device: devices[first]), with: keys[2])
+            var admission = DeviceAdmission(of: devices[first], signature: signature)
+            if first != 1 {
+                let statement = DeviceAdmission.statement(member: member, device: devices[1])
+                admission = admission.admitting(devices[1], signature: cryptography.sign(statement, with: keys[first]))
+            }
+            return Certificate(
+                ofLogWithKey: keys[0], in: GroupID(.zero), member: member, admission: admission, signedBy: keys[1],
+                using: cryptography)
+        }
+        let both = [certificate(by: 0), certificate(by: 1)]
+        let group = GroupID(.zero)
+        #expect(both[0].device == both[1].device && both.allSatisfy { $0.isValid(in: group, using: cryptography) })
+        #expect(both[0].logID(in: group, using: cryptography) != both[1].logID(in: group, using: cryptography))
+        #expect(try Certificate(decoding: both[0].encoded[...]) == both[0])
     }
 
     @Test("a statement that nobody of the member's has signed does nothing")

@@ -53,11 +53,14 @@ struct NodeDevicesTests {
             #expect(try crew(phone).unreadCount == 1 && crew(laptop).unreadCount == 1)
             try await crew(laptop).markAllRead()
             #expect(try await laptop.sync().failures == [:])
+            // It has heard of it, and follows it at once, but after it has said so.
+            _ = try await phone.settled()
             #expect(try crew(phone).unreadCount == 0)
             // A group of one is one of the other's.
             let boats = try await laptop.createGroup(named: "boats")
             try await boats.send(Text("two are left"))
             #expect(try await laptop.sync().failures == [:])
+            _ = try await phone.settled()
             #expect(try await laptop.sync().failures == [:])
             let followed = try #require(try phone.groups.first { $0.name == "boats" })
             #expect(try texts(followed) == ["two are left"] && followed.unreadCount == 0)

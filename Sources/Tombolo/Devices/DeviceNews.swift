@@ -16,6 +16,9 @@ struct DeviceNews {
     var isEmpty: Bool { inputs.isEmpty && values.isEmpty && read.isEmpty }
 
     private static let changesAtOnce = 1_000
+    /// Groups and addresses of a peer that are taken over: a device that has gone astray is not to have the others drown.
+    private static let mostGroups = 1_000
+    private static let mostAddresses = 16
     private static let bookmarkKey = "device notes"
     private static func key(of group: GroupID) -> String { "device note \(group)" }
     private static func key(of peer: DeviceKey, at address: String) -> String { "device note \(peer) \(address)" }
@@ -71,20 +74,31 @@ struct DeviceNews {
         values.append((Self.bookmarkKey, ReadMark.encode(last.number)))
         let cryptography = SwiftCryptography()
         var opener = ContentOpener(using: cryptography) { try reader.secret(of: $0, in: own) }
-        let ownLogs = Set(try reader.logs(of: own).filter { $0.certificate?.device == device }.map(\.id))
+        // Nobody else is in this group, whatever one of the devices has said in it. What this one said is news only to an older copy of it.
+        let owner = try GroupStatement(decoding: own.statement[...]).owner
+        let logs = Set(
+            try reader.logs(of: own).filter { $0.certificate?.member == owner && $0.id != own.ownLog }.map(\.id))
+        var groups = try reader.groups().count
+        var addresses: [DeviceKey: Set<String>] = [:]
+        for peer in try reader.peers() { addresses[peer.device] = Set(peer.addresses) }
         for change in changes where change.kind == .delivered || change.kind == .restored {
             let event = change.event.event
-            guard event.kind == .message, !ownLogs.contains(event.log), let content = try opener.content(of: event),
+            guard event.kind == .message, logs.contains(event.log), let content = try opener.content(of: event),
                 let opened = ContentEnvelope.open(content), opened.type == DeviceNote.Content.type,
                 let note = try? DeviceNote(
                     decoding: DeviceNote.Content(bytes: Array(opened.data)), using: cryptography)
             else { continue }
             switch note {
             case .group(let record):
+                groups += 1
+                guard groups <= Self.mostGroups else { continue }
                 inputs.append(.openGroup(0, record))
                 values.append((Self.key(of: record.id), []))
             case .peer(let peer, let address):
-                if peer != device { inputs.append(.addPeer(peer, addresses: [address])) }
+                let isKnown = !addresses[peer, default: []].insert(address).inserted
+                if peer != device, !isKnown, addresses[peer, default: []].count <= Self.mostAddresses {
+                    inputs.append(.addPeer(peer, addresses: [address]))
+                }
                 values.append((Self.key(of: peer, at: address), []))
             case .read(let group, let logs):
                 read += logs.sorted { $0.key < $1.key }.map { (group, $0.key, $0.value) }

@@ -31,7 +31,8 @@ enum DeviceNote: Equatable {
             self = .group(
                 GroupRecord(
                     id: GroupStatement.groupID(of: statement, using: cryptography), dialect: .native,
-                    statement: statement, discovery: discovery, name: String(decoding: reader.rest(), as: UTF8.self)))
+                    statement: statement, discovery: discovery,
+                    name: String(decoding: reader.rest().prefix(256), as: UTF8.self)))
         case .peer:
             let device = DeviceKey(try reader.bytes32())
             let address = String(decoding: reader.rest(), as: UTF8.self)

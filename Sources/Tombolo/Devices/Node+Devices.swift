@@ -12,8 +12,8 @@ public struct MemberDevice: Hashable, Sendable, Identifiable {
     public let admittedBy: DeviceKey?
     /// Whether another one has said that it is lost.
     public let isRemoved: Bool
-    /// When it last wrote something to the others that has come here, by its own clock.
-    public let lastHeardOf: Date
+    /// When it last wrote something to the others that has come here, by its own clock; nil if it never has.
+    public let lastHeardOf: Date?
 }
 
 // Several devices of one member.
@@ -45,8 +45,15 @@ extension Node {
         }
         let node = try await open(at: directory, logger: logger)
         do {
+            if try node.ownGroup?.id == link.invitation.group {
+                // It was interrupted when it was linked already: what is missing comes with a sync.
+                for address in link.invitation.addresses {
+                    try await node.addPeer(link.invitation.inviter, address: address)
+                }
+                return node
+            }
             // The engine would say so as well, but the link would be used up.
-            guard try node.groups.isEmpty else {
+            guard try node.allGroups.isEmpty else {
                 throw EngineError.invitationRefused("this device has groups of its own: link one that has none")
             }
             _ = try await node.reachInviter(link.invitation, timeout: timeout)
@@ -63,29 +70,27 @@ extension Node {
     public var devices: [MemberDevice] {
         get throws {
             guard let own = try ownGroup else {
-                return [
-                    MemberDevice(
-                        id: device, name: nil, admittedBy: nil, isRemoved: false,
-                        lastHeardOf: Date(milliseconds: clock.now))
-                ]
+                return [MemberDevice(id: device, name: nil, admittedBy: nil, isRemoved: false, lastHeardOf: nil)]
             }
             let state = try own.state
             let found = try storage.read { reader in
                 let graph = try own.graph(reader)
-                var devices: [DeviceKey: (admission: DeviceAdmission, time: UInt64)] = [:]
-                for log in try reader.logs(of: own.record) {
-                    guard let admission = log.certificate?.admission else { continue }
-                    let time = max(try reader.lastTimestamp(of: log), devices[admission.device]?.time ?? 0)
-                    devices[admission.device] = (admission, time)
+                var devices: [[DeviceKey]: UInt64] = [:]
+                for admitted in AdmittedDevice.all(in: graph, of: member) { devices[admitted] = 0 }
+                for log in try reader.logs(of: own.record) where log.certificate?.member == member {
+                    guard let admitted = log.certificate?.admission.devices else { continue }
+                    devices[admitted] = max(try reader.lastTimestamp(of: log), devices[admitted] ?? 0)
                 }
-                return devices.values.map { admission, time in
-                    (admission, time, !graph.removals(of: admission.devices, of: member).isEmpty)
+                return devices.map { admitted, time in
+                    (admitted, time, !graph.removals(of: admitted, of: member).isEmpty)
                 }
             }
-            return found.sorted { ($0.0.devices.count, $0.0.device) < ($1.0.devices.count, $1.0.device) }.map {
-                MemberDevice(
-                    id: $0.device, name: state[Self.nameKey(of: $0.device)].map { String(decoding: $0, as: UTF8.self) },
-                    admittedBy: $0.devices.dropLast().last, isRemoved: $2, lastHeardOf: Date(milliseconds: $1))
+            return found.sorted { ($0.0.count, $0.0.last ?? device) < ($1.0.count, $1.0.last ?? device) }.map {
+                let id = $0.last ?? device
+                return MemberDevice(
+                    id: id, name: state[Self.nameKey(of: id)].map { String(decoding: $0, as: UTF8.self) },
+                    admittedBy: $0.dropLast().last, isRemoved: $2,
+                    lastHeardOf: $1 == 0 ? nil : Date(milliseconds: $1))
             }
         }
     }
@@ -99,7 +104,8 @@ extension Node {
     }
 
     /// Says that a device of the member's is lost, wherever it has written: what it said that is here stays, nothing else of it is wanted by
-    /// anybody, and it reads nothing any more that is said in private groups. So for devices that it has admitted and that this one has not heard of.
+    /// anybody, and it reads nothing any more that is said in private groups. So for devices that it has admitted and that this one has not heard of;
+    /// those that this one has heard of stay (``DeviceRemoval/remaining``), and are to be removed as well if they are nobody's who should have one.
     ///
     /// This device can remove itself. Nothing undoes it: a device that is found again is made anew, and linked.
     /// - Returns: the statement, which holds also in groups that this member's devices are not in (any more) where somebody posts it

@@ -25,10 +25,14 @@ extension Replica {
                 try storage.noteRead(news.read)
                 let effects = try storage.write(isDurable: true) { store in
                     let effects = try engine.process(news.inputs, now: clock.now, in: store)
-                    for (key, value) in news.values { try store.setValue(value, forKey: key) }
+                    if !Self.hasFailed(effects) {
+                        for (key, value) in news.values { try store.setValue(value, forKey: key) }
+                    }
                     return effects
                 }
                 for effect in effects { carryOut(effect) }
+                // What could not be said is said another time.
+                if Self.hasFailed(effects) { break }
                 for group in news.readGroups { carryOut(.changed(group)) }
             }
         } catch let error as StoreError {
@@ -37,6 +41,11 @@ extension Replica {
             fail(StoreError(.corrupt, "\(error)"))
         }
         scheduleWake(now: clock.now)
+    }
+
+    /// Whether something was not done that was asked for here: by the id 0, which nobody else uses.
+    private static func hasFailed(_ effects: [EngineEffect]) -> Bool {
+        effects.contains { if case .failed(0, _) = $0 { true } else { false } }
     }
 
     private func news(of own: GroupID) throws -> DeviceNews? {

@@ -54,57 +54,89 @@ extension Engine {
 
     // MARK: Removing
 
-    /// This member's devices, as far as they have written anything that is here, by their keys.
-    private var knownDevices: [DeviceKey: DeviceAdmission] {
-        var known = [identity.device: identity.admission]
+    /// Says that a device was admitted, so that it can be removed also if it never says anything itself.
+    mutating func noteAdmission(of device: DeviceKey, group: Int, _ store: any EventStore) throws(StoreError) {
+        let key = AdmittedDevice.key(of: device)
+        guard groups[group].state.settings(of: key).isEmpty else { return }
+        _ = try write(.set(key: key, value: []), group: group, store)
+    }
+
+    /// This member's devices, each with what it was admitted by, itself last: those that have written anything that is here, or whose
+    /// admission was noted.
+    private var knownDevices: [DeviceKey: [DeviceKey]] {
+        var known = [identity.device: identity.admission.devices]
+        if let own = identity.ownGroup.flatMap({ groupIndex($0) }) {
+            for admitted in AdmittedDevice.all(in: groups[own].state, of: identity.member) {
+                known[admitted[admitted.count - 1]] = admitted
+            }
+        }
         for group in groups {
             for log in group.frontier.logs {
                 guard let certificate = log.certificate, certificate.member == identity.member else { continue }
-                known[certificate.device] = certificate.admission
+                known[certificate.device] = certificate.admission.devices
             }
         }
         return known
     }
 
-    /// Signs that a device is lost, and posts it wherever that device has written.
+    /// Whether a device was removed: as far as a group says, and of this member's own as far as any says.
+    func isRemoved(_ devices: [DeviceKey], of member: MemberKey, group index: Int) -> Bool {
+        if !groups[index].state.removals(of: devices, of: member).isEmpty { return true }
+        return member == identity.member && groups.contains { !$0.state.removals(of: devices, of: member).isEmpty }
+    }
+
+    /// Signs that a device is lost, and posts it wherever this one can.
     mutating func removeDevice(
         _ request: RequestID, _ device: DeviceKey, _ store: any EventStore
     ) throws(StoreError) {
-        let known = knownDevices.filter { _, admission in
-            !groups.contains { !$0.state.removals(of: admission.devices, of: identity.member).isEmpty }
-        }
-        guard known[device] != nil, let own = identity.ownGroup.flatMap({ groupIndex($0) }) else {
+        let known = knownDevices
+        guard let admitted = known[device], let own = identity.ownGroup.flatMap({ groupIndex($0) }),
+            // What a device says of itself may keep too much of what it did.
+            groups[own].state.removals(of: admitted, of: identity.member).allSatisfy({ $0.signer.device == device })
+        else {
             let why = "there is no such device of yours, or it was removed: `device list` shows them"
             return effects.append(.failed(request, .notAllowed(why)))
         }
         if let why = whyRemoved(group: own) { return effects.append(.failed(request, .notAllowed(why))) }
-        let remaining = known.keys.filter { $0 != device }.sorted().prefix(Limits.remainingDevices)
-        var removal = DeviceRemoval(
-            of: device, of: identity.member, remaining: Array(remaining), kept: [], by: identity.admission,
-            signedBy: identity.deviceKey, using: cryptography)
-        removal = DeviceRemoval(
-            of: device, of: identity.member, remaining: Array(remaining), kept: lastEvents(of: removal),
-            by: identity.admission, signedBy: identity.deviceKey, using: cryptography)
-        guard try write(.removeDevice(removal), group: own, store) != nil else {
+        func removal(remaining: [DeviceKey], kept: [LogPosition]) -> DeviceRemoval {
+            DeviceRemoval(
+                of: device, of: identity.member, remaining: remaining, kept: kept, by: identity.admission,
+                signedBy: identity.deviceKey, using: cryptography)
+        }
+        let alone = removal(remaining: [], kept: [])
+        let others = known.filter { $0.key != device && alone.covers($0.value, of: identity.member) }
+        // Of those that it has admitted, this one goes on if no other does.
+        let remaining = others.keys.sorted { ($0 == identity.device ? 0 : 1, $0) < ($1 == identity.device ? 0 : 1, $1) }
+            .prefix(Limits.remainingDevices).sorted()
+        let kept = lastEvents(of: removal(remaining: remaining, kept: []))
+        let signed = removal(remaining: remaining, kept: kept)
+        guard try write(.removeDevice(signed), group: own, store) != nil else {
             return effects.append(.failed(request, .groupFull(groups[own].id)))
         }
         try spreadRemovals(store)
-        effects.append(.removed(request, removal))
+        effects.append(.removed(request, signed))
     }
 
-    /// What is here of the logs of what is removed, in all groups: the longest first, as many as a removal can name.
+    /// What is here of the logs of what is removed, in all groups, as many as a removal can name: state first, on which others' rights rest,
+    /// then the longest.
     private func lastEvents(of removal: DeviceRemoval) -> [LogPosition] {
-        var kept: [LogPosition] = []
+        var kept: [(isState: Int, position: LogPosition)] = []
         for group in groups {
             for log in group.frontier.logs {
-                guard let certificate = log.certificate, let end = log.ends.last,
+                guard let certificate = log.certificate,
                     removal.covers(certificate.admission.devices, of: certificate.member)
                 else { continue }
-                kept.append(LogPosition(log: log.id, sequence: end.sequence, id: end.id))
+                kept += log.ends.map { end in
+                    let position = LogPosition(log: log.id, sequence: end.sequence, id: end.id)
+                    return (certificate.isStateLog ? 1 : 0, position)
+                }
             }
         }
-        kept.sort { ($0.sequence, $0.log) > ($1.sequence, $1.log) }
-        return Array(kept.prefix(Limits.keptLogs))
+        kept.sort { one, other in
+            let (left, right) = (one.position, other.position)
+            return (one.isState, left.sequence, left.id) > (other.isState, right.sequence, right.id)
+        }
+        return kept.prefix(Limits.keptLogs).map(\.position)
     }
 
     /// Posts what a member has signed elsewhere.
@@ -132,20 +164,27 @@ extension Engine {
         if groups.contains(where: { !$0.state.deviceRemovals(of: member).isEmpty }) { maySpreadRemovals = true }
     }
 
-    /// What was signed of this member's devices is posted in each of its groups in which they have written.
+    /// What was signed of this member's devices is posted in each of its groups in which this device or the removed one has written.
     mutating func spreadRemovals(_ store: any EventStore) throws(StoreError) {
         maySpreadRemovals = false
         let member = identity.member
-        let known = Set(groups.flatMap { $0.state.deviceRemovals(of: member) }).sorted { $0.device < $1.device }
+        let known = Set(groups.flatMap { $0.state.deviceRemovals(of: member) })
+            .map { ($0, $0.encoded) }.sorted { $0.1.lexicographicallyPrecedes($1.1) }.map(\.0)
         for index in groups.indices {
             for removal in known where whyNot(.removeDevice(removal), index) == nil {
-                let isOpen = groups[index].frontier.logs.contains { log in
-                    guard let certificate = log.certificate else { return false }
-                    let devices = certificate.admission.devices
-                    return removal.covers(devices, of: certificate.member)
-                        && groups[index].state.removals(of: devices, of: certificate.member).isEmpty
+                // One that the device has signed itself may keep too much.
+                let isPosted = groups[index].state.deviceRemovals(of: member).contains {
+                    $0 == removal
+                        || $0.device == removal.device
+                            && ($0.signer.device != $0.device || removal.signer.device == $0.device)
                 }
-                if isOpen { _ = try write(.removeDevice(removal), group: index, store) }
+                guard !isPosted else { continue }
+                let isConcerned = groups[index].frontier.logs.contains { log in
+                    guard let certificate = log.certificate, certificate.member == member else { return false }
+                    return certificate.device == identity.device
+                        || removal.covers(certificate.admission.devices, of: member)
+                }
+                if isConcerned { _ = try write(.removeDevice(removal), group: index, store) }
             }
         }
     }
@@ -156,5 +195,22 @@ extension Engine {
         return removals.isEmpty
             ? nil
             : "this device was removed by another one of yours: begin as a new one in another directory, and link that"
+    }
+}
+
+/// A device whose admission was noted in the group of its member's devices, by the one that admitted it.
+package enum AdmittedDevice {
+    private static let prefix = "device "
+
+    static func key(of device: DeviceKey) -> String { prefix + device.description }
+
+    /// For each, what it was admitted by, itself last.
+    package static func all(in state: StateGraph, of member: MemberKey) -> [[DeviceKey]] {
+        state.keys.filter { $0.hasPrefix(prefix) }.compactMap { key in
+            guard let device = DeviceKey(hex: String(key.dropFirst(prefix.count))),
+                let node = state.settings(of: key).first(where: { $0.author == member && !$0.devices.isEmpty })
+            else { return nil }
+            return node.devices + [device]
+        }
     }
 }

@@ -108,12 +108,7 @@ extension Engine {
     ) throws(StoreError) {
         guard !events.isEmpty else { return }
         try store.erase(events, inGroup: groups[group].record.reference)
-        if groups[group].sealing != nil {
-            // What waits is punctured once it is judged: whoever has no right to write is not to wear a secret out.
-            let places = try store.places(of: events.compactMap { event in key(of: event, group: group) })
-            let judged = Set(places.compactMap(\.self).filter(\.status.isJudged).map(\.ordinal))
-            try puncture(events.filter { judged.contains($0.ordinal) }, group: group, store)
-        }
+        try puncture(events, group: group, store)
         try forgetFiles(of: events, store)
         let ids = Set(events.map(\.id))
         for index in sessions.indices {
@@ -131,7 +126,7 @@ extension Engine {
         try handOver(contentless + rekeys, group: group, store)
     }
 
-    private func key(of event: StoredHeader, group: Int) -> EventKey? {
+    func key(of event: StoredHeader, group: Int) -> EventKey? {
         groups[group].frontier.index(of: event.header.log).map {
             EventKey(log: groups[group].frontier.logs[$0].reference, sequence: event.header.sequence, id: event.id)
         }

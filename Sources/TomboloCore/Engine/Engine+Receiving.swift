@@ -210,7 +210,8 @@ extension Engine {
             let log = event.log
             guard event.header.kind.isEphemeral, let known = groups[number].frontier.index(of: log),
                 let certificate = groups[number].frontier.logs[known].certificate, let signature = event.signature,
-                groups[number].state.standing(of: certificate.member).role >= .member
+                groups[number].state.standing(of: certificate.member).role >= .member,
+                groups[number].state.removals(of: certificate.admission.devices, of: certificate.member).isEmpty
             else { continue }
             // Later than the last one of its log, or it is a replay.
             guard event.timestamp > groups[number].ephemeralTimes[log] ?? 0,

@@ -206,14 +206,8 @@ extension Engine {
 
     /// Whether the content's key has gone with another content: where a log is forked, what stands at one place has one key.
     private func isKeyErased(of event: Event, group: Int, _ store: any EventStore) throws(StoreError) -> Bool {
-        guard let log = groups[group].frontier.index(of: event.log), !groups[group].frontier.logs[log].isLinear else {
-            return false
-        }
-        let siblings = try store.headers(
-            ofLog: groups[group].frontier.logs[log].reference, in: event.sequence...event.sequence,
-            limit: Limits.endsPerLog)
-        return siblings.contains {
-            $0.id != event.id && !$0.hasContent && $0.header.rekeys.first?.id == event.header.rekeys.first?.id
+        try others(beside: event.stored(0), group: group, store).contains { other, place in
+            !other.hasContent && (place.status == .delivered || place.status == .withdrawn)
         }
     }
 
@@ -235,26 +229,59 @@ extension Engine {
     }
 
     /// Takes the keys of erased contents out of what is kept: who gets hold of it cannot read a copy of them.
+    ///
+    /// What was shown to nobody takes none with it: whoever has no right to write is not to wear a secret out, or fork a log to have the key of
+    /// what stands beside it.
     mutating func puncture(_ events: [StoredHeader], group: Int, _ store: any EventStore) throws(StoreError) {
         guard groups[group].sealing != nil else { return }
         let byRekey = Dictionary(grouping: events.filter { !$0.header.rekeys.isEmpty }) { $0.header.rekeys[0].id }
-        var forked: [EventID] = []
         for (rekey, events) in byRekey.sorted(by: { $0.key < $1.key }) {
-            let isForked = events.contains { event in
-                groups[group].frontier.index(of: event.header.log).map { !groups[group].frontier.logs[$0].isLinear }
-                    ?? false
-            }
-            if isForked, groups[group].sealing?.unproven.contains(rekey) == true { forked.append(rekey) }
-            guard var secret = try secret(of: rekey, group: group, store) else { continue }
-            for event in events where secret.key.nodes.count < Limits.keyNodes - TreePath.longest {
+            let isUnproven = groups[group].sealing?.unproven.contains(rekey) == true
+            guard isUnproven || groups[group].sealing?.held.contains(rekey) == true,
+                var secret = try secret(of: rekey, group: group, store)
+            else { continue }
+            var isChanged = false
+            let places = try store.places(of: events.compactMap { key(of: $0, group: group) })
+            for (event, place) in zip(events, places) where place?.status == .delivered || place?.status == .withdrawn {
+                guard secret.key.nodes.count < Limits.keyNodes - TreePath.longest else { break }
+                let others = try others(beside: event, group: group, store)
+                guard !others.contains(where: { $0.1.status == .delivered && $0.0.hasContent }) else { continue }
                 let path = ContentKeys.path(toLog: event.header.log, number: event.header.sequence, isEphemeral: false)
                 secret.key.puncture(path, using: cryptography)
+                isChanged = true
+                // What has lost its key with it need not wait for it.
+                if isUnproven, !others.isEmpty { groups[group].sealing?.keyless.insert(rekey) }
             }
+            guard isChanged else { continue }
             try keep(secret.key, of: rekey, isProven: secret.isProven, group: group, store)
             if groups[group].sealing?.current?.rekey.id == rekey { groups[group].sealing?.current = nil }
         }
-        // What has lost its key with them need not wait for it.
-        if !forked.isEmpty { try releaseSealed(waitersOf: forked, group: group, store) }
+    }
+
+    /// Other events at the place of one in a log that has forked, whose contents have the same key.
+    private func others(
+        beside event: StoredHeader, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> [(StoredHeader, EventPlace)] {
+        guard let log = groups[group].frontier.index(of: event.header.log),
+            !groups[group].frontier.logs[log].isLinear
+        else { return [] }
+        let (state, sequence) = (groups[group].frontier.logs[log], event.header.sequence)
+        let others = try store.headers(
+            ofLog: state.reference, in: sequence...sequence, limit: Limits.endsPerLog
+        ).filter { $0.id != event.id && $0.header.rekeys.first?.id == event.header.rekeys.first?.id }
+        let places = try store.places(
+            of: others.map { EventKey(log: state.reference, sequence: sequence, id: $0.id) })
+        return zip(others, places).compactMap { other, place in place.map { (other, $0) } }
+    }
+
+    /// Delivers what waited for keys that have gone.
+    mutating func releaseKeyless(_ store: any EventStore) throws(StoreError) {
+        for group in groups.indices {
+            while let rekeys = groups[group].sealing?.keyless, !rekeys.isEmpty {
+                groups[group].sealing?.keyless = []
+                try releaseSealed(waitersOf: rekeys.sorted(), group: group, store)
+            }
+        }
     }
 
     /// Delivers what waited for secrets and need not any more.

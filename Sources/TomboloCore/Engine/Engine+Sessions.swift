@@ -296,12 +296,16 @@ extension Engine {
         _ join: Join, of peer: DeviceKey, as role: Role, group: Int, _ store: any EventStore
     ) throws(StoreError) -> (MemberKey, DeviceAdmission)? {
         if groups[group].id == identity.ownGroup {
-            return whyRemoved(group: group) == nil ? (identity.member, admission(ofDevice: peer)) : nil
+            guard whyRemoved(group: group) == nil else { return nil }
+            let admission = admission(ofDevice: peer)
+            guard !isRemoved(admission.devices, of: identity.member, group: group) else { return nil }
+            try noteAdmission(of: peer, group: group, store)
+            return (identity.member, admission)
         }
         guard let member = MemberKey(join.member),
             let admission = try? DeviceAdmission(decoding: join.admission, of: peer),
             admission.isValid(of: member, using: cryptography),
-            groups[group].state.removals(of: admission.devices, of: member).isEmpty,
+            !isRemoved(admission.devices, of: member, group: group),
             try admit(member, as: role, group: group, store)
         else { return nil }
         return (member, admission)

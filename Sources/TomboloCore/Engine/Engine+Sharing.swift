@@ -91,7 +91,9 @@ extension Engine {
         guard
             let known = known ?? sessions[index].joiner.flatMap({ $0.group == groups[number].id ? $0.recipient : nil }),
             groups[number].state.standing(of: known.member).role >= .reader,
-            groups[number].state.removals(of: known.devices, of: known.member).isEmpty
+            !isRemoved(known.devices, of: known.member, group: number),
+            // Nobody else is in the group of this member's devices, whatever one of them has said there.
+            groups[number].id != identity.ownGroup || known.member == identity.member
         else { return nil }
         return known.key
     }

@@ -47,18 +47,23 @@ extension Engine {
         _ event: EventReference, log: Int, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
         guard let member = groups[group].frontier.logs[log].certificate?.member else { return false }
-        for last in bounds(ofLog: log, group: group, given: groups[group].state.standing(of: member)) {
-            guard let last, try isKept(event, upTo: last, log: log, group: group, store) else { return false }
+        for ends in bounds(ofLog: log, group: group, given: groups[group].state.standing(of: member)) {
+            var isKept = false
+            for end in ends where !isKept {
+                isKept = try self.isKept(event, upTo: end, log: log, group: group, store)
+            }
+            guard isKept else { return false }
         }
         return true
     }
 
-    /// For each removal of a log's author, or of its author's device, the last event of the log that it keeps; nil where it keeps none.
-    private func bounds(ofLog log: Int, group: Int, given standing: Standing) -> [LogPosition?] {
+    /// For each removal of a log's author, or of its author's device, the last events of the log that it keeps.
+    private func bounds(ofLog log: Int, group: Int, given standing: Standing) -> [[LogPosition]] {
         guard let certificate = groups[group].frontier.logs[log].certificate else { return [] }
         let removals = groups[group].state.removals(of: certificate.admission.devices, of: certificate.member)
         let bounds = removals.map { $0.kept(ofLog: groups[group].frontier.logs[log].id) }
-        return standing.role >= .member ? bounds : bounds + [keptPosition(by: standing.lowering, log: log, group)]
+        guard standing.role < .member else { return bounds }
+        return bounds + [[keptPosition(by: standing.lowering, log: log, group)].compactMap(\.self)]
     }
 
     /// Whether an event stands behind another one of its log, or is that.
@@ -157,7 +162,7 @@ extension Engine {
         var next: UInt64 = 1
         if state.isLinear {
             // What every removal at hand keeps is not touched.
-            next = max(1, bounds.map { $0?.sequence ?? 0 }.min() ?? 1)
+            next = max(1, bounds.map { $0.map(\.sequence).min() ?? 0 }.min() ?? 1)
         }
         while next <= state.lastSequence {
             let last = min(state.lastSequence, next + 1_023)
@@ -241,6 +246,11 @@ extension Engine {
     /// Why this device's member may not do something; nil if it may.
     func whyNot(_ action: StateAction, _ index: Int) -> String? {
         if let why = whyRemoved(group: index) { return why }
+        if let removal = action.deviceRemoval,
+            !groups[index].state.removals(of: removal.signer.devices, of: removal.member).isEmpty
+        {
+            return "the device that has signed it was removed itself: nothing that it says holds here"
+        }
         let own = groups[index].state.standing(of: identity.member)
         let author = Strength(standing: own, member: identity.member)
         let target = action.target.map { groups[index].state.standing(of: $0) }

@@ -146,6 +146,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         try eraseExpired(store)
         try writeReceipts(store)
         try saySharingKeys(store)
+        try releaseKeyless(store)
         for index in groups.indices { try saveLogs(index, store) }
         try deliverOverdue(store)
         try refillFetches(store)

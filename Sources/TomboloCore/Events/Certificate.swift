@@ -1,6 +1,7 @@
 /// Who a log belongs to: a member, by way of its devices, and the device that certifies the log's key (protocol §2.2).
 ///
-/// The log's id is a hash over all of it but the signatures, so that a log can belong to nobody else later.
+/// The log's id is a hash over all of it but the signatures, so that a log can belong to nobody else later, nor to another way of
+/// admitting the device.
 public struct Certificate: Hashable, Sendable {
     /// Whether the log carries the group's state or its conversation.
     public var isStateLog: Bool
@@ -73,6 +74,7 @@ public struct Certificate: Hashable, Sendable {
     /// What a device signs to certify a log, and what the log's id is the hash of.
     public func logStatement(in group: GroupID) -> [UInt8] {
         Array("tombolo-log-1".utf8) + group.bytes + [isStateLog ? 1 : 0] + member.bytes + device.bytes + key.bytes
+            + admission.devices.dropLast().reversed().flatMap(\.bytes)
     }
 }
 

@@ -9,6 +9,8 @@ struct GroupSealing: Sendable {
     var waitedFor: Set<EventID> = []
     /// Events of this batch that a secret opens which is not proven.
     var readable: Set<EventID> = []
+    /// Those of which something has just lost its key with another content of its log, so that it need not wait.
+    var keyless: Set<EventID> = []
     /// The secret that was read last.
     var latest: (rekey: EventID, keys: ContentKeys)?
     /// Before when nobody is asked for a missing secret again, in milliseconds since 1970.

@@ -4,7 +4,7 @@ public struct DeviceRemoval: Hashable, Sendable {
     public let member: MemberKey
     /// The device that is removed, and with it those that it has admitted, or that were admitted by them: but for those that remain.
     public let device: DeviceKey
-    /// Devices that the removed one has admitted need to be here, ascending, at most ``Limits/remainingDevices``.
+    /// Devices that go with the removed one if they are not among these, ascending, at most ``Limits/remainingDevices``.
     public let remaining: [DeviceKey]
     /// The last events of logs of what is removed that its signer had seen, in all groups: what stands behind them stays.
     package let kept: [LogPosition]
@@ -41,8 +41,8 @@ public struct DeviceRemoval: Hashable, Sendable {
         return !devices[(place + 1)...].contains(where: remaining.contains)
     }
 
-    /// The last event of a log that stays; nil if nothing of it does.
-    func kept(ofLog log: LogID) -> LogPosition? { kept.first { $0.log == log } }
+    /// The last events of a log that stay, of each of its branches; none if nothing of it does.
+    func kept(ofLog log: LogID) -> [LogPosition] { kept.filter { $0.log == log } }
 
     /// Whether its signature stands, and that of each device that its signer was admitted by.
     package func isValid(using cryptography: some Cryptography) -> Bool {

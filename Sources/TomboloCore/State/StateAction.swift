@@ -46,12 +46,7 @@ package enum StateAction: Hashable, Sendable {
     package var isLowering: Bool { if case .lower = self { true } else { false } }
 
     /// Whether something that is concurrent with it may have no effect for it.
-    package var takesAway: Bool {
-        switch self {
-        case .lower, .removeDevice: true
-        case .raise, .set, .redact, .rekey, .device, .join: false
-        }
-    }
+    package var takesAway: Bool { isLowering || deviceRemoval != nil }
 
     /// The statement that it posts.
     package var deviceRemoval: DeviceRemoval? { if case .removeDevice(let removal) = self { removal } else { nil } }

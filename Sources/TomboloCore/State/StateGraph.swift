@@ -36,8 +36,8 @@ package struct StateGraph: Sendable {
     /// Indices of nodes in the order of (Lamport time, id), and for each node its position there.
     private var order: [Int] = []
     private var position: [Int] = []
-    /// For each position, how many events that take something away there are up to it.
-    private var removals: [Int] = []
+    /// For each position, how many lowerings there are up to it.
+    private var lowerings: [Int] = []
     private var cuts = StateCuts()
     /// Nodes that no other one names.
     private var headIndices: Set<Int> = []
@@ -46,6 +46,8 @@ package struct StateGraph: Sendable {
     private var rekeys: [Int] = []
     /// Removals of devices, by the members whose they were. They stand whatever becomes of who posted them.
     private var deviceRemovals: [MemberKey: [Int]] = [:]
+    /// The devices of members who have made something, each with what it was admitted by.
+    private var devicesOfMember: [MemberKey: Set<[DeviceKey]>] = [:]
     private let founder: MemberKey
     let policy: Policy
     /// Of whom no state event names.
@@ -111,9 +113,19 @@ package struct StateGraph: Sendable {
         let latest = rekeys.lazy.filter { nodes[$0].stands }.sorted { position[$0] > position[$1] }
         return latest.prefix(limit).filter { rekey in
             order[cuts.start(ofSegmentWith: position[rekey])...].allSatisfy { node in
-                !nodes[node].action.takesAway || !nodes[node].stands || isAncestor(node, of: rekey)
+                !takesAway(node) || !nodes[node].stands || isAncestor(node, of: rekey)
             }
         }.map { nodes[$0] }
+    }
+
+    /// Whether somebody who may have known a secret is not to know the next one: by a lowering, or the removal of a device that is known.
+    private func takesAway(_ node: Int) -> Bool {
+        guard let removal = nodes[node].action.deviceRemoval else { return nodes[node].action.isLowering }
+        return coversSomething(removal)
+    }
+
+    private func coversSomething(_ removal: DeviceRemoval) -> Bool {
+        (devicesOfMember[removal.member] ?? []).contains { removal.covers($0, of: removal.member) }
     }
 
     private func unnamed(_ member: MemberKey) -> Standing {
@@ -231,15 +243,16 @@ package struct StateGraph: Sendable {
         indexOfID[reference.id] = node
         if case .redact(let redaction) = action { redactionsOfEvent[redaction.event.id, default: []].append(node) }
         if case .rekey = action { rekeys.append(node) }
+        devicesOfMember[author, default: []].insert(devices)
         if let removal = action.deviceRemoval { deviceRemovals[removal.member, default: []].append(node) }
         let place = order.partitionPoint { nodes[$0].order > nodes[node].order }
         let isLast = place == order.count
         order.insert(node, at: place)
         position.append(place)
         for later in place + 1..<max(place + 1, order.count) { position[order[later]] = later }
-        let before = place == 0 ? 0 : removals[place - 1]
-        removals.insert(before, at: place)
-        if action.takesAway { for later in place..<removals.count { removals[later] += 1 } }
+        let before = place == 0 ? 0 : lowerings[place - 1]
+        lowerings.insert(before, at: place)
+        if action.isLowering { for later in place..<lowerings.count { lowerings[later] += 1 } }
         let latest = parents.map { position[$0] }.max() ?? -1
         if cuts.insert(at: place, parents: parents, latest: latest, heads: isLast ? headIndices : nil) {
             contexts = [:]  // they are relative to cuts
@@ -254,8 +267,8 @@ package struct StateGraph: Sendable {
     private mutating func resolve(from place: Int, isLast: Bool) -> StateChange {
         let node = order[place]
         let start = cuts.last
-        let before = start == 0 ? 0 : removals[start - 1]
-        if isLast, start == place || removals[place] == before {
+        let before = start == 0 ? 0 : lowerings[start - 1]
+        if isLast, start == place || lowerings[place] == before && !concernsRemovedDevices(node) {
             // Nothing is concurrent with it, or nothing that matters: it comes last.
             let (author, target) = (nodes[node].author, nodes[node].action.target)
             let old = target.map { self.standing(of: $0) }
@@ -295,6 +308,15 @@ package struct StateGraph: Sendable {
         }
         change.members = change.members.filter { self.standing(of: $0.key) != $0.value }
         return change
+    }
+
+    /// Whether the removal of a device may be in the way of a new event, or the event be one that is in the way of others.
+    private func concernsRemovedDevices(_ node: Int) -> Bool {
+        if let removal = nodes[node].action.deviceRemoval, coversSomething(removal) { return true }
+        // What the signer of one has built upon stays.
+        return deviceRemovals(of: nodes[node].author).contains {
+            $0.signer.device == nodes[node].devices.last || $0.covers(nodes[node].devices, of: nodes[node].author)
+        }
     }
 
     /// Lets a standing event have its effect.

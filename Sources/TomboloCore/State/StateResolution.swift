@@ -70,19 +70,24 @@ struct StateResolution {
     /// What is left of a segment without its removals of devices, and what these are in the way of.
     private func withoutRemovedDevices(_ segment: [Int], _ removals: [Int]) -> [Int] {
         let here = Dictionary(uniqueKeysWithValues: segment.map { (nodes[$0].reference.id, $0) })
+        let byAuthor = Dictionary(grouping: segment) { nodes[$0].author }
         var left = Set(segment).subtracting(removals)
         for node in removals {
             guard let removal = nodes[node].action.deviceRemoval else { continue }
-            // Of others' events nothing is its to keep.
+            let own = byAuthor[removal.member] ?? []
+            let covered = own.filter { left.contains($0) && removal.covers(nodes[$0].devices, of: removal.member) }
+            guard !covered.isEmpty else { continue }
+            let relatives = Self.relatives(of: [node], in: segment, nodes)[node] ?? []
+            // Of others' events nothing is its to keep; and its signer does not take back what it has built upon.
             let kept = removal.kept.compactMap { here[$0.id] }.filter {
                 removal.covers(nodes[$0].devices, of: nodes[$0].author)
             }
-            let relatives = Self.relatives(of: [node], in: segment, nodes)[node] ?? []
-            let behind = Self.ancestors(of: kept, in: segment, nodes)
-            left = left.filter {
-                relatives.contains($0) || behind.contains($0)
-                    || !removal.covers(nodes[$0].devices, of: nodes[$0].author)
+            let isLeaving = removal.covers(removal.signer.devices, of: removal.member)
+            let signed = own.filter {
+                !isLeaving && nodes[$0].devices.last == removal.signer.device && !relatives.contains($0)
             }
+            let behind = Self.ancestors(of: kept + signed, in: segment, nodes)
+            left.subtract(covered.filter { !relatives.contains($0) && !behind.contains($0) })
         }
         return segment.filter(left.contains)
     }

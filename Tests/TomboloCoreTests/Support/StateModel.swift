@@ -98,13 +98,21 @@ struct StateModel {
                 removal.covers(events[event].devices, of: events[event].author)
             else { return false }
             return !set.contains { kept in
-                removal.keeps(events[kept]) && (kept == event || ancestors[kept].contains(event))
+                let isKept = removal.keeps(events[kept]) || isSigners(kept, of: removal, posted: other)
+                return isKept && (kept == event || ancestors[kept].contains(event))
             }
         }
     }
 
     func areConcurrent(_ one: Int, _ other: Int) -> Bool {
         one != other && !ancestors[one].contains(other) && !ancestors[other].contains(one)
+    }
+
+    /// Whether the device that signed a removal has made an event without knowing of its being posted. It does not take back what it has
+    /// built upon, but where it goes itself.
+    private func isSigners(_ event: Int, of removal: DeviceRemoval, posted: Int) -> Bool {
+        !removal.covers(removal.signer.devices, of: removal.member) && events[event].author == removal.member
+            && events[event].devices.last == removal.signer.device && areConcurrent(event, posted)
     }
 
     /// - Parameter set: closed under ancestors, of valid events.
@@ -193,8 +201,11 @@ struct StateModel {
         let rekeys = outcome.standing.filter { if case .rekey = events[$0].action { true } else { false } }
         let removals = outcome.standing.filter {
             switch events[$0].action {
-            case .lower, .removeDevice: true
-            default: false
+            case .lower: return true
+            case .removeDevice(let removal):
+                // Of devices that are known: others have no secrets.
+                return events.contains { removal.covers($0.devices, of: $0.author) }
+            default: return false
             }
         }
         let current = rekeys.filter { rekey in removals.allSatisfy { ancestors[rekey].contains($0) } }

@@ -37,7 +37,7 @@ struct Device: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Where this device can be reached.", valueName: "host:port")) var address: [String]
 
         func run() async throws {
-            guard (1...10_080).contains(minutes) else { throw Failure("--minutes must be between 1 and 10080, a week") }
+            guard (1...1_440).contains(minutes) else { throw Failure("--minutes must be between 1 and 1440, a day") }
             for address in address where PeerAddress(address) == nil {
                 throw Failure("\(address) is not an address of the form host:port")
             }
@@ -87,13 +87,13 @@ struct Device: AsyncParsableCommand {
             let isThis: Bool
             let admittedBy: String?
             let isRemoved: Bool
-            let lastHeardOf: String
+            let lastHeardOf: String?
         }
 
         func run() async throws {
             try await options.withReader { node in
                 for device in try node.devices {
-                    let time = device.lastHeardOf.ISO8601Format()
+                    let time = device.lastHeardOf?.ISO8601Format()
                     if json {
                         try printJSON(
                             Row(
@@ -103,7 +103,7 @@ struct Device: AsyncParsableCommand {
                         continue
                     }
                     let words = [
-                        device.id == node.device ? "this one" : "last heard of \(time)",
+                        device.id == node.device ? "this one" : time.map { "last heard of \($0)" } ?? "never heard of",
                         device.admittedBy.map { "linked by \("\($0)".prefix(8))" } ?? "the first",
                         device.isRemoved ? "removed" : nil,
                     ]
@@ -135,11 +135,25 @@ struct Device: AsyncParsableCommand {
                 `tombolo device post LINK` has it hold in groups that only others are in.
                 """)
         @OptionGroup var options: DataOptions
+        @Flag(help: "Remove this very device, which then says nothing any more.") var this = false
         @Argument(help: "Its name, or the beginning of its key: see `tombolo device list`.") var device: String
 
         func run() async throws {
             try await options.withNode { node in
-                print(RemovalLink(try await node.removeDevice(try findDevice(device, node))))
+                let lost = try findDevice(device, node)
+                guard (lost == node.device) == this else {
+                    throw Failure(
+                        this
+                            ? "\(device) is not this device: leave out --this"
+                            : "\(device) is the device that you are using: add --this if it is meant")
+                }
+                let removal = try await node.removeDevice(lost)
+                for stays in removal.remaining where stays != node.device {
+                    let note =
+                        "note: it has linked \("\(stays)".prefix(8)), which stays: remove it as well if it is not yours\n"
+                    FileHandle.standardError.write(Data(note.utf8))
+                }
+                print(RemovalLink(removal))
             }
         }
     }
