@@ -276,14 +276,15 @@ public struct SQLiteReader {
     }
 
     /// The state events of a group that are part of its state, or were, each with its author.
-    public func stateEvents(of group: GroupRecord) throws -> [(Certificate, StoredEvent)] {
-        var events: [(Certificate, StoredEvent)] = []
+    public func stateEvents(of group: GroupRecord) throws -> [(LogAuthor, StoredEvent)] {
+        var events: [(LogAuthor, StoredEvent)] = []
         for log in try logs(of: group) {
             guard let certificate = log.certificate, certificate.isStateLog else { continue }
+            let author = certificate.author
             events += try Row.fetchAll(
                 db.cachedStatement(sql: "SELECT * FROM event WHERE log = ? ORDER BY sequence"),
                 arguments: [log.reference]
-            ).map { (certificate, try Rows.event($0)) }
+            ).map { (author, try Rows.event($0)) }
         }
         return events
     }

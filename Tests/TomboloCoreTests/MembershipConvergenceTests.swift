@@ -95,7 +95,7 @@ struct MembershipConvergenceTests {
         var graph = StateGraph(owner: devices.devices[0].engine.member, policy: policy)
         graph.insert(
             events.filter { $0.event.header.kind.isState }.compactMap { stored in
-                certificates[stored.event.header.log].map { ($0, stored) }
+                certificates[stored.event.header.log].map { ($0.author, stored) }
             })
         return events.filter(\.event.header.isErasable).allSatisfy { stored in
             let header = stored.event.header

@@ -18,6 +18,9 @@ func decoders(_ bytes: [UInt8]) -> CInt {
     if let certificate = try? Certificate(decoding: bytes[...]) {
         precondition(certificate.encoded == bytes, "a certificate has two encodings")
     }
+    if let removal = try? DeviceRemoval(decoding: bytes[...]) {
+        precondition(removal.encoded == bytes, "the removal of a device has two encodings")
+    }
     _ = try? GroupStatement(decoding: bytes[...])
     _ = try? Invitation(decoding: bytes[...])
     return 0

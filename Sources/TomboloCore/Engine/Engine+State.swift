@@ -399,18 +399,18 @@ extension StateGraph {
             throw StoreError(.corrupt, "the statement of group \(record.id) is damaged")
         }
         self.init(owner: statement.owner, policy: statement.policy)
-        var events: [(Certificate, StoredEvent)] = []
+        var events: [(LogAuthor, StoredEvent)] = []
         for log in logs {
             guard let certificate = log.certificate, certificate.isStateLog, log.lastSequence > 0 else { continue }
             events += try store.events(
                 ofLog: log.reference, in: 1...log.lastSequence, limit: .max, bytes: .max
-            ).map { (certificate, $0) }
+            ).map { (certificate.author, $0) }
         }
         insert(events)
     }
 
     /// Takes stored events, in any order, without what only readers need.
-    package mutating func insert(_ events: [(Certificate, StoredEvent)]) {
+    package mutating func insert(_ events: [(LogAuthor, StoredEvent)]) {
         for (author, stored) in Self.inOrder(events) { take(stored, by: author) { $0.withoutValue } }
     }
 
@@ -418,7 +418,7 @@ extension StateGraph {
     ///
     /// - Parameter value: what an event sets a key to, as it can be read; nil if it cannot.
     package mutating func insert(
-        _ events: [(Certificate, StoredEvent)], value: (Event, [UInt8]) throws -> [UInt8]?
+        _ events: [(LogAuthor, StoredEvent)], value: (Event, [UInt8]) throws -> [UInt8]?
     ) rethrows {
         for (author, stored) in Self.inOrder(events) {
             try take(stored, by: author) { action in
@@ -428,16 +428,16 @@ extension StateGraph {
         }
     }
 
-    private static func inOrder(_ events: [(Certificate, StoredEvent)]) -> [(Certificate, StoredEvent)] {
+    private static func inOrder(_ events: [(LogAuthor, StoredEvent)]) -> [(LogAuthor, StoredEvent)] {
         events.filter { $0.1.status.isJudged }.sorted { $0.1.event.place < $1.1.event.place }
     }
 
     private mutating func take(
-        _ stored: StoredEvent, by author: Certificate, _ action: (StateAction) throws -> StateAction
+        _ stored: StoredEvent, by author: LogAuthor, _ action: (StateAction) throws -> StateAction
     ) rethrows {
         let header = stored.event.header
         _ = insert(
-            stored.event.reference, ordinal: stored.ordinal, by: author.member, devices: author.admission.devices,
+            stored.event.reference, ordinal: stored.ordinal, by: author.member, devices: author.devices,
             try action(StateAction(of: header, stored.event.content) ?? .join), parents: header.ancestors,
             isUnderstood: header.isUnderstood)
     }

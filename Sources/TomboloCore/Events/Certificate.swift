@@ -78,6 +78,17 @@ public struct Certificate: Hashable, Sendable {
     }
 }
 
+/// Whose a log is.
+public struct LogAuthor: Sendable {
+    public let member: MemberKey
+    /// The devices by which the log's was admitted, from the member's first on, itself last.
+    public let devices: [DeviceKey]
+}
+
+extension Certificate {
+    public var author: LogAuthor { LogAuthor(member: member, devices: admission.devices) }
+}
+
 extension EventHeader {
     /// The certificate that a log's first event carries.
     public var certificate: Certificate? {

@@ -47,7 +47,7 @@ package struct StateGraph: Sendable {
     /// Removals of devices, by the members whose they were. They stand whatever becomes of who posted them.
     private var deviceRemovals: [MemberKey: [Int]] = [:]
     /// The devices of members who have made something, each with what it was admitted by.
-    private var devicesOfMember: [MemberKey: Set<[DeviceKey]>] = [:]
+    private var devicesOfMember: [MemberKey: [[DeviceKey]]] = [:]
     private let founder: MemberKey
     let policy: Policy
     /// Of whom no state event names.
@@ -139,6 +139,12 @@ package struct StateGraph: Sendable {
         return index == 0 ? unnamed(member) : history[index - 1].standing
     }
 
+    /// Without those that come twice: mostly there are none.
+    private static func unique(_ nodes: [Int]) -> [Int] {
+        for (place, node) in nodes.enumerated() where nodes[..<place].contains(node) { return Set(nodes).sorted() }
+        return nodes
+    }
+
     // MARK: What an author saw
 
     /// A member's standing as who named these events saw it.
@@ -146,13 +152,14 @@ package struct StateGraph: Sendable {
     /// - Parameter heads: indices of nodes.
     package mutating func standing(of member: MemberKey, seenFrom heads: [Int]) -> Standing {
         // One may be named twice, as the event before and as the secret of the content.
-        let heads = Set(heads).sorted()
+        let heads = Self.unique(heads)
         guard let latest = heads.map({ position[$0] }).max() else { return unnamed(member) }
         if heads.count == headIndices.count, headIndices.isSuperset(of: heads) { return standing(of: member) }
         if cuts.isEverything(before: latest + 1, seenFrom: heads) { return standing(of: member, at: latest) }
         let start = cuts.start(ofSegmentWith: latest)
         let seen: [MemberKey: Standing]
-        if let known = contexts[heads] {
+        let key = heads.sorted()
+        if let known = contexts[key] {
             seen = known
         } else {
             let region = ancestors(of: heads, from: start).sorted { position[$0] < position[$1] }
@@ -160,7 +167,7 @@ package struct StateGraph: Sendable {
             for member in subjects(of: region) { base[member] = standing(of: member, at: start - 1) }
             seen = StateResolution(of: region, nodes, base: base).standings
             if contexts.count >= Self.mostContexts { contexts = [:] }
-            contexts[heads] = seen
+            contexts[key] = seen
         }
         return seen[member] ?? standing(of: member, at: start - 1)
     }
@@ -224,7 +231,7 @@ package struct StateGraph: Sendable {
         _ reference: EventReference, ordinal: Int64, by author: MemberKey, devices: [DeviceKey] = [],
         _ action: StateAction, parents: [EventID], isUnderstood: Bool = true
     ) -> StateChange? {
-        let parents = Set(parents.compactMap { indexOfID[$0] }).sorted()
+        let parents = Self.unique(parents.compactMap { indexOfID[$0] })
         guard !isRemoved(devices, of: author, seenFrom: parents) else { return nil }
         if let removal = action.deviceRemoval, isRemoved(removal.signer.devices, of: removal.member, seenFrom: parents)
         {
@@ -243,7 +250,7 @@ package struct StateGraph: Sendable {
         indexOfID[reference.id] = node
         if case .redact(let redaction) = action { redactionsOfEvent[redaction.event.id, default: []].append(node) }
         if case .rekey = action { rekeys.append(node) }
-        devicesOfMember[author, default: []].insert(devices)
+        if devicesOfMember[author]?.contains(devices) != true { devicesOfMember[author, default: []].append(devices) }
         if let removal = action.deviceRemoval { deviceRemovals[removal.member, default: []].append(node) }
         let place = order.partitionPoint { nodes[$0].order > nodes[node].order }
         let isLast = place == order.count
