@@ -158,9 +158,20 @@ func findGroup(_ name: String?, _ node: Node) throws -> SyncGroup {
         return only
     }
     let found = groups.filter { $0.name == name || $0.id.description.hasPrefix(name) }
-    guard let group = found.first else { throw Failure("there is no group \(name): see `tombolo group list`") }
-    guard found.count == 1 else { throw Failure("\(found.count) groups are called \(name): use the id") }
-    return group
+    return try theOnly(
+        found, orNone: "there is no group \(name): see `tombolo group list`",
+        orSeveral: "\(found.count) groups are called \(name): use the id")
+}
+
+/// The only one of what was found.
+///
+/// - Throws: ``Failure`` with a sentence for where there is none, or for where there are several.
+func theOnly<Element>(
+    _ found: [Element], orNone none: @autoclosure () -> String, orSeveral several: @autoclosure () -> String
+) throws -> Element {
+    guard let one = found.first else { throw Failure(none()) }
+    guard found.count == 1 else { throw Failure(several()) }
+    return one
 }
 
 func printJSON(_ value: some Encodable) throws {

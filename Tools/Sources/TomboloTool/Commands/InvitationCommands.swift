@@ -84,13 +84,10 @@ extension Group {
             try await options.withNode { node in
                 let group = try findGroup(group, node)
                 let found = try group.invitations.filter { $0.id.hasPrefix(invitation.lowercased()) }
-                guard let one = found.first, found.count == 1 else {
-                    throw Failure(
-                        found.isEmpty
-                            ? "there is no invitation \(invitation): see `tombolo group invitations`"
-                            : "\(found.count) invitations begin with \(invitation): say more of it")
-                }
-                try await group.revoke(one)
+                try await group.revoke(
+                    theOnly(
+                        found, orNone: "there is no invitation \(invitation): see `tombolo group invitations`",
+                        orSeveral: "\(found.count) invitations begin with \(invitation): say more of it"))
             }
         }
     }

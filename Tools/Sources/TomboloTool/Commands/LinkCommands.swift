@@ -5,14 +5,13 @@ import TomboloCore
 
 /// The device of this one's member whose name is this, or whose key begins so.
 func findDevice(_ name: String, _ node: Node) throws -> DeviceKey {
-    let found = try node.devices.filter { $0.name == name || $0.id.description.hasPrefix(name.lowercased()) }
-    guard !name.isEmpty, found.count == 1, let device = found.first else {
-        throw Failure(
-            found.isEmpty
-                ? "none of your devices is called \(name), or has a key that begins so: see `tombolo device list`"
-                : "\(found.count) of your devices are called so, or have keys that begin so: give more digits of one")
+    let found = try node.devices.filter {
+        !name.isEmpty && ($0.name == name || $0.id.description.hasPrefix(name.lowercased()))
     }
-    return device.id
+    return try theOnly(
+        found, orNone: "none of your devices is called \(name), or has a key that begins so: see `tombolo device list`",
+        orSeveral: "\(found.count) of your devices are called so, or have keys that begin so: give more digits of one"
+    ).id
 }
 
 struct Device: AsyncParsableCommand {

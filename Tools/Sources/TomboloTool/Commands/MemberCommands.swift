@@ -22,14 +22,11 @@ func parsePolicy(_ text: String) throws -> Policy {
 /// The member whose key begins so.
 func findMember(_ digits: String, _ group: SyncGroup) throws -> MemberKey {
     if let key = MemberKey(hex: digits) { return key }
-    let found = try group.members.filter { $0.id.description.hasPrefix(digits.lowercased()) }
-    guard !digits.isEmpty, found.count == 1, let member = found.first else {
-        throw Failure(
-            found.isEmpty
-                ? "no member's key begins with \(digits): see `tombolo member list`"
-                : "\(found.count) members' keys begin with \(digits): give more digits")
-    }
-    return member.id
+    let found = try group.members.filter { $0.id.description.hasPrefix(digits.lowercased()) && !digits.isEmpty }
+    return try theOnly(
+        found, orNone: "no member's key begins with \(digits): see `tombolo member list`",
+        orSeveral: "\(found.count) members' keys begin with \(digits): give more digits"
+    ).id
 }
 
 struct Member: AsyncParsableCommand {
