@@ -411,7 +411,8 @@ extension StateGraph {
 
     /// Takes stored events, in any order, without what only readers need.
     package mutating func insert(_ events: [(LogAuthor, StoredEvent)]) {
-        for (author, stored) in Self.inOrder(events) { take(stored, by: author) { $0.withoutValue } }
+        reserve(events.count)
+        for place in Self.order(of: events) { take(events[place].1, by: events[place].0) { $0.withoutValue } }
     }
 
     /// The same with all that they say.
@@ -420,7 +421,9 @@ extension StateGraph {
     package mutating func insert(
         _ events: [(LogAuthor, StoredEvent)], value: (Event, [UInt8]) throws -> [UInt8]?
     ) rethrows {
-        for (author, stored) in Self.inOrder(events) {
+        reserve(events.count)
+        for place in Self.order(of: events) {
+            let (author, stored) = events[place]
             try take(stored, by: author) { action in
                 guard case .set(let key, let bytes?) = action else { return action }
                 return .set(key: key, value: try value(stored.event, bytes))
@@ -428,8 +431,10 @@ extension StateGraph {
         }
     }
 
-    private static func inOrder(_ events: [(LogAuthor, StoredEvent)]) -> [(LogAuthor, StoredEvent)] {
-        events.filter { $0.1.status.isJudged }.sorted { $0.1.event.place < $1.1.event.place }
+    /// Where those that are part of the state stand, in the order in which they are taken.
+    private static func order(of events: [(LogAuthor, StoredEvent)]) -> [Int] {
+        let places = events.indices.filter { events[$0].1.status.isJudged }.map { (events[$0].1.event.place, $0) }
+        return places.sorted { $0.0 < $1.0 }.map(\.1)
     }
 
     private mutating func take(

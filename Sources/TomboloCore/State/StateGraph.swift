@@ -68,6 +68,15 @@ package struct StateGraph: Sendable {
         self.policy = policy
     }
 
+    /// Makes room for so many events.
+    mutating func reserve(_ count: Int) {
+        nodes.reserveCapacity(count)
+        indexOfID.reserveCapacity(count)
+        order.reserveCapacity(count)
+        position.reserveCapacity(count)
+        lowerings.reserveCapacity(count)
+    }
+
     /// The state heads, ascending by id.
     package var heads: [EventReference] { headIndices.map { nodes[$0].reference }.sorted() }
 
@@ -174,6 +183,12 @@ package struct StateGraph: Sendable {
 
     // MARK: Devices
 
+    private mutating func note(_ devices: [DeviceKey], of member: MemberKey) {
+        // Mostly somebody goes on.
+        if let latest = nodes.dropLast().last, latest.author == member, latest.devices == devices { return }
+        if devicesOfMember[member]?.contains(devices) != true { devicesOfMember[member, default: []].append(devices) }
+    }
+
     /// The removals that cover a device, all that is held considered.
     ///
     /// - Parameter devices: what it was admitted by, itself last.
@@ -183,14 +198,15 @@ package struct StateGraph: Sendable {
 
     /// The removals of a member's devices, in the order of their arrival.
     package func deviceRemovals(of member: MemberKey) -> [DeviceRemoval] {
-        (deviceRemovals[member] ?? []).compactMap { nodes[$0].action.deviceRemoval }
+        guard !deviceRemovals.isEmpty, let removals = deviceRemovals[member] else { return [] }
+        return removals.compactMap { nodes[$0].action.deviceRemoval }
     }
 
     /// Whether a device was removed, as who named these events saw it.
     ///
     /// - Parameter heads: indices of nodes.
     package func isRemoved(_ devices: [DeviceKey], of member: MemberKey, seenFrom heads: [Int]) -> Bool {
-        guard let removals = deviceRemovals[member] else { return false }
+        guard !deviceRemovals.isEmpty, let removals = deviceRemovals[member] else { return false }
         return removals.contains { removal in
             nodes[removal].action.deviceRemoval?.covers(devices, of: member) == true
                 && heads.contains { $0 == removal || isAncestor(removal, of: $0) }
@@ -250,7 +266,7 @@ package struct StateGraph: Sendable {
         indexOfID[reference.id] = node
         if case .redact(let redaction) = action { redactionsOfEvent[redaction.event.id, default: []].append(node) }
         if case .rekey = action { rekeys.append(node) }
-        if devicesOfMember[author]?.contains(devices) != true { devicesOfMember[author, default: []].append(devices) }
+        note(devices, of: author)
         if let removal = action.deviceRemoval { deviceRemovals[removal.member, default: []].append(node) }
         let place = order.partitionPoint { nodes[$0].order > nodes[node].order }
         let isLast = place == order.count
@@ -319,6 +335,7 @@ package struct StateGraph: Sendable {
 
     /// Whether the removal of a device may be in the way of a new event, or the event be one that is in the way of others.
     private func concernsRemovedDevices(_ node: Int) -> Bool {
+        guard !deviceRemovals.isEmpty else { return false }
         if let removal = nodes[node].action.deviceRemoval, coversSomething(removal) { return true }
         // What the signer of one has built upon stays.
         return deviceRemovals(of: nodes[node].author).contains {
