@@ -117,6 +117,38 @@ struct NodeDevicesTests {
         }
     }
 
+    @Test("a device that is put back from a backup hears from the others what it told them itself")
+    func restored() async throws {
+        try await withDirectory { root in
+            let (first, friend) = try await makeGroup(root)
+            var phone = first
+            let laptop = try await link(phone, root)
+            let (home, backup) = (root.appendingPathComponent("phone"), root.appendingPathComponent("backup"))
+            try await phone.close()
+            try FileManager.default.copyItem(at: home, to: backup)
+            phone = try await Node.open(at: home)
+            let address = "127.0.0.1:\(try await phone.listen())"
+            try await phone.createGroup(named: "boats").send(Text("two are left"))
+            _ = try await laptop.sync(with: phone.device, at: address)
+            _ = try await laptop.settled()
+            _ = try await laptop.sync(with: phone.device, at: address)
+            #expect(try laptop.groups.map(\.name) == ["crew", "boats"])
+            try await phone.close()
+            try FileManager.default.removeItem(at: home)
+            try FileManager.default.copyItem(at: backup, to: home)
+            phone = try await Node.open(at: home)
+            #expect(phone.isOlderCopy)
+            #expect(try phone.groups.map(\.name) == ["crew"])
+            let again = "127.0.0.1:\(try await phone.listen())"
+            _ = try await laptop.sync(with: phone.device, at: again)
+            _ = try await phone.settled()
+            _ = try await laptop.sync(with: phone.device, at: again)
+            let boats = try #require(try phone.groups.first { $0.name == "boats" })
+            #expect(try texts(boats) == ["two are left"])
+            for node in [phone, laptop, friend] { try await node.close() }
+        }
+    }
+
     @Test(
         "a link for devices joins no group, one for a group links no device, and none works where there are groups already"
     )
