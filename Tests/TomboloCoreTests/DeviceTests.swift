@@ -374,6 +374,31 @@ import TomboloCrypto
         #expect(!(try DeviceRemoval(decoding: bytes[...])).isValid(using: cryptography))
     }
 
+    @Test("whoever posts it: signed it does its work, forged it does none")
+    func posted() throws {
+        let (devices, group) = try makeGroup(.open, seed: 14)
+        let cryptography = SwiftCryptography()
+        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
+        let signed = try removal(0, devices)
+        // Nobody but its own client has looked at what a stranger posts.
+        let thief = DeviceRemoval(
+            of: key(0, devices), of: member(0, devices), remaining: [], kept: [], by: signed.signer,
+            signedBy: cryptography.signingKey(seed: .zero), using: cryptography)
+        for (seed, removal) in [thief, signed].enumerated() {
+            var log = ForeignLog(group: group, seed: UInt64(seed + 20), isStateLog: true)
+            let event = log.event(.deviceRemoval, removal.encoded)
+            try devices.ingest([event], into: 2, group: group)
+            let status = events(2, in: group, devices).first { $0.event.id == event.id }?.status
+            #expect(status == (seed == 0 ? .invalid : .delivered))
+        }
+        try devices.say(1, "late", in: group)
+        try devices.meet(1, 2)
+        #expect(said(2, in: group, devices) == ["from the phone", "from the laptop"])
+        try devices.say(0, "I am still here", in: group)
+        try devices.meet(0, 2)
+        #expect(said(2, in: group, devices).last == "I am still here")
+    }
+
     @Test("removals and admissions at their bounds, and whatever bytes somebody sends")
     func coding() throws {
         let cryptography = SwiftCryptography()

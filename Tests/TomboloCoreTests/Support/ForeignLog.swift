@@ -11,7 +11,7 @@ struct ForeignLog {
     private let certificate: Certificate
     private var hashing: EventHashing
 
-    init(group: GroupID, seed: UInt64) {
+    init(group: GroupID, seed: UInt64, isStateLog: Bool = false) {
         self.group = group
         var generator = SeededGenerator(seed: seed)
         func make() -> SwiftCryptography.SigningKey {
@@ -25,7 +25,7 @@ struct ForeignLog {
         let signature = cryptography.sign(
             DeviceAdmission.statement(member: memberKey, device: deviceKey), with: member)
         certificate = Certificate(
-            ofLogWithKey: key, in: group, member: memberKey,
+            ofLogWithKey: key, isStateLog: isStateLog, in: group, member: memberKey,
             admission: DeviceAdmission(of: deviceKey, signature: signature), signedBy: device, using: cryptography)
         id = certificate.logID(in: group, using: cryptography)
         hashing = EventHashing(group: group)
@@ -50,6 +50,19 @@ struct ForeignLog {
             headerBytes: bytes,
             content: content[...], salt: nil,
             signature: signed ? hashing.sign(timestamp: 1, header: bytes, with: key, using: cryptography)[...] : nil)
+    }
+
+    /// The log's first event, of a kind of the state's, naming nothing.
+    mutating func event(_ kind: EventKind, _ content: [UInt8]) -> Event {
+        let header = EventHeader(
+            kind: kind, isSalted: false, log: id, sequence: 1, previous: nil, contentLength: content.count,
+            commitment: hashing.commitment(salt: [], content: content[...], using: cryptography),
+            extensions: certificate.headerExtension[...])
+        let bytes = header.encoded[...]
+        return Event(
+            id: hashing.id(timestamp: 1, header: bytes, using: cryptography), timestamp: 1, header: header,
+            headerBytes: bytes, content: content[...], salt: nil,
+            signature: hashing.sign(timestamp: 1, header: bytes, with: key, using: cryptography)[...])
     }
 
     /// The log's first event, with a content that was sealed elsewhere.
