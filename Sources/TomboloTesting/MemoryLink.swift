@@ -90,7 +90,7 @@ final class MemoryLink: Sendable {
     fileprivate func carry(_ payload: [UInt8], fromDialler: Bool) {
         guard let ends = openEnds else { return }
         (fromDialler ? ends.dialler : ends.listener).count(sent: payload.count)
-        inOrderOnceOpen(fromDialler: fromDialler) {
+        inOrder(fromDialler: fromDialler) {
             // What is under way when a link breaks is lost.
             guard let ends = self.openEnds else { return }
             let to = fromDialler ? ends.listener : ends.dialler
@@ -101,8 +101,9 @@ final class MemoryLink: Sendable {
 
     private var openEnds: (dialler: End, listener: End)? { state.withLock { $0.isClosed ? nil : $0.ends } }
 
-    private func inOrderOnceOpen(fromDialler: Bool, _ deliver: @escaping @Sendable () -> Void) {
-        inOrder(fromDialler: fromDialler) {
+    private func inOrder(fromDialler: Bool, _ deliver: @escaping @Sendable () -> Void) {
+        let (from, to) = fromDialler ? (dialler, listener) : (listener, dialler)
+        carrier.carry(from: from.device, to: to.device) {
             let isOpen = self.state.withLock { state in
                 if !state.isOpen { state.early.append(deliver) }
                 return state.isOpen
@@ -111,14 +112,9 @@ final class MemoryLink: Sendable {
         }
     }
 
-    private func inOrder(fromDialler: Bool, _ deliver: @escaping @Sendable () -> Void) {
-        let (from, to) = fromDialler ? (dialler, listener) : (listener, dialler)
-        carrier.carry(from: from.device, to: to.device, deliver)
-    }
-
     /// Closes once what one side has sent so far has arrived.
     fileprivate func closeInOrder(fromDialler: Bool) {
-        inOrderOnceOpen(fromDialler: fromDialler) { self.close() }
+        inOrder(fromDialler: fromDialler) { self.close() }
     }
 
     /// Closes at once.

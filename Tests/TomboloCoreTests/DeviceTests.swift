@@ -4,22 +4,6 @@ import TomboloCrypto
 
 /// Several devices of one member, between engines.
 @Suite("Devices of one member") struct DeviceTests {
-    /// The last one that a device has given out.
-    private func invitation(by device: Int, _ devices: Devices) throws -> Invitation {
-        let made = devices.devices[device].effects.compactMap { effect -> Invitation? in
-            if case .invited(_, let link) = effect { link } else { nil }
-        }
-        return try #require(made.last)
-    }
-
-    /// Makes a device another one of the member of one that is there.
-    private func link(_ device: Int, to other: Int, _ devices: Devices) throws {
-        try devices.step(other, [.linkDevice(1, addresses: [], expiry: devices.now + 1_000_000)])
-        let session = try devices.connect(device, other, invitation: try invitation(by: other, devices))
-        try devices.settle()
-        try devices.disconnect(session)
-    }
-
     private func meetAll(_ devices: Devices, _ some: [Int]) throws {
         for _ in 0..<3 {
             for one in some { for other in some where other > one { try devices.meet(one, other) } }
@@ -64,10 +48,10 @@ import TomboloCrypto
         try devices.step(0, [.createGroup(1, name: "crew", policy: policy)])
         let group = try #require(devices.devices[0].store.groups().first).id
         try devices.step(0, [.invite(2, group: group, addresses: [], expiry: devices.now + 1_000_000)])
-        let session = try devices.connect(2, 0, invitation: try invitation(by: 0, devices))
+        let session = try devices.connect(2, 0, invitation: devices.invitation(by: 0))
         try devices.settle()
         try devices.disconnect(session)
-        try link(1, to: 0, devices)
+        try devices.link(1, to: 0)
         try devices.open(group, on: 1, from: 0)
         try devices.say(0, "from the phone", in: group)
         try meetAll(devices, [0, 1, 2])
@@ -99,11 +83,11 @@ import TomboloCrypto
     )
     func refusedLinks() throws {
         let (devices, group) = try makeGroup(seed: 2)
-        try link(2, to: 0, devices)
+        try devices.link(2, to: 0)
         #expect(member(2, devices) != member(0, devices))
         #expect(devices.errors(2).contains { $0.contains("groups of its own") })
         // Somebody else has the same link.
-        let session = try devices.connect(3, 0, invitation: try invitation(by: 0, devices))
+        let session = try devices.connect(3, 0, invitation: devices.invitation(by: 0))
         try devices.settle()
         try devices.disconnect(session)
         #expect(devices.errors(3).contains { $0.contains("as many devices as it admits") })
@@ -177,7 +161,7 @@ import TomboloCrypto
         #expect(try refusal(1, devices, [.removeDevice(3, key(0, devices))]) == nil)
         // The thief, who does not let the phone hear of it, links one of its own.
         devices.devices[0] = try Devices.Device(seed: 78, store: before)
-        try link(3, to: 0, devices)
+        try devices.link(3, to: 0)
         #expect(member(3, devices) == member(0, devices))
         try devices.open(group, on: 3, from: 0)
         try devices.meet(0, 3)
@@ -229,7 +213,7 @@ import TomboloCrypto
     @Test("a device that was admitted and never said anything is known, removed, and handed no secrets anywhere")
     func silent() throws {
         let (devices, group) = try makeGroup(seed: 9)
-        try link(3, to: 0, devices)
+        try devices.link(3, to: 0)
         try devices.open(group, on: 3, from: 0)
         // It has kept all to itself. Whoever has it goes on with what it was admitted by.
         #expect(try refusal(0, devices, [.removeDevice(3, key(3, devices))]) == nil)

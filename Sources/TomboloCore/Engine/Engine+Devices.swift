@@ -98,18 +98,16 @@ extension Engine {
             return effects.append(.failed(request, .notAllowed(why)))
         }
         if let why = whyRemoved(group: own) { return effects.append(.failed(request, .notAllowed(why))) }
-        func removal(remaining: [DeviceKey], kept: [LogPosition]) -> DeviceRemoval {
-            DeviceRemoval(
-                of: device, of: identity.member, remaining: remaining, kept: kept, by: identity.admission,
-                signedBy: identity.deviceKey, using: cryptography)
+        let others = known.filter {
+            $0.key != device && DeviceRemoval.covers($0.value, removing: device, remaining: [])
         }
-        let alone = removal(remaining: [], kept: [])
-        let others = known.filter { $0.key != device && alone.covers($0.value, of: identity.member) }
         // Of those that it has admitted, this one goes on if no other does.
         let remaining = others.keys.sorted { ($0 == identity.device ? 0 : 1, $0) < ($1 == identity.device ? 0 : 1, $1) }
             .prefix(Limits.remainingDevices).sorted()
-        let kept = lastEvents(of: removal(remaining: remaining, kept: []))
-        let signed = removal(remaining: remaining, kept: kept)
+        let signed = DeviceRemoval(
+            of: device, of: identity.member, remaining: remaining,
+            kept: lastEvents(removing: device, remaining: remaining), by: identity.admission,
+            signedBy: identity.deviceKey, using: cryptography)
         guard try write(.removeDevice(signed), group: own, store) != nil else {
             return effects.append(.failed(request, .groupFull(groups[own].id)))
         }
@@ -119,12 +117,12 @@ extension Engine {
 
     /// What is here of the logs of what is removed, in all groups, as many as a removal can name: state first, on which others' rights rest,
     /// then the longest.
-    private func lastEvents(of removal: DeviceRemoval) -> [LogPosition] {
+    private func lastEvents(removing device: DeviceKey, remaining: [DeviceKey]) -> [LogPosition] {
         var kept: [(isState: Int, position: LogPosition)] = []
         for group in groups {
             for log in group.frontier.logs {
-                guard let certificate = log.certificate,
-                    removal.covers(certificate.admission.devices, of: certificate.member)
+                guard let certificate = log.certificate, certificate.member == identity.member,
+                    DeviceRemoval.covers(certificate.admission.devices, removing: device, remaining: remaining)
                 else { continue }
                 kept += log.ends.map { end in
                     let position = LogPosition(log: log.id, sequence: end.sequence, id: end.id)

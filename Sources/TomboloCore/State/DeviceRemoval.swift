@@ -37,7 +37,12 @@ public struct DeviceRemoval: Hashable, Sendable {
 
     /// Whether it removes a device of the member, given all that it was admitted by, itself last.
     package func covers(_ devices: [DeviceKey], of member: MemberKey) -> Bool {
-        guard member == self.member, let place = devices.firstIndex(of: device) else { return false }
+        member == self.member && Self.covers(devices, removing: device, remaining: remaining)
+    }
+
+    /// Whether a device goes with one that it was admitted by, or is that one.
+    static func covers(_ devices: [DeviceKey], removing device: DeviceKey, remaining: [DeviceKey]) -> Bool {
+        guard let place = devices.firstIndex(of: device) else { return false }
         return !devices[(place + 1)...].contains(where: remaining.contains)
     }
 

@@ -121,24 +121,32 @@ final class Devices {
         for index in devices.indices.dropFirst() {
             try step(
                 0, [.invite(2, group: group, addresses: [], expiry: now + 1_000_000, role: roles(index))])
-            let invited = devices[0].effects.compactMap { if case .invited(_, let link) = $0 { link } else { nil } }
-            guard let invitation = invited.last else { fatalError("no invitation") }
-            let session = try connect(index, 0, invitation: invitation)
+            let session = try connect(index, 0, invitation: invitation(by: 0))
             try settle()
             try disconnect(session)
         }
         return group
     }
 
+    /// The last invitation that a device has given out.
+    func invitation(by device: Int) -> Invitation {
+        let made = devices[device].effects.compactMap { if case .invited(_, let link) = $0 { link } else { nil } }
+        guard let invitation = made.last else { fatalError("no invitation") }
+        return invitation
+    }
+
+    /// Makes a device another one of the member of one that is there, over a link that is closed again.
+    func link(_ device: Int, to other: Int) throws {
+        try step(other, [.linkDevice(1, addresses: [], expiry: now + 1_000_000)])
+        let session = try connect(device, other, invitation: invitation(by: other))
+        try settle()
+        try disconnect(session)
+    }
+
     /// Adds a device that has nothing yet: it is linked to one that is here, over a link that is closed again, and syncs a group of it.
     func link(_ device: Device, to other: Int, in group: GroupID) throws {
         devices.append(device)
-        try step(other, [.linkDevice(1, addresses: [], expiry: now + 1_000_000)])
-        let invited = devices[other].effects.compactMap { if case .invited(_, let link) = $0 { link } else { nil } }
-        guard let invitation = invited.last else { fatalError("no invitation") }
-        let session = try connect(devices.count - 1, other, invitation: invitation)
-        try settle()
-        try disconnect(session)
+        try link(devices.count - 1, to: other)
         try open(group, on: devices.count - 1, from: other)
         try meet(devices.count - 1, other)
     }
