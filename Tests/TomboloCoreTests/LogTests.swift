@@ -30,6 +30,43 @@ struct LogTests {
         #expect(devices.texts(1, in: group).last == "after the fork")
     }
 
+    @Test("who cannot rebuild a window learns the logs that it declares all the same")
+    func stuckWindow() throws {
+        let devices = try Devices(4, seed: 77)
+        let group = try devices.makeGroup()
+        let link = try devices.connect(0, 1)
+        try devices.settle()
+        try devices.say(2, "before", in: group)
+        try devices.meet(2, 0)
+        try devices.meet(0, 3)
+        let copy = MemoryStore(copying: devices.devices[2].store)
+        // Sent over the link: the dialler counts on it from now on.
+        try devices.say(2, "the one", in: group)
+        try devices.meet(2, 0)
+        // Now the listener has two events of one sequence, which the dialler does not know.
+        let original = devices.devices[2]
+        devices.devices[2] = try Devices.Device(seed: 5, store: copy)
+        try devices.say(2, "the other", in: group)
+        let other = try devices.connect(2, 1)
+        try devices.carry(only: other)
+        try devices.disconnect(other)
+        devices.devices[2] = original
+        // A window that goes on with the log, and declares another one behind it, which what is said later counts upon.
+        try devices.say(2, "after the one", in: group)
+        let news = try devices.connect(2, 3)
+        try devices.carry(only: news)
+        try devices.say(3, "a new log, after it", in: group)
+        let both = try devices.connect(3, 0)
+        try devices.carry(only: both)
+        try devices.settle()
+        for device in 0..<2 {
+            #expect(devices.errors(device).isEmpty, "device \(device): \(devices.errors(device))")
+            #expect(devices.texts(device, in: group).contains("a new log, after it"))
+            #expect(devices.texts(device, in: group).contains("the other"))
+        }
+        try devices.disconnect(link)
+    }
+
     @Test("events wait for ancestors that come from somebody else, and are delivered after them")
     func waiting() throws {
         let devices = try Devices(2, seed: 32)

@@ -85,13 +85,10 @@ extension Engine {
         let isPlain = flags & WindowFlags.plain != 0
         sessions[index].groups[group].receivedBytes += UInt64(bytes.count)
         sessions[index].groups[group].mismatchDeadline = nil
-        if sessions[index].groups[group].askedPlain, !isPlain {
-            // Begun before the peer was asked for plain form.
-            sessions[index].groups[group].mustAcknowledge = true
-            return
-        }
         if flags & WindowFlags.begins != 0 {
-            sessions[index].groups[group].decoder = TransitDecoder()
+            // Before the peer knows that it was asked for plain form, nothing is taken but the logs that it declares.
+            let isStuck = sessions[index].groups[group].askedPlain && !isPlain
+            sessions[index].groups[group].decoder = TransitDecoder(isStuck: isStuck)
             sessions[index].groups[group].window = []
             sessions[index].groups[group].windowBytes = 0
         }
@@ -103,7 +100,7 @@ extension Engine {
         var window = sessions[index].groups[group].window
         sessions[index].groups[group].window = []
         let frontier = groups[number].frontier
-        let before = window.count
+        let (before, listedBefore, wasStuck) = (window.count, decoder.listed, decoder.isStuck)
         if isPlain {
             while !reader.isAtEnd {
                 let (_, event) = try readMessage(&reader, group: number)
@@ -132,14 +129,21 @@ extension Engine {
             switch error {
             case .store(let error): throw error
             case .malformed(let error): throw error
-            // It may rely on events that this side has others of.
-            case .invalid, .unresolvable: return try askPlain(group, session: index, store)
             }
         }
         // What a few bytes rebuild to is bounded as well as the bytes.
-        sessions[index].groups[group].windowBytes += window[before...].reduce(bytes.count) { $0 + $1.rebuiltSize }
+        sessions[index].groups[group].windowBytes +=
+            decoder.isStuck
+            ? bytes.count + 64 * (decoder.listed - listedBefore)
+            : window[before...].reduce(bytes.count) { $0 + $1.rebuiltSize }
         guard sessions[index].groups[group].windowBytes <= Limits.window else {
             throw EngineError.protocolViolation("a window larger than \(Limits.window) bytes")
+        }
+        if decoder.isStuck {
+            if flags & WindowFlags.ends == 0 { sessions[index].groups[group].decoder = decoder }
+            sessions[index].groups[group].mustAcknowledge = true
+            // It may rely on events that this side has others of.
+            return wasStuck ? () : try askPlain(group, session: index, store)
         }
         guard flags & WindowFlags.ends != 0 else {
             sessions[index].groups[group].decoder = decoder

@@ -1,16 +1,19 @@
-/// Why a window cannot be rebuilt.
+/// Why a window cannot be read.
 enum TransitError: Error, Hashable {
     /// The bytes are wrong: whoever sent them does not follow the protocol.
     case malformed(WireError)
-    case invalid(EventError)
-    /// It relies on an event that is not here: ask again in plain form.
-    case unresolvable
     case store(StoreError)
 }
 
 /// Rebuilds the events of one window (protocol §5.3).
 struct TransitDecoder: Sendable {
     private typealias Flags = TransitEncoder.Flags
+
+    /// Whether an event could not be rebuilt, for it relies on one of which there is none or another one here. What follows is read for the
+    /// logs that it declares alone: the sender counts on them from now on.
+    private(set) var isStuck: Bool
+    /// Events, and references that were not to one of them.
+    var listed: Int { list.count }
 
     private var list: [EventReference] = []
     private var latestOfLog = LatestOfLogs()
@@ -27,7 +30,10 @@ struct TransitDecoder: Sendable {
         let extensions: Bytes
     }
 
-    /// Decodes all events of one `events` field.
+    /// - Parameter isStuck: whether the window is read for the logs that it declares alone.
+    init(isStuck: Bool = false) { self.isStuck = isStuck }
+
+    /// Decodes all events of one `events` field, until one cannot be rebuilt.
     ///
     /// - Parameter held: the device's own event of a log at a sequence, if exactly one is held.
     mutating func decode(
@@ -36,7 +42,8 @@ struct TransitDecoder: Sendable {
         held: (LogID, UInt64) throws(StoreError) -> Backlink?, into events: inout [Event]
     ) throws(TransitError) {
         while !reader.isAtEnd {
-            events.append(try decodeOne(&reader, logs: &logs, hashing: &hashing, using: cryptography, held: held))
+            let event = try decodeOne(&reader, logs: &logs, hashing: &hashing, using: cryptography, held: held)
+            if let event { events.append(event) }
         }
     }
 
@@ -44,7 +51,7 @@ struct TransitDecoder: Sendable {
         _ reader: inout WireReader, logs: inout LogTable, hashing: inout EventHashing,
         using cryptography: some Cryptography,
         held: (LogID, UInt64) throws(StoreError) -> Backlink?
-    ) throws(TransitError) -> Event {
+    ) throws(TransitError) -> Event? {
         let flags: UInt64
         var header: EventHeader
         let latest: EventReference?
@@ -72,7 +79,7 @@ struct TransitDecoder: Sendable {
             } else {
                 let own: Backlink?
                 do throws(StoreError) { own = try held(header.log, header.sequence - 1) } catch { throw .store(error) }
-                guard let own else { throw .unresolvable }
+                if own == nil { isStuck = true }
                 header.previous = own
             }
         }
@@ -117,26 +124,34 @@ struct TransitDecoder: Sendable {
             if flags & Flags.signed != 0 { signature = try reader.take(64) }
         } catch { throw .malformed(error) }
 
+        guard !isStuck, let event = rebuilt(&header, content, salt, signature, &hashing, using: cryptography) else {
+            isStuck = true
+            note(EventReference(id: EventID(.zero), log: header.log, sequence: header.sequence, lamport: 0), number)
+            return nil
+        }
+        note(event.reference, number)
+        return event
+    }
+
+    private mutating func note(_ event: EventReference, _ log: Int) {
+        latestOfLog[log] = event
+        list.append(event)
+    }
+
+    /// - Returns: nil if that is no event.
+    private func rebuilt(
+        _ header: inout EventHeader, _ content: Bytes?, _ salt: Bytes?, _ signature: Bytes?,
+        _ hashing: inout EventHashing, using cryptography: some Cryptography
+    ) -> Event? {
         header.lamport = header.kind.isEphemeral ? 0 : header.lamportOfReferences + 1
         if let content {
             header.commitment = hashing.commitment(salt: salt ?? [], content: content, using: cryptography)
         }
         let bytes = header.encoded[...]
-        do throws(EventError) {
-            guard bytes.count <= Limits.header else {
-                throw .malformed(.tooLarge("a header", limit: Limits.header))
-            }
-            guard timestamp >= 0, timestamp < Int64(Limits.integer) else {
-                throw .invalid("the timestamp is out of range")
-            }
-            guard !header.kind.isEphemeral else { throw .invalid("an ephemeral event in a window") }
-            guard content != nil || header.isErasable else { throw .invalid("the content is missing") }
-            try header.check()
-        } catch { throw .invalid(error) }
+        guard bytes.count <= Limits.header, timestamp >= 0, timestamp < Int64(Limits.integer),
+            !header.kind.isEphemeral, content != nil || header.isErasable, (try? header.check()) != nil
+        else { return nil }
         let id = hashing.id(timestamp: timestamp, header: bytes, using: cryptography)
-        let place = EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
-        latestOfLog[number] = place
-        list.append(place)
         return Event(
             id: id, timestamp: timestamp, header: header, headerBytes: bytes, content: content, salt: salt,
             signature: signature)
@@ -162,9 +177,11 @@ struct TransitDecoder: Sendable {
         } catch { throw .malformed(error) }
         let found: Backlink?
         do throws(StoreError) { found = try held(reference.log, reference.sequence) } catch { throw .store(error) }
-        guard let found else { throw .unresolvable }
+        if found == nil { isStuck = true }
         list.append(
-            EventReference(id: found.id, log: reference.log, sequence: reference.sequence, lamport: found.lamport))
+            EventReference(
+                id: found?.id ?? EventID(.zero), log: reference.log, sequence: reference.sequence,
+                lamport: found?.lamport ?? 0))
         return list[list.count - 1]
     }
 }

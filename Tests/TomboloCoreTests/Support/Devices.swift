@@ -89,6 +89,14 @@ final class Devices {
         return session
     }
 
+    /// Carries what is on its way over one link, whatever waits on others.
+    func carry(only session: SessionID) throws {
+        while let place = queue.firstIndex(where: { $0.session == session }) {
+            let wire = queue.remove(at: place)
+            try step(wire.to, [.payloadReceived(wire.session, wire.bytes[...])])
+        }
+    }
+
     func disconnect(_ session: SessionID) throws {
         guard let (a, b) = links.removeValue(forKey: session) else { return }
         queue.removeAll { $0.session == session }
