@@ -14,6 +14,7 @@ public struct Simulation {
         case wakes(Int)
         case says(Int)
         case redacts(Int, message: Int)
+        case acts(Int, Act)
         case dials(Int)
         case changesPresence(Int)
         case stops(Int, Stop)
@@ -99,6 +100,9 @@ public struct Simulation {
         unsaid = plan.count
         redactions = plannedRedactions(by: SeededGenerator(seed: seed ^ 0x7265_6461_6374))
         for (number, utterance) in plan.enumerated() { agenda.add(.says(number), at: start + utterance.time) }
+        for planned in plannedActs(by: SeededGenerator(seed: seed ^ 0x6163_7473)) {
+            agenda.add(.acts(planned.device, planned.act), at: start + planned.time)
+        }
         scheduleFaults()
         try advance(until: start + scenario.duration) { _ in false }
         let delivered = measured.deliveries
@@ -109,6 +113,7 @@ public struct Simulation {
         try checkWritesFollowReads()
         try checkErasure()
         try checkReading()
+        try checkViews()
         return SimulationReport(
             scenario: scenario, seed: seed, duration: now - start, convergence: now - start - scenario.duration,
             messages: history.said.count, events: devices[0].view.order.count, deliveredInTime: delivered,
@@ -157,6 +162,7 @@ public struct Simulation {
             post(.timePassed, to: number)
         case .says(let number): say(number)
         case .redacts(let number, let message): redact(message, by: number)
+        case .acts(let number, let act): self.act(act, by: number)
         case .dials(let number): try dial(number)
         case .changesPresence(let number): changePresence(number)
         case .stops(let number, let stop): self.stop(number, stop)

@@ -35,6 +35,14 @@ struct SimulationTests {
     }
 
     @Test(
+        "members that raise and remove each other end alike, whatever breaks", arguments: 0..<20 as Range<UInt64>)
+    func membership(seed: UInt64) throws {
+        var scenario = Scenario.membership
+        scenario.isPrivate = seed.isMultiple(of: 2)
+        _ = try Simulation.run(scenario, seed: seed)
+    }
+
+    @Test(
         "every scenario that comes with the library",
         arguments: [Scenario.calm, .intermittent, .crowd, .seven()[0], .seven()[1]])
     func scenarios(scenario: Scenario) throws {
@@ -59,12 +67,14 @@ struct SimulationTests {
             .hidesItsOwn: [.ownUnread], .forgetsWhatWasRead: [.unread, .lost],
             .namesNoCauses: [.beforeWhatItsWriterRead], .goesOnInItsLog: [.forked, .lost],
             .keepsWhatIsErased: [.notErased], .keepsItsSecrets: [.diverged], .readsNothing: [.unreadable],
+            .hidesWhatIsWithdrawn: [.wronglyShown, .deliveredTwice, .unread], .misjudges: [.judgedDifferently],
         ]
         var found: Set<Violation.Promise> = []
         var scenario =
             switch mutant {
             case .keepsWhatIsErased: Scenario.forgetting
             case .keepsItsSecrets, .readsNothing: Scenario.sealed
+            case .hidesWhatIsWithdrawn, .misjudges: Scenario.membership
             default: Scenario.faults
             }
         scenario.conditions.corruption = 0

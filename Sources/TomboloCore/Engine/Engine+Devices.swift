@@ -6,6 +6,17 @@ extension Engine {
     /// Whether another device of this one's member has removed it, as far as a group says.
     public func isRemoved(from group: GroupID) -> Bool { groupIndex(group).flatMap { whyRemoved(group: $0) } != nil }
 
+    /// What this device was admitted by, itself last.
+    package var admittedBy: [DeviceKey] { identity.admission.devices }
+
+    /// Whether this device may let a member's device into a group.
+    ///
+    /// - Parameter devices: what it was admitted by, itself last.
+    package func mayAdmit(_ devices: [DeviceKey], of member: MemberKey, to group: GroupID) -> Bool {
+        guard let index = groupIndex(group) else { return false }
+        return whyNotInvite(as: .member, group: index) == nil && !isRemoved(devices, of: member, group: index)
+    }
+
     // MARK: Linking
 
     /// Invites one device to be another one of this member's.

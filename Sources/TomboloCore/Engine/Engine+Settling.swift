@@ -21,6 +21,11 @@ extension Engine {
         sessions[index].groups[group].reconciliation = ReconciliationReport()
     }
 
+    /// What all show each other that know the same of a group; nil if it is not here.
+    package mutating func root(of group: GroupID) -> Bytes32? {
+        groupIndex(group).map { groups[$0].frontier.root(using: cryptography) }
+    }
+
     /// Compares roots once both sides are done, and repairs what differs then.
     mutating func settle(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
         sessions[index].groups[group].nextWake = nil

@@ -5,6 +5,9 @@ extension Engine {
         groupIndex(group).map { groups[$0].state.standing(of: member).role }
     }
 
+    /// What the group's state events come to, for those who look at an engine from outside; nil if the group is not here.
+    package func state(of group: GroupID) -> StateGraph? { groupIndex(group).map { groups[$0].state } }
+
     // MARK: Judging
 
     /// Judges an event whose ancestors are all here and valid by its author's right to it.
@@ -394,7 +397,7 @@ extension StateGraph {
     /// The state of a group as its statement and its stored events make it.
     ///
     /// - Throws: `StoreError` `corrupt` if the statement or a held event says something that it could not have been taken with.
-    init(of record: GroupRecord, logs: [LogState], in store: any EventStore) throws(StoreError) {
+    package init(of record: GroupRecord, logs: [LogState], in store: any EventStore) throws(StoreError) {
         guard let statement = try? GroupStatement(decoding: record.statement[...]) else {
             throw StoreError(.corrupt, "the statement of group \(record.id) is damaged")
         }

@@ -13,13 +13,17 @@ struct DeliveredView {
         order.count == other.order.count && numbers == other.numbers
     }
 
-    mutating func take(_ number: Int, _ history: History, on device: Int) throws(Violation) {
+    /// - Parameter isUnwanted: whether an event is held back, and therefore not waited for; nil where none ever is.
+    mutating func take(
+        _ number: Int, _ history: History, on device: Int, isUnwanted: ((Int) -> Bool)?
+    ) throws(Violation) {
         guard !contains(number) else { throw Violation(.deliveredTwice, device, "number \(number)") }
         let fact = history.fact(number)
-        guard fact.ancestors.allSatisfy(contains) else {
-            throw Violation(.beforeItsCause, device, "number \(number)")
+        if let missing = fact.ancestors.first(where: { !contains($0) && isUnwanted?($0) != true }) {
+            throw Violation(.beforeItsCause, device, "number \(number) names number \(missing)")
         }
-        if fact.sequence > 0 {
+        // What was held back comes later, if it comes.
+        if fact.sequence > 0, isUnwanted == nil {
             while lastOfLog.count <= fact.log { lastOfLog.append(0) }
             let last = lastOfLog[fact.log]
             lastOfLog[fact.log] = fact.sequence
@@ -29,5 +33,13 @@ struct DeliveredView {
         }
         _ = numbers.insert(number)
         order.append(Int32(number))
+    }
+
+    mutating func withdraw(_ number: Int, on device: Int) throws(Violation) {
+        guard contains(number), let place = order.lastIndex(of: Int32(number)) else {
+            throw Violation(.wronglyShown, device, "number \(number), withdrawn, had not been shown")
+        }
+        numbers.remove(number)
+        order.remove(at: place)
     }
 }

@@ -22,4 +22,8 @@ package enum Mutant: Hashable, Sendable, CaseIterable {
     case keepsItsSecrets
     /// Cannot open what it was handed.
     case readsNothing
+    /// Does not tell the application what is withdrawn.
+    case hidesWhatIsWithdrawn
+    /// Judges events of one author in two by whether it is an even device.
+    case misjudges
 }

@@ -3,11 +3,12 @@ import TomboloCrypto
 
 // What must hold after a restart and at the end, over everything that was delivered.
 extension Simulation {
-    private var honest: [SimulatedDevice] { devices.filter { $0.role != .hostile } }
+    var honest: [SimulatedDevice] { devices.filter { $0.role != .hostile } }
 
     /// Whether everything that was said is delivered everywhere.
     var isConverged: Bool {
         guard unsaid == 0, let first = devices.first else { return false }
+        if scenario.acts > 0 { return isJudgedAlike }
         let honest = honest
         return honest.allSatisfy { $0.isUp && $0.view.order.count == first.view.order.count }
             && honest.allSatisfy { $0.inbox.isEmpty && $0.view.isAlike(first.view) }
@@ -15,6 +16,7 @@ extension Simulation {
     }
 
     func divergence() -> Violation {
+        if scenario.acts > 0, let detail = differences { return Violation(.judgedDifferently, 0, detail) }
         let counts = honest.prefix(64).map { "\($0.view.order.count)" }.joined(separator: ", ")
         let missing = history.said.keys.filter { number in honest.contains { !$0.view.contains(number) } }
         return Violation(
@@ -27,21 +29,26 @@ extension Simulation {
     func checkNothingIsLost(on device: SimulatedDevice) throws(Violation) {
         guard !device.hasLostItsPast else { return }
         for (number, said) in history.said where said.device == device.number {
-            guard device.node.holds(number) else { throw Violation(.lost, device.number, "number \(number)") }
+            let status = device.node.status(of: number)
+            guard status == .delivered || scenario.acts > 0 && status != nil else {
+                throw Violation(.lost, device.number, "number \(number)")
+            }
         }
     }
 
     /// What was delivered before a process was killed is there after it.
     func checkMonotonicReads(on device: SimulatedDevice) throws(Violation) {
         for number in device.view.order {
-            guard device.node.holds(Int(number)) else { throw Violation(.unread, device.number, "number \(number)") }
+            guard device.node.status(of: Int(number)) == .delivered else {
+                throw Violation(.unread, device.number, "number \(number)")
+            }
         }
     }
 
     /// What a device said that has lost its past, and that nobody else has either, is gone: nobody promised that it survives.
     func forgetWhatNobodyHas() {
         for (number, said) in history.said where devices[said.device].hasLostItsPast {
-            let isSomewhere = honest.contains { $0.view.contains(number) || $0.node.holds(number) }
+            let isSomewhere = honest.contains { $0.view.contains(number) || $0.node.status(of: number) != nil }
             if !isSomewhere { history.forget(said: number) }
         }
     }
@@ -50,6 +57,8 @@ extension Simulation {
     /// before what is said, and names none of it.) Looked at where devices, squared, times events are not too many.
     func checkWritesFollowReads() throws(Violation) {
         guard scenario.strategy == .tombolo || mutant == .namesNoCauses else { return }
+        // What was held back comes when it is wanted again.
+        guard scenario.acts == 0 else { return }
         let honest = honest
         let events = devices[0].view.order.count
         guard honest.count * honest.count * events <= 100_000_000 else { return }
@@ -74,23 +83,27 @@ extension Simulation {
     /// What has expired or was taken back is gone from every honest device, all else is there. Looked at a second after the time.
     func checkErasure() throws(Violation) {
         guard scenario.lifetime != nil || scenario.redacted > 0 else { return }
-        for device in honest {
+        for device in honest where holdsGroup(device.number) {
             let clock = device.node.clock(now)
             for (number, said) in history.said where devices[said.device].role != .hostile {
                 let header = history.pool.events[number].header
                 guard header.isErasable else { continue }
                 let redaction = history.redacted[number]
-                let isRedacted = redaction.map { history.said[$0] != nil } ?? false
+                // A redaction that is not wanted any more need not have been carried out.
+                let isRedacted =
+                    redaction.map { history.said[$0] != nil && device.node.status(of: $0) == .delivered } ?? false
                 let isOver = header.expiry.map { $0 + 1_000 < clock } ?? false
-                let mayBeGone = redaction != nil || header.expiry.map { $0 < clock + 1_000 } ?? false
+                let mayBeGone = redaction != nil || header.expiry.map { $0 < now + scenario.clockSkew + 1_000 } ?? false
                 let isThere = device.node.hasContent(of: number)
                 guard isThere ? !isRedacted && !isOver : mayBeGone else {
                     let why =
                         redaction.map { "taken back by number \($0)" }
                         ?? header.expiry.map { "to go at \($0), the device's clock being at \(clock)" } ?? "to stay"
+                    let others = honest.filter { $0.node.hasContent(of: number) }.map(\.number)
                     throw Violation(
                         .notErased, device.number,
-                        "number \(number), which is \(isThere ? "there" : "gone"), was \(why)")
+                        "number \(number) of device \(said.device), which is \(isThere ? "there" : "gone"), was \(why); it is there on \(others)"
+                    )
                 }
             }
         }

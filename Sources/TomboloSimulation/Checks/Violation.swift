@@ -25,6 +25,10 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
         case notErased
         /// Whatever a device of a private group was handed, and holds the content of, it can read.
         case unreadable
+        /// Whoever holds the same judges it alike: members, state, and what is to be seen.
+        case judgedDifferently
+        /// What is shown is what is wanted: neither more nor less.
+        case wronglyShown
     }
 
     public let promise: Promise
@@ -49,6 +53,8 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
             case .diverged: "the devices do not come to hold the same"
             case .forked: "a log has forked"
             case .unreadable: "it cannot read what it was handed"
+            case .judgedDifferently: "who holds the same judges it differently"
+            case .wronglyShown: "what is shown is not what is wanted"
             case .notErased: "a content is there that should be gone, or gone that should be there"
             }
         return "device \(device): \(what): \(detail)"

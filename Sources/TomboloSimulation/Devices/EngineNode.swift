@@ -2,20 +2,20 @@ import TomboloCore
 
 /// The real engine over a store in memory.
 final class EngineNode<Crypto: Cryptography>: SimulatedNode {
-    private let crypto: Crypto
-    private let number: Int
+    let crypto: Crypto
+    let number: Int
     private let skew: Int64
-    private let history: History
-    private var directory: Directory
+    let history: History
+    private(set) var directory: Directory
     private(set) var store: MemoryStore
     /// The store as it was last synced to the disk; kept where the power may go.
     private var durable: MemoryStore?
     /// An old copy of it; kept where a device may be put back.
     private var backup: MemoryStore?
     private let keeps: (durable: Bool, backup: Bool)
-    private var engine: Engine<Crypto>
+    private(set) var engine: Engine<Crypto>
     private var generator: SeededGenerator
-    private let mutant: Mutant?
+    let mutant: Mutant?
     /// After how many milliseconds every other message goes away.
     private let lifetime: UInt64?
     private let isPrivate: Bool
@@ -37,7 +37,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         engine = try Engine(
             opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
             beginsIncarnation: false, recentEvents: Self.recentEvents)
-        directory.keys[number] = engine.device
+        enter()
         keepCopies(isSynced: true)
     }
 
@@ -45,7 +45,12 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     private static var recentEvents: Int { 64 }
 
     /// The group that all are in, once it was made.
-    private var group: GroupID { directory.group }
+    var group: GroupID { directory.group }
+
+    private func enter() {
+        (directory.keys[number], directory.members[number]) = (engine.device, engine.member)
+        directory.admissions[number] = engine.admittedBy
+    }
 
     /// The device's clock.
     func clock(_ now: UInt64) -> UInt64 { UInt64(Int64(now) + skew) }
@@ -63,16 +68,25 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     func invite(now: UInt64) throws(StoreError) -> Invitation? {
         let expiry = clock(now) + 86_400_000
         // Whom the founder invites can invite, as in a group that is open: who was wiped has to be admitted again.
-        let role: Role = isPrivate && number == 0 ? .admin : .member
-        let input = EngineInput.invite(1, group: group, addresses: [], expiry: expiry, role: role)
+        for role in isPrivate && number == 0 ? [Role.admin, .member] : [.member] {
+            let input = EngineInput.invite(1, group: group, addresses: [], expiry: expiry, role: role)
+            for case .invited(_, let made) in try run([input], now: now) { return made }
+        }
+        return nil
+    }
+
+    func linkDevice(now: UInt64) throws(StoreError) -> Invitation? {
+        let input = EngineInput.linkDevice(1, addresses: [], expiry: clock(now) + 86_400_000)
         for case .invited(_, let made) in try run([input], now: now) { return made }
         return nil
     }
 
-    /// Whether it can say something there.
-    var hasJoined: Bool {
-        store.holdsGroup(group) && engine.role(of: engine.member, in: group) ?? .none >= .member
+    func open(_ group: GroupRecord, now: UInt64) throws(StoreError) {
+        _ = try run([.openGroup(1, group)], now: now)
+        enter()
     }
+
+    func root() -> Bytes32? { engine.root(of: group) }
 
     func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect] {
         var effects: [NodeEffect] = []
@@ -86,6 +100,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
                 guard let number = history.pool.number(of: id) else { continue }
                 let redacted = Int(request) - Self.redactions
                 effects.append(redacted < 0 ? .said(number) : .redacted(redacted, by: number))
+            case .failed(let request, .notAllowed): effects.append(.refused(isUtterance: request == Self.utterance))
             case .failed(_, let error): effects.append(.failed(error.description))
             case .forked(_, let one, let other):
                 effects.append(.forked(history.pool.number(of: one) ?? 0, history.pool.number(of: other) ?? 0))
@@ -120,6 +135,8 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         }
     }
 
+    private static var utterance: RequestID { 1 }
+    private static var act: RequestID { 2 }
     /// Requests from this number on are redactions, of the message whose number is added.
     private static var redactions: Int { 16 }
 
@@ -135,38 +152,55 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         case .received(let link, let bytes): return .payloadReceived(SessionID(rawValue: link), bytes)
         case .says(let utterance, let text):
             let expiry = utterance.isMultiple(of: 2) ? lifetime.map { clock(now) + $0 } : nil
-            return .append(1, group: group, kind: .message, content: text, expiry: expiry)
+            return .append(Self.utterance, group: group, kind: .message, content: text, expiry: expiry)
         case .redacts(let number):
             return .redact(
                 UInt64(number + Self.redactions), group: group, history.pool.events[number].reference, reason: "")
+        case .acts(let act): return engineInput(act)
         case .timePassed, .presence: return .timePassed
         case .datagram: return nil
         }
     }
 
-    func takeDelivered() -> [Int] {
-        let changes = store.changes(in: group, after: taken)
-        taken += changes.count
-        var numbers = changes.compactMap { change -> Int? in
-            guard change.kind == .delivered || change.kind == .erased,
-                let number = history.pool.number(of: change.event.event.id)
-            else { return nil }
-            return handedOver.insert(number) ? number : nil
+    private func engineInput(_ act: Act) -> EngineInput? {
+        switch act {
+        case .setsRole(let number, let role):
+            return directory.members[number].map { .setRole(Self.act, group: group, of: $0, to: role) }
+        case .setsKey(let key, let value):
+            return .setState(Self.act, group: group, key: key, value: value.map { [$0] })
+        case .removesDevice(let number): return directory.keys[number].map { .removeDevice(Self.act, $0) }
         }
-        switch mutant {
-        case .deliversBackwards: numbers.reverse()
-        case .deliversTwice where taken > 20:
-            if let first = numbers.first { numbers.append(first) }
-        case .hidesItsOwn where taken > 20:
-            numbers.removeAll { history.pool.events[$0].header.log == store.groups().first?.ownLog }
-        default: break
-        }
-        return numbers
     }
 
-    func holds(_ number: Int) -> Bool {
-        if mutant == .forgetsWhatWasRead, number > 10, number.isMultiple(of: 7) { return false }
-        return store.status(of: history.pool.events[number], in: group) == .delivered
+    func takeChanges() -> [ViewChange] {
+        let changes = store.changes(in: group, after: taken)
+        taken += changes.count
+        var told = changes.compactMap { change -> ViewChange? in
+            guard let number = history.pool.number(of: change.event.event.id) else { return nil }
+            switch change.kind {
+            case .delivered, .restored:
+                _ = handedOver.insert(number)
+                return .delivered(number)
+            // Of what came when it was gone already, that is all that is said.
+            case .erased: return handedOver.insert(number) ? .delivered(number) : nil
+            case .withdrawn: return .withdrawn(number)
+            }
+        }
+        switch mutant {
+        case .deliversBackwards: told.reverse()
+        case .deliversTwice where taken > 20:
+            if let first = told.first { told.append(first) }
+        case .hidesItsOwn where taken > 20:
+            told.removeAll { history.pool.events[$0.number].header.log == store.groups().first?.ownLog }
+        case .hidesWhatIsWithdrawn: told.removeAll { $0 == .withdrawn($0.number) }
+        default: break
+        }
+        return told
+    }
+
+    func status(of number: Int) -> EventStatus? {
+        if mutant == .forgetsWhatWasRead, number > 10, number.isMultiple(of: 7) { return nil }
+        return store.status(of: history.pool.events[number], in: group)
     }
 
     func hasContent(of number: Int) -> Bool {
@@ -201,7 +235,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
             beginsIncarnation: stop != .crash, beginsLogs: stop == .restoredBackup && mutant != .goesOnInItsLog,
             recentEvents: Self.recentEvents)
         if stop != .crash { (taken, handedOver) = (0, BitSet()) }
-        directory.keys[number] = engine.device
+        enter()
         durable = keeps.durable ? MemoryStore(copying: store) : nil
     }
 }
@@ -209,6 +243,9 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
 /// What devices know of each other from outside: keys, and the group that they are to be in.
 final class Directory {
     var keys: [Int: DeviceKey] = [:]
+    var members: [Int: MemberKey] = [:]
+    /// What each device was admitted by, itself last.
+    var admissions: [Int: [DeviceKey]] = [:]
     var group = GroupID(Bytes32.zero)
 }
 

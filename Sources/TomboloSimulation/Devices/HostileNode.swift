@@ -12,19 +12,21 @@ final class HostileNode<Crypto: Cryptography>: JoiningNode {
     /// What has passed by, to be sent again.
     private var recorded: [[UInt8]] = []
     private var batches = 0
+    /// Whose members it raises and removes: so many devices.
+    private let targets: Int
 
-    init(_ inner: EngineNode<Crypto>, _ hostility: Scenario.Hostility, seed: UInt64) {
-        (self.inner, self.hostility) = (inner, hostility)
+    /// - Parameter targets: it tries to change who may do what, of so many devices; of none if 0.
+    init(_ inner: EngineNode<Crypto>, _ hostility: Scenario.Hostility, actingOn targets: Int, seed: UInt64) {
+        (self.inner, self.hostility, self.targets) = (inner, hostility, targets)
         generator = SeededGenerator(seed: seed &+ 1)
     }
 
     var hasJoined: Bool { inner.hasJoined }
-    func createGroup(named name: String, now: UInt64) -> GroupID? { nil }
-    func invite(now: UInt64) -> Invitation? { nil }
+    var holdsGroup: Bool { inner.holdsGroup }
     var nextWake: UInt64? { [inner.nextWake, twin?.nextWake].compactMap(\.self).min() }
     var held: Int { inner.held }
-    func takeDelivered() -> [Int] { inner.takeDelivered() }
-    func holds(_ number: Int) -> Bool { inner.holds(number) }
+    func takeChanges() -> [ViewChange] { inner.takeChanges() }
+    func status(of number: Int) -> EventStatus? { inner.status(of: number) }
     func restart(after stop: Stop, now: UInt64) throws { try inner.restart(after: stop, now: now) }
 
     func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect] {
@@ -42,6 +44,10 @@ final class HostileNode<Crypto: Cryptography>: JoiningNode {
                 if linksOfTwin.contains(link) { others.append(input) } else { own.append(input) }
             case .received(let link, let bytes):
                 record(Array(bytes))
+                if hostility == .clings, inner.hasJoined {
+                    own.append(.received(link: link, changed(Array(bytes)) { $0.events = nil }[...]))
+                    continue
+                }
                 if linksOfTwin.contains(link) { others.append(input) } else { own.append(input) }
             default:
                 own.append(input)
@@ -52,6 +58,10 @@ final class HostileNode<Crypto: Cryptography>: JoiningNode {
         if inner.hasJoined, batches.isMultiple(of: 40) {
             own.append(.says(0, Array("one thing \(batches)".utf8)))
             others.append(.says(0, Array("another thing \(batches)".utf8)))
+            if targets > 0 {
+                own.append(.acts(.any(on: targets, otherDevice: nil, using: &generator)))
+                others.append(.acts(.any(on: targets, otherDevice: nil, using: &generator)))
+            }
         }
         var effects = try inner.process(own, now: now)
         if let twin { effects += try twin.process(others, now: now) }
@@ -67,7 +77,7 @@ final class HostileNode<Crypto: Cryptography>: JoiningNode {
         guard case .send(let link, let bytes) = effect, inner.hasJoined else { return [effect] }
         record(bytes)
         switch hostility {
-        case .forks: return [effect]
+        case .forks, .clings: return [effect]
         case .withholds: return [.send(link: link, changed(bytes) { $0.events = nil })]
         case .lies: return [.send(link: link, changed(bytes, lie))]
         case .replays:

@@ -58,6 +58,11 @@ struct BitSet {
         return true
     }
 
+    mutating func remove(_ number: Int) {
+        guard contains(number) else { return }
+        words[number >> 6] &= ~(1 << UInt64(number & 63))
+    }
+
     static func == (lhs: Self, rhs: Self) -> Bool {
         let shared = min(lhs.words.count, rhs.words.count)
         return lhs.words[..<shared] == rhs.words[..<shared] && lhs.words[shared...].allSatisfy { $0 == 0 }

@@ -6,10 +6,10 @@ protocol SimulatedNode: AnyObject {
     func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect]
     /// When it wants to be called again although nothing comes.
     var nextWake: UInt64? { get }
-    /// Numbers (``History``) of what was delivered since this was last asked.
-    func takeDelivered() -> [Int]
-    /// Whether it holds the message still: what is delivered must be there after every restart.
-    func holds(_ number: Int) -> Bool
+    /// What was delivered and withdrawn since this was last asked.
+    func takeChanges() -> [ViewChange]
+    /// Where a message stands; nil if it does not hold it. What is delivered must be there after every restart.
+    func status(of number: Int) -> EventStatus?
     /// Whether it has what a message that it holds says.
     func hasContent(of number: Int) -> Bool
     /// Whether it can read it, or that is not there any more.
@@ -22,10 +22,54 @@ protocol SimulatedNode: AnyObject {
     func restart(after stop: Stop, now: UInt64) throws
 }
 
+/// What an application is told of an event: a number of ``History``.
+enum ViewChange: Hashable {
+    case delivered(Int)
+    case withdrawn(Int)
+
+    var number: Int {
+        switch self {
+        case .delivered(let number), .withdrawn(let number): number
+        }
+    }
+}
+
+/// What a node does that joins a group by an invitation.
+protocol JoiningNode: SimulatedNode {
+    /// Whether it can say something there, as far as it knows.
+    var hasJoined: Bool { get }
+    /// Whether it is in the group, whatever it may do there.
+    var holdsGroup: Bool { get }
+}
+
+/// What an honest one does besides.
+protocol MemberNode: JoiningNode {
+    /// - Returns: the group's id.
+    func createGroup(named name: String, now: UInt64) throws(StoreError) -> GroupID?
+    func invite(now: UInt64) throws(StoreError) -> Invitation?
+    func linkDevice(now: UInt64) throws(StoreError) -> Invitation?
+    /// Whether it is another device of somebody else's member.
+    var isLinked: Bool { get }
+    /// What another device of the same member needs to sync the group.
+    var groupRecord: GroupRecord? { get }
+    func open(_ group: GroupRecord, now: UInt64) throws(StoreError)
+    /// What all know that hold the same.
+    func root() -> Bytes32?
+    /// What it makes of what it holds.
+    func judgement() -> Judgement
+    /// Whether the group's state is what its events come to when they are taken anew, in another order.
+    func isStateAlikeAnew() throws -> Bool
+    func hasSecret(of rekey: EventID) -> Bool
+    /// Whether it may have the group's secrets, as far as it knows.
+    var mayRead: Bool { get }
+    /// Whether it may let a device into the group again, which may have been removed as such.
+    func mayAdmit(_ number: Int) -> Bool
+}
+
 // Strategies that Tombolo is compared with erase nothing, and look at no clock.
 extension SimulatedNode {
-    func hasContent(of number: Int) -> Bool { holds(number) }
-    func canRead(_ number: Int) -> Bool { holds(number) }
+    func hasContent(of number: Int) -> Bool { status(of: number) != nil }
+    func canRead(_ number: Int) -> Bool { status(of: number) != nil }
     func clock(_ now: UInt64) -> UInt64 { now }
 }
 
@@ -50,6 +94,8 @@ enum NodeInput {
     case says(Int, [UInt8])
     /// The person takes back what it said: a number of ``History``.
     case redacts(Int)
+    /// The person changes the group's state.
+    case acts(Act)
     /// The device has come online, or gone offline.
     case presence(isOnline: Bool)
     case timePassed
@@ -65,8 +111,10 @@ enum NodeEffect {
     case said(Int)
     /// A message is taken back by an event, which is on the disk.
     case redacted(Int, by: Int)
-    /// There is something new in ``SimulatedNode/takeDelivered()``.
+    /// There is something new in ``SimulatedNode/takeChanges()``.
     case delivered
+    /// It has no right to what it was to say or to do.
+    case refused(isUtterance: Bool)
     case failed(String)
     /// A log has two events of one sequence: they are these two.
     case forked(Int, Int)

@@ -24,24 +24,45 @@ extension Simulation {
         let node = try EngineNode(
             number: number, crypto: crypto, skew: skew, history: history, directory: directory, keeps: keeps,
             lifetime: scenario.lifetime, isPrivate: scenario.isPrivate, mutant: mutant, seed: seed)
-        return hostility.map { HostileNode(node, $0, seed: seed) } ?? node
+        let targets = scenario.acts > 0 ? scenario.devices + scenario.helpers + scenario.hostile.count : 0
+        return hostility.map { HostileNode(node, $0, actingOn: targets, seed: seed) } ?? node
     }
 
     /// Everyone joins, over a network without faults.
     mutating func assemble() throws {
-        guard let founder = devices[0].node as? any JoiningNode,
+        guard let founder = devices[0].node as? any MemberNode,
             let group = try founder.createGroup(named: scenario.name, now: now)
         else { return }
         directory.group = group
-        for number in devices.indices.dropFirst() { try join(number, invitedBy: 0) }
+        let firstLinked = scenario.devices - scenario.linked
+        for number in devices.indices.dropFirst() where !(firstLinked..<scenario.devices).contains(number) {
+            try join(number, invitedBy: 0)
+        }
+        for number in 0..<scenario.linked { try link(firstLinked + number, to: number) }
         try advance(until: now + 2_000) { _ in false }
     }
 
     private mutating func join(_ number: Int, invitedBy inviter: Int) throws {
-        guard let host = devices[inviter].node as? any JoiningNode, let guest = devices[number].node as? any JoiningNode
+        guard let host = devices[inviter].node as? any MemberNode, let guest = devices[number].node as? any JoiningNode
         else { return }
-        let link = open(from: number, to: inviter, joining: try host.invite(now: now))
-        let hasJoined = try advance(until: now + 60_000) { _ in guest.hasJoined }
+        try meet(number, inviter, over: try host.invite(now: now)) { guest.hasJoined }
+    }
+
+    /// Makes a device another one of a member that is in the group, and has it sync the group.
+    private mutating func link(_ number: Int, to other: Int) throws {
+        guard let host = devices[other].node as? any MemberNode, let guest = devices[number].node as? any MemberNode
+        else { return }
+        try meet(number, other, over: try host.linkDevice(now: now)) { guest.isLinked }
+        if let record = host.groupRecord { try guest.open(record, now: now) }
+        try meet(number, other) { guest.hasJoined }
+    }
+
+    /// Over a network without faults.
+    private mutating func meet(
+        _ number: Int, _ other: Int, over invitation: Invitation? = nil, until isDone: () -> Bool
+    ) throws {
+        let link = open(from: number, to: other, joining: invitation)
+        let hasJoined = try advance(until: now + 60_000) { _ in isDone() }
         guard hasJoined else { throw Violation(.diverged, number, "it could not join") }
         breakLink(link, within: 0)
         try advance(until: now + 50) { _ in false }
@@ -87,12 +108,18 @@ extension Simulation {
                 own.append(event)
                 history.note(said: event, by: number, at: now)
                 history.note(redacted: message, by: event)
+            case .refused(let isUtterance):
+                // Somebody may have lowered it in the meantime.
+                guard scenario.acts > 0 || device.role == .hostile else { throw Violation(.lost, number, "refused") }
+                if isUtterance, saying[number]?.isEmpty == false { saying[number]?.removeFirst() }
             case .failed(let reason): if device.role != .hostile { throw Violation(.lost, number, reason) }
             case .forked(let one, let other): try noteFork(one, other, on: number)
-            case .delivered: try takeDelivered(device)
+            case .delivered: try takeChanges(device)
             }
         }
         for event in own where device.role != .hostile && !device.view.contains(event) {
+            // What it could not know of may have come in the same batch.
+            if scenario.acts > 0, device.node.status(of: event) == .heldBack { continue }
             throw Violation(.ownUnread, number, "number \(event)")
         }
         if let wake = device.node.nextWake, device.wake.map({ wake < $0 }) ?? true {
@@ -108,6 +135,7 @@ extension Simulation {
             let other = devices[ends.other(than: device.number)]
             guard
                 ends.isCorrupted || other.role == .hostile || device.role == .hostile || ends.isDead != [false, false]
+                    || scenario.acts > 0 && ends.isForJoining
             else { throw Violation(.blamed, device.number, reason) }
             links[link] = nil
             agenda.add(.linkEnds(link: link, at: other.number), at: now + generator.any(scenario.conditions.latency))
@@ -131,9 +159,25 @@ extension Simulation {
         history.note(forked: one)
     }
 
-    mutating func takeDelivered(_ device: SimulatedDevice) throws {
-        for event in device.node.takeDelivered() {
-            if device.role != .hostile { try device.view.take(event, history, on: device.number) }
+    mutating func takeChanges(_ device: SimulatedDevice) throws {
+        let changes = device.node.takeChanges()
+        for (place, change) in changes.enumerated() {
+            guard case .delivered(let event) = change else {
+                if device.role != .hostile { try device.view.withdraw(change.number, on: device.number) }
+                continue
+            }
+            if device.role != .hostile {
+                let isUnwanted: ((Int) -> Bool)? =
+                    scenario.acts == 0
+                    ? nil
+                    : { number in
+                        let status = number < 0 ? nil : device.node.status(of: number)
+                        // It was, and was released in the same batch.
+                        let isReleased = changes[place...].contains(.delivered(number))
+                        return status == .heldBack || status == .withdrawn || isReleased
+                    }
+                try device.view.take(event, history, on: device.number, isUnwanted: isUnwanted)
+            }
             guard device.everDelivered.insert(event), let said = history.said[event], said.device != device.number,
                 device.role == .person, devices[said.device].role == .person
             else { continue }
@@ -142,12 +186,3 @@ extension Simulation {
         }
     }
 }
-
-/// What a node does that joins a group by an invitation.
-protocol JoiningNode: SimulatedNode {
-    var hasJoined: Bool { get }
-    func createGroup(named name: String, now: UInt64) throws(StoreError) -> GroupID?
-    func invite(now: UInt64) throws(StoreError) -> Invitation?
-}
-
-extension EngineNode: JoiningNode {}

@@ -83,24 +83,26 @@ extension Simulation {
         if stop == .crash { try checkMonotonicReads(on: device) }
         if stop == .restoredBackup || stop == .wiped { device.hasLostItsPast = true }
         if stop != .crash { device.view = DeliveredView() }
-        try takeDelivered(device)
+        try takeChanges(device)
         if stop != .crash { forgetWhatNobodyHas() }
-        // Wiped, or put back to before it was a member.
-        if !isMember(number) { invite(number) }
+        // Wiped, or put back to before it was a member. Who was removed is not.
+        if !(scenario.acts > 0 ? holdsGroup(number) : hasJoined(number)) { invite(number) }
         post(.timePassed, to: number)
     }
 
     /// A wiped device is another device, and needs an invitation.
     mutating func invite(_ number: Int) {
-        guard let guest = devices[number].node as? any JoiningNode, !guest.hasJoined else { return }
+        guard let guest = devices[number].node as? any JoiningNode, !guest.hasJoined,
+            scenario.acts == 0 || !guest.holdsGroup
+        else { return }
         // Until it has come to it.
         schedule(.isInvited(number), in: 10_000)
         let hosts = online.numbers.filter { host in
             host != number && devices[host].role != .hostile && !isSevered(host, number)
-                && isMember(host)
+                && hasJoined(host)
         }
         guard devices[number].isReachable, let host = hosts.randomElement(using: &generator),
-            let inviter = devices[host].node as? any JoiningNode, let invitation = try? inviter.invite(now: now)
+            let inviter = devices[host].node as? any MemberNode, let invitation = try? inviter.invite(now: now)
         else { return }
         open(from: number, to: host, joining: invitation)
     }
@@ -111,7 +113,9 @@ extension Simulation {
         let hasReadParents = planned.parents.allSatisfy { parent in
             numberOfUtterance[parent].map(device.view.contains) ?? false
         }
-        guard device.isUp, isMember(planned.device), hasReadParents || isFaultless else {
+        guard device.isUp, hasJoined(planned.device), hasReadParents || isFaultless else {
+            // Who was removed has nothing to say, nor who lost everything when nobody was left to invite it.
+            if scenario.acts > 0, device.isUp, isFaultless || holdsGroup(planned.device) { return unsaid -= 1 }
             return schedule(.says(utterance), in: 5_000)
         }
         unsaid -= 1
@@ -125,6 +129,11 @@ extension Simulation {
         guard !device.hasLostItsPast else { return }
         guard device.isUp else { return schedule(.redacts(number, message: message), in: 5_000) }
         post(.redacts(message), to: number)
+    }
+
+    mutating func act(_ act: Act, by number: Int) {
+        guard devices[number].isUp, holdsGroup(number) else { return }
+        post(.acts(act), to: number)
     }
 
     /// The mark, the message's number, and bytes that nothing compresses.

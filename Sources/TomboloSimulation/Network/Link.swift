@@ -10,8 +10,12 @@ extension Simulation {
         var isDead = [false, false]
         /// Whether bits were flipped in it: whoever hangs up on it does right.
         var isCorrupted = false
+        /// Whether it was dialled with an invitation, which whoever gave it may have lost the right to.
+        let isForJoining: Bool
 
-        init(dialler: Int, listener: Int) { (self.dialler, self.listener) = (dialler, listener) }
+        init(dialler: Int, listener: Int, isForJoining: Bool) {
+            (self.dialler, self.listener, self.isForJoining) = (dialler, listener, isForJoining)
+        }
 
         func other(than device: Int) -> Int { device == dialler ? listener : dialler }
         func direction(to device: Int) -> Int { device == dialler ? 0 : 1 }

@@ -5,11 +5,11 @@ extension Simulation {
     mutating func dial(_ number: Int) throws {
         schedule(.dials(number), in: generator.any(scenario.conditions.dialling))
         let device = devices[number]
-        guard device.isReachable, isMember(number), device.links.count < scenario.conditions.links else { return }
+        guard device.isReachable, takesPart(number), device.links.count < scenario.conditions.links else { return }
         let met = device.links.compactMap { links[$0]?.other(than: number) }
         func canBeMet(_ other: Int) -> Bool {
             other != number && devices[other].isReachable && !met.contains(other) && !isSevered(number, other)
-                && isMember(other) && canReach(number, other)
+                && takesPart(other) && canReach(number, other)
         }
         // A helper is what everyone knows: it is tried first.
         let helpers = (scenario.devices..<scenario.devices + scenario.helpers).filter(canBeMet)
@@ -27,7 +27,11 @@ extension Simulation {
     }
 
     /// Whoever was wiped is nobody's peer until it is invited again.
-    func isMember(_ number: Int) -> Bool { (devices[number].node as? any JoiningNode)?.hasJoined ?? true }
+    private func takesPart(_ number: Int) -> Bool { scenario.acts > 0 ? holdsGroup(number) : hasJoined(number) }
+
+    /// Whether it can say something in the group, as far as it knows.
+    func hasJoined(_ number: Int) -> Bool { (devices[number].node as? any JoiningNode)?.hasJoined ?? true }
+    func holdsGroup(_ number: Int) -> Bool { (devices[number].node as? any JoiningNode)?.holdsGroup ?? true }
 
     func isSevered(_ one: Int, _ other: Int) -> Bool {
         severed.map { $0.0.contains(one) != $0.0.contains(other) } ?? false
@@ -45,7 +49,7 @@ extension Simulation {
     mutating func open(from dialler: Int, to listener: Int, joining invitation: Invitation?) -> UInt64 {
         linkCount += 1
         let link = linkCount
-        links[link] = Link(dialler: dialler, listener: listener)
+        links[link] = Link(dialler: dialler, listener: listener, isForJoining: invitation != nil)
         measured.links += 1
         for (number, other) in [(listener, dialler), (dialler, listener)] {
             devices[number].links.insert(link)

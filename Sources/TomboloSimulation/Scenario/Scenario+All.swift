@@ -1,7 +1,7 @@
 extension Scenario {
     /// Those that come with the library.
     public static let all: [Scenario] =
-        [calm, intermittent, faults, hostile, forgetting, sealed, crowd]
+        [calm, intermittent, faults, hostile, forgetting, sealed, membership, crowd]
         + [100, 1_000, 10_000].flatMap { people in
             // Two are two, however many the others are.
             people == 100 ? seven() : Array(seven(people: people).dropFirst(2))
@@ -70,6 +70,18 @@ extension Scenario {
         scenario.name = "sealed"
         scenario.summary = "the same as forgetting in a private group: secrets are lost with the devices that have them"
         scenario.isPrivate = true
+        return scenario
+    }
+
+    /// A private group in which who is who changes all the time, whatever breaks.
+    public static var membership: Scenario {
+        var scenario = sealed
+        scenario.name = "membership"
+        scenario.summary = "the same as sealed, while members remove and raise each other, two of them hostile"
+        (scenario.devices, scenario.linked) = (5, 1)
+        (scenario.messages, scenario.acts) = (30, 30)
+        scenario.duration = 300_000
+        scenario.hostile = [.forks, .clings]
         return scenario
     }
 

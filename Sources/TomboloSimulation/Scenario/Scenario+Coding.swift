@@ -2,7 +2,7 @@
 extension Scenario {
     enum CodingKeys: String, CodingKey {
         case name, summary, devices, messages, bodyBytes, duration, talk, patience, workload, lifetime, redacted,
-            isPrivate, speakers, conditions, presence
+            isPrivate, acts, linked, speakers, conditions, presence
         case helpers, helperPresence, hostile, clockSkew, strategy, cryptography
     }
 
@@ -20,6 +20,8 @@ extension Scenario {
         lifetime = try values.decodeIfPresent(UInt64.self, forKey: .lifetime)
         try values.read(&redacted, .redacted)
         try values.read(&isPrivate, .isPrivate)
+        try values.read(&acts, .acts)
+        try values.read(&linked, .linked)
         speakers = try values.decodeIfPresent(Int.self, forKey: .speakers)
         try values.read(&conditions, .conditions)
         presence = try values.decodeIfPresent(Presence.self, forKey: .presence)

@@ -26,6 +26,11 @@ public struct Scenario: Hashable, Sendable, Codable {
     public var redacted = 0.0
     /// Whether the group is private: its contents are sealed, and its devices hand each other the secrets.
     public var isPrivate = false
+    /// How often somebody tries to change who may do what, or the group's state, whether or not it may: members are raised, lowered and
+    /// removed, leave, set keys, and remove devices of their own. Who is removed does not come back unless somebody raises it.
+    public var acts = 0
+    /// The last so many of the devices are second ones of the first people.
+    public var linked = 0
     /// The first so many devices speak, the others listen; nil for all.
     public var speakers: Int?
     public var conditions = Conditions()
@@ -116,6 +121,8 @@ public struct Scenario: Hashable, Sendable, Codable {
         case withholds
         /// Sends again what was sent on other links, by itself or others.
         case replays
+        /// Takes nothing that others write: what it says and does hangs on to the part of the graph that was there when it joined.
+        case clings
     }
 
     /// Why the scenario cannot be run; nil if it can.
@@ -131,6 +138,9 @@ public struct Scenario: Hashable, Sendable, Codable {
         if !(0...1).contains(redacted) { return "the share of messages that are taken back is between 0 and 1" }
         if strategy != .tombolo, lifetime != nil || redacted > 0 { return "only Tombolo erases" }
         if strategy != .tombolo, isPrivate { return "only Tombolo seals" }
+        if !(0...100_000).contains(acts) { return "there can be at most 100,000 acts, not \(acts)" }
+        if !(0...devices / 2).contains(linked) { return "at most half of the devices can be second ones" }
+        if strategy != .tombolo, acts > 0 || linked > 0 { return "only Tombolo knows members" }
         if let speakers, !(1...devices).contains(speakers) { return "there must be 1 to \(devices) speakers" }
         if case .replayed(let utterances) = workload {
             let isSound = utterances.enumerated().allSatisfy { number, said in

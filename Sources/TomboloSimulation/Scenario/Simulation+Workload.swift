@@ -43,6 +43,23 @@ extension Simulation {
             \.element)
     }
 
+    /// Who does what to the group's state when.
+    func plannedActs(by generator: SeededGenerator) -> [(time: UInt64, device: Int, act: Act)] {
+        var generator = generator
+        return (0..<scenario.acts).map { _ in
+            let device = Int(generator.any(0...UInt64(scenario.devices - 1)))
+            let act = Act.any(on: devices.count, otherDevice: otherDevice(of: device), using: &generator)
+            return (generator.any(0...scenario.duration), device, act)
+        }
+    }
+
+    /// The other device of the same person, if it has two.
+    private func otherDevice(of number: Int) -> Int? {
+        let firstLinked = scenario.devices - scenario.linked
+        if number < scenario.linked { return firstLinked + number }
+        return number >= firstLinked ? number - firstLinked : nil
+    }
+
     /// Which of the plan's messages are taken back, and how long after they were said.
     func plannedRedactions(by generator: SeededGenerator) -> [Int: UInt64] {
         guard scenario.redacted > 0 else { return [:] }

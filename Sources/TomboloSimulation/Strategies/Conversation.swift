@@ -81,8 +81,8 @@ protocol MessageNode: SimulatedNode {
 
 extension MessageNode {
     var held: Int { messages.numbers.count }
-    func holds(_ number: Int) -> Bool { messages.contains(number) }
-    func takeDelivered() -> [Int] { messages.takeNew() }
+    func status(of number: Int) -> EventStatus? { messages.contains(number) ? .delivered : nil }
+    func takeChanges() -> [ViewChange] { messages.takeNew().map { .delivered($0) } }
     func restart(after stop: Stop, now: UInt64) { messages.restart(after: stop) }
 }
 

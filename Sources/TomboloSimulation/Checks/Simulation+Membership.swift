@@ -1,0 +1,70 @@
+import TomboloCore
+
+// Who holds the same must judge it alike: who may do what, what the state says, and which events are to be seen (design, law 8).
+extension Simulation {
+    /// Devices that are in the group. Who has lost everything is not, if nobody is left who may admit it.
+    private var inGroup: [(device: SimulatedDevice, node: any MemberNode)] {
+        honest.compactMap { device in
+            guard let node = device.node as? any MemberNode, node.holdsGroup else { return nil }
+            return (device, node)
+        }
+    }
+
+    /// Whether all hold the same, and wait only for secrets that they are not to have, or that nobody has.
+    var isJudgedAlike: Bool { differences == nil }
+
+    /// In what devices differ; nil if in nothing.
+    var differences: String? {
+        guard honest.allSatisfy({ $0.isUp && $0.inbox.isEmpty }) else { return "something is on its way" }
+        let present = inGroup
+        let outside = honest.filter { !holdsGroup($0.number) }
+        if let device = outside.first(where: { out in present.contains { $0.node.mayAdmit(out.number) } }) {
+            return "device \(device.number) is not in the group again"
+        }
+        guard Set(present.map { $0.node.root() }).count <= 1 else { return "not all hold the same" }
+        var first: Judgement?
+        for (device, node) in present {
+            let own = node.judgement()
+            first = first ?? own
+            if let difference = first.flatMap({ own.difference(from: $0) }) {
+                return "devices \(present[0].device.number) and \(device.number) differ in \(difference)"
+            }
+            if let number = waitsWrongly(node, own, present.map(\.node)) {
+                return "device \(device.number) waits for number \(number), or its secret"
+            }
+        }
+        return nil
+    }
+
+    /// An event that waits for something that the device should have by now.
+    private func waitsWrongly(
+        _ node: any MemberNode, _ judgement: Judgement, _ others: [any MemberNode]
+    ) -> Int? {
+        let waiting = judgement.statuses.filter { $0.value == .waiting }.keys.sorted()
+        return waiting.first { number in
+            let waitsForOthers = history.fact(number).ancestors.contains { judgement.statuses[$0] == .waiting }
+            guard !waitsForOthers else { return false }
+            guard let rekey = history.pool.events[number].header.rekeys.first, !node.hasSecret(of: rekey.id) else {
+                return true
+            }
+            return node.mayRead && others.contains { $0.hasSecret(of: rekey.id) }
+        }
+    }
+
+    /// What an application was told comes to what it should see.
+    func checkViews() throws {
+        guard scenario.acts > 0 else { return }
+        for (device, node) in inGroup {
+            guard try node.isStateAlikeAnew() else {
+                throw Violation(.judgedDifferently, device.number, "its state, and the same events taken anew")
+            }
+            let judgement = node.judgement()
+            let shown = judgement.statuses.filter { $0.value == .delivered }.keys.sorted()
+            let told = device.view.order.map { Int($0) }.sorted()
+            guard shown == told else {
+                let differing = Set(shown).symmetricDifference(told).sorted()
+                throw Violation(.wronglyShown, device.number, "numbers \(differing.prefix(8))")
+            }
+        }
+    }
+}

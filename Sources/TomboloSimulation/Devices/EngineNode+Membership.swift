@@ -1,0 +1,79 @@
+import TomboloCore
+
+/// What a device makes of the events that it holds.
+struct Judgement: Equatable {
+    var statuses: [Int: EventStatus] = [:]
+    var roles: [MemberKey: Role] = [:]
+    /// Of each key of the state, the events whose values it has.
+    var settings: [String: [EventID]] = [:]
+    /// The rekey events under whose secrets it would seal.
+    var rekeys: [EventID] = []
+}
+
+extension EngineNode: MemberNode {
+    var holdsGroup: Bool { store.holdsGroup(group) }
+    var hasJoined: Bool { holdsGroup && engine.role(of: engine.member, in: group) ?? .none >= .member }
+    var isLinked: Bool { directory.members[number] != engine.member }
+    var groupRecord: GroupRecord? {
+        guard var record else { return nil }
+        (record.reference, record.ownSeed, record.ownLog) = (0, nil, nil)
+        return record
+    }
+
+    private var record: GroupRecord? { store.groups().first { $0.id == group } }
+
+    func isStateAlikeAnew() throws -> Bool {
+        guard let record, let state = engine.state(of: group) else { return true }
+        let anew = try StateGraph(of: record, logs: store.logs(inGroup: record.reference), in: store)
+        return Judgement(state) == Judgement(anew)
+    }
+
+    func judgement() -> Judgement {
+        guard let record, let state = engine.state(of: group) else { return Judgement() }
+        var judgement = Judgement(state)
+        for log in store.logs(inGroup: record.reference) where log.lastSequence > 0 {
+            for stored in store.events(ofLog: log.reference, in: 1...log.lastSequence, limit: .max, bytes: .max) {
+                guard let known = history.pool.number(of: stored.event.id) else { continue }
+                judgement.statuses[known] = stored.status
+                if mutant == .misjudges, number == 1, known % 5 == 4 { judgement.statuses[known] = .heldBack }
+            }
+        }
+        return judgement
+    }
+
+    func hasSecret(of rekey: EventID) -> Bool {
+        guard let record else { return false }
+        return store.secret(of: rekey, inGroup: record.reference) != nil
+    }
+
+    func mayAdmit(_ number: Int) -> Bool {
+        guard let devices = directory.admissions[number], let member = directory.members[number] else { return false }
+        return engine.mayAdmit(devices, of: member, to: group)
+    }
+
+    var mayRead: Bool {
+        engine.role(of: engine.member, in: group) ?? .none >= .reader && !engine.isRemoved(from: group)
+    }
+}
+
+extension Judgement {
+    fileprivate init(_ state: StateGraph) {
+        for (member, standing) in state.members { roles[member] = standing.role }
+        for key in state.keys { settings[key] = state.settings(of: key).map(\.reference.id) }
+        rekeys = state.currentRekeys(atMost: Limits.references).map(\.reference.id)
+    }
+
+    /// What two make of the same differently, but for what the one or the other waits for; nil if nothing.
+    func difference(from other: Judgement) -> String? {
+        let numbers = Set(statuses.keys).union(other.statuses.keys).sorted().filter { number in
+            let (one, two) = (statuses[number], other.statuses[number])
+            guard one != two, one != .waiting, two != .waiting else { return false }
+            // Whether it had been shown before plays no part.
+            return Set([one, two]) != [.heldBack, .withdrawn]
+        }
+        if !numbers.isEmpty { return "events \(numbers.prefix(8))" }
+        if roles != other.roles { return "roles" }
+        if settings != other.settings { return "keys of the state" }
+        return rekeys == other.rekeys ? nil : "secrets to seal under"
+    }
+}
