@@ -36,7 +36,8 @@ extension Simulation {
         return nil
     }
 
-    /// An event that waits for something that the device should have by now.
+    /// An event that waits for something that the device should have by now. (What a removed author has taken back is there still, and the
+    /// key that it alone had is gone.)
     private func waitsWrongly(
         _ node: any MemberNode, _ judgement: Judgement, _ others: [any MemberNode]
     ) -> Int? {
@@ -44,10 +45,8 @@ extension Simulation {
         return waiting.first { number in
             let waitsForOthers = history.fact(number).ancestors.contains { judgement.statuses[$0] == .waiting }
             guard !waitsForOthers else { return false }
-            guard let rekey = history.pool.events[number].header.rekeys.first, !node.hasSecret(of: rekey.id) else {
-                return true
-            }
-            return node.mayRead && others.contains { $0.hasSecret(of: rekey.id) }
+            guard !history.pool.events[number].header.rekeys.isEmpty, !node.opens(number) else { return true }
+            return node.mayRead && others.contains { $0.opens(number) }
         }
     }
 

@@ -41,10 +41,7 @@ extension EngineNode: MemberNode {
         return judgement
     }
 
-    func hasSecret(of rekey: EventID) -> Bool {
-        guard let record else { return false }
-        return store.secret(of: rekey, inGroup: record.reference) != nil
-    }
+    func opens(_ number: Int) -> Bool { hasContent(of: number) && (try? canRead(number)) == true }
 
     func mayAdmit(_ number: Int) -> Bool {
         guard let devices = directory.admissions[number], let member = directory.members[number] else { return false }

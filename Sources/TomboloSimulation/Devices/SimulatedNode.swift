@@ -59,7 +59,8 @@ protocol MemberNode: JoiningNode {
     func judgement() -> Judgement
     /// Whether the group's state is what its events come to when they are taken anew, in another order.
     func isStateAlikeAnew() throws -> Bool
-    func hasSecret(of rekey: EventID) -> Bool
+    /// Whether it has what an event says, and the key to it.
+    func opens(_ number: Int) -> Bool
     /// Whether it may have the group's secrets, as far as it knows.
     var mayRead: Bool { get }
     /// Whether it may let a device into the group again, which may have been removed as such.
