@@ -45,7 +45,8 @@ let package = Package(
         .target(
             name: "TomboloSQLite",
             dependencies: [
-                "TomboloCore", "CFileBirth", .product(name: "GRDB", package: "GRDB.swift"),
+                "TomboloCore", "CFileBirth", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -72,6 +73,8 @@ let package = Package(
             name: "Tombolo",
             dependencies: [
                 "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],

@@ -168,8 +168,20 @@ as cem recover
 as cem log
 as cem verify
 end
-echo '## Lose a device'
+echo '## Lock the keys'
 halt ann
+echo 'The laptop leaves the house, and its files are of no use to who finds it while it is off, without the passphrase:'
+printf 'the tide is out\n' > passphrase
+begin
+as laptop passphrase set --new-passphrase-file passphrase
+as laptop ! log
+as laptop log --passphrase-file passphrase
+end
+echo 'At a terminal, commands ask. Ann forgets to lock it again, though:'
+begin
+as laptop passphrase remove --passphrase-file passphrase
+end
+echo '## Lose a device'
 begin
 as ann device remove laptop
 as ann device list

@@ -35,24 +35,29 @@ public final class Node: Sendable {
 
     /// Opens the device's store in `directory`, making its identity on first use. Peers are reached by TCP with TLS 1.3.
     ///
-    /// - Throws: `StoreError`: `busy` if another process uses it, `newer`, `corrupt` or `unavailable`.
-    public static func open(at directory: URL, logger: Logger = Logger(label: "tombolo")) async throws -> Node {
-        try await open(at: directory, logger: logger) { try TCPTransport(identity: $0, handler: $1) }
+    /// - Parameter lock: what its keys were locked by, if they were (``changeLock(to:)``).
+    /// - Throws: `StoreError`: `busy` if another process uses it, `locked` if it takes another lock, `newer`, `corrupt` or `unavailable`.
+    public static func open(
+        at directory: URL, lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo")
+    ) async throws -> Node {
+        try await open(at: directory, lock: lock, logger: logger) { try TCPTransport(identity: $0, handler: $1) }
     }
 
     /// Opens the device's store in `directory`, with a transport of the caller's own.
     ///
     /// - Parameters:
     ///   - directory: the device's own.
+    ///   - lock: what its keys were locked by, if they were.
     ///   - logger: what is told of links that were closed and of a store that failed.
     ///   - clock: the system's, except in tests.
     ///   - makeTransport: what carries payloads to peers.
     /// - Throws: `StoreError` as above, and what `makeTransport` throws.
     public static func open(
-        at directory: URL, logger: Logger = Logger(label: "tombolo"), clock: any NodeClock = SystemClock(),
+        at directory: URL, lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo"),
+        clock: any NodeClock = SystemClock(),
         over makeTransport: (TransportIdentity, any ConnectionHandler) throws -> any Transport
     ) async throws -> Node {
-        let storage = try SQLiteStorage(directory: directory)
+        let storage = try SQLiteStorage(directory: directory, lock: lock)
         let box = ReplicaBox()
         let mailbox = Mailbox { Task { await box.replica.withLock { $0 }?.drain() } }
         let start = try StoreStart(in: storage)
@@ -73,11 +78,11 @@ public final class Node: Sendable {
     /// Opens the store for reading beside the process that writes it: for widgets, notification extensions, tools.
     ///
     /// Whatever would write or reach peers throws; `SyncGroup.changes(after:)` looks for news once a second.
-    /// - Throws: `StoreError` `unavailable` if there is no store yet, `newer` or `corrupt`.
+    /// - Throws: `StoreError` `unavailable` if there is no store yet, `locked` if it takes another lock, `newer` or `corrupt`.
     public static func openReadOnly(
-        at directory: URL, logger: Logger = Logger(label: "tombolo")
+        at directory: URL, lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo")
     ) throws -> Node {
-        let storage = try SQLiteStorage(directory: directory, isReadOnly: true)
+        let storage = try SQLiteStorage(directory: directory, isReadOnly: true, lock: lock)
         let identity = try storage.read { reader in
             (
                 try reader.value(forKey: IdentityKeys.deviceSeed).flatMap { Bytes32($0) },
@@ -113,6 +118,20 @@ public final class Node: Sendable {
         }
         try storage.close()
         try noting.get()
+    }
+
+    /// Whether the device's keys in a directory are locked; false if there is no device.
+    public static func isLocked(at directory: URL) throws -> Bool { try SQLiteStorage.isLocked(in: directory) }
+
+    /// Encrypts the device's keys, and all that its private groups are sealed under, by a key that a lock keeps: ``PassphraseLock``, the
+    /// Keychain, or one of the application's own. Without a lock they stand in the store as they are from now on.
+    ///
+    /// From then on who has the store's files alone can be this device no more, and reads no private group; see the threat model for what
+    /// else is in them. What was there before is overwritten: copies that were made of the files have it still.
+    /// - Throws: `StoreError`: everything is as it was then.
+    public func changeLock(to lock: (any StoreLock)?) async throws {
+        _ = try writable()
+        try storage.relock(with: lock)
     }
 
     var isReadOnly: Bool { runtime == nil }

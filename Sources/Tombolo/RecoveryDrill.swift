@@ -30,19 +30,22 @@ extension Node {
     ///   - directory: the device's.
     ///   - scratch: an empty directory, to be removed by the caller.
     ///   - budget: what the sync may cost.
+    ///   - lock: what the device's keys were locked by, if they were. So they are in the scratch store.
     ///   - makeTransport: as for ``Node/open(at:logger:clock:over:)``; TCP with TLS if nil.
     /// - Throws: `StoreError` if either store cannot be used.
     public static func drill(
-        at directory: URL, scratch: URL, within budget: SyncBudget = .unlimited,
+        at directory: URL, scratch: URL, within budget: SyncBudget = .unlimited, lock: (any StoreLock)? = nil,
         over makeTransport: ((TransportIdentity, any ConnectionHandler) throws -> any Transport)? = nil
     ) async throws -> RecoveryDrill {
-        let original = try openReadOnly(at: directory)
+        let original = try openReadOnly(at: directory, lock: lock)
         let before = try original.groups.map { ($0, try $0.deliveredIDs()) }
-        var essentials = try DamagedStore(at: directory.appendingPathComponent(SQLiteStorage.fileName)).essentials()
+        let store = try DamagedStore(at: directory.appendingPathComponent(SQLiteStorage.fileName), lock: lock)
+        var essentials = store.essentials()
         essentials.secrets = [:]
         try await original.close()
         let storage = try SQLiteStorage(directory: scratch)
         do {
+            if store.isLocked { try storage.relock(with: lock) }
             try storage.install(essentials)
             try storage.close()
         } catch {
@@ -51,9 +54,9 @@ extension Node {
         }
         let node =
             if let makeTransport {
-                try await open(at: scratch, over: makeTransport)
+                try await open(at: scratch, lock: lock, over: makeTransport)
             } else {
-                try await open(at: scratch)
+                try await open(at: scratch, lock: lock)
             }
         do {
             let report = try await node.sync(within: budget)

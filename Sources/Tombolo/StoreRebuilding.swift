@@ -1,5 +1,5 @@
 public import Foundation
-import TomboloCore
+public import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
@@ -19,12 +19,12 @@ extension Node {
     /// What is wrong with the store in a directory, in words; empty if SQLite finds it sound.
     ///
     /// - Throws: `StoreError` `unavailable` if there is none, `busy` if another process writes it.
-    public static func damage(at directory: URL) throws -> [String] {
+    public static func damage(at directory: URL, lock: (any StoreLock)? = nil) throws -> [String] {
         guard SQLiteStorage.exists(in: directory) else {
             throw StoreError(.unavailable, "there is no store in \(directory.path)")
         }
         do {
-            let storage = try SQLiteStorage(directory: directory)
+            let storage = try SQLiteStorage(directory: directory, lock: lock)
             let problems = try storage.integrityProblems()
             try storage.close()
             return problems
@@ -38,14 +38,17 @@ extension Node {
     /// verifies. What is missing then comes back from peers at the next sync. The device writes to new logs.
     ///
     /// The damaged file is kept beside the new one.
+    /// - Parameter lock: what the device's keys were locked by, if they were. So they are in the new store.
     /// - Throws: `StoreError` if the device's keys cannot be read, or the disk is full: everything is as it was then.
-    public static func rebuildStore(at directory: URL) throws -> StoreRebuilding {
+    public static func rebuildStore(at directory: URL, lock: (any StoreLock)? = nil) throws -> StoreRebuilding {
         let aside = try SQLiteStorage.setAside(in: directory)
         do {
-            let damaged = try DamagedStore(at: aside)
+            let damaged = try DamagedStore(at: aside, lock: lock)
             let essentials = damaged.essentials()
             let storage = try SQLiteStorage(directory: directory)
             defer { try? storage.close() }
+            // Before anything secret is written.
+            if damaged.isLocked { try storage.relock(with: lock) }
             try storage.install(essentials)
             let events = try ingest(from: damaged, into: storage, essentials.groups)
             try takeOverFiles(of: storage)

@@ -18,17 +18,22 @@ public final class DamagedStore {
     }
 
     private let database: DatabaseQueue
+    private let cells: SecretCells
 
-    /// - Throws: `StoreError` if it is no database any more.
-    public init(at file: URL) throws(StoreError) {
+    /// - Parameter lock: what its secrets were locked by, if they were.
+    /// - Throws: `StoreError` if it is no database any more, or takes another lock.
+    public init(at file: URL, lock: (any StoreLock)? = nil) throws(StoreError) {
         do {
             var configuration = Configuration()
             configuration.readonly = true
             database = try DatabaseQueue(path: file.path, configuration: configuration)
+            cells = try database.read { try SecretCells(of: $0, lock) }
         } catch {
             throw .from(error)
         }
     }
+
+    public var isLocked: Bool { cells.isLocked }
 
     public func essentials() -> Essentials {
         var found = Essentials()
@@ -41,9 +46,12 @@ public final class DamagedStore {
             }
         }
         let values = read("the device's keys") { db in try Row.fetchAll(db, sql: "SELECT key, value FROM value") }
-        for row in values { found.values[row[0]] = Array(row[1] as Data) }
+        for row in values {
+            let key: String = row[0]
+            found.values[key] = try? cells.value(row[1], forKey: key)
+        }
         found.groups = read("the groups") { db in
-            try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map(Rows.group)
+            try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map { try Rows.group($0, cells) }
         }
         found.peers = read("the peers") { db in try Row.fetchAll(db, sql: "SELECT * FROM peer").map(Rows.peer) }
         for group in found.groups where group.dialect == .native {
@@ -53,7 +61,7 @@ public final class DamagedStore {
             }
             for row in secrets {
                 if let rekey = EventID(row[0] as Data) {
-                    found.secrets[group.id, default: [:]][rekey] = Array(row[1] as Data)
+                    found.secrets[group.id, default: [:]][rekey] = try? cells.openedSecret(row[1], of: rekey)
                 }
             }
         }

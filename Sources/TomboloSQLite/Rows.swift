@@ -6,15 +6,16 @@ import TomboloCore
 enum Rows {
     private static func damaged(_ what: String) -> StoreError { StoreError(.corrupt, "the row of \(what) is damaged") }
 
-    static func group(_ row: Row) throws -> GroupRecord {
-        guard let id = GroupID(row["id"] as Data), let discovery = Bytes32(row["discovery"] as Data),
+    static func group(_ row: Row, _ cells: SecretCells) throws -> GroupRecord {
+        guard let id = GroupID(row["id"] as Data),
+            let discovery = Bytes32(try cells.opened(row["discovery"], .discovery(id))),
             let dialect = Dialect(rawValue: row["dialect"])
         else { throw damaged("a group") }
         var record = GroupRecord(
             id: id, dialect: dialect, statement: Array(row["statement"] as Data), discovery: discovery,
             name: row["name"])
         record.reference = row["reference"]
-        record.ownSeed = (row["ownSeed"] as Data?).flatMap { Bytes32($0) }
+        record.ownSeed = try (row["ownSeed"] as Data?).flatMap { Bytes32(try cells.opened($0, .ownSeed(id))) }
         record.ownLog = (row["ownLog"] as Data?).flatMap { LogID($0) }
         return record
     }
@@ -76,10 +77,11 @@ enum Rows {
             device: device, dialect: dialect, addresses: addresses, incarnation: Array(row["incarnation"] as Data))
     }
 
-    static func invitation(_ row: Row) throws -> InvitationRecord {
+    static func invitation(_ row: Row, _ cells: SecretCells) throws -> InvitationRecord {
         guard let group = GroupID(row["replica"] as Data) else { throw damaged("an invitation") }
+        let id = Array(row["id"] as Data)
         return InvitationRecord(
-            id: Array(row["id"] as Data), secret: Array(row["secret"] as Data), group: group,
+            id: id, secret: try cells.opened(row["secret"], .invitation(id)), group: group,
             expiry: UInt64(row["expiry"] as Int64), role: Role(rawValue: row["role"]) ?? .none,
             uses: row["uses"], users: devices(row["usedBy"] as Data? ?? Data()))
     }

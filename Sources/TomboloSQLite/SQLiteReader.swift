@@ -5,11 +5,12 @@ public import TomboloCore
 /// Reads a snapshot of the store beside the engine: what applications see.
 public struct SQLiteReader {
     let db: Database
+    let cells: SecretCells
 
-    init(_ db: Database) { self.db = db }
+    init(_ db: Database, _ cells: SecretCells) { (self.db, self.cells) = (db, cells) }
 
     public func groups() throws -> [GroupRecord] {
-        try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map(Rows.group)
+        try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map { try Rows.group($0, cells) }
     }
 
     public func logs(of group: GroupRecord) throws -> [LogState] {
@@ -33,18 +34,20 @@ public struct SQLiteReader {
         try Data.fetchOne(
             db.cachedStatement(sql: "SELECT nodes FROM secret WHERE replica = ? AND rekey = ?"),
             arguments: [group.reference, Data(rekey.bytes)]
-        ).map { Array($0) }
+        ).map { try cells.openedSecret($0, of: rekey) }
     }
 
     /// The invitations to a group that this device has given out, the latest to expire last.
     public func invitations(to group: GroupRecord) throws -> [InvitationRecord] {
         try Row.fetchAll(
             db, sql: "SELECT * FROM invitation WHERE replica = ? ORDER BY expiry, id", arguments: [Data(group.id.bytes)]
-        ).map(Rows.invitation)
+        ).map { try Rows.invitation($0, cells) }
     }
 
     public func value(forKey key: String) throws -> [UInt8]? {
-        try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) }
+        try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map {
+            try cells.value($0, forKey: key)
+        }
     }
 
     /// Delivered rows of a table after a number of the change log, to be counted: `change CROSS JOIN table` and its condition, whose

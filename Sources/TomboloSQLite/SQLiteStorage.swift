@@ -13,6 +13,7 @@ public import TomboloCore
 public final class SQLiteStorage: Sendable {
     private struct Opened {
         var pool: DatabasePool
+        var cells: SecretCells
         /// The locked file; nil when read-only.
         var lock: Int32?
     }
@@ -20,6 +21,7 @@ public final class SQLiteStorage: Sendable {
     /// Where the store is.
     public let directory: URL
     private let isReadOnly: Bool
+    private let storeLock: Mutex<(any StoreLock)?>
     /// Nil while suspended, and once closed.
     private let opened: Mutex<Opened?>
 
@@ -36,16 +38,20 @@ public final class SQLiteStorage: Sendable {
     /// - Parameters:
     ///   - directory: where the store is, or is to be.
     ///   - isReadOnly: for a second process: does not lock, and fails if there is no store.
-    /// - Throws: `StoreError` `busy` if another process writes it, `newer` if a newer version made it, `corrupt` or
-    ///   `unavailable` if it cannot be read.
-    public init(directory: URL, isReadOnly: Bool = false) throws(StoreError) {
+    ///   - lock: what the store's secrets were locked by, if they were; of no use else.
+    /// - Throws: `StoreError` `busy` if another process writes it, `newer` if a newer version made it, `locked` if it takes another
+    ///   lock, `corrupt` or `unavailable` if it cannot be read.
+    public init(directory: URL, isReadOnly: Bool = false, lock: (any StoreLock)? = nil) throws(StoreError) {
         self.directory = directory
         self.isReadOnly = isReadOnly
+        storeLock = Mutex(lock)
         chunks = ChunkFiles(directory: directory.appendingPathComponent("files"), isReadOnly: isReadOnly)
-        opened = Mutex(try Self.openStore(directory, isReadOnly: isReadOnly))
+        opened = Mutex(try Self.openStore(directory, isReadOnly: isReadOnly, lock))
     }
 
-    private static func openStore(_ directory: URL, isReadOnly: Bool) throws(StoreError) -> Opened {
+    private static func openStore(
+        _ directory: URL, isReadOnly: Bool, _ storeLock: (any StoreLock)?
+    ) throws(StoreError) -> Opened {
         let path = directory.appendingPathComponent(Self.fileName).path
         var lock: Int32?
         do {
@@ -80,7 +86,7 @@ public final class SQLiteStorage: Sendable {
                 // A crash may have come between an erasure and the purge after it.
                 _ = try pool.writeWithoutTransaction(purge)
             }
-            return Opened(pool: pool, lock: lock)
+            return Opened(pool: pool, cells: try pool.read { try SecretCells(of: $0, storeLock) }, lock: lock)
         } catch {
             if let lock { closeFile(lock) }
             throw .from(error)
@@ -97,6 +103,35 @@ public final class SQLiteStorage: Sendable {
                 throw StoreError(.unavailable, "the store in \(directory.path) is closed or suspended")
             }
             return pool
+        }
+    }
+
+    private var cells: SecretCells {
+        get throws(StoreError) {
+            guard let cells = opened.withLock({ $0?.cells }) else {
+                throw StoreError(.unavailable, "the store in \(directory.path) is closed or suspended")
+            }
+            return cells
+        }
+    }
+
+    /// Runs `body`, which writes all secrets anew, in one transaction that is synced to disk; from then on they are read with other cells.
+    func exchangeCells(
+        for new: SecretCells, _ lock: (any StoreLock)?, _ body: (Database, SecretCells) throws -> Void
+    ) throws(StoreError) {
+        do {
+            try pool.barrierWriteWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                let old = try cells
+                try db.inTransaction(.immediate) {
+                    try body(db, old)
+                    return .commit
+                }
+                opened.withLock { $0?.cells = new }
+                storeLock.withLock { $0 = lock }
+            }
+        } catch {
+            throw .from(error)
         }
     }
 
@@ -117,7 +152,7 @@ public final class SQLiteStorage: Sendable {
     /// Opens the store again after ``close()``.
     public func resume() throws(StoreError) {
         guard opened.withLock({ $0 == nil }) else { return }
-        let again = try Self.openStore(directory, isReadOnly: isReadOnly)
+        let again = try Self.openStore(directory, isReadOnly: isReadOnly, storeLock.withLock { $0 })
         opened.withLock { $0 = again }
     }
 
@@ -151,7 +186,7 @@ public final class SQLiteStorage: Sendable {
             return try pool.writeWithoutTransaction { db in
                 try db.execute(sql: isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
                 var result: Result?
-                let transaction = SQLiteTransaction(db, chunks)
+                let transaction = SQLiteTransaction(db, chunks, try cells)
                 try db.inTransaction(.immediate) {
                     result = try body(transaction)
                     return .commit
@@ -171,7 +206,7 @@ public final class SQLiteStorage: Sendable {
     public func sweepFiles() throws(StoreError) {
         do {
             try pool.writeWithoutTransaction { db in
-                let transaction = SQLiteTransaction(db, chunks)
+                let transaction = SQLiteTransaction(db, chunks, try cells)
                 try db.inTransaction(.immediate) {
                     for file in try transaction.unreferencedFiles() { try transaction.removeFile(file) }
                     return .commit
@@ -187,7 +222,7 @@ public final class SQLiteStorage: Sendable {
     /// Runs `body` on a snapshot, beside the writer.
     public func read<Result>(_ body: (SQLiteReader) throws -> Result) throws(StoreError) -> Result {
         do {
-            return try pool.read { db in try body(SQLiteReader(db)) }
+            return try pool.read { db in try body(SQLiteReader(db, try cells)) }
         } catch {
             throw .from(error)
         }

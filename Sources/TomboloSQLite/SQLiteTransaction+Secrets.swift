@@ -18,7 +18,7 @@ extension SQLiteTransaction {
             try Data.fetchOne(
                 db.cachedStatement(sql: "SELECT nodes FROM secret WHERE replica = ? AND rekey = ?"),
                 arguments: [group, Data(rekey.bytes)]
-            ).map { Array($0) }
+            ).map { try cells.openedSecret($0, of: rekey) }
         }
     }
 
@@ -26,7 +26,7 @@ extension SQLiteTransaction {
         try run {
             try execute(
                 "INSERT OR REPLACE INTO secret (replica, rekey, nodes) VALUES (?, ?, ?)",
-                [group, Data(rekey.bytes), Data(secret)])
+                [group, Data(rekey.bytes), try cells.closed(secret, of: rekey)])
         }
     }
 }

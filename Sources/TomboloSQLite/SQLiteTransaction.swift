@@ -6,12 +6,14 @@ import TomboloCore
 final class SQLiteTransaction: EventStore {
     let db: Database
     let chunks: ChunkFiles
+    let cells: SecretCells
     /// Whose chunks are to be removed once this has committed.
     var removedFiles: [FileID] = []
 
-    init(_ db: Database, _ chunks: ChunkFiles) {
+    init(_ db: Database, _ chunks: ChunkFiles, _ cells: SecretCells) {
         self.db = db
         self.chunks = chunks
+        self.cells = cells
     }
 
     func run<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
@@ -26,14 +28,16 @@ final class SQLiteTransaction: EventStore {
 
     func value(forKey key: String) throws(StoreError) -> [UInt8]? {
         try run {
-            try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map { Array($0) }
+            try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map {
+                try cells.value($0, forKey: key)
+            }
         }
     }
 
     func setValue(_ value: [UInt8]?, forKey key: String) throws(StoreError) {
         try run {
             if let value {
-                try execute("INSERT OR REPLACE INTO value VALUES (?, ?)", [key, Data(value)])
+                try execute("INSERT OR REPLACE INTO value VALUES (?, ?)", [key, try cells.cell(value, forKey: key)])
             } else {
                 try execute("DELETE FROM value WHERE key = ?", [key])
             }
@@ -41,7 +45,9 @@ final class SQLiteTransaction: EventStore {
     }
 
     func groups() throws(StoreError) -> [GroupRecord] {
-        try run { try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map(Rows.group) }
+        try run {
+            try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map { try Rows.group($0, cells) }
+        }
     }
 
     func put(_ group: inout GroupRecord) throws(StoreError) {
@@ -54,7 +60,8 @@ final class SQLiteTransaction: EventStore {
                 """,
                 [
                     Data(record.id.bytes), Int64(record.dialect.rawValue), Data(record.statement),
-                    Data(record.discovery.bytes), record.name, record.ownSeed.map { Data($0.bytes) },
+                    try cells.closed(record.discovery.bytes, .discovery(record.id)), record.name,
+                    try record.ownSeed.map { try cells.closed($0.bytes, .ownSeed(record.id)) },
                     record.ownLog.map { Data($0.bytes) },
                 ])
             return try Int64.fetchOne(
@@ -227,7 +234,7 @@ final class SQLiteTransaction: EventStore {
     func invitation(id: [UInt8]) throws(StoreError) -> InvitationRecord? {
         try run {
             try Row.fetchOne(db, sql: "SELECT * FROM invitation WHERE id = ?", arguments: [Data(id)])
-                .map(Rows.invitation)
+                .map { try Rows.invitation($0, cells) }
         }
     }
 
@@ -236,7 +243,8 @@ final class SQLiteTransaction: EventStore {
             try execute(
                 "INSERT OR REPLACE INTO invitation (id, secret, replica, expiry, usedBy, role, uses) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    Data(invitation.id), Data(invitation.secret), Data(invitation.group.bytes),
+                    Data(invitation.id), try cells.closed(invitation.secret, .invitation(invitation.id)),
+                    Data(invitation.group.bytes),
                     Int64(clamping: invitation.expiry), Data(invitation.users.flatMap(\.bytes)),
                     Int64(invitation.role.rawValue), invitation.uses,
                 ])

@@ -13,7 +13,8 @@ struct TidyTests {
         "TomboloCore": ["SetReconciliation"],
         "TomboloCrypto": ["TomboloCore", "Crypto", "FoundationEssentials", "Foundation"],
         "TomboloSQLite": [
-            "TomboloCore", "CFileBirth", "GRDB", "GRDBSQLite", "Foundation", "Synchronization", "Glibc", "Darwin",
+            "TomboloCore", "CFileBirth", "Crypto", "GRDB", "GRDBSQLite", "Foundation", "Synchronization", "Glibc",
+            "Darwin",
         ],
         "TomboloNIO": [
             "TomboloCore", "CLibdeflate", "CZlib", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Crypto", "X509",
@@ -22,7 +23,8 @@ struct TidyTests {
             "Synchronization",
         ],
         "Tombolo": [
-            "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO", "Foundation", "Logging", "Metrics",
+            "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO", "Crypto", "CryptoExtras", "Security",
+            "Foundation", "Logging", "Metrics",
             "Synchronization",
             "Darwin", "Dispatch",
         ],

@@ -38,12 +38,12 @@ extension Node {
     /// - Throws: `EngineError` `invitationRefused`, also if the device has groups of its own; what ``join(_:timeout:)`` throws.
     public static func open(
         at directory: URL, linking link: InvitationLink, timeout: Duration = .seconds(30),
-        logger: Logger = Logger(label: "tombolo")
+        lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo")
     ) async throws -> Node {
         guard link.invitation.isForDevice else {
             throw TomboloError("this link invites to a group: join that")
         }
-        let node = try await open(at: directory, logger: logger)
+        let node = try await open(at: directory, lock: lock, logger: logger)
         do {
             if try node.ownGroup?.id == link.invitation.group {
                 // It was interrupted when it was linked already: what is missing comes with a sync.
@@ -63,7 +63,7 @@ extension Node {
             throw error
         }
         // It is another member's device now.
-        return try await open(at: directory, logger: logger)
+        return try await open(at: directory, lock: lock, logger: logger)
     }
 
     /// The member's devices, as far as they have been heard of, the first one first; this one alone if none was ever linked.

@@ -213,7 +213,7 @@ public struct InvitationRecord: Hashable, Sendable {
 /// Why a store cannot go on. The replica stops; what was committed is not lost.
 public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Code: String, Hashable, Sendable {
-        case full, corrupt, newer, busy, unavailable
+        case full, corrupt, newer, busy, unavailable, locked
     }
 
     public var code: Code

@@ -35,6 +35,21 @@ enum TerminalInput {
         return stream
     }
 
+    /// Asks for what is not shown while it is typed; nil if there is no terminal to ask at.
+    static func secret(_ prompt: String) -> String? {
+        guard isatty(STDIN_FILENO) == 1 else { return nil }
+        var settings = termios()
+        guard tcgetattr(STDIN_FILENO, &settings) == 0 else { return nil }
+        var silent = settings
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        FileHandle.standardError.write(Data(prompt.utf8))
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
+        let line = readLine()
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
+        FileHandle.standardError.write(Data("\n".utf8))
+        return line ?? ""
+    }
+
     private static func begin() {
         var settings = termios()
         guard tcgetattr(STDIN_FILENO, &settings) == 0 else { return }

@@ -29,7 +29,7 @@ import TomboloCore
             Chat.self,
             Peer.self, Sync.self,
             Run.self, Import.self, Export.self, Why.self, Status.self, Verify.self, Recover.self,
-            Drill.self, Demo.self,
+            Drill.self, Passphrase.self, Demo.self,
             Simulate.self,
         ])
 
@@ -70,6 +70,10 @@ import TomboloCore
 struct DataOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("The device's directory.", valueName: "dir"))
     var data: String?
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Take the passphrase of locked keys from the first line of a file.", valueName: "file"))
+    var passphraseFile: String?
 
     var directory: URL {
         let environment = ProcessInfo.processInfo.environment
@@ -85,7 +89,7 @@ struct DataOptions: ParsableArguments {
     /// Opens the device for reading, also while another process uses it, and closes it.
     func withReader<Result>(_ body: (Node) async throws -> Result) async throws -> Result {
         try checkExists()
-        let node = try Node.openReadOnly(at: directory)
+        let node = try Node.openReadOnly(at: directory, lock: lock)
         do {
             let result = try await body(node)
             try await node.close()
@@ -103,9 +107,13 @@ struct DataOptions: ParsableArguments {
     }
 
     /// Runs a command's work, and closes the device whether it succeeds or not.
-    func withNode<Result>(_ body: (Node) async throws -> Result) async throws -> Result {
+    ///
+    /// - Parameter lock: what the keys are locked by, if that was asked for already.
+    func withNode<Result>(
+        lock: PassphraseLock? = nil, _ body: (Node) async throws -> Result
+    ) async throws -> Result {
         try checkExists()
-        let node = try await Node.open(at: directory)
+        let node = try await Node.open(at: directory, lock: lock ?? self.lock)
         if node.isOlderCopy {
             FileHandle.standardError.write(
                 Data(

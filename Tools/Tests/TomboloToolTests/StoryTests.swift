@@ -333,6 +333,45 @@ struct StoryTests {
         }
     }
 
+    @Test("keys are locked by a passphrase, asked for, changed, and locked no more")
+    func passphrase() throws {
+        try withDirectory { folder in
+            let device = Tool(directory: folder.appendingPathComponent("a"))
+            try device.succeed("init")
+            try device.succeed("group", "create", "crew", "--policy", "private")
+            try device.succeed("send", "--name", "ann", "between us")
+            let (old, new, empty) = (
+                folder.appendingPathComponent("old").path, folder.appendingPathComponent("new").path,
+                folder.appendingPathComponent("empty").path
+            )
+            try "low tide\nand more\n".write(toFile: old, atomically: true, encoding: .utf8)
+            try "high tide".write(toFile: new, atomically: true, encoding: .utf8)
+            try "\n".write(toFile: empty, atomically: true, encoding: .utf8)
+            #expect(try device.succeed("passphrase").output.contains("not locked"))
+            #expect(try device("passphrase", "set").errors.contains("--new-passphrase-file"))
+            #expect(try device("passphrase", "set", "--new-passphrase-file", empty).status == 2)
+            try device.succeed("passphrase", "set", "--new-passphrase-file", old)
+            #expect(try device.succeed("passphrase", "show", "--json").output == "{\"isLocked\":true}\n")
+            for command in [["log"], ["send", "x"], ["status"], ["drill"], ["recover", "--force"]] {
+                let refused = try Tool.run(command, directory: device.directory)
+                #expect(refused.status == 2 && refused.errors.contains("--passphrase-file"), "\(command)")
+            }
+            let wrong = try device("log", "--passphrase-file", new)
+            #expect(wrong.status == 2 && wrong.errors.contains("that is not the passphrase"))
+            #expect(try device("log", "--passphrase-file", folder.path).errors.contains("cannot be read"))
+            #expect(try device.succeed("log", "--passphrase-file", old).output.contains("ann: between us"))
+            try device.succeed("passphrase", "set", "--passphrase-file", old, "--new-passphrase-file", new)
+            #expect(try device("log", "--passphrase-file", old).status == 2)
+            try device.succeed("send", "--name", "ann", "still", "--passphrase-file", new)
+            // Nothing to sync with: but the store was made anew, and is locked.
+            #expect(try device("recover", "--force", "--passphrase-file", new).status != 2)
+            #expect(try device("log").status == 2)
+            #expect(try device.succeed("log", "--passphrase-file", new).lines.count == 2)
+            try device.succeed("passphrase", "remove", "--passphrase-file", new)
+            #expect(try device.succeed("log").lines.count == 2)
+        }
+    }
+
     @Test("what goes away: after a time, or taken back; who has said so; what one may not do")
     func erasure() throws {
         try withDirectory { root in

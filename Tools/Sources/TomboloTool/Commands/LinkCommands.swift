@@ -57,7 +57,8 @@ struct Device: AsyncParsableCommand {
         @Argument(help: "The link, from tombolo:device? on.") var link: String
 
         func run() async throws {
-            let node = try await Node.open(at: options.directory, linking: try InvitationLink(link))
+            let node = try await Node.open(
+                at: options.directory, linking: try InvitationLink(link), lock: options.lock)
             do {
                 if let name { try await node.name(node.device, name) }
                 let groups = try node.groups.count

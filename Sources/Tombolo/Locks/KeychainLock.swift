@@ -1,0 +1,52 @@
+#if canImport(Security)
+    import Foundation
+    import Security
+    public import TomboloCore
+
+    /// Keeps a store's key in the Keychain, for this device alone, once it was unlocked after a start. What the store keeps is the item's name.
+    ///
+    /// Not verified: no build for an Apple platform has run yet.
+    public struct KeychainLock: StoreLock {
+        private let service: String
+        private let accessGroup: String?
+
+        /// - Parameters:
+        ///   - service: under which items are found.
+        ///   - accessGroup: of the application and its extensions, if these read the store too.
+        public init(service: String = "tombolo", accessGroup: String? = nil) {
+            (self.service, self.accessGroup) = (service, accessGroup)
+        }
+
+        private func query(_ account: String) -> [CFString: Any] {
+            var query: [CFString: Any] = [
+                kSecClass: kSecClassGenericPassword, kSecAttrService: service, kSecAttrAccount: account,
+                kSecUseDataProtectionKeychain: true,
+            ]
+            if let accessGroup { query[kSecAttrAccessGroup] = accessGroup }
+            return query
+        }
+
+        public func close(over key: Bytes32) throws(StoreError) -> [UInt8] {
+            let account = UUID().uuidString
+            var item = query(account)
+            item[kSecValueData] = Data(key.bytes)
+            item[kSecAttrAccessible] = kSecAttrAccessibleAfterFirstUnlockThisDeviceOnly
+            let status = SecItemAdd(item as CFDictionary, nil)
+            guard status == errSecSuccess else {
+                throw StoreError(.unavailable, "the Keychain does not take the store's key (error \(status))")
+            }
+            return Array(account.utf8)
+        }
+
+        public func open(_ kept: [UInt8]) throws(StoreError) -> Bytes32 {
+            var item = query(String(decoding: kept, as: UTF8.self))
+            item[kSecReturnData] = true
+            var found: CFTypeRef?
+            let status = SecItemCopyMatching(item as CFDictionary, &found)
+            guard status == errSecSuccess, let data = found as? Data, let key = Bytes32(data) else {
+                throw StoreError(.locked, "the Keychain does not give the store's key (error \(status))")
+            }
+            return key
+        }
+    }
+#endif

@@ -1,0 +1,78 @@
+import Crypto
+import CryptoExtras
+import Foundation
+public import TomboloCore
+
+/// Keeps a store's key by a passphrase: the key is sealed by ChaCha20-Poly1305 under what scrypt (RFC 7914) makes of it.
+///
+/// scrypt takes 32 MiB and about a third of a second, as OWASP's sheet on the storage of passwords has it (N = 2¹⁵, r = 8, p = 3): so much costs
+/// each guess as well. The passphrase is taken in its composed form (Unicode NFC), so that it is the same whichever keyboard made it.
+public struct PassphraseLock: StoreLock {
+    private let passphrase: [UInt8]
+
+    /// - Returns: nil if the passphrase is empty.
+    public init?(_ passphrase: String) {
+        self.passphrase = Array(passphrase.precomposedStringWithCanonicalMapping.utf8)
+        if self.passphrase.isEmpty { return nil }
+    }
+
+    /// What scrypt is asked to do. It stands with what is kept, so that a later version can ask for more.
+    private struct Cost {
+        var logRounds: UInt8 = 15
+        var blockSize: UInt8 = 8
+        var parallelism: UInt8 = 3
+
+        /// Whoever changed the file is not to make this device run out of memory.
+        var isBearable: Bool {
+            (1...20).contains(logRounds) && (1...16).contains(blockSize) && (1...16).contains(parallelism)
+                && Int(blockSize) << (7 + Int(logRounds)) <= 256 << 20
+        }
+    }
+
+    private static let version: UInt8 = 1
+    private static let saltLength = 16
+    /// Version, cost and salt.
+    private static let prefixLength = 4 + saltLength
+    /// Nonce, key and tag.
+    private static let sealedLength = 12 + 32 + 16
+
+    public func close(over key: Bytes32) throws(StoreError) -> [UInt8] {
+        let cost = Cost()
+        var generator = SystemRandomNumberGenerator()
+        let salt = (0..<Self.saltLength).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        let prefix = [Self.version, cost.logRounds, cost.blockSize, cost.parallelism] + salt
+        let derived = try derivedKey(cost, salt: salt[...])
+        do {
+            return prefix + (try ChaChaPoly.seal(key.bytes, using: derived, authenticating: prefix)).combined
+        } catch {
+            throw StoreError(.unavailable, "the passphrase cannot be used: \(error)")
+        }
+    }
+
+    public func open(_ kept: [UInt8]) throws(StoreError) -> Bytes32 {
+        guard kept.count == Self.prefixLength + Self.sealedLength, kept[0] == Self.version else {
+            throw StoreError(.locked, "the store's keys were locked by something else than a passphrase")
+        }
+        let cost = Cost(logRounds: kept[1], blockSize: kept[2], parallelism: kept[3])
+        guard cost.isBearable else { throw StoreError(.corrupt, "what the store keeps of its lock is damaged") }
+        let prefix = kept.prefix(Self.prefixLength)
+        let derived = try derivedKey(cost, salt: prefix.suffix(Self.saltLength))
+        let box = try? ChaChaPoly.SealedBox(combined: kept.dropFirst(Self.prefixLength))
+        guard
+            let key = box.flatMap({ try? ChaChaPoly.open($0, using: derived, authenticating: prefix) }).flatMap({
+                Bytes32($0)
+            })
+        else { throw StoreError(.locked, "that is not the passphrase") }
+        return key
+    }
+
+    private func derivedKey(_ cost: Cost, salt: ArraySlice<UInt8>) throws(StoreError) -> SymmetricKey {
+        do {
+            return try KDF.Scrypt.deriveKey(
+                from: passphrase, salt: salt, outputByteCount: 32, rounds: 1 << Int(cost.logRounds),
+                blockSize: Int(cost.blockSize), parallelism: Int(cost.parallelism))
+        } catch {
+            throw StoreError(.unavailable, "the passphrase cannot be used: \(error)")
+        }
+    }
+}

@@ -1,0 +1,179 @@
+import Foundation
+import GRDB
+import Testing
+import Tombolo
+import TomboloCore
+import TomboloSQLite
+import TomboloTesting
+
+@Suite("A store whose keys are locked")
+struct StoreLockTests {
+    /// A device with a private group in which something was said, and an invitation that is out.
+    ///
+    /// - Returns: everything secret that is in its store.
+    private func make(at home: URL) async throws -> [[UInt8]] {
+        let node = try await Node.open(at: home)
+        let group = try await node.createGroup(named: "crew", policy: .private)
+        try await group.send(Text("between us"))
+        _ = try await group.invite(expiring: .seconds(86_400))
+        try await node.close()
+        let storage = try SQLiteStorage(directory: home)
+        defer { try? storage.close() }
+        return try storage.write(isDurable: false) { store in
+            var secrets = [try #require(try store.value(forKey: IdentityKeys.deviceSeed))]
+            for record in try store.groups() {
+                secrets.append(record.discovery.bytes)
+                secrets.append(try #require(record.ownSeed?.bytes))
+                for (rekey, _) in try store.secrets(inGroup: record.reference) {
+                    let nodes = try #require(try store.secret(of: rekey, inGroup: record.reference))
+                    // The key itself is behind what says whether it is proven, and where in the tree it stands.
+                    secrets.append(Array(nodes.suffix(32)))
+                }
+            }
+            return secrets
+        }
+    }
+
+    private func files(of home: URL) throws -> [UInt8] {
+        try ["", "-wal"].flatMap { part -> [UInt8] in
+            let path = home.appendingPathComponent(SQLiteStorage.fileName).path + part
+            return FileManager.default.fileExists(atPath: path)
+                ? Array(try Data(contentsOf: URL(fileURLWithPath: path))) : []
+        }
+    }
+
+    private func found(_ secrets: [[UInt8]], in home: URL) throws -> Int {
+        let bytes = Data(try files(of: home))
+        return secrets.count { bytes.range(of: Data($0)) != nil }
+    }
+
+    private func text(_ node: Node) throws -> [String] {
+        try #require(try node.groups.first).timeline(limit: 10).compactMap { try $0.content(as: Text.self)?.string }
+    }
+
+    private func lock(_ passphrase: String) throws -> PassphraseLock { try #require(PassphraseLock(passphrase)) }
+
+    private func code(_ body: () async throws -> Void) async -> StoreError.Code? {
+        do { try await body() } catch let error as StoreError { return error.code } catch {}
+        return nil
+    }
+
+    @Test("has no secret in its files, and opens with its passphrase alone")
+    func locked() async throws {
+        try await withDirectory { root in
+            let home = root.appendingPathComponent("a")
+            let secrets = try await make(at: home)
+            #expect(secrets.count == 4)
+            #expect(try found(secrets, in: home) == 4 && !Node.isLocked(at: home))
+            let node = try await Node.open(at: home)
+            try await node.changeLock(to: lock("low tide"))
+            // The node goes on, and what is new is locked as well.
+            let group = try #require(try node.groups.first)
+            try await group.send(Text("after"))
+            let other = try await node.createGroup(named: "other", policy: .private)
+            try await other.send(Text("x"))
+            #expect(try text(node) == ["between us", "after"])
+            let device = node.device
+            try await node.close()
+            #expect(try Node.isLocked(at: home))
+            #expect(try found(secrets, in: home) == 0)
+            #expect(await code { _ = try await Node.open(at: home) } == .locked)
+            #expect(await code { _ = try Node.openReadOnly(at: home) } == .locked)
+            #expect(await code { _ = try await Node.open(at: home, lock: lock("high tide")) } == .locked)
+            let again = try await Node.open(at: home, lock: lock("low tide"))
+            #expect(again.device == device)
+            #expect(try text(again) == ["between us", "after"])
+            // Also once it has let go of the store, and taken it again.
+            try await again.suspend()
+            try await again.resume()
+            let reader = try Node.openReadOnly(at: home, lock: lock("low tide"))
+            #expect(reader.device == device)
+            #expect(try text(reader) == ["between us", "after"])
+            try await reader.close()
+            try await again.close()
+        }
+    }
+
+    @Test("takes another passphrase, or none any more")
+    func changed() async throws {
+        try await withDirectory { root in
+            let home = root.appendingPathComponent("a")
+            let secrets = try await make(at: home)
+            let node = try await Node.open(at: home)
+            try await node.changeLock(to: lock("low tide"))
+            try await node.changeLock(to: lock("mare\u{0301}e"))
+            try await node.close()
+            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
+            // The same letters, composed.
+            let same = try await Node.open(at: home, lock: lock("mar\u{00e9}e"))
+            try await same.changeLock(to: nil)
+            try await same.close()
+            #expect(try !Node.isLocked(at: home))
+            #expect(try found(secrets, in: home) == 4)
+            let open = try await Node.open(at: home)
+            #expect(try text(open) == ["between us"])
+            try await open.close()
+        }
+    }
+
+    @Test("is recovered as a locked one, and tried out as one")
+    func recovered() async throws {
+        try await withDirectory { root in
+            let network = MemoryNetwork()
+            let home = root.appendingPathComponent("a")
+            let secrets = try await make(at: home)
+            let node = try await Node.open(at: home)
+            try await node.changeLock(to: lock("low tide"))
+            try await node.close()
+            #expect(await code { _ = try Node.damage(at: home) } == .locked)
+            #expect(try Node.damage(at: home, lock: lock("low tide")) == [])
+            #expect(await code { _ = try Node.rebuildStore(at: home) } == .locked)
+            let scratch = root.appendingPathComponent("scratch")
+            _ = try await Node.drill(at: home, scratch: scratch, lock: lock("low tide")) {
+                network.transport(for: $0, handler: $1)
+            }
+            #expect(try Node.isLocked(at: scratch) && found(secrets, in: scratch) == 0)
+            let rebuilding = try Node.rebuildStore(at: home, lock: lock("low tide"))
+            #expect(rebuilding.unreadable.isEmpty)
+            #expect(try Node.isLocked(at: home) && found(secrets, in: home) == 0)
+            let again = try await Node.open(at: home, lock: lock("low tide"))
+            #expect(try text(again) == ["between us"])
+            try await again.close()
+        }
+    }
+
+    @Test("that somebody has changed is refused, and nothing is written")
+    func tampered() async throws {
+        try await withDirectory { root in
+            let home = root.appendingPathComponent("a")
+            _ = try await make(at: home)
+            let node = try await Node.open(at: home)
+            try await node.changeLock(to: lock("low tide"))
+            try await node.close()
+            let path = home.appendingPathComponent(SQLiteStorage.fileName).path
+            func change(_ sql: String, _ arguments: StatementArguments = []) throws {
+                let queue = try DatabaseQueue(path: path)
+                defer { try? queue.close() }
+                try queue.write { try $0.execute(sql: sql, arguments: arguments) }
+            }
+            let kept = try await DatabaseQueue(path: path).read { db in
+                try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = 'lock'")
+            }
+            var bytes = Array(try #require(kept))
+            // Any byte of it, and its length; a cost that would take all memory is not paid.
+            for place in [0, 1, 2, 3, 10, 25, bytes.count - 1] {
+                bytes[place] ^= 0x10
+                try change("UPDATE value SET value = ? WHERE key = 'lock'", [Data(bytes)])
+                let found = await code { _ = try await Node.open(at: home, lock: lock("low tide")) }
+                #expect(found == .locked || found == .corrupt, "byte \(place): \(String(describing: found))")
+                bytes[place] ^= 0x10
+            }
+            try change("UPDATE value SET value = ? WHERE key = 'lock'", [Data(bytes.dropLast())])
+            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
+            try change("UPDATE value SET value = ? WHERE key = 'lock'", [Data(bytes)])
+            // A cell in the place of another.
+            try change("UPDATE replica SET discovery = ownSeed")
+            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .corrupt)
+        }
+    }
+}
