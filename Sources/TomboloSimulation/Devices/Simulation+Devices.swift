@@ -119,7 +119,7 @@ extension Simulation {
         }
         for event in own where device.role != .hostile && !device.view.contains(event) {
             // What it could not know of may have come in the same batch.
-            if scenario.acts > 0, device.node.status(of: event) == .heldBack { continue }
+            if scenario.acts > 0, [.heldBack, .withdrawn].contains(device.node.status(of: event)) { continue }
             throw Violation(.ownUnread, number, "number \(event)")
         }
         if let wake = device.node.nextWake, device.wake.map({ wake < $0 }) ?? true {
