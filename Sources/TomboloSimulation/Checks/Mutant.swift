@@ -24,6 +24,6 @@ package enum Mutant: Hashable, Sendable, CaseIterable {
     case readsNothing
     /// Does not tell the application what is withdrawn.
     case hidesWhatIsWithdrawn
-    /// Judges events of one author in two by whether it is an even device.
+    /// Holds back one event in five, on one device alone.
     case misjudges
 }

@@ -2,7 +2,7 @@ import TomboloCore
 
 /// The real engine over a store in memory.
 final class EngineNode<Crypto: Cryptography>: SimulatedNode {
-    let crypto: Crypto
+    private let crypto: Crypto
     let number: Int
     private let skew: Int64
     let history: History
