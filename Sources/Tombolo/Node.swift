@@ -148,12 +148,13 @@ public final class Node: Sendable {
 
     // MARK: Groups
 
-    /// Makes a group whose owner is this device's member.
+    /// Makes a group whose owner is this device's member; a public one nobody owns, and it is the one of this name, whoever else is in it.
     ///
     /// - Parameters:
-    ///   - name: at most 256 bytes of it are shown to who joins.
+    ///   - name: at most 256 bytes of it are shown to who joins. A public group's has 1 to 256, in their composed form (Unicode NFC).
     ///   - policy: who writes without having been made a member; for good.
     public func createGroup(named name: String, policy: Policy = .open) async throws -> SyncGroup {
+        let name = policy == .public ? name.precomposedStringWithCanonicalMapping : name
         let effect = try await replica.request { .createGroup($0, name: name, policy: policy) }
         guard case .created(_, let id) = effect, let group = try group(id) else {
             throw TomboloError("the engine gave no answer")

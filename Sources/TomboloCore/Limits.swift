@@ -43,6 +43,8 @@ public enum Limits {
     /// Bytes of a value of a group's state, and of its key.
     public static let stateValue = 4_096
     public static let stateKey = 255
+    /// Bytes of a group's name.
+    public static let groupName = 256
     /// Devices that one invitation admits.
     public static let invitationUses = 1_024
     /// Bytes of the reason that a redaction gives.

@@ -3,7 +3,19 @@ extension Engine {
     mutating func createGroup(
         _ request: RequestID, name: String, _ policy: Policy, _ store: any EventStore
     ) throws(StoreError) {
-        effects.append(.created(request, try makeGroup(name: name, policy, store)))
+        guard policy == .public else {
+            return effects.append(.created(request, try makeGroup(name: name, policy, store)))
+        }
+        guard (1...Limits.groupName).contains(name.utf8.count) else {
+            let why = "a public group's name has 1 to \(Limits.groupName) bytes"
+            return effects.append(.failed(request, .notAllowed(why)))
+        }
+        let (statement, discovery) = GroupStatement.public(named: name, using: cryptography)
+        let id = GroupStatement.groupID(of: statement.encoded, using: cryptography)
+        try add(
+            GroupRecord(id: id, dialect: .native, statement: statement.encoded, discovery: discovery, name: name),
+            store)
+        effects.append(.created(request, id))
     }
 
     mutating func makeGroup(name: String, _ policy: Policy, _ store: any EventStore) throws(StoreError) -> GroupID {

@@ -51,7 +51,9 @@ extension Engine {
                     sessions[index].groups[group].announceDeadline ?? now + Self.announceDelay
             }
         }
-        if !acknowledged.isEmpty { try store.acknowledge(acknowledged, by: sessions[index].link.peer) }
+        if !acknowledged.isEmpty, peers[sessions[index].link.peer] != nil {
+            try store.acknowledge(acknowledged, by: sessions[index].link.peer)
+        }
     }
 
     private mutating func receiveWant(_ bytes: Bytes, _ group: Int, session index: Int) throws {

@@ -4,17 +4,17 @@ extension Engine {
         guard sessions.count < Limits.sessions else {
             return effects.append(.close(link.session, .tooManySessions))
         }
-        var session = Session(link, isTrusted: peers[link.peer] != nil || link.isDialler)
+        var session = Session(link, trust: peers[link.peer] != nil || link.isDialler ? .peer : .stranger)
         if link.isDialler, peers[link.peer] == nil { try addPeer(link.peer, addresses: [], store) }
         if link.dialect == .native {
             session.groups = groups.indices.prefix(Limits.groupsPerSession).map { GroupSession(group: $0) }
         }
-        if !session.isTrusted { session.trustDeadline = now + Self.patienceWithStrangers }
+        if session.trust == .stranger { session.trustDeadline = now + Self.patienceWithStrangers }
         sessions.append(session)
         sessions.sort { $0.link.session < $1.link.session }
         guard let index = sessionIndex(link.session) else { return }
         try restartRecords(index, store)
-        if link.dialect == .native, session.isTrusted { try greet(index, store) }
+        if link.dialect == .native { try greet(index, store) }
     }
 
     /// Milliseconds that a stranger has to show that it knows a group, or has an invitation.
@@ -22,7 +22,7 @@ extension Engine {
 
     /// Strangers do not hold links for ever.
     mutating func closeStrangers() {
-        for index in sessions.indices where !sessions[index].isClosed && !sessions[index].isTrusted {
+        for index in sessions.indices where !sessions[index].isClosed && sessions[index].trust == .stranger {
             if let deadline = sessions[index].trustDeadline, now >= deadline {
                 close(index, "it has shown no group that is known here, and no invitation")
             }
@@ -31,10 +31,10 @@ extension Engine {
 
     func sessionIndex(_ id: SessionID) -> Int? { sessions.firstIndex { $0.link.session == id } }
 
-    /// Says hello, and shows the tags of our groups.
+    /// Says hello, and shows the tags of our groups: to a stranger nothing, to a visitor those of public ones.
     private mutating func greet(_ index: Int, _ store: any EventStore) throws(StoreError) {
-        guard !sessions[index].hasGreeted else { return }
-        sessions[index].hasGreeted = true
+        guard sessions[index].greeted < sessions[index].trust else { return }
+        sessions[index].greeted = sessions[index].trust
         var payload = Payload()
         payload.hello = hello(to: index)
         if let invitation = sessions[index].link.invitation {
@@ -52,7 +52,7 @@ extension Engine {
             join.sharingKey = cryptography.sharingKey(seed: sharingSeed(of: invitation.group)).bytes[...]
             payload.join = join
         }
-        for group in sessions[index].groups.indices {
+        for group in sessions[index].groups.indices where mayIntroduce(group, session: index) {
             payload.groups.append(try introduction(group, session: index, store))
         }
         payload.groups += introduceRecordGroups(index)
@@ -69,10 +69,16 @@ extension Engine {
         return hello
     }
 
+    private func mayIntroduce(_ groupSession: Int, session index: Int) -> Bool {
+        guard !sessions[index].groups[groupSession].isIntroduced else { return false }
+        return sessions[index].trust == .peer || groups[sessions[index].groups[groupSession].group].isPublic
+    }
+
     private mutating func introduction(
         _ groupSession: Int, session index: Int, _ store: any EventStore
     ) throws(StoreError) -> GroupSync {
         let group = sessions[index].groups[groupSession].group
+        sessions[index].groups[groupSession].isIntroduced = true
         var sync = GroupSync(number: group)
         sync.tag = tag(ofGroup: group, sessions[index].link, ofDialler: sessions[index].link.isDialler)
         let root = groups[group].frontier.root(using: cryptography)
@@ -101,7 +107,9 @@ extension Engine {
             return
         }
         sessions[index].groups.append(GroupSession(group: group))
-        guard sessions[index].hasGreeted else { return }
+        guard sessions[index].hasGreeted, mayIntroduce(sessions[index].groups.count - 1, session: index) else {
+            return
+        }
         var payload = Payload()
         payload.groups = [try introduction(sessions[index].groups.count - 1, session: index, store)]
         send(payload, to: index)
@@ -173,7 +181,7 @@ extension Engine {
             try answer(join, index, store)
         }
         if let welcome = payload.welcome { try take(welcome, index, store) }
-        if sessions[index].isTrusted { try greet(index, store) }
+        try greet(index, store)
         for sync in payload.groups {
             if sync.tag != nil { try match(sync, index, store) }
         }
@@ -189,7 +197,7 @@ extension Engine {
             try receive(sync, group, session: index, store)
         }
         if payload.groups.contains(where: { $0.tag != nil }) { announceReadiness(index) }
-        if sessions[index].isTrusted { try receiveRecords(payload, session: index, store) }
+        if sessions[index].trust == .peer { try receiveRecords(payload, session: index, store) }
     }
 
     private mutating func noteIncarnation(
@@ -223,10 +231,11 @@ extension Engine {
             sessions[index].unmatched.append(sync.introduction)
             return
         }
-        if !sessions[index].isTrusted {
-            // It knows the group's secret: under the open policy that makes it a peer.
-            sessions[index].isTrusted = true
-            try addPeer(link.peer, addresses: [], store)
+        if sessions[index].trust != .peer {
+            // It knows the group's secret: that makes it a peer, but where anyone may.
+            let isPublic = groups[sessions[index].groups[found].group].isPublic
+            sessions[index].trust = isPublic ? .visitor : .peer
+            if !isPublic { try addPeer(link.peer, addresses: [], store) }
             try greet(index, store)
         }
         sessions[index].groups[found].theirNumber = sync.number
@@ -265,7 +274,7 @@ extension Engine {
                 if !found.users.contains(peer) { found.users.append(peer) }
                 try store.put(found)
                 try addPeer(peer, addresses: [], store)
-                sessions[index].isTrusted = true
+                sessions[index].trust = .peer
                 if let (member, admission) = joiner, let key = Bytes32(join.sharingKey) {
                     let recipient = GroupSealing.Recipient(
                         member: member, devices: admission.devices, key: key, place: .never)
@@ -282,7 +291,7 @@ extension Engine {
         } else {
             welcome.status = Welcome.Status.unknown.rawValue
         }
-        if sessions[index].isTrusted { try greet(index, store) }
+        try greet(index, store)
         var payload = Payload()
         payload.hello = hello(to: index)
         payload.welcome = welcome
@@ -332,11 +341,16 @@ extension Engine {
             let known = try? GroupStatement(decoding: welcome.statement),
             known.discovery == GroupStatement.discoveryCommitment(discovery, using: cryptography)
         else { throw EngineError.invitationRefused("what the inviter sent is not the group of the link") }
+        let name = String(decoding: welcome.name.prefix(Limits.groupName), as: UTF8.self)
+        guard known.policy != .public || known == GroupStatement.public(named: name, using: cryptography).statement
+        else {
+            throw EngineError.invitationRefused("what the inviter sent is not the public group of that name")
+        }
         if invitation.isForDevice, identity.ownGroup != id { try adopt(welcome, ownGroup: id, store) }
         try add(
             GroupRecord(
                 id: id, dialect: .native, statement: statement, discovery: discovery,
-                name: String(decoding: welcome.name.prefix(256), as: UTF8.self)), store)
+                name: name), store)
         effects.append(.joined(sessions[index].link.session, id))
     }
 

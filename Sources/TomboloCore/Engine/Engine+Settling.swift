@@ -8,7 +8,10 @@ extension Engine {
         let reference = groups[number].record.reference
         let agreement = Agreement(
             token: root.prefix64, ordinal: try store.lastOrdinal(), lastLog: groups[number].frontier.lastReference)
-        if root != .zero, try store.agreements(with: peer, inGroup: reference).first?.token != agreement.token {
+        // Of visitors nothing is remembered: there is no end of them.
+        if peers[peer] != nil, root != .zero,
+            try store.agreements(with: peer, inGroup: reference).first?.token != agreement.token
+        {
             try store.putAgreement(agreement, with: peer, inGroup: reference)
         }
         sessions[index].groups[group].agreedRoot = root

@@ -181,7 +181,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
                 // A link may have opened in the same batch.
                 guard let index = sessionIndex(id) else { return true }
                 if let invitation = sessions[index].link.invitation, groupIndex(invitation.group) == nil { return true }
-                if !sessions[index].isTrusted { return true }
+                if sessions[index].trust == .stranger { return true }
                 return mvdsGroups.contains { $0.peers.contains(sessions[index].link.peer) }
             case .linkOpened, .linkClosed, .timePassed: return false
             }
@@ -242,7 +242,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             for group in sessions[session].recordGroups.indices { note(sessions[session].recordGroups[group].nextWake) }
             note(sessions[session].records.nextWake)
             note(sessions[session].files.deadline(after: Self.patienceForChunks))
-            if !sessions[session].isTrusted { note(sessions[session].trustDeadline) }
+            if sessions[session].trust == .stranger { note(sessions[session].trustDeadline) }
         }
         for group in groups.indices {
             note(groups[group].nextExpiry)

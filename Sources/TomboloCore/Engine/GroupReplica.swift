@@ -36,4 +36,5 @@ struct GroupReplica: Sendable {
     var changedLogs: Set<Int> = []
 
     var id: GroupID { record.id }
+    var isPublic: Bool { state.policy == .public }
 }

@@ -3,11 +3,11 @@ struct Session: Sendable {
     let link: Link
     var isClosed = false
     var hasSaidHello = false
-    /// Whether our groups' tags were shown.
-    var hasGreeted = false
-    /// Whether the peer has said hello, and is one that this device knows or has shown a group's tag.
+    /// As what the peer was shown our groups' tags.
+    var greeted = Trust.stranger
+    var hasGreeted: Bool { greeted > .stranger }
     var hasHeardHello = false
-    var isTrusted: Bool
+    var trust: Trust
     /// When a stranger is closed, in milliseconds since 1970.
     var trustDeadline: UInt64?
     var groups: [GroupSession] = []
@@ -28,9 +28,20 @@ struct Session: Sendable {
     /// Bytes of windows that the peer takes at once.
     var windowLimit = Limits.inFlight
 
-    init(_ link: Link, isTrusted: Bool) {
+    init(_ link: Link, trust: Trust) {
         self.link = link
-        self.isTrusted = isTrusted
+        self.trust = trust
+    }
+
+    /// Who the peer is to this device.
+    enum Trust: Int, Comparable {
+        case stranger = 0
+        /// It has shown a public group's tag, which anyone can who guesses the name: it is not remembered, and sees nothing of other groups.
+        case visitor = 1
+        /// One that this device knows or has dialled, or that has shown another group's tag or an invitation.
+        case peer = 2
+
+        static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
     }
 
     /// Whether records may be sent: a peer of Tombolo's own must have said hello.
@@ -41,6 +52,8 @@ struct Session: Sendable {
 struct GroupSession: Sendable {
     /// Index of the group in the engine; also our number for it.
     let group: Int
+    /// Whether its tag was shown.
+    var isIntroduced = false
     /// The peer's number for it, once it has shown its tag.
     var theirNumber: UInt64?
     /// The tokens of agreements that the peer has named, and the agreements that this side has: other meetings of the two may

@@ -14,6 +14,8 @@ public enum Policy: UInt8, Hashable, Sendable {
     case `private` = 1
     /// The owner writes, and who it makes a member; anyone who holds the group's secret follows.
     case feed = 2
+    /// Who knows the group's name writes and reads. Nobody owns it: the same name is the same group everywhere.
+    case `public` = 3
 }
 
 /// A native group's first statement, whose hash is its id (protocol §2.5).
@@ -39,6 +41,17 @@ public struct GroupStatement: Hashable, Sendable {
         self.extensions = extensions
     }
 
+    /// What a public group's statement and discovery secret follow from: its name alone.
+    public static func `public`(
+        named name: String, using cryptography: some Cryptography
+    ) -> (statement: GroupStatement, discovery: Bytes32) {
+        let secret = cryptography.sha256(Array("tombolo-public-1".utf8) + Array(name.utf8))
+        let statement = GroupStatement(
+            policy: .public, owner: MemberKey(.zero), discovery: discoveryCommitment(secret, using: cryptography),
+            nonce: [UInt8](repeating: 0, count: 16))
+        return (statement, secret)
+    }
+
     /// Decodes a statement; one that this version does not fully know is refused, for it could not be judged.
     public init(decoding bytes: Bytes) throws(EventError) {
         do throws(WireError) {
@@ -54,6 +67,9 @@ public struct GroupStatement: Hashable, Sendable {
             discovery = try reader.bytes32()
             nonce = Array(try reader.take(16))
             extensions = Array(reader.rest())
+            // Of one name there is one group.
+            guard policy != .public || owner == MemberKey(.zero) && nonce.allSatisfy({ $0 == 0 }) && extensions.isEmpty
+            else { throw .invalid("a public group's statement that says more than its name", offset: 0) }
         } catch {
             throw .malformed(error)
         }

@@ -18,7 +18,7 @@ extension Policy {
     /// The role of whom no state event names.
     public var defaultRole: Role {
         switch self {
-        case .open: .member
+        case .open, .public: .member
         case .private: .none
         case .feed: .reader
         }

@@ -48,7 +48,8 @@ package struct StateGraph: Sendable {
     private var deviceRemovals: [MemberKey: [Int]] = [:]
     /// The devices of members who have made something, each with what it was admitted by.
     private var devicesOfMember: [MemberKey: [[DeviceKey]]] = [:]
-    private let founder: MemberKey
+    /// Nil where nobody owns the group.
+    private let founder: MemberKey?
     let policy: Policy
     /// Of whom no state event names.
     var defaultRole: Role { policy.defaultRole }
@@ -64,7 +65,7 @@ package struct StateGraph: Sendable {
     private static let mostContexts = 64
 
     package init(owner: MemberKey, policy: Policy) {
-        founder = owner
+        founder = policy == .public ? nil : owner
         self.policy = policy
     }
 
@@ -91,7 +92,7 @@ package struct StateGraph: Sendable {
 
     /// All members that the statement or a standing event names, ascending by key.
     package var members: [(member: MemberKey, standing: Standing)] {
-        Set(standings.keys).union([founder]).sorted().map { ($0, standing(of: $0)) }
+        Set(standings.keys).union(founder.map { [$0] } ?? []).sorted().map { ($0, standing(of: $0)) }
     }
 
     /// What a key was set to: the latest event, then those concurrent with it that set it as well.

@@ -15,7 +15,8 @@ func parsePolicy(_ text: String) throws -> Policy {
     case "open": return .open
     case "private": return .private
     case "feed": return .feed
-    default: throw ValidationError("\(text) is not a policy: open, private or feed")
+    case "public": return .public
+    default: throw ValidationError("\(text) is not a policy: open, private, feed or public")
     }
 }
 
