@@ -35,7 +35,8 @@ public final class Node: Sendable {
 
     /// Opens the device's store in `directory`, making its identity on first use. Peers are reached by TCP with TLS 1.3.
     ///
-    /// - Parameter lock: what its keys were locked by, if they were (``changeLock(to:)``).
+    /// - Parameter lock: what its keys are locked by, if they are (``changeLock(to:)``); a new device's are from the beginning. Refused
+    ///   where they are not.
     /// - Throws: `StoreError`: `busy` if another process uses it, `locked` if it takes another lock, `newer`, `corrupt` or `unavailable`.
     public static func open(
         at directory: URL, lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo")
@@ -47,7 +48,7 @@ public final class Node: Sendable {
     ///
     /// - Parameters:
     ///   - directory: the device's own.
-    ///   - lock: what its keys were locked by, if they were.
+    ///   - lock: what its keys are locked by, as above.
     ///   - logger: what is told of links that were closed and of a store that failed.
     ///   - clock: the system's, except in tests.
     ///   - makeTransport: what carries payloads to peers.
@@ -58,6 +59,8 @@ public final class Node: Sendable {
         over makeTransport: (TransportIdentity, any ConnectionHandler) throws -> any Transport
     ) async throws -> Node {
         let storage = try SQLiteStorage(directory: directory, lock: lock)
+        // A new device's keys are never there unlocked.
+        if let lock, try !SQLiteStorage.isLocked(in: directory) { _ = try storage.relock(with: lock) }
         let box = ReplicaBox()
         let mailbox = Mailbox { Task { await box.replica.withLock { $0 }?.drain() } }
         let start = try StoreStart(in: storage)
@@ -128,10 +131,15 @@ public final class Node: Sendable {
     ///
     /// From then on who has the store's files alone can be this device no more, and reads no private group; see the threat model for what
     /// else is in them. What was there before is overwritten: copies that were made of the files have it still.
+    ///
+    /// - Returns: whether what was there before has left the files. If somebody reads the store meanwhile, it has not: it is tried again now and
+    ///   then, and at the next start.
     /// - Throws: `StoreError`: everything is as it was then.
-    public func changeLock(to lock: (any StoreLock)?) async throws {
-        _ = try writable()
-        try storage.relock(with: lock)
+    @discardableResult
+    public func changeLock(to lock: (any StoreLock)?) async throws -> Bool {
+        let isPurged = try storage.relock(with: lock)
+        if !isPurged { await (try replica).purgeLater() }
+        return isPurged
     }
 
     var isReadOnly: Bool { runtime == nil }

@@ -45,7 +45,7 @@ extension Node {
         try await original.close()
         let storage = try SQLiteStorage(directory: scratch)
         do {
-            if store.isLocked { try storage.relock(with: lock) }
+            if store.isLocked { _ = try storage.relock(with: lock) }
             try storage.install(essentials)
             try storage.close()
         } catch {

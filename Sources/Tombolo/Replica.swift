@@ -35,6 +35,12 @@ actor Replica {
     /// Whether something was erased that the store's files may still hold.
     private var mustPurge = false
 
+    /// Somebody has read an older snapshot of what is to leave the files.
+    func purgeLater() {
+        mustPurge = true
+        purge()
+    }
+
     init(
         storage: SQLiteStorage, mailbox: Mailbox, after start: StoreStart, clock: any NodeClock, logger: Logger
     ) throws {

@@ -48,7 +48,7 @@ extension Node {
             let storage = try SQLiteStorage(directory: directory)
             defer { try? storage.close() }
             // Before anything secret is written.
-            if damaged.isLocked { try storage.relock(with: lock) }
+            if damaged.isLocked { _ = try storage.relock(with: lock) }
             try storage.install(essentials)
             let events = try ingest(from: damaged, into: storage, essentials.groups)
             try takeOverFiles(of: storage)
@@ -112,7 +112,9 @@ extension SQLiteStorage {
     /// Its incarnation is a new one, since what it has received is gone, and so are its logs, since it may not have all of them.
     func install(_ essentials: DamagedStore.Essentials) throws {
         let keys = [IdentityKeys.deviceSeed, IdentityKeys.member, IdentityKeys.admission]
-        guard keys.allSatisfy({ essentials.values[$0] != nil }) else {
+        guard keys.allSatisfy({ essentials.values[$0] != nil }),
+            essentials.values[IdentityKeys.deviceSeed]?.count == 32
+        else {
             throw StoreError(
                 .corrupt,
                 "the device's keys cannot be read any more: begin as a new device (in another directory) and let a peer invite it"

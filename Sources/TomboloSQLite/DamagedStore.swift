@@ -47,11 +47,18 @@ public final class DamagedStore {
         }
         let values = read("the device's keys") { db in try Row.fetchAll(db, sql: "SELECT key, value FROM value") }
         for row in values {
-            let key: String = row[0]
-            found.values[key] = try? cells.value(row[1], forKey: key)
+            guard let key = String.fromDatabaseValue(row[0]), let cell = Data.fromDatabaseValue(row[1]) else {
+                continue
+            }
+            found.values[key] = try? cells.value(cell, forKey: key)
+            if found.values[key] == nil { found.unreadable.append("the device's \(key)") }
         }
-        found.groups = read("the groups") { db in
-            try Row.fetchAll(db, sql: "SELECT * FROM replica ORDER BY reference").map { try Rows.group($0, cells) }
+        for row in read("the groups", { try Row.fetchAll($0, sql: "SELECT * FROM replica ORDER BY reference") }) {
+            do {
+                found.groups.append(try Rows.group(row, cells, isForRecovery: true))
+            } catch {
+                found.unreadable.append("a group")
+            }
         }
         found.peers = read("the peers") { db in try Row.fetchAll(db, sql: "SELECT * FROM peer").map(Rows.peer) }
         for group in found.groups where group.dialect == .native {
@@ -60,8 +67,13 @@ public final class DamagedStore {
                     db, sql: "SELECT rekey, nodes FROM secret WHERE replica = ?", arguments: [group.reference])
             }
             for row in secrets {
-                if let rekey = EventID(row[0] as Data) {
-                    found.secrets[group.id, default: [:]][rekey] = try? cells.openedSecret(row[1], of: rekey)
+                let cell = Data.fromDatabaseValue(row[1])
+                if let rekey = Data.fromDatabaseValue(row[0]).flatMap({ EventID($0) }),
+                    let secret = try? cell.map({ try cells.openedSecret($0, of: rekey, in: group.id) })
+                {
+                    found.secrets[group.id, default: [:]][rekey] = secret
+                } else {
+                    found.unreadable.append("a secret of group \(group.name)")
                 }
             }
         }

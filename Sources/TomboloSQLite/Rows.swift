@@ -6,16 +6,20 @@ import TomboloCore
 enum Rows {
     private static func damaged(_ what: String) -> StoreError { StoreError(.corrupt, "the row of \(what) is damaged") }
 
-    static func group(_ row: Row, _ cells: SecretCells) throws -> GroupRecord {
-        guard let id = GroupID(row["id"] as Data),
-            let discovery = Bytes32(try cells.opened(row["discovery"], .discovery(id))),
+    /// - Parameter isForRecovery: whether it may be without the key of the device's log, which is of no use to a new store.
+    static func group(_ row: Row, _ cells: SecretCells, isForRecovery: Bool = false) throws -> GroupRecord {
+        guard let id = Data.fromDatabaseValue(row["id"]).flatMap({ GroupID($0) }),
+            let cell = Data.fromDatabaseValue(row["discovery"]),
+            let discovery = Bytes32(try cells.opened(cell, .discovery(id))),
             let dialect = Dialect(rawValue: row["dialect"])
         else { throw damaged("a group") }
         var record = GroupRecord(
             id: id, dialect: dialect, statement: Array(row["statement"] as Data), discovery: discovery,
             name: row["name"])
         record.reference = row["reference"]
-        record.ownSeed = try (row["ownSeed"] as Data?).flatMap { Bytes32(try cells.opened($0, .ownSeed(id))) }
+        if !isForRecovery, let cell = Data.fromDatabaseValue(row["ownSeed"]) {
+            record.ownSeed = Bytes32(try cells.opened(cell, .ownSeed(id)))
+        }
         record.ownLog = (row["ownLog"] as Data?).flatMap { LogID($0) }
         return record
     }
@@ -79,11 +83,12 @@ enum Rows {
 
     static func invitation(_ row: Row, _ cells: SecretCells) throws -> InvitationRecord {
         guard let group = GroupID(row["replica"] as Data) else { throw damaged("an invitation") }
-        let id = Array(row["id"] as Data)
-        return InvitationRecord(
-            id: id, secret: try cells.opened(row["secret"], .invitation(id)), group: group,
-            expiry: UInt64(row["expiry"] as Int64), role: Role(rawValue: row["role"]) ?? .none,
+        var invitation = InvitationRecord(
+            id: Array(row["id"] as Data), secret: [], group: group,
+            expiry: UInt64(clamping: row["expiry"] as Int64), role: Role(rawValue: row["role"]) ?? .none,
             uses: row["uses"], users: devices(row["usedBy"] as Data? ?? Data()))
+        invitation.secret = try cells.opened(row["secret"], .invitation(invitation))
+        return invitation
     }
 
     /// Keys that follow each other.

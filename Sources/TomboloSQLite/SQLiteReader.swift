@@ -34,7 +34,7 @@ public struct SQLiteReader {
         try Data.fetchOne(
             db.cachedStatement(sql: "SELECT nodes FROM secret WHERE replica = ? AND rekey = ?"),
             arguments: [group.reference, Data(rekey.bytes)]
-        ).map { try cells.openedSecret($0, of: rekey) }
+        ).map { try cells.openedSecret($0, of: rekey, in: group.id) }
     }
 
     /// The invitations to a group that this device has given out, the latest to expire last.

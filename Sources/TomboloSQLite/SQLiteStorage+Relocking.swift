@@ -6,13 +6,19 @@ extension SQLiteStorage {
     /// Encrypts the store's secrets anew, under a new key that a lock keeps; without a lock they stand there as they are from now on.
     ///
     /// What was there before is overwritten, and leaves the WAL: only copies of the files have it still.
+    ///
+    /// - Returns: whether it has left the files. If somebody reads an older snapshot, or the disk is full, it has not: ``purge()`` is to be
+    ///   tried again, as it is at the next start.
     /// - Throws: `StoreError`; everything is as it was then.
-    public func relock(with lock: (any StoreLock)?) throws(StoreError) {
+    public func relock(with lock: (any StoreLock)?) throws(StoreError) -> Bool {
         var generator = SystemRandomNumberGenerator()
         let key = lock == nil ? nil : Bytes32((0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) })
         let new = SecretCells(key: key)
         var kept: [UInt8]?
         if let lock, let key { kept = try lock.close(over: key) }
+        if let kept, kept.count > Self.mostKept {
+            throw StoreError(.unavailable, "a lock has more than \(Self.mostKept) bytes kept")
+        }
         try exchangeCells(for: new, lock) { db, old in
             for key in SecretCells.values {
                 guard
@@ -31,19 +37,22 @@ extension SQLiteStorage {
                         try group.ownSeed.map { try new.closed($0.bytes, .ownSeed(group.id)) }, group.reference,
                     ])
             }
-            for row in try Row.fetchAll(db, sql: "SELECT replica, rekey, nodes FROM secret") {
-                guard let rekey = EventID(row[1] as Data) else { continue }
-                let secret = try old.openedSecret(row[2], of: rekey)
+            let secrets = "SELECT replica, rekey, nodes, id FROM secret LEFT JOIN replica ON reference = replica"
+            for row in try Row.fetchAll(db, sql: secrets) {
+                guard let rekey = EventID(row[1] as Data), let group = (row[3] as Data?).flatMap({ GroupID($0) }) else {
+                    throw StoreError(.corrupt, "there is a secret of no group in the store")
+                }
+                let secret = try old.openedSecret(row[2], of: rekey, in: group)
                 try db.execute(
                     sql: "UPDATE secret SET nodes = ? WHERE replica = ? AND rekey = ?",
-                    arguments: [try new.closed(secret, of: rekey), row[0] as Int64, row[1] as Data])
+                    arguments: [try new.closed(secret, of: rekey, in: group), row[0] as Int64, row[1] as Data])
             }
             for row in try Row.fetchAll(db, sql: "SELECT * FROM invitation") {
                 let invitation = try Rows.invitation(row, old)
                 try db.execute(
                     sql: "UPDATE invitation SET secret = ? WHERE id = ?",
                     arguments: [
-                        try new.closed(invitation.secret, .invitation(invitation.id)), Data(invitation.id),
+                        try new.closed(invitation.secret, .invitation(invitation)), Data(invitation.id),
                     ])
             }
             try db.execute(sql: "DELETE FROM value WHERE key = ?", arguments: [SecretCells.lockKey])
@@ -52,7 +61,38 @@ extension SQLiteStorage {
                     sql: "INSERT INTO value VALUES (?, ?)", arguments: [SecretCells.lockKey, Data(kept)])
             }
         }
-        _ = try purge()
+        // It has been committed: whatever happens now, the new lock holds.
+        return (try? purge()) ?? false
+    }
+
+    /// Bytes that a store keeps of a lock.
+    private static var mostKept: Int { 1_024 }
+
+    /// What of the store's secrets does not open, in words.
+    func unopenedSecrets(_ db: Database) throws -> [String] {
+        let cells = try cells
+        var problems: [String] = []
+        func look(_ what: String, _ body: () throws -> Void) { do { try body() } catch { problems.append(what) } }
+        for key in SecretCells.values {
+            let cell = try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key])
+            if let cell { look("the device's \(key) does not open") { _ = try cells.value(cell, forKey: key) } }
+        }
+        for row in try Row.fetchAll(db, sql: "SELECT * FROM replica") {
+            look("a group's keys do not open") { _ = try Rows.group(row, cells) }
+        }
+        for row in try Row.fetchAll(db, sql: "SELECT * FROM invitation") {
+            look("an invitation does not open") { _ = try Rows.invitation(row, cells) }
+        }
+        let secrets = "SELECT rekey, nodes, id FROM secret LEFT JOIN replica ON reference = replica"
+        for row in try Row.fetchAll(db, sql: secrets) {
+            look("a secret of a group does not open") {
+                guard let rekey = EventID(row[0] as Data), let group = (row[2] as Data?).flatMap({ GroupID($0) }) else {
+                    throw StoreError(.corrupt, "no group")
+                }
+                _ = try cells.openedSecret(row[1], of: rekey, in: group)
+            }
+        }
+        return problems
     }
 
     /// Whether the store in a directory takes a lock to be opened; false if there is none.
@@ -61,6 +101,7 @@ extension SQLiteStorage {
         do {
             var configuration = Configuration()
             configuration.readonly = true
+            configuration.busyMode = .timeout(5)
             let path = directory.appendingPathComponent(fileName).path
             return try DatabaseQueue(path: path, configuration: configuration).read { try SecretCells.kept($0) != nil }
         } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR {

@@ -38,7 +38,8 @@ public final class SQLiteStorage: Sendable {
     /// - Parameters:
     ///   - directory: where the store is, or is to be.
     ///   - isReadOnly: for a second process: does not lock, and fails if there is no store.
-    ///   - lock: what the store's secrets were locked by, if they were; of no use else.
+    ///   - lock: what the store's secrets are locked by. A store that has none yet, nor a device, can be locked before it has
+    ///     (``relock(with:)``); of one that is not locked it is refused.
     /// - Throws: `StoreError` `busy` if another process writes it, `newer` if a newer version made it, `locked` if it takes another
     ///   lock, `corrupt` or `unavailable` if it cannot be read.
     public init(directory: URL, isReadOnly: Bool = false, lock: (any StoreLock)? = nil) throws(StoreError) {
@@ -106,7 +107,7 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    private var cells: SecretCells {
+    var cells: SecretCells {
         get throws(StoreError) {
             guard let cells = opened.withLock({ $0?.cells }) else {
                 throw StoreError(.unavailable, "the store in \(directory.path) is closed or suspended")
@@ -264,11 +265,12 @@ public final class SQLiteStorage: Sendable {
 
     private static let busySeconds = 5
 
-    /// SQLite's own check of its file. Empty if it is sound.
+    /// SQLite's own check of its file, and whether what is locked opens. Empty if it is sound.
     public func integrityProblems() throws(StoreError) -> [String] {
         do {
             return try pool.read { db in
-                try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
+                let problems = try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
+                return problems.isEmpty ? try unopenedSecrets(db) : problems
             }
         } catch {
             throw .from(error)

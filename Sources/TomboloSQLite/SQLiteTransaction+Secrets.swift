@@ -7,7 +7,9 @@ extension SQLiteTransaction {
     func secrets(inGroup group: Int64) throws(StoreError) -> [(rekey: EventID, isProven: Bool)] {
         try run {
             try Row.fetchAll(
-                db, sql: "SELECT rekey, substr(nodes, 1, 1) = x'01' FROM secret WHERE replica = ? ORDER BY rekey",
+                db,
+                sql:
+                    "SELECT rekey, coalesce(substr(nodes, 1, 1) = x'01', 0) FROM secret WHERE replica = ? ORDER BY rekey",
                 arguments: [group]
             ).compactMap { row in EventID(row[0] as Data).map { ($0, row[1]) } }
         }
@@ -18,7 +20,7 @@ extension SQLiteTransaction {
             try Data.fetchOne(
                 db.cachedStatement(sql: "SELECT nodes FROM secret WHERE replica = ? AND rekey = ?"),
                 arguments: [group, Data(rekey.bytes)]
-            ).map { try cells.openedSecret($0, of: rekey) }
+            ).map { try cells.openedSecret($0, of: rekey, in: try id(ofGroup: group)) }
         }
     }
 
@@ -26,7 +28,16 @@ extension SQLiteTransaction {
         try run {
             try execute(
                 "INSERT OR REPLACE INTO secret (replica, rekey, nodes) VALUES (?, ?, ?)",
-                [group, Data(rekey.bytes), try cells.closed(secret, of: rekey)])
+                [group, Data(rekey.bytes), try cells.closed(secret, of: rekey, in: try id(ofGroup: group))])
         }
+    }
+
+    /// Secrets are bound to their groups, not to these groups' numbers, which can be changed.
+    private func id(ofGroup group: Int64) throws -> GroupID {
+        let statement = try db.cachedStatement(sql: "SELECT id FROM replica WHERE reference = ?")
+        guard let id = try Data.fetchOne(statement, arguments: [group]).flatMap({ GroupID($0) }) else {
+            throw StoreError(.corrupt, "there is no group number \(group) in the store")
+        }
+        return id
     }
 }

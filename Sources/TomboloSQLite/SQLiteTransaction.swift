@@ -243,7 +243,7 @@ final class SQLiteTransaction: EventStore {
             try execute(
                 "INSERT OR REPLACE INTO invitation (id, secret, replica, expiry, usedBy, role, uses) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    Data(invitation.id), try cells.closed(invitation.secret, .invitation(invitation.id)),
+                    Data(invitation.id), try cells.closed(invitation.secret, .invitation(invitation)),
                     Data(invitation.group.bytes),
                     Int64(clamping: invitation.expiry), Data(invitation.users.flatMap(\.bytes)),
                     Int64(invitation.role.rawValue), invitation.uses,

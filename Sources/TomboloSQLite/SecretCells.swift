@@ -10,8 +10,11 @@ struct SecretCells: Sendable {
 
     /// Where the store has what its lock keeps.
     static let lockKey = "lock"
-    /// Values that are secrets.
-    static let values = [IdentityKeys.deviceSeed, IdentityKeys.memberSeed]
+    /// Values that are secrets, or that say who the device is: somebody else is not to say it.
+    static let values = [
+        IdentityKeys.deviceSeed, IdentityKeys.memberSeed, IdentityKeys.member, IdentityKeys.admission,
+        IdentityKeys.ownGroup,
+    ]
 
     var isLocked: Bool { key != nil }
 
@@ -25,7 +28,17 @@ struct SecretCells: Sendable {
         if kept != nil, lock == nil {
             throw StoreError(.locked, "the keys of this device are locked: open it with what they were locked by")
         }
+        // Whoever took the lock out of a store, or put another store there, is noticed.
+        if kept == nil, lock != nil, try Self.hasIdentity(db) {
+            throw StoreError(
+                .locked, "the keys of this device are not locked, and should be: open it without a lock, and lock them")
+        }
         self.init(key: try kept.flatMap { try lock?.open($0) })
+    }
+
+    private static func hasIdentity(_ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db, sql: "SELECT 1 FROM value WHERE key = ?", arguments: [IdentityKeys.deviceSeed]) ?? false
     }
 
     /// What the store's lock keeps; nil if there is none.
@@ -58,19 +71,30 @@ struct SecretCells: Sendable {
         static func value(_ key: String) -> Place { Place(column: "value.\(key)", row: []) }
         static func discovery(_ group: GroupID) -> Place { Place(column: "replica.discovery", row: group.bytes) }
         static func ownSeed(_ group: GroupID) -> Place { Place(column: "replica.ownSeed", row: group.bytes) }
-        static func secret(_ rekey: EventID) -> Place { Place(column: "secret.nodes", row: rekey.bytes) }
-        static func invitation(_ id: [UInt8]) -> Place { Place(column: "invitation.secret", row: id) }
+        /// The first byte says whether the secret is proven.
+        static func secret(_ rekey: EventID, _ group: GroupID, _ first: [UInt8]) -> Place {
+            Place(column: "secret.nodes", row: group.bytes + rekey.bytes + first)
+        }
+        /// With all that it admits to, and whom it has admitted.
+        static func invitation(_ invitation: InvitationRecord) -> Place {
+            var row = invitation.id + invitation.group.bytes + [invitation.role.rawValue]
+            row.append(fixed64: invitation.expiry)
+            row.append(fixed64: UInt64(invitation.uses))
+            return Place(column: "invitation.secret", row: row + invitation.users.flatMap(\.bytes))
+        }
     }
 
     // MARK: Cells that say something besides
 
     /// The first byte of what is kept of a secret says whether it is proven: it is looked for.
-    func closed(_ secret: [UInt8], of rekey: EventID) throws -> Data {
-        try Data(secret.prefix(1)) + closed(Array(secret.dropFirst()), .secret(rekey))
+    func closed(_ secret: [UInt8], of rekey: EventID, in group: GroupID) throws -> Data {
+        let first = Array(secret.prefix(1))
+        return try Data(first) + closed(Array(secret.dropFirst()), .secret(rekey, group, first))
     }
 
-    func openedSecret(_ cell: Data, of rekey: EventID) throws -> [UInt8] {
-        try Array(cell.prefix(1)) + opened(cell.dropFirst(), .secret(rekey))
+    func openedSecret(_ cell: Data, of rekey: EventID, in group: GroupID) throws -> [UInt8] {
+        let first = Array(cell.prefix(1))
+        return try first + opened(cell.dropFirst(), .secret(rekey, group, first))
     }
 
     func value(_ cell: Data, forKey key: String) throws -> [UInt8] {

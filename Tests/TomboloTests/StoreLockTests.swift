@@ -142,26 +142,71 @@ struct StoreLockTests {
         }
     }
 
-    @Test("that somebody has changed is refused, and nothing is written")
-    func tampered() async throws {
+    @Test("is locked from the beginning if its device is made so, and never taken for one that is not")
+    func new() async throws {
         try await withDirectory { root in
             let home = root.appendingPathComponent("a")
-            _ = try await make(at: home)
-            let node = try await Node.open(at: home)
-            try await node.changeLock(to: lock("low tide"))
+            let node = try await Node.open(at: home, lock: lock("low tide"))
             try await node.close()
-            let path = home.appendingPathComponent(SQLiteStorage.fileName).path
-            func change(_ sql: String, _ arguments: StatementArguments = []) throws {
+            #expect(try Node.isLocked(at: home))
+            try await Node.open(at: home, lock: lock("low tide")).close()
+            let open = root.appendingPathComponent("b")
+            _ = try await make(at: open)
+            #expect(await code { _ = try await Node.open(at: open, lock: lock("low tide")) } == .locked)
+            #expect(await code { _ = try Node.openReadOnly(at: open, lock: lock("low tide")) } == .locked)
+        }
+    }
+
+    @Test("is rid of what was there before as soon as nobody reads an older snapshot")
+    func read() async throws {
+        try await withDirectory { root in
+            let home = root.appendingPathComponent("a")
+            let secrets = try await make(at: home)
+            let storage = try SQLiteStorage(directory: home)
+            let reader = try SQLiteStorage(directory: home, isReadOnly: true)
+            try reader.read { snapshot in
+                _ = try snapshot.groups()
+                #expect(try storage.relock(with: lock("low tide")) == false)
+            }
+            try reader.close()
+            #expect(try found(secrets, in: home) > 0 && Node.isLocked(at: home))
+            #expect(try storage.purge())
+            #expect(try found(secrets, in: home) == 0)
+            try storage.close()
+        }
+    }
+
+    /// A locked store, and what changes it as somebody does who does not know the passphrase.
+    private func tamper(_ root: URL, _ name: String) async throws -> (URL, (String, StatementArguments) throws -> Void)
+    {
+        let home = root.appendingPathComponent(name)
+        _ = try await make(at: home)
+        let node = try await Node.open(at: home)
+        _ = try await node.createGroup(named: "other", policy: .private).send(Text("x"))
+        try await node.changeLock(to: lock("low tide"))
+        try await node.close()
+        let path = home.appendingPathComponent(SQLiteStorage.fileName).path
+        return (
+            home,
+            { sql, arguments in
                 let queue = try DatabaseQueue(path: path)
                 defer { try? queue.close() }
                 try queue.write { try $0.execute(sql: sql, arguments: arguments) }
             }
+        )
+    }
+
+    @Test("of which somebody has changed what its lock keeps is refused")
+    func keptBytes() async throws {
+        try await withDirectory { root in
+            let (home, change) = try await tamper(root, "a")
+            let path = home.appendingPathComponent(SQLiteStorage.fileName).path
             let kept = try await DatabaseQueue(path: path).read { db in
                 try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = 'lock'")
             }
             var bytes = Array(try #require(kept))
-            // Any byte of it, and its length; a cost that would take all memory is not paid.
-            for place in [0, 1, 2, 3, 10, 25, bytes.count - 1] {
+            // Any byte of it, and its length; a cost that would take all memory, or for ever, is not paid.
+            for place in [0, 1, 2, 3, 10, bytes.count - 1] {
                 bytes[place] ^= 0x10
                 try change("UPDATE value SET value = ? WHERE key = 'lock'", [Data(bytes)])
                 let found = await code { _ = try await Node.open(at: home, lock: lock("low tide")) }
@@ -170,10 +215,67 @@ struct StoreLockTests {
             }
             try change("UPDATE value SET value = ? WHERE key = 'lock'", [Data(bytes.dropLast())])
             #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
-            try change("UPDATE value SET value = ? WHERE key = 'lock'", [Data(bytes)])
-            // A cell in the place of another.
-            try change("UPDATE replica SET discovery = ownSeed")
+            // Without it, cells are not taken for what they say.
+            try change("DELETE FROM value WHERE key = 'lock'", [])
+            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
+            #expect(await code { _ = try await Node.open(at: home) } == .corrupt)
+            #expect(await code { _ = try Node.rebuildStore(at: home) } == .corrupt)
+        }
+    }
+
+    @Test(
+        "of which somebody has put a cell in the place of another, or changed what it is about, is refused",
+        arguments: [
+            "UPDATE replica SET discovery = ownSeed",
+            "INSERT OR REPLACE INTO value SELECT 'own-group', id FROM replica LIMIT 1",
+            "UPDATE value SET value = (SELECT value FROM value WHERE key = 'member') WHERE key = 'device-seed'",
+            // The policy: nothing would be sealed any more.
+            "UPDATE replica SET statement = substr(statement, 1, 2) || x'00' || substr(statement, 4)",
+        ])
+    func cells(sql: String) async throws {
+        try await withDirectory { root in
+            let (home, change) = try await tamper(root, "a")
+            try change(sql, [])
             #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .corrupt)
+        }
+    }
+
+    @Test("opens no invitation, and no secret, that somebody has made another one's")
+    func rows() async throws {
+        try await withDirectory { root in
+            let (home, change) = try await tamper(root, "a")
+            try change("UPDATE invitation SET uses = 9", [])
+            try change("UPDATE secret SET replica = 3 - replica", [])
+            let storage = try SQLiteStorage(directory: home, lock: lock("low tide"))
+            #expect(try storage.integrityProblems().count == 3)
+            try storage.read { reader in
+                for group in try reader.groups() {
+                    if group.reference == 1 { #expect(throws: StoreError.self) { try reader.invitations(to: group) } }
+                }
+            }
+            try storage.write(isDurable: false) { store in
+                for group in try store.groups() {
+                    for (rekey, _) in try store.secrets(inGroup: group.reference) {
+                        #expect(throws: StoreError.self) { try store.secret(of: rekey, inGroup: group.reference) }
+                    }
+                }
+            }
+            try storage.close()
+        }
+    }
+
+    @Test("is recovered where one of its keys is damaged, without more than that")
+    func damagedKey() async throws {
+        try await withDirectory { root in
+            let (home, change) = try await tamper(root, "a")
+            try change("UPDATE replica SET ownSeed = x'00' WHERE reference = 1", [])
+            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .corrupt)
+            #expect(try Node.damage(at: home, lock: lock("low tide")).count == 1)
+            let rebuilding = try Node.rebuildStore(at: home, lock: lock("low tide"))
+            #expect(rebuilding.groups == 2 && rebuilding.unreadable.isEmpty)
+            let node = try await Node.open(at: home, lock: lock("low tide"))
+            #expect(try text(node) == ["between us"])
+            try await node.close()
         }
     }
 }

@@ -44,7 +44,10 @@
             var found: CFTypeRef?
             let status = SecItemCopyMatching(item as CFDictionary, &found)
             guard status == errSecSuccess, let data = found as? Data, let key = Bytes32(data) else {
-                throw StoreError(.locked, "the Keychain does not give the store's key (error \(status))")
+                // Before the first unlock after a start it cannot.
+                throw StoreError(
+                    status == errSecItemNotFound ? .locked : .unavailable,
+                    "the Keychain does not give the store's key (error \(status))")
             }
             return key
         }

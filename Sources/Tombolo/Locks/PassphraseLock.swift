@@ -22,10 +22,13 @@ public struct PassphraseLock: StoreLock {
         var blockSize: UInt8 = 8
         var parallelism: UInt8 = 3
 
-        /// Whoever changed the file is not to make this device run out of memory.
+        /// Whoever changed the file is not to make this device run out of memory, or for long: at most 256 MiB, and ten times of what is usual.
         var isBearable: Bool {
-            (1...20).contains(logRounds) && (1...16).contains(blockSize) && (1...16).contains(parallelism)
-                && Int(blockSize) << (7 + Int(logRounds)) <= 256 << 20
+            guard (1...20).contains(logRounds), (1...16).contains(blockSize), (1...16).contains(parallelism) else {
+                return false
+            }
+            let memory = Int(blockSize) << (7 + Int(logRounds))
+            return memory <= 256 << 20 && memory * Int(parallelism) <= 960 << 20
         }
     }
 

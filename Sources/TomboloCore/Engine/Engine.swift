@@ -80,7 +80,11 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
                 try store.put(&record)
             }
             switch record.dialect {
-            case .native: groups.append(try Self.open(record, store, recentEvents: recentEvents))
+            case .native:
+                guard GroupStatement.groupID(of: record.statement, using: cryptography) == record.id else {
+                    throw StoreError(.corrupt, "the statement of group \(record.id) is another group's")
+                }
+                groups.append(try Self.open(record, store, recentEvents: recentEvents))
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }

@@ -6,6 +6,6 @@ public protocol StoreLock: Sendable {
     /// - Returns: what the store keeps, at most 1 KiB: from it and from what only the lock knows, ``open(_:)`` makes the key again.
     /// - Throws: `StoreError` `unavailable` if the lock cannot be used now.
     func close(over key: Bytes32) throws(StoreError) -> [UInt8]
-    /// - Throws: `StoreError` `locked` if it was another lock that closed.
+    /// - Throws: `StoreError` `locked` if it was another lock that closed, `unavailable` if the lock cannot be used now.
     func open(_ kept: [UInt8]) throws(StoreError) -> Bytes32
 }

@@ -41,13 +41,27 @@ enum TerminalInput {
         var settings = termios()
         guard tcgetattr(STDIN_FILENO, &settings) == 0 else { return nil }
         var silent = settings
-        silent.c_lflag &= ~tcflag_t(ECHO)
+        silent.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG)
+        guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0 else { return nil }
         FileHandle.standardError.write(Data(prompt.utf8))
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
-        let line = readLine()
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
+        typing: while read(STDIN_FILENO, &byte, 1) == 1 {
+            switch byte {
+            case 10, 13, 4: break typing
+            case 3, 26, 28:
+                // Whoever interrupts it gets the terminal back as it was.
+                tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
+                FileHandle.standardError.write(Data("\n".utf8))
+                exit(130)
+            case 8, 127:
+                while let last = line.popLast(), last & 0xc0 == 0x80 {}
+            default: line.append(byte)
+            }
+        }
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
         FileHandle.standardError.write(Data("\n".utf8))
-        return line ?? ""
+        return String(decoding: line, as: UTF8.self)
     }
 
     private static func begin() {

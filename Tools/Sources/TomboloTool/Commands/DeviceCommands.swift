@@ -12,7 +12,7 @@ struct Init: AsyncParsableCommand {
         guard !FileManager.default.fileExists(atPath: path) else {
             throw Failure("there is a device in \(options.directory.path) already")
         }
-        let node = try await Node.open(at: options.directory)
+        let node = try await Node.open(at: options.directory, lock: options.lock)
         print("device \(node.device)")
         try await node.close()
     }

@@ -71,6 +71,7 @@ struct ConversationFile {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
+        process.environment = ProcessInfo.processInfo.environment.filter { $0.key != "TOMBOLO_PASSPHRASE" }
         let pipe = Pipe()
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice

@@ -26,7 +26,7 @@ struct Passphrase: AsyncParsableCommand {
             if json { return try printJSON(["isLocked": isLocked]) }
             print(
                 isLocked
-                    ? "The keys are locked by a passphrase."
+                    ? "The keys are locked."
                     : "The keys are not locked: who has the files is this device. `tombolo passphrase set` locks them.")
         }
     }
@@ -39,10 +39,24 @@ struct Passphrase: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                let lock = try newLock()
-                try await node.changeLock(to: lock)
+                let isPurged = try await node.changeLock(to: try newLock())
+                print("The keys are locked. Copies that were made of the device's files before are not.")
+                if !isPurged {
+                    warn(
+                        "another process reads the store: what was there before leaves its files when this device is next opened"
+                    )
+                }
+                let files = try FileManager.default.contentsOfDirectory(atPath: options.directory.path)
+                for file in files.sorted() where file.contains(".sqlite.damaged-") {
+                    warn("\(options.directory.appendingPathComponent(file).path) has the keys as they were: delete it")
+                }
             }
-            print("The keys are locked. Copies that were made of the device's files before are not.")
+        }
+
+        /// Before anything that may yet go wrong.
+        private func warn(_ text: String) {
+            fflush(nil)
+            FileHandle.standardError.write(Data("warning: \(text)\n".utf8))
         }
 
         private func newLock() throws -> PassphraseLock {
@@ -61,8 +75,11 @@ struct Passphrase: AsyncParsableCommand {
         @OptionGroup var options: DataOptions
 
         func run() async throws {
-            try await options.withNode { try await $0.changeLock(to: nil) }
-            print("The keys are not locked any more.")
+            guard try Node.isLocked(at: options.directory) else { throw Failure("the keys are not locked") }
+            try await options.withNode { node in
+                try await node.changeLock(to: nil)
+                print("The keys are not locked any more.")
+            }
         }
     }
 }
@@ -71,16 +88,21 @@ extension DataOptions {
     /// What the device's keys are locked by; nil if they are not.
     var lock: PassphraseLock? {
         get throws {
-            // What is damaged says so when it is opened.
-            guard (try? Node.isLocked(at: directory)) == true else { return nil }
             if let passphraseFile { return try PassphraseLock(firstLineOf: passphraseFile) }
-            if let given = ProcessInfo.processInfo.environment["TOMBOLO_PASSPHRASE"] { return PassphraseLock(given) }
+            do {
+                guard try Node.isLocked(at: directory) else { return nil }
+            } catch let error as StoreError where error.code == .corrupt {
+                return nil  // it says so when it is opened
+            }
+            let given = ProcessInfo.processInfo.environment["TOMBOLO_PASSPHRASE"].flatMap { PassphraseLock($0) }
+            if let given { return given }
             guard let typed = TerminalInput.secret("Passphrase: ") else {
                 throw Failure(
                     "the keys of this device are locked: give the passphrase with --passphrase-file or $TOMBOLO_PASSPHRASE"
                 )
             }
-            return PassphraseLock(typed)
+            guard let lock = PassphraseLock(typed) else { throw Failure("no passphrase was given") }
+            return lock
         }
     }
 }
