@@ -81,8 +81,8 @@ extension Scenario {
         (scenario.devices, scenario.linked) = (5, 1)
         (scenario.messages, scenario.acts) = (30, 30)
         scenario.duration = 300_000
-        // Secrets pass between members only, who may have none but others around them: all meet each other.
-        scenario.conditions.links = 8
+        // Secrets pass between members only, who may have none but others around them: all can meet each other.
+        (scenario.conditions.links, scenario.conditions.natted) = (8, 0)
         scenario.hostile = [.forks, .clings]
         return scenario
     }
