@@ -102,6 +102,7 @@ let package = Package(
             dependencies: [
                 "Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto", "TomboloTesting", "TomboloObservation",
                 "CrashTestDevice", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: strict),

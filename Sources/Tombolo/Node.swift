@@ -58,9 +58,12 @@ public final class Node: Sendable {
         clock: any NodeClock = SystemClock(),
         over makeTransport: (TransportIdentity, any ConnectionHandler) throws -> any Transport
     ) async throws -> Node {
-        let storage = try SQLiteStorage(directory: directory, lock: lock)
-        // A new device's keys are never there unlocked.
-        if let lock, try !SQLiteStorage.isLocked(in: directory) { _ = try storage.relock(with: lock) }
+        let storage = try await aside {
+            let storage = try SQLiteStorage(directory: directory, lock: lock)
+            // A new device's keys are never there unlocked.
+            if let lock, try !SQLiteStorage.isLocked(in: directory) { _ = try storage.relock(with: lock) }
+            return storage
+        }
         let box = ReplicaBox()
         let mailbox = Mailbox { Task { await box.replica.withLock { $0 }?.drain() } }
         let start = try StoreStart(in: storage)
@@ -137,9 +140,18 @@ public final class Node: Sendable {
     /// - Throws: `StoreError`: everything is as it was then.
     @discardableResult
     public func changeLock(to lock: (any StoreLock)?) async throws -> Bool {
-        let isPurged = try storage.relock(with: lock)
+        let isPurged = try await Self.aside { [storage] in try storage.relock(with: lock) }
         if !isPurged { await (try replica).purgeLater() }
         return isPurged
+    }
+
+    /// Runs what computes for long, as a passphrase's lock does, on a thread of which there are more than of the ones that tasks share.
+    private static func aside<Result: Sendable>(
+        _ body: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(with: Swift.Result(catching: body)) }
+        }
     }
 
     var isReadOnly: Bool { runtime == nil }

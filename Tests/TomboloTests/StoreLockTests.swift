@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import GRDB
 import Testing
@@ -51,7 +52,25 @@ struct StoreLockTests {
         try #require(try node.groups.first).timeline(limit: 10).compactMap { try $0.content(as: Text.self)?.string }
     }
 
-    private func lock(_ passphrase: String) throws -> PassphraseLock { try #require(PassphraseLock(passphrase)) }
+    /// A lock as an application may have one. A passphrase's costs seconds where nothing is optimised.
+    private struct KnownKey: StoreLock {
+        let known: SymmetricKey
+        init(_ text: String) { known = SymmetricKey(data: SHA256.hash(data: Data(text.utf8))) }
+
+        func close(over key: Bytes32) throws(StoreError) -> [UInt8] {
+            do { return Array(try ChaChaPoly.seal(key.bytes, using: known).combined) } catch {
+                throw StoreError(.unavailable, "\(error)")
+            }
+        }
+
+        func open(_ kept: [UInt8]) throws(StoreError) -> Bytes32 {
+            let text = (try? ChaChaPoly.SealedBox(combined: kept)).flatMap { try? ChaChaPoly.open($0, using: known) }
+            guard let key = text.flatMap({ Bytes32($0) }) else { throw StoreError(.locked, "another key") }
+            return key
+        }
+    }
+
+    private func lock(_ text: String) -> KnownKey { KnownKey(text) }
 
     private func code(_ body: () async throws -> Void) async -> StoreError.Code? {
         do { try await body() } catch let error as StoreError { return error.code } catch {}
@@ -94,18 +113,31 @@ struct StoreLockTests {
         }
     }
 
-    @Test("takes another passphrase, or none any more")
+    @Test("opens with its passphrase, however its letters are composed, and takes no other")
+    func passphrase() async throws {
+        try await withDirectory { root in
+            let home = root.appendingPathComponent("a")
+            let node = try await Node.open(at: home, lock: PassphraseLock("mare\u{0301}e"))
+            try await node.close()
+            #expect(await code { _ = try await Node.open(at: home, lock: PassphraseLock("maree")) } == .locked)
+            let same = try await Node.open(at: home, lock: PassphraseLock("mar\u{00e9}e"))
+            #expect(same.device == node.device)
+            try await same.close()
+            #expect(PassphraseLock("") == nil)
+        }
+    }
+
+    @Test("takes another lock, or none any more")
     func changed() async throws {
         try await withDirectory { root in
             let home = root.appendingPathComponent("a")
             let secrets = try await make(at: home)
             let node = try await Node.open(at: home)
             try await node.changeLock(to: lock("low tide"))
-            try await node.changeLock(to: lock("mare\u{0301}e"))
+            try await node.changeLock(to: lock("high tide"))
             try await node.close()
             #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
-            // The same letters, composed.
-            let same = try await Node.open(at: home, lock: lock("mar\u{00e9}e"))
+            let same = try await Node.open(at: home, lock: lock("high tide"))
             try await same.changeLock(to: nil)
             try await same.close()
             #expect(try !Node.isLocked(at: home))
@@ -196,26 +228,28 @@ struct StoreLockTests {
         )
     }
 
-    @Test("of which somebody has changed what its lock keeps is refused")
-    func keptBytes() async throws {
+    @Test("of which somebody has changed what its passphrase keeps is refused, and pays no price without end")
+    func keptBytes() throws {
+        let lock = try #require(PassphraseLock("low tide"))
+        var bytes = try lock.close(over: Bytes32.zero)
+        func code() -> StoreError.Code? {
+            do { _ = try lock.open(bytes) } catch { return error.code }
+            return nil
+        }
+        // Any byte of it, and its length.
+        for place in [0, 1, 2, 3, 10, bytes.count - 1] {
+            bytes[place] ^= 0x10
+            #expect(code() == .locked || code() == .corrupt, "byte \(place)")
+            bytes[place] ^= 0x10
+        }
+        bytes.removeLast()
+        #expect(code() == .locked)
+    }
+
+    @Test("without what its lock keeps is not taken for what its cells say")
+    func lockRemoved() async throws {
         try await withDirectory { root in
             let (home, change) = try await tamper(root, "a")
-            let path = home.appendingPathComponent(SQLiteStorage.fileName).path
-            let kept = try await DatabaseQueue(path: path).read { db in
-                try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = 'lock'")
-            }
-            var bytes = Array(try #require(kept))
-            // Any byte of it, and its length; a cost that would take all memory, or for ever, is not paid.
-            for place in [0, 1, 2, 3, 10, bytes.count - 1] {
-                bytes[place] ^= 0x10
-                try change("UPDATE value SET value = ? WHERE key = 'lock'", [Data(bytes)])
-                let found = await code { _ = try await Node.open(at: home, lock: lock("low tide")) }
-                #expect(found == .locked || found == .corrupt, "byte \(place): \(String(describing: found))")
-                bytes[place] ^= 0x10
-            }
-            try change("UPDATE value SET value = ? WHERE key = 'lock'", [Data(bytes.dropLast())])
-            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
-            // Without it, cells are not taken for what they say.
             try change("DELETE FROM value WHERE key = 'lock'", [])
             #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
             #expect(await code { _ = try await Node.open(at: home) } == .corrupt)
