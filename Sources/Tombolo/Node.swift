@@ -58,12 +58,7 @@ public final class Node: Sendable {
         clock: any NodeClock = SystemClock(),
         over makeTransport: (TransportIdentity, any ConnectionHandler) throws -> any Transport
     ) async throws -> Node {
-        let storage = try await aside {
-            let storage = try SQLiteStorage(directory: directory, lock: lock)
-            // A new device's keys are never there unlocked.
-            if let lock, try !SQLiteStorage.isLocked(in: directory) { _ = try storage.relock(with: lock) }
-            return storage
-        }
+        let storage = try await aside { try SQLiteStorage(directory: directory, lock: lock) }
         let box = ReplicaBox()
         let mailbox = Mailbox { Task { await box.replica.withLock { $0 }?.drain() } }
         let start = try StoreStart(in: storage)
@@ -140,8 +135,9 @@ public final class Node: Sendable {
     /// - Throws: `StoreError`: everything is as it was then.
     @discardableResult
     public func changeLock(to lock: (any StoreLock)?) async throws -> Bool {
+        let replica = try replica
         let isPurged = try await Self.aside { [storage] in try storage.relock(with: lock) }
-        if !isPurged { await (try replica).purgeLater() }
+        if !isPurged { await replica.purgeLater() }
         return isPurged
     }
 

@@ -31,7 +31,7 @@ extension Node {
     ///   - scratch: an empty directory, to be removed by the caller.
     ///   - budget: what the sync may cost.
     ///   - lock: what the device's keys were locked by, if they were. So they are in the scratch store.
-    ///   - makeTransport: as for ``Node/open(at:logger:clock:over:)``; TCP with TLS if nil.
+    ///   - makeTransport: as for ``Node/open(at:lock:logger:clock:over:)``; TCP with TLS if nil.
     /// - Throws: `StoreError` if either store cannot be used.
     public static func drill(
         at directory: URL, scratch: URL, within budget: SyncBudget = .unlimited, lock: (any StoreLock)? = nil,
@@ -39,13 +39,12 @@ extension Node {
     ) async throws -> RecoveryDrill {
         let original = try openReadOnly(at: directory, lock: lock)
         let before = try original.groups.map { ($0, try $0.deliveredIDs()) }
-        let store = try DamagedStore(at: directory.appendingPathComponent(SQLiteStorage.fileName), lock: lock)
-        var essentials = store.essentials()
+        let database = directory.appendingPathComponent(SQLiteStorage.fileName)
+        var essentials = try DamagedStore(at: database, lock: lock).essentials()
         essentials.secrets = [:]
         try await original.close()
-        let storage = try SQLiteStorage(directory: scratch)
+        let storage = try SQLiteStorage(directory: scratch, lock: lock)
         do {
-            if store.isLocked { _ = try storage.relock(with: lock) }
             try storage.install(essentials)
             try storage.close()
         } catch {

@@ -45,10 +45,8 @@ extension Node {
         do {
             let damaged = try DamagedStore(at: aside, lock: lock)
             let essentials = damaged.essentials()
-            let storage = try SQLiteStorage(directory: directory)
+            let storage = try SQLiteStorage(directory: directory, lock: lock)
             defer { try? storage.close() }
-            // Before anything secret is written.
-            if damaged.isLocked { _ = try storage.relock(with: lock) }
             try storage.install(essentials)
             let events = try ingest(from: damaged, into: storage, essentials.groups)
             try takeOverFiles(of: storage)
@@ -130,8 +128,8 @@ extension SQLiteStorage {
                 peer.incarnation = []
                 try store.put(peer)
             }
-            for var group in essentials.groups {
-                (group.reference, group.ownSeed, group.ownLog) = (0, nil, nil)
+            for group in essentials.groups {
+                var group = group.forAnotherStore
                 try store.put(&group)
                 for peer in essentials.sharers[group.id] ?? [] { try store.share(group.reference, with: peer) }
                 for (rekey, secret) in essentials.secrets[group.id] ?? [:] {

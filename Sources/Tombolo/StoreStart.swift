@@ -45,8 +45,8 @@ struct StoreStart {
     }
 
     private static func renewToken(of storage: SQLiteStorage) throws {
-        var generator = SystemRandomNumberGenerator()
-        let token = (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        let token = [UInt8].random(16, using: &generator)
         try storage.write(isDurable: true) { store in
             try store.setValue(try store.value(forKey: Keys.token), forKey: Keys.tokenBefore)
             try store.setValue(token, forKey: Keys.token)

@@ -33,8 +33,6 @@ public final class DamagedStore {
         }
     }
 
-    public var isLocked: Bool { cells.isLocked }
-
     public func essentials() -> Essentials {
         var found = Essentials()
         func read<Value>(_ what: String, _ body: (Database) throws -> [Value]) -> [Value] {

@@ -6,6 +6,11 @@ import TomboloCore
 enum Rows {
     private static func damaged(_ what: String) -> StoreError { StoreError(.corrupt, "the row of \(what) is damaged") }
 
+    /// What a key of the store's values has, as it stands there.
+    static func value(_ key: String, _ db: Database) throws -> Data? {
+        try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key])
+    }
+
     /// - Parameter isForRecovery: whether it may be without the key of the device's log, which is of no use to a new store.
     static func group(_ row: Row, _ cells: SecretCells, isForRecovery: Bool = false) throws -> GroupRecord {
         guard let id = Data.fromDatabaseValue(row["id"]).flatMap({ GroupID($0) }),

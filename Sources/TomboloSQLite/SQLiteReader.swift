@@ -45,9 +45,7 @@ public struct SQLiteReader {
     }
 
     public func value(forKey key: String) throws -> [UInt8]? {
-        try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map {
-            try cells.value($0, forKey: key)
-        }
+        try Rows.value(key, db).map { try cells.value($0, forKey: key) }
     }
 
     /// Delivered rows of a table after a number of the change log, to be counted: `change CROSS JOIN table` and its condition, whose

@@ -11,8 +11,8 @@ extension SQLiteStorage {
     ///   tried again, as it is at the next start.
     /// - Throws: `StoreError`; everything is as it was then.
     public func relock(with lock: (any StoreLock)?) throws(StoreError) -> Bool {
-        var generator = SystemRandomNumberGenerator()
-        let key = lock == nil ? nil : Bytes32((0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) })
+        var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        let key = lock == nil ? nil : Bytes32.random(using: &generator)
         let new = SecretCells(key: key)
         var kept: [UInt8]?
         if let lock, let key { kept = try lock.close(over: key) }
@@ -21,9 +21,7 @@ extension SQLiteStorage {
         }
         try exchangeCells(for: new, lock) { db, old in
             for key in SecretCells.values {
-                guard
-                    let cell = try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key])
-                else { continue }
+                guard let cell = try Rows.value(key, db) else { continue }
                 let value = try old.value(cell, forKey: key)
                 try db.execute(
                     sql: "UPDATE value SET value = ? WHERE key = ?", arguments: [try new.cell(value, forKey: key), key])
@@ -37,12 +35,9 @@ extension SQLiteStorage {
                         try group.ownSeed.map { try new.closed($0.bytes, .ownSeed(group.id)) }, group.reference,
                     ])
             }
-            let secrets = "SELECT replica, rekey, nodes, id FROM secret LEFT JOIN replica ON reference = replica"
-            for row in try Row.fetchAll(db, sql: secrets) {
-                guard let rekey = EventID(row[1] as Data), let group = (row[3] as Data?).flatMap({ GroupID($0) }) else {
-                    throw StoreError(.corrupt, "there is a secret of no group in the store")
-                }
-                let secret = try old.openedSecret(row[2], of: rekey, in: group)
+            for row in try Row.fetchAll(db, sql: Self.secretRows) {
+                let (group, rekey) = try Self.place(row)
+                let secret = try old.openedSecret(row["nodes"], of: rekey, in: group)
                 try db.execute(
                     sql: "UPDATE secret SET nodes = ? WHERE replica = ? AND rekey = ?",
                     arguments: [try new.closed(secret, of: rekey, in: group), row[0] as Int64, row[1] as Data])
@@ -65,6 +60,18 @@ extension SQLiteStorage {
         return (try? purge()) ?? false
     }
 
+    /// The group and the rekey event of a row of ``secretRows``.
+    private static func place(_ row: Row) throws -> (GroupID, EventID) {
+        guard let group = (row["id"] as Data?).flatMap({ GroupID($0) }), let rekey = EventID(row["rekey"] as Data)
+        else {
+            throw StoreError(.corrupt, "there is a secret of no group in the store")
+        }
+        return (group, rekey)
+    }
+
+    private static let secretRows =
+        "SELECT replica, rekey, nodes, id FROM secret LEFT JOIN replica ON reference = replica"
+
     /// Bytes that a store keeps of a lock.
     private static var mostKept: Int { 1_024 }
 
@@ -74,8 +81,9 @@ extension SQLiteStorage {
         var problems: [String] = []
         func look(_ what: String, _ body: () throws -> Void) { do { try body() } catch { problems.append(what) } }
         for key in SecretCells.values {
-            let cell = try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key])
-            if let cell { look("the device's \(key) does not open") { _ = try cells.value(cell, forKey: key) } }
+            if let cell = try Rows.value(key, db) {
+                look("the device's \(key) does not open") { _ = try cells.value(cell, forKey: key) }
+            }
         }
         for row in try Row.fetchAll(db, sql: "SELECT * FROM replica") {
             look("a group's keys do not open") { _ = try Rows.group(row, cells) }
@@ -83,13 +91,10 @@ extension SQLiteStorage {
         for row in try Row.fetchAll(db, sql: "SELECT * FROM invitation") {
             look("an invitation does not open") { _ = try Rows.invitation(row, cells) }
         }
-        let secrets = "SELECT rekey, nodes, id FROM secret LEFT JOIN replica ON reference = replica"
-        for row in try Row.fetchAll(db, sql: secrets) {
+        for row in try Row.fetchAll(db, sql: Self.secretRows) {
             look("a secret of a group does not open") {
-                guard let rekey = EventID(row[0] as Data), let group = (row[2] as Data?).flatMap({ GroupID($0) }) else {
-                    throw StoreError(.corrupt, "no group")
-                }
-                _ = try cells.openedSecret(row[1], of: rekey, in: group)
+                let (group, rekey) = try Self.place(row)
+                _ = try cells.openedSecret(row["nodes"], of: rekey, in: group)
             }
         }
         return problems

@@ -38,8 +38,8 @@ public final class SQLiteStorage: Sendable {
     /// - Parameters:
     ///   - directory: where the store is, or is to be.
     ///   - isReadOnly: for a second process: does not lock, and fails if there is no store.
-    ///   - lock: what the store's secrets are locked by. A store that has none yet, nor a device, can be locked before it has
-    ///     (``relock(with:)``); of one that is not locked it is refused.
+    ///   - lock: what the store's secrets are locked by. A store that has none yet, nor a device, is locked by it from then on; of one that
+    ///     is not locked it is refused.
     /// - Throws: `StoreError` `busy` if another process writes it, `newer` if a newer version made it, `locked` if it takes another
     ///   lock, `corrupt` or `unavailable` if it cannot be read.
     public init(directory: URL, isReadOnly: Bool = false, lock: (any StoreLock)? = nil) throws(StoreError) {
@@ -48,6 +48,7 @@ public final class SQLiteStorage: Sendable {
         storeLock = Mutex(lock)
         chunks = ChunkFiles(directory: directory.appendingPathComponent("files"), isReadOnly: isReadOnly)
         opened = Mutex(try Self.openStore(directory, isReadOnly: isReadOnly, lock))
+        if let lock, !isReadOnly, try !cells.isLocked { _ = try relock(with: lock) }
     }
 
     private static func openStore(

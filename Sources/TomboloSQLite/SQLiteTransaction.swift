@@ -27,11 +27,7 @@ final class SQLiteTransaction: EventStore {
     // MARK: Values, groups, logs
 
     func value(forKey key: String) throws(StoreError) -> [UInt8]? {
-        try run {
-            try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key]).map {
-                try cells.value($0, forKey: key)
-            }
-        }
+        try run { try Rows.value(key, db).map { try cells.value($0, forKey: key) } }
     }
 
     func setValue(_ value: [UInt8]?, forKey key: String) throws(StoreError) {

@@ -37,13 +37,12 @@ struct SecretCells: Sendable {
     }
 
     private static func hasIdentity(_ db: Database) throws -> Bool {
-        try Bool.fetchOne(
-            db, sql: "SELECT 1 FROM value WHERE key = ?", arguments: [IdentityKeys.deviceSeed]) ?? false
+        try Rows.value(IdentityKeys.deviceSeed, db) != nil
     }
 
     /// What the store's lock keeps; nil if there is none.
     static func kept(_ db: Database) throws -> [UInt8]? {
-        try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [lockKey]).map { Array($0) }
+        try Rows.value(lockKey, db).map { Array($0) }
     }
 
     /// - Parameter place: what it is, and whose.

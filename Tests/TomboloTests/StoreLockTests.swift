@@ -35,6 +35,15 @@ struct StoreLockTests {
         }
     }
 
+    /// The same, locked.
+    private func makeLocked(at home: URL) async throws -> [[UInt8]] {
+        let secrets = try await make(at: home)
+        let node = try await Node.open(at: home)
+        try await node.changeLock(to: lock("low tide"))
+        try await node.close()
+        return secrets
+    }
+
     private func files(of home: URL) throws -> [UInt8] {
         try ["", "-wal"].flatMap { part -> [UInt8] in
             let path = home.appendingPathComponent(SQLiteStorage.fileName).path + part
@@ -153,10 +162,7 @@ struct StoreLockTests {
         try await withDirectory { root in
             let network = MemoryNetwork()
             let home = root.appendingPathComponent("a")
-            let secrets = try await make(at: home)
-            let node = try await Node.open(at: home)
-            try await node.changeLock(to: lock("low tide"))
-            try await node.close()
+            let secrets = try await makeLocked(at: home)
             #expect(await code { _ = try Node.damage(at: home) } == .locked)
             #expect(try Node.damage(at: home, lock: lock("low tide")) == [])
             #expect(await code { _ = try Node.rebuildStore(at: home) } == .locked)
@@ -212,10 +218,9 @@ struct StoreLockTests {
     private func tamper(_ root: URL, _ name: String) async throws -> (URL, (String, StatementArguments) throws -> Void)
     {
         let home = root.appendingPathComponent(name)
-        _ = try await make(at: home)
-        let node = try await Node.open(at: home)
+        _ = try await makeLocked(at: home)
+        let node = try await Node.open(at: home, lock: lock("low tide"))
         _ = try await node.createGroup(named: "other", policy: .private).send(Text("x"))
-        try await node.changeLock(to: lock("low tide"))
         try await node.close()
         let path = home.appendingPathComponent(SQLiteStorage.fileName).path
         return (

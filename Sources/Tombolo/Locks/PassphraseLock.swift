@@ -41,8 +41,8 @@ public struct PassphraseLock: StoreLock {
 
     public func close(over key: Bytes32) throws(StoreError) -> [UInt8] {
         let cost = Cost()
-        var generator = SystemRandomNumberGenerator()
-        let salt = (0..<Self.saltLength).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        let salt = [UInt8].random(Self.saltLength, using: &generator)
         let prefix = [Self.version, cost.logRounds, cost.blockSize, cost.parallelism] + salt
         let derived = try derivedKey(cost, salt: salt[...])
         do {

@@ -3,32 +3,31 @@ extension Engine {
     mutating func createGroup(
         _ request: RequestID, name: String, _ policy: Policy, _ store: any EventStore
     ) throws(StoreError) {
-        guard policy == .public else {
-            return effects.append(.created(request, try makeGroup(name: name, policy, store)))
-        }
-        guard (1...Limits.groupName).contains(name.utf8.count) else {
+        guard policy != .public || (1...Limits.groupName).contains(name.utf8.count) else {
             let why = "a public group's name has 1 to \(Limits.groupName) bytes"
             return effects.append(.failed(request, .notAllowed(why)))
         }
-        let (statement, discovery) = GroupStatement.public(named: name, using: cryptography)
-        let id = GroupStatement.groupID(of: statement.encoded, using: cryptography)
-        try add(
-            GroupRecord(id: id, dialect: .native, statement: statement.encoded, discovery: discovery, name: name),
-            store)
-        effects.append(.created(request, id))
+        effects.append(.created(request, try makeGroup(name: name, policy, store)))
     }
 
     mutating func makeGroup(name: String, _ policy: Policy, _ store: any EventStore) throws(StoreError) -> GroupID {
-        let discovery = Bytes32.random(using: &generator)
-        let statement = GroupStatement(
-            policy: policy, owner: identity.member,
-            discovery: GroupStatement.discoveryCommitment(discovery, using: cryptography),
-            nonce: .random(16, using: &generator))
+        let (statement, discovery) =
+            policy == .public ? GroupStatement.public(named: name, using: cryptography) : newStatement(policy)
         let id = GroupStatement.groupID(of: statement.encoded, using: cryptography)
         try add(
             GroupRecord(id: id, dialect: .native, statement: statement.encoded, discovery: discovery, name: name),
             store)
         return id
+    }
+
+    /// Of a group of this member's, with the discovery secret that it commits to.
+    private mutating func newStatement(_ policy: Policy) -> (GroupStatement, Bytes32) {
+        let discovery = Bytes32.random(using: &generator)
+        let statement = GroupStatement(
+            policy: policy, owner: identity.member,
+            discovery: GroupStatement.discoveryCommitment(discovery, using: cryptography),
+            nonce: .random(16, using: &generator))
+        return (statement, discovery)
     }
 
     mutating func add(_ record: GroupRecord, _ store: any EventStore) throws(StoreError) {

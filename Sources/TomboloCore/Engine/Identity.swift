@@ -84,7 +84,7 @@ extension Bytes32 {
 }
 
 extension Array where Element == UInt8 {
-    static func random(_ count: Int, using generator: inout any RandomNumberGenerator & Sendable) -> [UInt8] {
+    package static func random(_ count: Int, using generator: inout any RandomNumberGenerator & Sendable) -> [UInt8] {
         (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
     }
 }

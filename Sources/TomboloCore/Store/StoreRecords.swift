@@ -26,6 +26,14 @@ public struct GroupRecord: Hashable, Sendable {
 
     /// What is written from now on goes into a new log, under a new key.
     mutating func leaveOwnLog() { (ownSeed, ownLog) = (nil, nil) }
+
+    /// The same group in a store that has nothing of it yet.
+    package var forAnotherStore: GroupRecord {
+        var record = self
+        record.reference = 0
+        record.leaveOwnLog()
+        return record
+    }
 }
 
 /// Where a held event stands.

@@ -14,11 +14,7 @@ extension EngineNode: MemberNode {
     var holdsGroup: Bool { store.holdsGroup(group) }
     var hasJoined: Bool { holdsGroup && engine.role(of: engine.member, in: group) ?? .none >= .member }
     var isLinked: Bool { directory.members[number] != engine.member }
-    var groupRecord: GroupRecord? {
-        guard var record else { return nil }
-        (record.reference, record.ownSeed, record.ownLog) = (0, nil, nil)
-        return record
-    }
+    var groupRecord: GroupRecord? { record?.forAnotherStore }
 
     private var record: GroupRecord? { store.groups().first { $0.id == group } }
 

@@ -86,15 +86,13 @@ extension Simulation {
         try takeChanges(device)
         if stop != .crash { forgetWhatNobodyHas() }
         // Wiped, or put back to before it was a member. Who was removed is not.
-        if !(scenario.acts > 0 ? holdsGroup(number) : hasJoined(number)) { invite(number) }
+        if !takesPart(number) { invite(number) }
         post(.timePassed, to: number)
     }
 
     /// A wiped device is another device, and needs an invitation.
     mutating func invite(_ number: Int) {
-        guard let guest = devices[number].node as? any JoiningNode, !guest.hasJoined,
-            scenario.acts == 0 || !guest.holdsGroup
-        else { return }
+        guard !takesPart(number) else { return }
         // Until it has come to it.
         schedule(.isInvited(number), in: 10_000)
         let hosts = online.numbers.filter { host in

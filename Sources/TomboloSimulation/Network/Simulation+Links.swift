@@ -27,7 +27,7 @@ extension Simulation {
     }
 
     /// Whoever was wiped is nobody's peer until it is invited again.
-    private func takesPart(_ number: Int) -> Bool { scenario.acts > 0 ? holdsGroup(number) : hasJoined(number) }
+    func takesPart(_ number: Int) -> Bool { scenario.acts > 0 ? holdsGroup(number) : hasJoined(number) }
 
     /// Whether it can say something in the group, as far as it knows.
     func hasJoined(_ number: Int) -> Bool { (devices[number].node as? any JoiningNode)?.hasJoined ?? true }

@@ -161,11 +161,10 @@ final class Devices {
 
     /// Has a device sync a group that another one has.
     func open(_ group: GroupID, on device: Int, from other: Int) throws {
-        guard var record = devices[other].store.groups().first(where: { $0.id == group }) else {
+        guard let record = devices[other].store.groups().first(where: { $0.id == group }) else {
             fatalError("there is no such group")
         }
-        (record.reference, record.ownSeed, record.ownLog) = (0, nil, nil)
-        try step(device, [.openGroup(1, record)])
+        try step(device, [.openGroup(1, record.forAnotherStore)])
     }
 
     @discardableResult
