@@ -31,7 +31,8 @@ public struct EventHistory: Sendable {
     public let expiry: Date?
     /// Whether the content is gone, or was not there in the first place.
     public let isErased: Bool
-    /// Whether it waits for the secret that it is sealed under: no peer that has it has been met, or none may hand it to this device.
+    /// Whether it waits for the secret that it is sealed under: no peer that has it has been met, or none may hand it to this device. Or, under the
+    /// policy ``TomboloCore/Policy/privateFromJoining``, whether it is held back because that is never for this device's member.
     public let lacksSecret: Bool
     /// All that it names: its log's event before it, then others.
     public let causes: [Cause]
@@ -73,7 +74,8 @@ extension SyncGroup {
 
 extension SyncGroup {
     private func lacksSecret(_ stored: StoredEvent, _ reader: SQLiteReader) throws -> Bool {
-        guard stored.status == .waiting, stored.event.content != nil else { return false }
+        let isFromBefore = try stored.status == .heldBack && policy == .privateFromJoining
+        guard stored.status == .waiting || isFromBefore, stored.event.content != nil else { return false }
         var opener = opener(reader)
         return try opener.content(of: stored.event) == nil
     }

@@ -18,7 +18,7 @@ extension SyncGroup {
     public func verify() throws -> [String] {
         if dialect == .mvds { return try verifyMessages() }
         var problems = try node.storage.integrityProblems()
-        var verifier = StoreVerifier(group: id)
+        var verifier = StoreVerifier(group: id, holdsBack: try policy == .privateFromJoining)
         try node.storage.read { reader in
             var after: Int64 = 0
             while true {
@@ -59,11 +59,12 @@ private struct StoreVerifier {
     private var keys: [LogID: Bytes32] = [:]
     private var signed: [(EventID, Int64, [UInt8], [UInt8], LogID)] = []
     private var delivered: Set<EventID> = []
-    /// Whether anybody's rights were ever taken away: what that made unwanted satisfies its children without being delivered.
-    private var hasRemovals = false
+    /// Whether some events satisfy their children without being delivered: those from before a joining, or that a removal has made unwanted.
+    private var holdsBack: Bool
 
-    init(group: GroupID) {
+    init(group: GroupID, holdsBack: Bool) {
         self.group = group
+        self.holdsBack = holdsBack
         hashing = EventHashing(group: group)
     }
 
@@ -87,7 +88,7 @@ private struct StoreVerifier {
         if event.header.kind.isState,
             let action = try? StateAction(decoding: event.content ?? [], kind: event.header.kind), action.takesAway
         {
-            hasRemovals = true
+            holdsBack = true
         }
         seen[event.id] = Seen(
             log: event.header.log, sequence: event.header.sequence, previous: event.header.previous?.id,
@@ -133,7 +134,7 @@ private struct StoreVerifier {
             return
         }
         for cause in event.header.ancestors where !delivered.contains(cause) {
-            if hasRemovals, seen[cause] != nil { continue }
+            if holdsBack, seen[cause] != nil { continue }
             problems.append("event \(event.id): it was delivered before \(cause), which it names")
         }
         if !delivered.insert(event.id).inserted { problems.append("event \(event.id): it was delivered twice") }

@@ -4,14 +4,16 @@ import TomboloCore
 
 // What contents are sealed under (protocol §2.8).
 extension SQLiteTransaction {
-    func secrets(inGroup group: Int64) throws(StoreError) -> [(rekey: EventID, isProven: Bool)] {
+    func secrets(inGroup group: Int64) throws(StoreError) -> [(rekey: EventID, extent: SecretExtent)] {
         try run {
             try Row.fetchAll(
-                db,
-                sql:
-                    "SELECT rekey, coalesce(substr(nodes, 1, 1) = x'01', 0) FROM secret WHERE replica = ? ORDER BY rekey",
+                db, sql: "SELECT rekey, substr(nodes, 1, 1) FROM secret WHERE replica = ? ORDER BY rekey",
                 arguments: [group]
-            ).compactMap { row in EventID(row[0] as Data).map { ($0, row[1]) } }
+            ).compactMap { row in
+                // Of what does not begin so, somebody asks for the secret and is told that it is damaged.
+                let extent = (row[1] as Data?)?.first.flatMap { SecretExtent(rawValue: $0) } ?? .unproven
+                return EventID(row[0] as Data).map { ($0, extent) }
+            }
         }
     }
 

@@ -70,7 +70,7 @@ struct SecretCells: Sendable {
         static func value(_ key: String) -> Place { Place(column: "value.\(key)", row: []) }
         static func discovery(_ group: GroupID) -> Place { Place(column: "replica.discovery", row: group.bytes) }
         static func ownSeed(_ group: GroupID) -> Place { Place(column: "replica.ownSeed", row: group.bytes) }
-        /// The first byte says whether the secret is proven.
+        /// The first byte says how much of the secret is here.
         static func secret(_ rekey: EventID, _ group: GroupID, _ first: [UInt8]) -> Place {
             Place(column: "secret.nodes", row: group.bytes + rekey.bytes + first)
         }
@@ -85,7 +85,7 @@ struct SecretCells: Sendable {
 
     // MARK: Cells that say something besides
 
-    /// The first byte of what is kept of a secret says whether it is proven: it is looked for.
+    /// The first byte of what is kept of a secret says how much it is: it is looked for.
     func closed(_ secret: [UInt8], of rekey: EventID, in group: GroupID) throws -> Data {
         let first = Array(secret.prefix(1))
         return try Data(first) + closed(Array(secret.dropFirst()), .secret(rekey, group, first))

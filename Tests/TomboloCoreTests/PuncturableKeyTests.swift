@@ -40,7 +40,7 @@ struct PuncturableKeyTests {
             gone.insert([log, sequence])
             #expect(secret.root == nil)
             secret = try PuncturableKey(decoding: secret.encoded[...])
-            var keys = ContentKeys(secret)
+            var keys = ContentKeys(RekeySecret(.unproven, values: root, contents: secret))
             for _ in 0..<40 {
                 let (log, sequence) = (
                     UInt64.random(in: 0..<4, using: &generator), UInt64.random(in: 1..<45, using: &generator)
@@ -62,7 +62,7 @@ struct PuncturableKeyTests {
 
     @Test("the highest numbers have keys of their own")
     func bounds() {
-        var keys = ContentKeys(PuncturableKey(root: root))
+        var keys = ContentKeys(RekeySecret(root: root, using: cryptography))
         let highest = Limits.integer - 1
         let all = [1, 2, highest - 1, highest].map { keys.key(ofLog: log(1), sequence: $0, using: cryptography) }
         #expect(Set(all).count == 4 && !all.contains(nil))
@@ -75,12 +75,30 @@ struct PuncturableKeyTests {
     func parts() throws {
         var secret = PuncturableKey(root: root)
         for number in 0..<40 { secret.puncture(path(log(UInt8(number)), 7), using: cryptography) }
-        let parts = SecretShare.parts(of: secret)
-        #expect(parts.count > 1 && parts.map { $0[0] } == [UInt8](repeating: 0, count: parts.count - 1) + [1])
-        var again = try PuncturableKey(decoding: parts[0].dropFirst())
-        for part in parts.dropFirst() { try again.append(decoding: part.dropFirst()) }
+        let whole = RekeySecret(root: root, using: cryptography)
+        let left = RekeySecret(.proven, values: whole.values, contents: secret)
+        let parts = try SecretShare.parts(of: left, withContents: true).map { try SecretShare(decoding: $0.encoded) }
+        #expect(parts.count > 1 && parts.map(\.isLast) == parts.indices.map { $0 == parts.count - 1 })
+        #expect(parts.map(\.values) == parts.indices.map { $0 == 0 ? whole.values : nil })
+        var again = try PuncturableKey(decoding: parts[0].nodes)
+        for part in parts.dropFirst() { try again.append(decoding: part.nodes) }
         #expect(again == secret)
-        #expect(throws: WireError.self) { try again.append(decoding: parts[0].dropFirst()) }
+        #expect(throws: WireError.self) { try again.append(decoding: parts[0].nodes) }
+        // A whole one needs no more than its root, and who is to read values alone is handed no node.
+        let (all, values) = (
+            SecretShare.parts(of: whole, withContents: true), SecretShare.parts(of: whole, withContents: false)
+        )
+        #expect(all.map(\.encoded) == [[1] + PuncturableKey(root: root).encoded])
+        #expect(values.map(\.encoded) == [[3] + whole.values.bytes])
+        for bytes in [[], [4], [2, 1], [0xff]] as [[UInt8]] {
+            #expect(throws: WireError.self) { try SecretShare(decoding: bytes) }
+        }
+        for secret in [whole, left, RekeySecret(.values, values: root)] {
+            #expect(try RekeySecret(decoding: secret.encoded).encoded == secret.encoded)
+        }
+        for bytes in [[], [2], [3] + root.bytes, [2] + root.bytes + [0], [1] + root.bytes] as [[UInt8]] {
+            #expect(throws: WireError.self) { try RekeySecret(decoding: bytes) }
+        }
         #expect(throws: WireError.self) { try PuncturableKey(decoding: []) }
         // A node below another one, a path with more bits than it has steps.
         #expect(throws: WireError.self) {

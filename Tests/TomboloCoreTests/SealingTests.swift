@@ -159,11 +159,14 @@ struct SealingTests {
         try devices.meet(0, 2)
         let rekey = try #require(rekeys(0, devices).last)
         // What the removed one has made up: a tree in two halves, and something that it opens.
-        let planted = try PuncturableKey(
+        let tree = try PuncturableKey(
             decoding: [false, true].flatMap { bit -> [UInt8] in
                 [1, bit ? 0x80 : 0] + PuncturableKey.child(of: .zero, bit, using: cryptography).bytes
             }[...])
         var own = ForeignLog(group: group, seed: 6)
+        // The values key it knows, as everybody does who has been a member.
+        let known = try RekeySecret(decoding: #require(secrets(0, devices)[rekey.id]))
+        let planted = RekeySecret(.unproven, values: known.values, contents: tree)
         var keys = ContentKeys(planted)
         let made = keys.key(ofLog: own.id, sequence: 1, using: cryptography)
         let key = try #require(made)
@@ -184,7 +187,8 @@ struct SealingTests {
                     guard let to = Bytes32(device.event.content ?? []),
                         device.event.header.certificate?.device == devices.devices[1].engine.device,
                         let share = cryptography.seal(
-                            [1] + planted.encoded, to: to, info: SecretShare.info(asked, in: group))
+                            [3] + planted.values.bytes + tree.encoded, to: to,
+                            info: SecretShare.info(asked, in: group))
                     else { continue }
                     payload.groups[index].share = (asked.bytes + share)[...]
                 }
@@ -197,7 +201,7 @@ struct SealingTests {
         try devices.say(1, "not for the removed", in: group)
         let sent = try #require(events(1, devices).last?.event)
         #expect(sent.header.rekeys.map(\.id) != [rekey.id])
-        var opener = ContentOpener(using: cryptography) { _ in [0] + planted.encoded }
+        var opener = ContentOpener(using: cryptography) { _ in planted.encoded }
         #expect(try opener.content(of: sent) == nil)
         for _ in 0..<2 { try devices.meet(0, 1) }
         #expect(secrets(1, devices)[rekey.id]?.first == 1)
@@ -284,7 +288,9 @@ struct SealingTests {
                 let info = SecretShare.info(rekey, in: group)
                 switch attempt {
                 case 0:
-                    return cryptography.seal(SecretShare.parts(of: PuncturableKey(root: .zero))[0], to: key, info: info)
+                    let other = RekeySecret(root: .zero, using: cryptography)
+                    let part = SecretShare.parts(of: other, withContents: true)[0]
+                    return cryptography.seal(part.encoded, to: key, info: info)
                 case 1: return cryptography.seal([2, 2, 2], to: key, info: info)
                 default: return [UInt8](repeating: 7, count: 81)
                 }

@@ -69,6 +69,37 @@ struct GroupSealingTests {
         }
     }
 
+    @Test("is not shown to who joins later, where the group's policy says so; what the group is called is")
+    func joining() async throws {
+        try await withDirectory { root in
+            let network = MemoryNetwork()
+            let a = try await network.openNode(at: root.appendingPathComponent("a"))
+            let b = try await network.openNode(at: root.appendingPathComponent("b"))
+            let group = try await a.createGroup(named: "crew", policy: .privateFromJoining)
+            try await group.setState("title", to: Data("Low tide".utf8))
+            let before = try await group.send(Text("before"))
+            try await a.listen(host: "a", port: 1)
+            let joined = try await b.join(try await group.invite(addresses: ["a:1"]))
+            try await group.send(Text("after"))
+            #expect(try await b.sync().failures == [:])
+            #expect(try texts(joined) == ["after"] && joined.unreadCount == 1)
+            #expect(try joined.state["title"] == Data("Low tide".utf8))
+            #expect(try joined.digest == group.digest && joined.verify() == [] && joined.status.waiting == 0)
+            let history = try #require(try joined.history(ofID: "\(before)"))
+            #expect(history.status == .heldBack && history.lacksSecret)
+            try await joined.send(Text("thank you"))
+            #expect(try await b.sync().failures == [:])
+            #expect(try texts(group) == ["before", "after", "thank you"])
+            // Made anew out of what is in a damaged store, it is the same.
+            try await b.close()
+            _ = try Node.rebuildStore(at: root.appendingPathComponent("b"))
+            let rebuilt = try await network.openNode(at: root.appendingPathComponent("b"))
+            #expect(try texts(try #require(try rebuilt.groups.first)) == ["after", "thank you"])
+            try await rebuilt.close()
+            try await a.close()
+        }
+    }
+
     @Test("is handed to a device that has lost everything, and is there at once after a damaged store was made anew")
     func recovery() async throws {
         try await withDirectory { root in

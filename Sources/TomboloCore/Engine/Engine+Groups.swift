@@ -34,7 +34,7 @@ extension Engine {
         guard groupIndex(record.id) == nil else { return }
         var record = record
         try store.put(&record)
-        groups.append(try Self.open(record, store, recentEvents: recentEvents))
+        groups.append(try Self.open(record, for: identity.member, store, recentEvents: recentEvents))
         noteRemovalsMaySpread()
         for session in sessions.indices {
             try introduce(group: groups.count - 1, toSession: session, store)
@@ -165,7 +165,7 @@ extension Engine {
         if rekey != nil {
             let nonce = kind.isState ? .random(12, using: &generator) : Array(salt.prefix(12))
             let text = Array(content[clear...])
-            let sealed = seal(text, for: log, sequence: sequence, nonce: nonce[...], group: index)
+            let sealed = seal(text, kind, for: log, sequence: sequence, nonce: nonce[...], group: index)
             guard let sealed else { return nil }
             content = content[..<clear] + (kind.isState ? nonce : []) + sealed
         }

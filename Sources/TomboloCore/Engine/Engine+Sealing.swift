@@ -4,14 +4,16 @@ extension Engine {
 
     /// What a group's state says of secrets, and which of them are here; nil if its contents are not sealed.
     static func openSealing(
-        of replica: GroupReplica, _ store: any EventStore
+        of replica: GroupReplica, for member: MemberKey, _ store: any EventStore
     ) throws(StoreError) -> GroupSealing? {
-        guard replica.state.policy == .private else { return nil }
-        let secrets = try store.secrets(inGroup: replica.record.reference)
+        guard replica.state.policy.isSealed else { return nil }
+        let secrets = Dictionary(grouping: try store.secrets(inGroup: replica.record.reference)) { $0.extent }
+        func rekeys(_ extent: SecretExtent) -> Set<EventID> { Set((secrets[extent] ?? []).map(\.rekey)) }
         var sealing = GroupSealing(
-            held: Set(secrets.filter(\.isProven).map(\.rekey)),
-            unproven: Set(secrets.filter { !$0.isProven }.map(\.rekey)))
+            held: rekeys(.proven), unproven: rekeys(.unproven), valuesOnly: rekeys(.values))
         for node in replica.state.nodes { sealing.note(node, of: replica.frontier) }
+        var state = replica.state
+        sealing.closed = Set(state.rekeyEvents.filter { !state.isOpen($0, to: member) })
         return sealing
     }
 
@@ -20,6 +22,9 @@ extension Engine {
         guard groups[group].sealing != nil else { return }
         let frontier = groups[group].frontier
         groups[group].sealing?.note(node, of: frontier)
+        if case .rekey = node.action, !groups[group].state.isOpen(node.reference.id, to: identity.member) {
+            groups[group].sealing?.closed.insert(node.reference.id)
+        }
         try takeEarlySecret(of: node, group: group, store)
     }
 
@@ -30,6 +35,12 @@ extension Engine {
             groups[group].sealing?.held.contains(rekey.id) == false
         else { return false }
         return isRekey(rekey.id, group: group)
+    }
+
+    /// Whether an event of the conversation is sealed under a secret that is not for this device's member: it is held back here for good.
+    func isPassedOver(_ header: EventHeader, group: Int) -> Bool {
+        guard let rekey = header.rekeys.first, groups[group].sealing?.closed.isEmpty == false else { return false }
+        return groups[group].sealing?.closed.contains(rekey.id) == true
     }
 
     private func isRekey(_ event: EventID, group: Int) -> Bool {
@@ -86,8 +97,8 @@ extension Engine {
     private mutating func use(
         _ rekey: EventReference, begun timestamp: Int64, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
-        guard let secret = try secret(of: rekey.id, group: group, store)?.key,
-            secret.nodes.count <= Limits.sealingNodes
+        guard let secret = try secret(of: rekey.id, group: group, store), let contents = secret.contents,
+            contents.nodes.count <= Limits.sealingNodes
         else { return false }
         let current = GroupSealing.Current(
             rekey: rekey, timestamp: timestamp, states: groups[group].state.nodes.count, keys: ContentKeys(secret))
@@ -97,12 +108,11 @@ extension Engine {
 
     /// Begins a new secret.
     private mutating func rekey(group: Int, _ store: any EventStore) throws(StoreError) -> EventReference? {
-        let secret = Bytes32.random(using: &generator)
-        let commitment = SecretShare.commitment(to: secret, using: cryptography)
-        guard let id = try write(.rekey(commitment), group: group, store),
+        let secret = RekeySecret(root: .random(using: &generator), using: cryptography)
+        guard let id = try write(.rekey(secret.commitment(using: cryptography)), group: group, store),
             let node = groups[group].state.nodes.last, node.reference.id == id
         else { return nil }
-        try keep(PuncturableKey(root: secret), of: id, group: group, store)
+        try keep(secret, of: id, group: group, store)
         // With very many state heads, one event does not name all that it must come after.
         guard groups[group].state.currentRekeys(atMost: Self.rekeysLookedAt).contains(where: { $0.reference.id == id }),
             try use(node.reference, begun: Int64(clamping: now), group: group, store)
@@ -110,13 +120,15 @@ extension Engine {
         return node.reference
     }
 
-    /// Seals a content that this device writes under the rekey event that was chosen.
+    /// Seals a content that this device writes, or a value, under the rekey event that was chosen.
     mutating func seal(
-        _ content: [UInt8], for log: LogID, sequence: UInt64, nonce: Bytes, group: Int
+        _ content: [UInt8], _ kind: EventKind, for log: LogID, sequence: UInt64, nonce: Bytes, group: Int
     ) -> [UInt8]? {
-        groups[group].sealing?.current?.keys.key(ofLog: log, sequence: sequence, using: cryptography).map {
-            cryptography.seal(content[...], key: $0, nonce: nonce)
-        }
+        let key =
+            kind.isState
+            ? groups[group].sealing?.current?.keys.key(ofValueIn: log, sequence: sequence, using: cryptography)
+            : groups[group].sealing?.current?.keys.key(ofLog: log, sequence: sequence, using: cryptography)
+        return key.map { cryptography.seal(content[...], key: $0, nonce: nonce) }
     }
 
     /// The same for what is not kept: nonce ‖ sealed.
@@ -170,10 +182,10 @@ extension Engine {
 
     func secret(
         of rekey: EventID, group: Int, _ store: any EventStore
-    ) throws(StoreError) -> StoredSecret? {
+    ) throws(StoreError) -> RekeySecret? {
         guard let stored = try store.secret(of: rekey, inGroup: groups[group].record.reference) else { return nil }
         do throws(WireError) {
-            return try StoredSecret(decoding: stored)
+            return try RekeySecret(decoding: stored)
         } catch {
             throw StoreError(.corrupt, "the secret of rekey event \(rekey) is damaged")
         }
@@ -185,7 +197,7 @@ extension Engine {
     ) throws(StoreError) -> Result? {
         if groups[group].sealing?.latest?.rekey != rekey {
             guard let secret = try secret(of: rekey, group: group, store) else { return nil }
-            groups[group].sealing?.latest = (rekey, ContentKeys(secret.key))
+            groups[group].sealing?.latest = (rekey, ContentKeys(secret))
         }
         guard var latest = groups[group].sealing?.latest else { return nil }
         defer { groups[group].sealing?.latest = latest }
@@ -212,14 +224,21 @@ extension Engine {
     }
 
     mutating func keep(
-        _ key: PuncturableKey, of rekey: EventID, isProven: Bool = true, group: Int, _ store: any EventStore
+        _ secret: RekeySecret, of rekey: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) {
-        let secret = StoredSecret(key, isProven: isProven)
+        let isClosed = groups[group].sealing?.closed.contains(rekey) == true
+        let secret = isClosed ? RekeySecret(.values, values: secret.values) : secret
         try store.setSecret(secret.encoded, of: rekey, inGroup: groups[group].record.reference)
         if groups[group].sealing?.latest?.rekey == rekey { groups[group].sealing?.latest = nil }
-        guard isProven else {
+        groups[group].sealing?.valuesOnly.remove(rekey)
+        switch secret.extent {
+        case .values:
+            groups[group].sealing?.valuesOnly.insert(rekey)
+            return
+        case .unproven:
             groups[group].sealing?.unproven.insert(rekey)
             return
+        case .proven: break
         }
         groups[group].sealing?.unproven.remove(rekey)
         groups[group].sealing?.waitedFor.remove(rekey)
@@ -238,22 +257,23 @@ extension Engine {
         for (rekey, events) in byRekey.sorted(by: { $0.key < $1.key }) {
             let isUnproven = groups[group].sealing?.unproven.contains(rekey) == true
             guard isUnproven || groups[group].sealing?.held.contains(rekey) == true,
-                var secret = try secret(of: rekey, group: group, store)
+                var secret = try secret(of: rekey, group: group, store), var contents = secret.contents
             else { continue }
             var isChanged = false
             let places = try store.places(of: events.compactMap { key(of: $0, group: group) })
             for (event, place) in zip(events, places) where place?.status == .delivered || place?.status == .withdrawn {
-                guard secret.key.nodes.count < Limits.keyNodes - TreePath.longest else { break }
+                guard contents.nodes.count < Limits.keyNodes - TreePath.longest else { break }
                 let others = try others(beside: event, group: group, store)
                 guard !others.contains(where: { $0.1.status == .delivered && $0.0.hasContent }) else { continue }
                 let path = ContentKeys.path(toLog: event.header.log, number: event.header.sequence, isEphemeral: false)
-                secret.key.puncture(path, using: cryptography)
+                contents.puncture(path, using: cryptography)
                 isChanged = true
                 // What has lost its key with it need not wait for it.
                 if isUnproven, !others.isEmpty { groups[group].sealing?.keyless.insert(rekey) }
             }
             guard isChanged else { continue }
-            try keep(secret.key, of: rekey, isProven: secret.isProven, group: group, store)
+            secret.contents = contents
+            try keep(secret, of: rekey, group: group, store)
             if groups[group].sealing?.current?.rekey.id == rekey { groups[group].sealing?.current = nil }
         }
     }

@@ -10,6 +10,8 @@ extension Engine {
         let latest = sealing.missing.suffix(Self.secretsAtOnce)
         let waitedFor = sealing.waitedFor.subtracting(latest).sorted().prefix(Limits.wantedSecrets / 2)
         for rekey in latest + waitedFor where !sessions[index].groups[group].askedSecrets.contains(rekey) {
+            // Of what is closed to this member there is nothing more to have.
+            if sealing.closed.contains(rekey), sealing.valuesOnly.contains(rekey) { continue }
             guard wanted.count < 32 * Self.secretsAtOnce,
                 sessions[index].groups[group].askedSecrets.count < Limits.wantedSecrets
             else { break }
@@ -59,11 +61,11 @@ extension Engine {
             let recipient = recipient(group, session: index)
         else { return }
         // What is not proven opens what it opens there, too: those who had it whole may be gone.
-        let here = sealing.held.union(sealing.unproven)
+        let here = sealing.held.union(sealing.unproven).union(sealing.valuesOnly)
         sessions[index].groups[group].wantedSecrets.subtract(here)
         sessions[index].groups[group].declinedSecrets.subtract(here)
         for rekey in wanted.sorted() where here.contains(rekey) {
-            guard let secret = try secret(of: rekey, group: number, store)?.key else { continue }
+            guard let secret = try secret(of: rekey, group: number, store) else { continue }
             sessions[index].groups[group].handedSecrets.insert(rekey)
             hand(secret, of: rekey, to: recipient, group, session: index)
         }
@@ -78,14 +80,14 @@ extension Engine {
         for planned in window.events where planned.event.kind == .rekey {
             // What was punctured is taken only by who has asked for it.
             guard groups[number].sealing?.held.contains(planned.event.id) == true,
-                let secret = try secret(of: planned.event.id, group: number, store)?.key, secret.root != nil
+                let secret = try secret(of: planned.event.id, group: number, store), secret.contents?.root != nil
             else { continue }
             hand(secret, of: planned.event.id, to: recipient, group, session: index)
         }
     }
 
-    /// What shares for a peer are sealed to, if it is a device of somebody who may read.
-    private func recipient(_ group: Int, session index: Int) -> Bytes32? {
+    /// The member whose device a peer is, and what shares for it are sealed to, if that member may read.
+    private func recipient(_ group: Int, session index: Int) -> GroupSealing.Recipient? {
         let number = sessions[index].groups[group].group
         let known = groups[number].sealing?.recipients[sessions[index].link.peer]
         guard
@@ -95,16 +97,18 @@ extension Engine {
             // Nobody else is in the group of this member's devices, whatever one of them has said there.
             groups[number].id != identity.ownGroup || known.member == identity.member
         else { return nil }
-        return known.key
+        return known
     }
 
+    /// Hands over a secret, or the values key alone where the rest is not for the recipient.
     private mutating func hand(
-        _ secret: PuncturableKey, of rekey: EventID, to key: Bytes32, _ group: Int, session index: Int
+        _ secret: RekeySecret, of rekey: EventID, to recipient: GroupSealing.Recipient, _ group: Int, session index: Int
     ) {
         let number = sessions[index].groups[group].group
         let info = SecretShare.info(rekey, in: groups[number].id)
-        for part in SecretShare.parts(of: secret) {
-            guard let sealed = cryptography.seal(part, to: key, info: info) else { return }
+        let isOpen = groups[number].state.isOpen(rekey, to: recipient.member)
+        for part in SecretShare.parts(of: secret, withContents: isOpen) {
+            guard let sealed = cryptography.seal(part.encoded, to: recipient.key, info: info) else { return }
             var sync = GroupSync(number: number)
             sync.share = (rekey.bytes + sealed)[...]
             send(sync, to: index)
@@ -142,18 +146,12 @@ extension Engine {
         else {
             throw EngineError.protocolViolation("a share that is not sealed to this device")
         }
-        var parts = WireReader(text[...])
-        let isLast = try parts.byte() == 1
-        var secret: PuncturableKey
-        if let begun = sessions[index].groups[group].partialSecret.take(), begun.rekey == rekey {
-            secret = begun.key
-            try secret.append(decoding: parts.rest())
-        } else {
-            secret = try PuncturableKey(decoding: parts.rest())
-        }
-        // What was not asked for comes whole.
-        guard secret.root != nil || sessions[index].groups[group].awaitedSecrets.contains(rekey) else { return }
-        guard isLast else {
+        let part = try SecretShare(decoding: text)
+        let begun = sessions[index].groups[group].partialSecret.take().flatMap { $0.rekey == rekey ? $0.secret : nil }
+        let secret = try RekeySecret(part, after: begun, using: cryptography)
+        // What was punctured is taken only by who has asked for it.
+        guard secret.extent != .unproven || sessions[index].groups[group].awaitedSecrets.contains(rekey) else { return }
+        guard part.isLast else {
             sessions[index].groups[group].partialSecret = (rekey, secret)
             return
         }
@@ -162,29 +160,28 @@ extension Engine {
     }
 
     private mutating func take(
-        _ secret: PuncturableKey, of rekey: EventID, _ group: Int, session index: Int, _ store: any EventStore
+        _ secret: RekeySecret, of rekey: EventID, _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
         let number = sessions[index].groups[group].group
         guard let node = groups[number].state.index(of: rekey) else {
-            if let root = secret.root, sessions[index].groups[group].earlySecrets.count < Limits.earlySecrets {
-                sessions[index].groups[group].earlySecrets[rekey] = root
+            if secret.extent != .unproven, sessions[index].groups[group].earlySecrets.count < Limits.earlySecrets {
+                sessions[index].groups[group].earlySecrets[rekey] = secret
             }
             return
         }
-        if let root = secret.root {
-            guard groups[number].state.nodes[node].isRekey(to: root, using: cryptography) else {
-                throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
-            }
-        } else {
-            // Others may have it whole, or have lost less of it.
-            askOthersForSecrets([rekey], group: number)
-            if groups[number].sealing?.unproven.contains(rekey) == true,
-                !(try opensWhatWaits(secret, rekey, group: number, store))
-            {
-                return
+        guard groups[number].state.nodes[node].begins(secret, using: cryptography) else {
+            throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
+        }
+        // Others may have it whole, or have lost less of it.
+        if secret.extent != .proven { askOthersForSecrets([rekey], group: number) }
+        if groups[number].sealing?.unproven.contains(rekey) == true {
+            switch secret.extent {
+            case .proven: break
+            case .unproven: guard try opensWhatWaits(secret, rekey, group: number, store) else { return }
+            case .values: return
             }
         }
-        try keep(secret, of: rekey, isProven: secret.root != nil, group: number, store)
+        try keep(secret, of: rekey, group: number, store)
         try releaseSealed(waitersOf: [rekey], group: number, store)
     }
 
@@ -195,17 +192,18 @@ extension Engine {
         }
         for index in sessions.indices {
             for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {
-                guard let root = sessions[index].groups[number].earlySecrets.removeValue(forKey: node.reference.id),
-                    node.isRekey(to: root, using: cryptography)
+                guard let secret = sessions[index].groups[number].earlySecrets.removeValue(forKey: node.reference.id),
+                    node.begins(secret, using: cryptography)
                 else { continue }
-                return try keep(PuncturableKey(root: root), of: node.reference.id, group: group, store)
+                try keep(secret, of: node.reference.id, group: group, store)
+                if secret.extent == .proven { return }
             }
         }
     }
 
     /// Whether a secret opens something that the one which is here does not.
     private mutating func opensWhatWaits(
-        _ secret: PuncturableKey, _ rekey: EventID, group: Int, _ store: any EventStore
+        _ secret: RekeySecret, _ rekey: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
         let reference = groups[group].record.reference
         let waiting = try store.takeWaiting(for: [rekey], inGroup: reference)
@@ -222,8 +220,33 @@ extension Engine {
 
 extension StateNode {
     /// Whether it is a rekey event that begins this secret.
-    fileprivate func isRekey(to secret: Bytes32, using cryptography: some Cryptography) -> Bool {
+    fileprivate func begins(_ secret: RekeySecret, using cryptography: some Cryptography) -> Bool {
         guard case .rekey(let commitment) = action else { return false }
-        return SecretShare.commitment(to: secret, using: cryptography) == commitment
+        return secret.commitment(using: cryptography) == commitment
+    }
+}
+
+extension RekeySecret {
+    /// What was handed over up to a part.
+    ///
+    /// - Parameter begun: what the parts before it have come to; nil for the first.
+    fileprivate init(
+        _ part: SecretShare, after begun: RekeySecret?, using cryptography: some Cryptography
+    ) throws(WireError) {
+        var contents = begun?.contents
+        if !part.nodes.isEmpty {
+            if contents == nil {
+                contents = try PuncturableKey(decoding: part.nodes)
+            } else {
+                try contents?.append(decoding: part.nodes)
+            }
+        }
+        if let root = contents?.root {
+            self.init(root: root, using: cryptography)
+        } else if let values = part.values ?? begun?.values {
+            self.init(contents == nil ? .values : .unproven, values: values, contents: contents)
+        } else {
+            throw .invalid("a share without its values key", offset: 0)
+        }
     }
 }

@@ -42,6 +42,7 @@ extension Engine {
             groups[group].state.standing(of: author, seenFrom: named).role >= .member,
             !groups[group].state.isRemoved(devices, of: author, seenFrom: named)
         else { return .invalid }
+        guard !isPassedOver(header, group: group) else { return .heldBack }
         return try isWanted(event, log: log, group: group, store) ? .delivered : .heldBack
     }
 
@@ -174,7 +175,7 @@ extension Engine {
             let places = try store.places(
                 of: events.map { EventKey(log: state.reference, sequence: $0.header.sequence, id: $0.id) })
             for (event, place) in zip(events, places) {
-                guard let place, place.status.isJudged else { continue }
+                guard let place, place.status.isJudged, !isPassedOver(event.header, group: group) else { continue }
                 let isWanted = try isWanted(event.reference, log: log, group: group, store)
                 turns.note(event.reference, place, isWanted: isWanted)
             }

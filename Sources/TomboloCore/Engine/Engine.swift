@@ -84,7 +84,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
                 guard GroupStatement.groupID(of: record.statement, using: cryptography) == record.id else {
                     throw StoreError(.corrupt, "the statement of group \(record.id) is another group's")
                 }
-                groups.append(try Self.open(record, store, recentEvents: recentEvents))
+                groups.append(
+                    try Self.open(record, for: identity.member, store, recentEvents: recentEvents))
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }
@@ -107,7 +108,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     }
 
     static func open(
-        _ record: GroupRecord, _ store: any EventStore, recentEvents: Int
+        _ record: GroupRecord, for member: MemberKey, _ store: any EventStore, recentEvents: Int
     ) throws(StoreError) -> GroupReplica {
         let logs = try store.logs(inGroup: record.reference)
         let heads = try store.heads(inGroup: record.reference)
@@ -123,7 +124,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             }
             replica.contentlessNoted = replica.contentless.count
         }
-        replica.sealing = try openSealing(of: replica, store)
+        replica.sealing = try openSealing(of: replica, for: member, store)
         for head in heads {
             replica.heads[head.id] = (head.reference, head.ordinal)
         }

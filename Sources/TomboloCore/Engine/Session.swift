@@ -136,9 +136,9 @@ struct GroupSession: Sendable {
     /// Those of them that it was told that it is not handed now.
     var declinedSecrets: Set<EventID> = []
     /// Secrets that have come before their rekey events, which say whether they are right.
-    var earlySecrets: [EventID: Bytes32] = [:]
+    var earlySecrets: [EventID: RekeySecret] = [:]
     /// A secret of which further parts follow.
-    var partialSecret: (rekey: EventID, key: PuncturableKey)?
+    var partialSecret: (rekey: EventID, secret: RekeySecret)?
 
     // What is to be said at the end of this batch.
     var mustAcknowledge = false

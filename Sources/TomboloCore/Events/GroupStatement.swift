@@ -16,6 +16,13 @@ public enum Policy: UInt8, Hashable, Sendable {
     case feed = 2
     /// Who knows the group's name writes and reads. Nobody owns it: the same name is the same group everywhere.
     case `public` = 3
+    /// As ``private``; and who is admitted reads what is said by those who know of it, and nothing from before.
+    case privateFromJoining = 4
+
+    /// Whether contents are sealed to members.
+    package var isSealed: Bool { self == .private || self == .privateFromJoining }
+    /// Whether who joins is handed the secrets of what was said before.
+    package var sharesHistory: Bool { self != .privateFromJoining }
 }
 
 /// A native group's first statement, whose hash is its id (protocol §2.5).

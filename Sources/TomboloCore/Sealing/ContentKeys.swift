@@ -1,6 +1,7 @@
-/// The keys of contents that follow from the secret of one rekey event (protocol §2.8).
+/// The keys of contents and values that follow from the secret of one rekey event (protocol §2.8).
 package struct ContentKeys: Sendable {
-    private let secret: PuncturableKey
+    private let values: Bytes32
+    private let secret: PuncturableKey?
     /// The ways that were gone last, one for each log: events that follow each other share most of it.
     private var ways: [LogID: Way] = [:]
     /// Ways that are kept.
@@ -13,7 +14,14 @@ package struct ContentKeys: Sendable {
         var keys: [Bytes32]
     }
 
-    package init(_ secret: PuncturableKey) { self.secret = secret }
+    package init(_ secret: RekeySecret) { (values, self.secret) = (secret.values, secret.contents) }
+
+    /// The key of a value that a state event sets: HMAC-SHA-256(values key, log id ‖ u64 sequence).
+    package func key(ofValueIn log: LogID, sequence: UInt64, using cryptography: some Cryptography) -> Bytes32 {
+        var place = log.bytes
+        place.append(fixed64: sequence)
+        return cryptography.hmac(key: values, place)
+    }
 
     /// The key of an event's content; nil if it was punctured.
     package mutating func key(ofLog log: LogID, sequence: UInt64, using cryptography: some Cryptography) -> Bytes32? {
@@ -32,16 +40,15 @@ package struct ContentKeys: Sendable {
     /// What an event says that is sealed under these keys and stored; nil if they do not open it.
     mutating func open(_ event: Event, using cryptography: some Cryptography) -> Bytes? {
         guard let content = event.content, let salt = event.salt else { return nil }
-        return open(content, of: event, nonce: salt.prefix(12), using: cryptography)
+        let key = key(ofLog: event.log, sequence: event.sequence, using: cryptography)
+        return key.flatMap { cryptography.open(content, key: $0, nonce: salt.prefix(12)) }.map { $0[...] }
     }
 
-    /// A part of what an event says, under a nonce of its own.
-    mutating func open(
-        _ sealed: Bytes, of event: Event, nonce: Bytes, using cryptography: some Cryptography
-    ) -> Bytes? {
-        guard nonce.count == 12 else { return nil }
-        let key = key(ofLog: event.log, sequence: event.sequence, using: cryptography)
-        return key.flatMap { cryptography.open(sealed, key: $0, nonce: nonce) }.map { $0[...] }
+    /// What a state event sets a key to; nil if these keys do not open it.
+    func open(value sealed: [UInt8], of event: Event, using cryptography: some Cryptography) -> [UInt8]? {
+        guard sealed.count >= 12 else { return nil }
+        let key = key(ofValueIn: event.log, sequence: event.sequence, using: cryptography)
+        return cryptography.open(sealed.dropFirst(12), key: key, nonce: sealed.prefix(12))
     }
 
     /// u8 class, one bit ‖ the first 64 bits of the log's id ‖ the number in Elias's gamma code (1975): as many zeros as it has
@@ -62,7 +69,7 @@ package struct ContentKeys: Sendable {
             way = known
             way.keys.removeLast(known.path.count - known.path.commonSteps(with: path))
         } else {
-            guard let node = secret.node(above: path) else { return nil }
+            guard let node = secret?.node(above: path) else { return nil }
             way = Way(path: path, start: node.path.count, keys: [node.key])
         }
         guard var key = way.keys.last else { return nil }

@@ -24,13 +24,11 @@ package struct ContentOpener<Crypto: Cryptography> {
     package mutating func value(_ value: [UInt8], of event: Event) throws -> [UInt8]? {
         guard let rekey = event.header.rekeys.first else { return value }
         try read(rekey.id)
-        let cryptography = cryptography
-        let (sealed, nonce) = (value.dropFirst(12), value.prefix(12))
-        return keys[rekey.id]?.open(sealed, of: event, nonce: nonce, using: cryptography).map { Array($0) }
+        return keys[rekey.id]?.open(value: value, of: event, using: cryptography)
     }
 
     private mutating func read(_ rekey: EventID) throws {
         guard keys[rekey] == nil, let stored = try secret(rekey) else { return }
-        keys[rekey] = ContentKeys(try StoredSecret(decoding: stored).key)
+        keys[rekey] = ContentKeys(try RekeySecret(decoding: stored))
     }
 }

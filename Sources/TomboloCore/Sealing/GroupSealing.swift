@@ -4,6 +4,10 @@ struct GroupSealing: Sendable {
     var held: Set<EventID>
     /// Those of whose secrets something is here that is not proven.
     var unproven: Set<EventID>
+    /// Those of whose secrets the values key is here and no more.
+    var valuesOnly: Set<EventID>
+    /// Those begun by somebody to whom this device's member was none, where history is not shared: what is sealed under them is passed over.
+    var closed: Set<EventID> = []
     /// Those whose secrets are not held, in the order in which they came, and which of them something waits for.
     var missing: [EventID] = []
     var waitedFor: Set<EventID> = []
@@ -37,26 +41,5 @@ struct GroupSealing: Sendable {
         /// How many state events there were when it was chosen.
         let states: Int
         var keys: ContentKeys
-    }
-}
-
-/// A secret, or a part of one, as it is handed to a device (protocol §2.8).
-package enum SecretShare {
-    /// What shares of a secret are sealed for.
-    package static func info(_ rekey: EventID, in group: GroupID) -> [UInt8] {
-        Array("tombolo-share-1".utf8) + group.bytes + rekey.bytes
-    }
-
-    /// SHA-256("tombolo-rekey-1" ‖ secret), which the rekey event says.
-    package static func commitment(to secret: Bytes32, using cryptography: some Cryptography) -> Bytes32 {
-        cryptography.sha256(Array("tombolo-rekey-1".utf8) + secret.bytes)
-    }
-
-    /// For each part u8 1 if it is the last one, else 0 ‖ nodes.
-    package static func parts(of key: PuncturableKey) -> [[UInt8]] {
-        stride(from: 0, to: key.nodes.count, by: Limits.shareNodes).map { first in
-            let end = min(first + Limits.shareNodes, key.nodes.count)
-            return [end == key.nodes.count ? 1 : 0] + PuncturableKey.encode(key.nodes[first..<end])
-        }
     }
 }

@@ -19,7 +19,7 @@ extension Policy {
     public var defaultRole: Role {
         switch self {
         case .open, .public: .member
-        case .private: .none
+        case .private, .privateFromJoining: .none
         case .feed: .reader
         }
     }

@@ -50,7 +50,7 @@ package struct StateGraph: Sendable {
     private var devicesOfMember: [MemberKey: [[DeviceKey]]] = [:]
     /// Nil where nobody owns the group.
     private let founder: MemberKey?
-    let policy: Policy
+    package let policy: Policy
     /// Of whom no state event names.
     var defaultRole: Role { policy.defaultRole }
 
@@ -118,14 +118,32 @@ package struct StateGraph: Sendable {
     }
 
     /// The latest rekey events that stand and that every standing removal comes before, of a member or a device: who was removed knows none
-    /// of their secrets, nor does who was never admitted because its admission fell with a removal. The last in the group's order first.
+    /// of their secrets, nor does who was never admitted because its admission fell with a removal. Where history is not shared, everybody's
+    /// joining comes before them as well. The last in the group's order first.
     package func currentRekeys(atMost limit: Int) -> [StateNode] {
         let latest = rekeys.lazy.filter { nodes[$0].stands }.sorted { position[$0] > position[$1] }
         return latest.prefix(limit).filter { rekey in
             order[cuts.start(ofSegmentWith: position[rekey])...].allSatisfy { node in
-                !takesAway(node) || !nodes[node].stands || isAncestor(node, of: rekey)
+                !nodes[node].stands || !(takesAway(node) || isAwaited(node)) || isAncestor(node, of: rekey)
             }
         }.map { nodes[$0] }
+    }
+
+    /// All rekey events, in the order of their arrival.
+    var rekeyEvents: [EventID] { rekeys.map { nodes[$0].reference.id } }
+
+    /// Whether a member, as long as it is one, may read what is sealed under a rekey event: where history is not shared, only if who began it
+    /// saw it as one.
+    package mutating func isOpen(_ rekey: EventID, to member: MemberKey) -> Bool {
+        guard !policy.sharesHistory, let node = indexOfID[rekey] else { return true }
+        return standing(of: member, seenFrom: [node]).role >= .reader
+    }
+
+    /// Whether it is the joining of a member who is to read what is said from then on, and nothing before.
+    private func isAwaited(_ node: Int) -> Bool {
+        guard !policy.sharesHistory, case .raise(let member, _) = nodes[node].action else { return false }
+        let standing = standing(of: member)
+        return standing.role >= .reader && standing.since.id == nodes[node].reference.id
     }
 
     /// Whether somebody who may have known a secret is not to know the next one: by a lowering, or the removal of a device that is known.

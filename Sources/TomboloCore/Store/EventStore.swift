@@ -63,7 +63,7 @@ public protocol EventStore: RecordStore, FileStore {
     // Secrets that contents are sealed under (protocol §2.8).
 
     /// The rekey events of whose secrets something is here, and whether its first byte is 1: whether it is proven.
-    func secrets(inGroup group: Int64) throws(StoreError) -> [(rekey: EventID, isProven: Bool)]
+    func secrets(inGroup group: Int64) throws(StoreError) -> [(rekey: EventID, extent: SecretExtent)]
     /// The secret of a rekey event, or what is left of it.
     func secret(of rekey: EventID, inGroup group: Int64) throws(StoreError) -> [UInt8]?
     /// Nothing of what was there before may be left in the store's files once they were purged after the commit.

@@ -115,8 +115,10 @@ public final class MemoryStore: EventStore {
         return first
     }
 
-    public func secrets(inGroup group: Int64) -> [(rekey: EventID, isProven: Bool)] {
-        groupTable[Int(group) - 1].secrets.sorted { $0.key < $1.key }.map { ($0.key, $0.value.first == 1) }
+    public func secrets(inGroup group: Int64) -> [(rekey: EventID, extent: SecretExtent)] {
+        groupTable[Int(group) - 1].secrets.sorted { $0.key < $1.key }.compactMap { rekey, secret in
+            secret.first.flatMap { SecretExtent(rawValue: $0) }.map { (rekey, $0) }
+        }
     }
     public func secret(of rekey: EventID, inGroup group: Int64) -> [UInt8]? {
         groupTable[Int(group) - 1].secrets[rekey]

@@ -24,7 +24,7 @@ struct Group: AsyncParsableCommand {
         @Option(
             help: """
                 Who writes and reads, for good. open: everyone who was invited; private: who an admin has made a member or reader, \
-                all that is said being sealed to them; feed: you write, and who you make a member, and everyone who was invited reads; \
+                all that is said being sealed to them; private-from-joining: the same, and new members read nothing from before; feed: you write, and who you make a member, and everyone who was invited reads; \
                 public: everyone who knows the name, which is the same group everywhere, and which nobody owns.
                 """, transform: parsePolicy) var policy: Policy = .open
         @Flag(

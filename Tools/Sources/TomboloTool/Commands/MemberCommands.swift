@@ -14,9 +14,10 @@ func parsePolicy(_ text: String) throws -> Policy {
     switch text {
     case "open": return .open
     case "private": return .private
+    case "private-from-joining": return .privateFromJoining
     case "feed": return .feed
     case "public": return .public
-    default: throw ValidationError("\(text) is not a policy: open, private, feed or public")
+    default: throw ValidationError("\(text) is not a policy: open, private, private-from-joining, feed or public")
     }
 }
 

@@ -53,6 +53,8 @@ struct Why: AsyncParsableCommand {
         case .delivered: print("  held and delivered")
         case .invalid:
             print("  held, never delivered: what it says of its causes is not so, or its author had no right to it")
+        case .heldBack where history.lacksSecret:
+            print("  held back: whoever said it did not know you as a member, and it is sealed to who was one")
         case .heldBack: print("  held back: its author was removed without knowing of it")
         case .withdrawn: print("  withdrawn: it was delivered before the news that its author had been removed")
         case .waiting where history.lacksSecret:
