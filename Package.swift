@@ -100,7 +100,8 @@ let package = Package(
         .testTarget(
             name: "TomboloTests",
             dependencies: [
-                "Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto", "TomboloTesting", "TomboloObservation",
+                "Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto", "TomboloTesting", "TomboloSimulation",
+                "TomboloObservation",
                 "CrashTestDevice", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),

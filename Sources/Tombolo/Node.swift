@@ -142,7 +142,7 @@ public final class Node: Sendable {
     }
 
     /// Runs what computes for long, as a passphrase's lock does, on a thread of which there are more than of the ones that tasks share.
-    private static func aside<Result: Sendable>(
+    static func aside<Result: Sendable>(
         _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in

@@ -1,4 +1,4 @@
-/// The bounds of protocol §6. Those on events are part of an event's validity.
+/// The bounds of protocol §7. Those on events are part of an event's validity.
 public enum Limits {
     /// Bytes of a header.
     public static let header = 4_096
@@ -45,6 +45,8 @@ public enum Limits {
     public static let stateKey = 255
     /// Bytes of a group's name.
     public static let groupName = 256
+    /// Secrets in something that is carried by hand, each to one device.
+    static let carriedSecrets = 4_096
     /// Devices that one invitation admits.
     public static let invitationUses = 1_024
     /// Bytes of the reason that a redaction gives.

@@ -54,6 +54,9 @@ struct HostileInputTests {
             _ = try? GroupStatement(decoding: bytes)
             _ = try? Invitation(decoding: bytes)
             _ = try? PuncturableKey(decoding: bytes)
+            _ = try? RekeySecret(decoding: Array(bytes))
+            _ = try? SecretShare(decoding: Array(bytes))
+            _ = try? CarriedSecret(decoding: bytes)
         }
     }
 

@@ -80,23 +80,14 @@ public struct FileReader: Sendable {
     /// - Throws: ``TomboloError`` if something is there already, or it cannot be written; what ``want()`` throws.
     public func save(to url: URL, reportingTo progress: TransferProgress? = nil) async throws {
         defer { progress?.finish() }
-        guard !FileManager.default.fileExists(atPath: url.path) else {
-            throw TomboloError("\(url.path) is there already: choose another place, or move it away")
-        }
-        let draft = url.appendingPathExtension("part-\(UUID().uuidString.prefix(8))")
-        defer { try? FileManager.default.removeItem(at: draft) }
-        guard FileManager.default.createFile(atPath: draft.path, contents: nil),
-            let handle = FileHandle(forWritingAtPath: draft.path)
-        else { throw TomboloError("\(url.path) cannot be written") }
-        defer { try? handle.close() }
+        let draft = try DraftFile(for: url)
         let shape = FileShape(size: file.size)
         var pieces = FilePieces(of: file, node, shape)
         for leaf in shape.leaves {
-            try handle.write(contentsOf: try await pieces.next(leaf))
+            try draft.write(try await pieces.next(leaf))
             progress?.note(done: shape.bytesOfFile(inLeaf: leaf).upperBound, of: file.size)
         }
-        try handle.synchronize()
-        try FileManager.default.moveItem(at: draft, to: url)
+        try draft.keep()
     }
 }
 

@@ -94,7 +94,7 @@ public struct FileStatus: Hashable, Sendable {
 /// How far something has got that takes a while: handed to who does it, followed by who waits.
 public final class TransferProgress: Sendable {
     public struct Step: Hashable, Sendable {
-        /// Bytes.
+        /// Bytes, or events of a bundle.
         public var done: UInt64 = 0
         public var total: UInt64 = 0
     }

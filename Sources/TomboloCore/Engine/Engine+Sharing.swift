@@ -90,29 +90,49 @@ extension Engine {
     private func recipient(_ group: Int, session index: Int) -> GroupSealing.Recipient? {
         let number = sessions[index].groups[group].group
         let known = groups[number].sealing?.recipients[sessions[index].link.peer]
-        guard
-            let known = known ?? sessions[index].joiner.flatMap({ $0.group == groups[number].id ? $0.recipient : nil }),
-            groups[number].state.standing(of: known.member).role >= .reader,
-            !isRemoved(known.devices, of: known.member, group: number),
-            // Nobody else is in the group of this member's devices, whatever one of them has said there.
-            groups[number].id != identity.ownGroup || known.member == identity.member
-        else { return nil }
-        return known
+        let joiner = sessions[index].joiner.flatMap { $0.group == groups[number].id ? $0.recipient : nil }
+        return (known ?? joiner).flatMap { mayRead($0, group: number) ? $0 : nil }
     }
 
-    /// Hands over a secret, or the values key alone where the rest is not for the recipient.
+    /// Whether a device may be handed secrets: it is one of somebody who may read.
+    func mayRead(_ device: GroupSealing.Recipient, group: Int) -> Bool {
+        groups[group].state.standing(of: device.member).role >= .reader
+            && !isRemoved(device.devices, of: device.member, group: group)
+            // Nobody else is in the group of this member's devices, whatever one of them has said there.
+            && (groups[group].id != identity.ownGroup || device.member == identity.member)
+    }
+
     private mutating func hand(
         _ secret: RekeySecret, of rekey: EventID, to recipient: GroupSealing.Recipient, _ group: Int, session index: Int
     ) {
         let number = sessions[index].groups[group].group
-        let info = SecretShare.info(rekey, in: groups[number].id)
-        let isOpen = groups[number].state.isOpen(rekey, to: recipient.member)
-        for part in SecretShare.parts(of: secret, withContents: isOpen) {
-            guard let sealed = cryptography.seal(part.encoded, to: recipient.key, info: info) else { return }
+        for part in seal(secret, of: rekey, to: recipient, group: number) {
             var sync = GroupSync(number: number)
-            sync.share = (rekey.bytes + sealed)[...]
+            sync.share = (rekey.bytes + part)[...]
             send(sync, to: index)
         }
+    }
+
+    /// Seals a secret to a device, or the values key alone where the rest is not for it: part by part.
+    mutating func seal(
+        _ secret: RekeySecret, of rekey: EventID, to recipient: GroupSealing.Recipient, group: Int
+    ) -> [[UInt8]] {
+        let info = SecretShare.info(rekey, in: groups[group].id)
+        let isOpen = groups[group].state.isOpen(rekey, to: recipient.member)
+        // The key is none, or that of all parts.
+        return SecretShare.parts(of: secret, withContents: isOpen).compactMap {
+            cryptography.seal($0.encoded, to: recipient.key, info: info)
+        }
+    }
+
+    /// - Throws: `WireError` if it is none; `EngineError` if it is not sealed to this device.
+    func openShare(_ sealed: Bytes, of rekey: EventID, group: Int) throws -> SecretShare {
+        let id = groups[group].id
+        let info = SecretShare.info(rekey, in: id)
+        guard let text = cryptography.open(sealed, seed: sharingSeed(of: id), info: info) else {
+            throw EngineError.protocolViolation("a share that is not sealed to this device")
+        }
+        return try SecretShare(decoding: text)
     }
 
     /// Tells a peer, once everything that it has said is here, what it is not handed: it may ask others.
@@ -139,14 +159,7 @@ extension Engine {
             sessions[index].groups[group].awaitedSecrets.remove(rekey)
             return
         }
-        let id = groups[number].id
-        guard
-            let text = cryptography.open(
-                reader.rest(), seed: sharingSeed(of: id), info: SecretShare.info(rekey, in: id))
-        else {
-            throw EngineError.protocolViolation("a share that is not sealed to this device")
-        }
-        let part = try SecretShare(decoding: text)
+        let part = try openShare(reader.rest(), of: rekey, group: number)
         let begun = sessions[index].groups[group].partialSecret.take().flatMap { $0.rekey == rekey ? $0.secret : nil }
         let secret = try RekeySecret(part, after: begun, using: cryptography)
         // What was punctured is taken only by who has asked for it.
@@ -163,26 +176,39 @@ extension Engine {
         _ secret: RekeySecret, of rekey: EventID, _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
         let number = sessions[index].groups[group].group
-        guard let node = groups[number].state.index(of: rekey) else {
+        guard groups[number].state.index(of: rekey) != nil else {
             if secret.extent != .unproven, sessions[index].groups[group].earlySecrets.count < Limits.earlySecrets {
                 sessions[index].groups[group].earlySecrets[rekey] = secret
             }
             return
         }
-        guard groups[number].state.nodes[node].begins(secret, using: cryptography) else {
+        guard begins(rekey, secret, group: number) else {
             throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
         }
         // Others may have it whole, or have lost less of it.
         if secret.extent != .proven { askOthersForSecrets([rekey], group: number) }
-        if groups[number].sealing?.unproven.contains(rekey) == true {
+        try take(secret, of: rekey, group: number, store)
+    }
+
+    /// Takes a secret that its rekey event has begun, if it is more than what is here.
+    mutating func take(
+        _ secret: RekeySecret, of rekey: EventID, group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        if groups[group].sealing?.unproven.contains(rekey) == true {
             switch secret.extent {
             case .proven: break
-            case .unproven: guard try opensWhatWaits(secret, rekey, group: number, store) else { return }
+            case .unproven: guard try opensWhatWaits(secret, rekey, group: group, store) else { return }
             case .values: return
             }
         }
-        try keep(secret, of: rekey, group: number, store)
-        try releaseSealed(waitersOf: [rekey], group: number, store)
+        try keep(secret, of: rekey, group: group, store)
+        try releaseSealed(waitersOf: [rekey], group: group, store)
+    }
+
+    /// Whether it is a rekey event that has begun this secret.
+    func begins(_ rekey: EventID, _ secret: RekeySecret, group: Int) -> Bool {
+        guard let index = groups[group].state.index(of: rekey) else { return false }
+        return groups[group].state.nodes[index].begins(secret, using: cryptography)
     }
 
     /// Takes the secret of a rekey event that came before it.
@@ -202,7 +228,7 @@ extension Engine {
     }
 
     /// Whether a secret opens something that the one which is here does not.
-    private mutating func opensWhatWaits(
+    mutating func opensWhatWaits(
         _ secret: RekeySecret, _ rekey: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
         let reference = groups[group].record.reference
@@ -230,7 +256,7 @@ extension RekeySecret {
     /// What was handed over up to a part.
     ///
     /// - Parameter begun: what the parts before it have come to; nil for the first.
-    fileprivate init(
+    init(
         _ part: SecretShare, after begun: RekeySecret?, using cryptography: some Cryptography
     ) throws(WireError) {
         var contents = begun?.contents

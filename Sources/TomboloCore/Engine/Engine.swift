@@ -179,7 +179,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         return inputs.contains { input in
             switch input {
             case .append, .setRole, .setState, .redact, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share,
-                .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .addPeer, .addFile, .wantFile,
+                .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .takeSecrets, .addPeer, .addFile,
+                .wantFile,
                 .dropFile, .checkChunk, .setFileLimits:
                 return true
             case .payloadReceived(let id, _):
@@ -188,7 +189,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
                 if let invitation = sessions[index].link.invitation, groupIndex(invitation.group) == nil { return true }
                 if sessions[index].trust == .stranger { return true }
                 return mvdsGroups.contains { $0.peers.contains(sessions[index].link.peer) }
-            case .linkOpened, .linkClosed, .timePassed: return false
+            case .linkOpened, .linkClosed, .timePassed, .sealSecrets: return false
             }
         }
     }
@@ -222,6 +223,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         case .openGroup(let request, let record):
             try add(record, store)
             effects.append(.done(request))
+        case .sealSecrets(let request, let group, let device): try sealSecrets(request, group, for: device, store)
+        case .takeSecrets(let request, let group, let secrets): try takeSecrets(request, group, secrets, store)
         case .addPeer(let device, let dialect, let addresses):
             try addPeer(device, dialect: dialect, addresses: addresses, store)
         case .addFile(let request, let file, let held): try addFile(request, file, held, store)

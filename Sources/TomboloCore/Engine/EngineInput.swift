@@ -72,6 +72,10 @@ public enum EngineInput: Sendable {
     case post(RequestID, DeviceRemoval, group: GroupID)
     /// Begins to sync a group that another device of this one's member is in.
     case openGroup(RequestID, GroupRecord)
+    /// Seals the secrets of a group that are here to one of its devices, or to all of them, for something that is carried by hand.
+    case sealSecrets(RequestID, group: GroupID, for: DeviceKey?)
+    /// Takes what is sealed to this device of such secrets.
+    case takeSecrets(RequestID, group: GroupID, [CarriedSecret])
     /// Remembers a device as a peer, and where to reach it.
     case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
     /// Chunks of a file have been put into the store by somebody else, who has checked them.
@@ -97,6 +101,7 @@ public enum EngineEffect: Sendable {
     case created(RequestID, GroupID)
     case invited(RequestID, Invitation)
     case removed(RequestID, DeviceRemoval)
+    case sealedSecrets(RequestID, [CarriedSecret])
     /// What else was asked for has been done.
     case done(RequestID)
     case failed(RequestID, EngineError)

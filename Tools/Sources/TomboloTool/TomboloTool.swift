@@ -27,7 +27,7 @@ import TomboloCore
             Redact.self,
             Log.self, Watch.self,
             Chat.self,
-            Peer.self, Sync.self,
+            Peer.self, Sync.self, BundleCommand.self,
             Run.self, Import.self, Export.self, Why.self, Status.self, Verify.self, Recover.self,
             Drill.self, Passphrase.self, Demo.self,
             Simulate.self,

@@ -211,12 +211,18 @@ struct File: AsyncParsableCommand {
 
 /// Shows how far something has got, until it ends.
 func showProgress(_ progress: TransferProgress, _ what: String) -> Task<Void, Never> {
+    showProgress(progress) {
+        "\(inBytes($0.done)) of \(inBytes($0.total)) \(what), \($0.done * 100 / $0.total) %"
+    }
+}
+
+/// The same in other words.
+func showProgress(
+    _ progress: TransferProgress, _ text: @escaping @Sendable (TransferProgress.Step) -> String
+) -> Task<Void, Never> {
     Task {
         let line = ProgressLine()
-        for await step in progress.steps() where step.total > 0 {
-            let percent = step.done * 100 / step.total
-            line.show("\(inBytes(step.done)) of \(inBytes(step.total)) \(what), \(percent) %")
-        }
+        for await step in progress.steps() where step.total > 0 { line.show(text(step)) }
         line.clear()
     }
 }

@@ -1,0 +1,104 @@
+package import TomboloCore
+import TomboloCrypto
+
+/// How a bundle stands in its file (protocol §6): parts, each sealed under a key that only devices of the group can make.
+package enum BundleFile {
+    package static let magic = Array("tombolo-bundle-1".utf8)
+    /// Bytes before the first part.
+    static let headerBytes = 64
+    /// Bytes of records after which a part is closed. What vouches for each other stays together, so that one may be larger.
+    static let fullPart = 256 << 10
+    /// The most bytes of records that a part may have.
+    static let largestPart = 16 << 20
+
+    /// What a part is made of.
+    enum Record {
+        /// The device that wrote the bundle, and when, in milliseconds since 1970.
+        case writer(DeviceKey, UInt64)
+        /// Logs of which the writer has everything, each with its last event.
+        case known([LogPosition])
+        /// An event, as a message.
+        case event(Message)
+        /// A secret, sealed to one device.
+        case secret(CarriedSecret)
+    }
+
+    /// What seals a bundle's parts.
+    package struct Key {
+        private let key: Bytes32
+        private let cryptography = SwiftCryptography()
+        /// Tells whose bundle it is to who can make it.
+        package let tag: [UInt8]
+
+        package init(discovery: Bytes32, nonce: [UInt8]) {
+            key = cryptography.hmac(key: discovery, Array("tombolo-bundle-key-1".utf8) + nonce)
+            tag = Array(cryptography.hmac(key: discovery, Array("tombolo-bundle-tag-1".utf8) + nonce).bytes.prefix(16))
+        }
+
+        package func seal(_ part: [UInt8], number: UInt64, isLast: Bool) -> [UInt8] {
+            cryptography.seal(part[...], key: key, nonce: Self.nonce(number, isLast: isLast)[...])
+        }
+
+        package func open(_ part: [UInt8], number: UInt64, isLast: Bool) -> [UInt8]? {
+            cryptography.open(part[...], key: key, nonce: Self.nonce(number, isLast: isLast)[...])
+        }
+
+        private static func nonce(_ number: UInt64, isLast: Bool) -> [UInt8] {
+            var nonce: [UInt8] = []
+            nonce.append(fixed64: number)
+            nonce.append(fixed32: isLast ? 1 : 0)
+            return nonce
+        }
+    }
+}
+
+extension BundleFile.Record {
+    private enum Kind: UInt8 { case writer = 1, known, event, secret }
+
+    /// u8 kind ‖ varint length ‖ what it says.
+    func append(to part: inout [UInt8]) {
+        var body: [UInt8] = []
+        let kind: Kind
+        switch self {
+        case .writer(let device, let time):
+            kind = .writer
+            body = device.bytes
+            body.append(fixed64: time)
+        case .known(let ends):
+            kind = .known
+            for end in ends {
+                body.append(end.log)
+                body.append(varint: end.sequence)
+                body.append(end.id)
+            }
+        case .event(let message):
+            kind = .event
+            body = message.encoded
+        case .secret(let secret):
+            kind = .secret
+            body = secret.encoded
+        }
+        part.append(kind.rawValue)
+        part.append(varint: body.count)
+        part += body
+    }
+
+    /// - Returns: nil if it is of a kind that this version does not know.
+    init?(reading reader: inout WireReader) throws(WireError) {
+        let kind = Kind(rawValue: try reader.byte())
+        var body = WireReader(try reader.take(try reader.varint(atMost: BundleFile.largestPart, "a record")))
+        switch kind {
+        case .writer: self = .writer(DeviceKey(try body.bytes32()), try body.fixed64())
+        case .known:
+            var ends: [LogPosition] = []
+            while !body.isAtEnd {
+                let log = LogID(try body.bytes32())
+                ends.append(LogPosition(log: log, sequence: try body.integer(), id: EventID(try body.bytes32())))
+            }
+            self = .known(ends)
+        case .event: self = .event(try Message(decoding: body.rest()))
+        case .secret: self = .secret(try CarriedSecret(decoding: body.rest()))
+        case nil: return nil
+        }
+    }
+}

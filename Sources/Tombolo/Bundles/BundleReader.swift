@@ -1,0 +1,76 @@
+import Foundation
+import TomboloCore
+import TomboloCrypto
+
+/// Reads a bundle, a part at a time.
+struct BundleReader {
+    private let url: URL
+    private let handle: FileHandle
+    private let key: BundleFile.Key
+    private var number: UInt64 = 0
+    let group: GroupRecord
+    let size: UInt64
+    /// Bytes that were read.
+    private(set) var position: UInt64
+    /// Whether the last part has been read: else the file ends before the bundle does.
+    private(set) var isComplete = false
+
+    /// - Throws: ``TomboloError`` if it cannot be read, is no bundle, or is of none of these groups.
+    init(at url: URL, groups: [GroupRecord]) throws {
+        self.url = url
+        do {
+            handle = try FileHandle(forReadingFrom: url)
+        } catch {
+            throw TomboloError("\(url.path) cannot be read: look whether it is there and yours")
+        }
+        size = try handle.seekToEnd()
+        try handle.seek(toOffset: 0)
+        let header = [UInt8](try handle.read(upToCount: BundleFile.headerBytes) ?? Data())
+        guard header.count == BundleFile.headerBytes, header.starts(with: BundleFile.magic) else {
+            throw TomboloError("\(url.path) is not a bundle, or of a later version")
+        }
+        let (nonce, tag) = (Array(header[16..<48]), Array(header[48...]))
+        for group in groups where group.dialect == .native {
+            let key = BundleFile.Key(discovery: group.discovery, nonce: nonce)
+            guard key.tag == tag else { continue }
+            (self.key, self.group, position) = (key, group, UInt64(BundleFile.headerBytes))
+            return
+        }
+        throw TomboloError("\(url.path) is of none of the groups on this device: join the group first")
+    }
+
+    /// The records of the next part; nil at the end of the file.
+    ///
+    /// - Throws: ``TomboloError`` if the part is damaged.
+    mutating func next() throws -> [BundleFile.Record]? {
+        guard !isComplete else { return nil }
+        let length = try handle.read(upToCount: 4) ?? Data()
+        guard length.count == 4 else { return nil }
+        let count = length.reversed().reduce(0) { $0 << 8 | Int($1) }
+        guard count <= BundleFile.largestPart + 16 else { throw damage }
+        let sealed = [UInt8](try handle.read(upToCount: count) ?? Data())
+        guard sealed.count == count else { return nil }
+        var part = key.open(sealed, number: number, isLast: false)
+        if part == nil {
+            part = key.open(sealed, number: number, isLast: true)
+            isComplete = part != nil
+        }
+        guard let part else { throw damage }
+        var records: [BundleFile.Record] = []
+        var reader = WireReader(part[...])
+        do throws(WireError) {
+            while !reader.isAtEnd {
+                if let record = try BundleFile.Record(reading: &reader) { records.append(record) }
+            }
+        } catch {
+            throw damage
+        }
+        number += 1
+        position += UInt64(4 + count)
+        return records
+    }
+
+    private var damage: TomboloError {
+        TomboloError("\(url.path) is damaged at byte \(position): what comes before was taken, get the rest again")
+    }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import TomboloCore
+import TomboloCrypto
+
+/// Writes a bundle, part by part.
+struct BundleWriter {
+    private let draft: DraftFile
+    private let key: BundleFile.Key
+    private var part: [UInt8] = []
+    private var number: UInt64 = 0
+    /// Of the file, so far.
+    private(set) var bytes = 0
+
+    /// - Throws: ``TomboloError`` if there is something at the place already, or nothing can be written there.
+    init(at url: URL, discovery: Bytes32) throws {
+        var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        let nonce = Bytes32.random(using: &generator).bytes
+        draft = try DraftFile(for: url, isPrivate: true)
+        key = BundleFile.Key(discovery: discovery, nonce: nonce)
+        try write(BundleFile.magic + nonce + key.tag)
+    }
+
+    /// Adds records that belong in one part.
+    mutating func append(_ records: [BundleFile.Record]) throws {
+        for record in records { record.append(to: &part) }
+        if part.count >= BundleFile.fullPart { try flush(isLast: false) }
+    }
+
+    /// Puts the bundle in its place.
+    mutating func finish() throws {
+        try flush(isLast: true)
+        try draft.keep()
+    }
+
+    private mutating func flush(isLast: Bool) throws {
+        let sealed = key.seal(part, number: number, isLast: isLast)
+        var length: [UInt8] = []
+        length.append(fixed32: UInt32(sealed.count))
+        try write(length + sealed)
+        number += 1
+        part.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func write(_ data: [UInt8]) throws {
+        try draft.write(Data(data))
+        bytes += data.count
+    }
+}

@@ -1,0 +1,44 @@
+import Foundation
+
+/// A file that is written beside the place where it is to be, which it takes once all of it is on disk. Given up, it leaves nothing behind.
+final class DraftFile {
+    private let url: URL
+    private let draft: URL
+    private let handle: FileHandle
+
+    /// - Parameter isPrivate: nobody but the owner is to read it.
+    /// - Throws: ``TomboloError`` if there is something at the place already, or nothing can be written there.
+    init(for url: URL, isPrivate: Bool = false) throws {
+        guard !FileManager.default.fileExists(atPath: url.path) else {
+            throw TomboloError("\(url.path) is there already: choose another place, or move it away")
+        }
+        self.url = url
+        draft = url.appendingPathExtension("part-\(UUID().uuidString.prefix(8))")
+        let attributes: [FileAttributeKey: Any]? = isPrivate ? [.posixPermissions: 0o600] : nil
+        guard FileManager.default.createFile(atPath: draft.path, contents: nil, attributes: attributes),
+            let handle = FileHandle(forWritingAtPath: draft.path)
+        else { throw TomboloError("\(url.path) cannot be written: look whether its folder is there and yours") }
+        self.handle = handle
+    }
+
+    deinit {
+        try? handle.close()
+        try? FileManager.default.removeItem(at: draft)
+    }
+
+    /// - Throws: ``TomboloError`` if the disk is full.
+    func write(_ data: Data) throws {
+        do {
+            try handle.write(contentsOf: data)
+        } catch {
+            throw TomboloError(
+                "\(url.path) cannot be written (\(error.localizedDescription)): make room, or choose another place")
+        }
+    }
+
+    /// Syncs it to disk and puts it in its place.
+    func keep() throws {
+        try handle.synchronize()
+        try FileManager.default.moveItem(at: draft, to: url)
+    }
+}
