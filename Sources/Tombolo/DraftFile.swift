@@ -31,14 +31,29 @@ final class DraftFile {
         do {
             try handle.write(contentsOf: data)
         } catch {
-            throw TomboloError(
-                "\(url.path) cannot be written (\(error.localizedDescription)): make room, or choose another place")
+            throw unwritable(error)
         }
     }
 
     /// Syncs it to disk and puts it in its place.
+    ///
+    /// - Throws: ``TomboloError`` if the disk is full.
     func keep() throws {
-        try handle.synchronize()
-        try FileManager.default.moveItem(at: draft, to: url)
+        do {
+            try handle.synchronize()
+            try FileManager.default.moveItem(at: draft, to: url)
+            // Else the name may be lost in a power cut, or with a stick that is pulled out.
+            if let folder = try? FileHandle(forReadingFrom: url.deletingLastPathComponent()) {
+                try? folder.synchronize()
+                try? folder.close()
+            }
+        } catch {
+            throw unwritable(error)
+        }
+    }
+
+    private func unwritable(_ error: any Error) -> TomboloError {
+        TomboloError(
+            "\(url.path) cannot be written (\(error.localizedDescription)): make room, or choose another place")
     }
 }

@@ -19,8 +19,11 @@ public struct Entry: Sendable, Identifiable {
     public let isMerge: Bool
     /// When its content goes away; nil for never.
     public let expiry: Date?
-    /// Whether its content is gone: its time is over, or it was redacted.
+    /// Whether its content is not here: its time is over, it was redacted, or it is dropped.
     public let isErased: Bool
+    /// Whether its content is not here although nobody took it back: this device, or those that it was met by, do not keep it
+    /// (``SyncGroup/setRetention(_:)``).
+    public let isDropped: Bool
     /// Whether its content cannot be read on this device: its key was erased elsewhere, with the content, and this device has not heard why.
     public let isSealed: Bool
     /// The files that it refers to, ascending.
@@ -32,7 +35,7 @@ public struct Entry: Sendable, Identifiable {
     public let data: Data
 
     /// - Parameter content: opened; nil if it has gone, or cannot be read here.
-    init(_ event: Event, content: Bytes?) {
+    init(_ event: Event, content: Bytes?, isDropped: Bool = false) {
         id = event.id
         log = event.header.log
         sequence = event.header.sequence
@@ -40,6 +43,7 @@ public struct Entry: Sendable, Identifiable {
         timestamp = Date(milliseconds: event.timestamp)
         expiry = event.expiryToCome.map { Date(milliseconds: $0) }
         isErased = event.content == nil
+        self.isDropped = isDropped
         isSealed = content == nil && !isErased
         parents = event.header.ancestors
         files = event.header.files
@@ -64,6 +68,7 @@ public struct Entry: Sendable, Identifiable {
         isMerge = false
         expiry = nil
         isErased = false
+        isDropped = false
         isSealed = false
         isState = false
         let opened = ContentEnvelope.open(message.body)

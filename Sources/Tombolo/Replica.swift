@@ -187,7 +187,7 @@ actor Replica {
             mailbox.tell(session, .closed(error))
             mailbox.connection(session)?.close()
         case .appended(let id, _), .ingested(let id, _, _), .created(let id, _), .invited(let id, _), .done(let id),
-            .removed(let id, _), .sealedSecrets(let id, _):
+            .removed(let id, _), .openedBundle(let id, _), .sealedSecrets(let id, _):
             requests.removeValue(forKey: id)?.resume(returning: effect)
         case .failed(let id, let error): requests.removeValue(forKey: id)?.resume(throwing: error)
         case .changed(let group): tellWatchers(of: .group(group))

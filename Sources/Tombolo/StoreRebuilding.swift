@@ -131,6 +131,8 @@ extension SQLiteStorage {
             for group in essentials.groups {
                 var group = group.forAnotherStore
                 try store.put(&group)
+                let kept = try KeptContents(decoding: essentials.values[KeptContents.key(of: group.id)])
+                try store.setValue(kept.forAnotherStore.encoded, forKey: KeptContents.key(of: group.id))
                 for peer in essentials.sharers[group.id] ?? [] { try store.share(group.reference, with: peer) }
                 for (rekey, secret) in essentials.secrets[group.id] ?? [:] {
                     try store.setSecret(secret, of: rekey, inGroup: group.reference)

@@ -176,7 +176,10 @@ public struct SyncGroup: Sendable, Identifiable {
     /// Events as applications see them.
     func entries(_ stored: [StoredEvent], _ reader: SQLiteReader) throws -> [Entry] {
         var opener = opener(reader)
-        return try stored.map { Entry($0.event, content: try opener.content(of: $0.event)) }
+        let dropped = try dropped(among: stored, reader)
+        return try stored.map {
+            Entry($0.event, content: try opener.content(of: $0.event), isDropped: dropped.contains($0.event.id))
+        }
     }
 
     /// A digest over everything that is known of the group: equal digests, equal knowledge.

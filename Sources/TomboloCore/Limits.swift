@@ -45,8 +45,10 @@ public enum Limits {
     public static let stateKey = 255
     /// Bytes of a group's name.
     public static let groupName = 256
-    /// Secrets in something that is carried by hand, each to one device.
-    static let carriedSecrets = 4_096
+    /// Bytes of secrets in an answer to a bundle.
+    public static let carriedSecretBytes = 8 << 20
+    /// Bundles of a device that an answer's secrets are taken to: the latest it has written.
+    static let answerSeeds = 16
     /// Devices that one invitation admits.
     public static let invitationUses = 1_024
     /// Bytes of the reason that a redaction gives.

@@ -123,6 +123,14 @@ public struct SQLiteReader {
         ).map(Rows.event)
     }
 
+    /// The sequence of a log's first event that waits, be it for its content, which is not here; nil if none does.
+    public func firstWithheld(ofLog log: LogState) throws -> UInt64? {
+        try Int64.fetchOne(
+            db, sql: "SELECT min(sequence) FROM event WHERE log = ? AND status = 0 AND content IS NULL",
+            arguments: [log.reference]
+        ).map { UInt64(clamping: $0) }
+    }
+
     /// Events whose ids begin with eight bytes in this range. Goes through the index of the group's order.
     public func events(
         of group: GroupRecord, idsFrom first: UInt64, through last: UInt64, limit: Int

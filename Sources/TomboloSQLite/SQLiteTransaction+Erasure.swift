@@ -4,7 +4,9 @@ import TomboloCore
 
 // What goes away (protocol §2.7).
 extension SQLiteTransaction {
-    func erase(_ events: [StoredHeader], inGroup group: Int64) throws(StoreError) {
+    func erase(
+        _ events: [StoredHeader], forGood isForGood: Bool, inGroup group: Int64
+    ) throws(StoreError) {
         try run {
             let select = try db.cachedStatement(
                 sql: "SELECT 1 FROM event WHERE ordinal = ? AND content IS NOT NULL AND status IN (?, ?)")
@@ -16,7 +18,7 @@ extension SQLiteTransaction {
                 }
                 try execute("UPDATE event SET salt = NULL, content = NULL WHERE ordinal = ?", [event.ordinal])
                 try endReferences(to: event.header.files, from: event.ordinal, inGroup: group)
-                if let expiry = event.header.expiry {
+                if isForGood, let expiry = event.header.expiry {
                     try execute(
                         "DELETE FROM expiry WHERE replica = ? AND time = ? AND event = ?",
                         [group, Int64(clamping: expiry), event.ordinal])
@@ -34,6 +36,36 @@ extension SQLiteTransaction {
             for event in try headers(ordinals: [ordinal]) {
                 try refer(to: event.header.files, from: ordinal, inGroup: group ?? 0)
             }
+        }
+    }
+
+    func contentSizes(
+        inGroup group: Int64, after ordinal: Int64, limit: Int
+    ) throws(StoreError) -> [ContentSize] {
+        try run {
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT ordinal, length(content) FROM event
+                    WHERE +replica = ? AND ordinal > ? AND salt IS NOT NULL AND content IS NOT NULL ORDER BY ordinal LIMIT ?
+                    """, arguments: [group, ordinal, limit]
+            ).map { ContentSize(ordinal: $0[0], bytes: $0[1]) }
+        }
+    }
+
+    func withoutContent(
+        inGroup group: Int64, lamports: ClosedRange<UInt64>, after ordinal: Int64, limit: Int
+    ) throws(StoreError) -> [Int64] {
+        try run {
+            try Int64.fetchAll(
+                db,
+                sql: """
+                    SELECT ordinal FROM event WHERE +replica = ? AND ordinal > ? AND content IS NULL
+                    AND +lamport BETWEEN ? AND ? ORDER BY ordinal LIMIT ?
+                    """,
+                arguments: [
+                    group, ordinal, Int64(clamping: lamports.lowerBound), Int64(clamping: lamports.upperBound), limit,
+                ])
         }
     }
 

@@ -13,7 +13,7 @@ struct SecretCells: Sendable {
     /// Values that are secrets, or that say who the device is: somebody else is not to say it.
     static let values = [
         IdentityKeys.deviceSeed, IdentityKeys.memberSeed, IdentityKeys.member, IdentityKeys.admission,
-        IdentityKeys.ownGroup,
+        IdentityKeys.ownGroup, IdentityKeys.answerSeeds,
     ]
 
     var isLocked: Bool { key != nil }

@@ -116,23 +116,45 @@ struct HistoryFromJoiningTests {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 2)
         try devices.say(0, "before", in: group)
         try devices.meet(0, 1)
-        try join(2, by: 0, devices, group)
-        let rekeys = events(2, devices).map(\.event).filter { $0.header.kind == .rekey }
+        let cryptography = SwiftCryptography()
+        var asked: [EventID] = []
+        var handed: [EventID: [SecretShare]] = [:]
         devices.intercept = { wire in
-            guard wire.from == 2, var payload = try? Payload(decoding: wire.bytes[...]), !payload.groups.isEmpty else {
+            guard var payload = try? Payload(decoding: wire.bytes[...]), !payload.groups.isEmpty else {
                 return wire.bytes
             }
-            payload.groups[0].secretsWanted = rekeys.flatMap(\.id.bytes)[...]
+            if wire.from == 2 {
+                if !asked.isEmpty { payload.groups[0].secretsWanted = asked.flatMap(\.bytes)[...] }
+            } else {
+                // What a client that keeps no rule would get out of it.
+                let seed = devices.devices[2].engine.sharingSeed(of: group)
+                for share in payload.groups.compactMap(\.share) where wire.to == 2 && share.count > 32 {
+                    guard let rekey = EventID(share.prefix(32)),
+                        let text = cryptography.open(
+                            share.dropFirst(32), seed: seed, info: SecretShare.info(rekey, in: group)),
+                        let part = try? SecretShare(decoding: text)
+                    else { continue }
+                    handed[rekey, default: []].append(part)
+                }
+            }
             return payload.encoded
         }
+        try join(2, by: 0, devices, group)
+        let rekeys = events(2, devices).map(\.event).filter { $0.header.kind == .rekey }.map(\.id)
+        asked = rekeys
         try meetAll(devices)
-        let store = devices.devices[2].store
-        #expect(!rekeys.isEmpty)
+        #expect(rekeys.count == 1)
         for rekey in rekeys {
-            let kept = try RekeySecret(decoding: #require(store.secret(of: rekey.id, inGroup: 1)))
-            #expect(kept.extent == .values && kept.contents == nil)
+            let parts = try #require(handed[rekey])
+            #expect(parts.count >= 2, "with its event, and when it was asked for")
+            #expect(parts.allSatisfy { $0.nodes.isEmpty && $0.values != nil })
         }
-        #expect(readable(2, devices, group).isEmpty)
+        // What is begun afterwards it is handed whole.
+        asked = []
+        try devices.say(1, "after", in: group)
+        try meetAll(devices)
+        #expect(handed.values.joined().contains { !$0.nodes.isEmpty })
+        #expect(readable(2, devices, group) == ["after"])
     }
 
     @Test("what is said by who does not know yet that somebody has joined is not for that one; and what follows is")
@@ -204,20 +226,20 @@ struct HistoryFromJoiningTests {
         try devices.meet(0, 1)
         let cryptography = SwiftCryptography()
         let known = devices.devices[0].store
+        let before = try #require(events(0, devices).last { $0.event.header.kind == .rekey }?.event.id)
+        var replaced: Set<EventID> = []
         devices.intercept = { wire in
             guard wire.to == 2, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            let key = cryptography.sharingKey(seed: devices.devices[2].engine.sharingSeed(of: group))
             for index in payload.groups.indices {
-                let said = self.events(2, devices).map(\.event).last {
-                    $0.header.kind == .device && $0.header.certificate?.device == devices.devices[2].engine.device
-                }
                 guard let rekey = payload.groups[index].share.flatMap({ EventID($0.prefix(32)) }),
-                    let key = said.flatMap({ Bytes32($0.content ?? []) }),
                     let secret = known.secret(of: rekey, inGroup: 1).flatMap({ try? RekeySecret(decoding: $0) }),
                     let sealed = cryptography.seal(
                         SecretShare.parts(of: secret, withContents: true)[0].encoded, to: key,
                         info: SecretShare.info(rekey, in: group))
                 else { continue }
                 payload.groups[index].share = (rekey.bytes + sealed)[...]
+                replaced.insert(rekey)
             }
             return payload.encoded
         }
@@ -225,6 +247,7 @@ struct HistoryFromJoiningTests {
         try devices.say(0, "after", in: group)
         try meetAll(devices)
         #expect(said(2, devices, group) == ["after"] && readable(2, devices, group) == ["after"])
+        #expect(replaced.contains(before))
         #expect(devices.errors(2).isEmpty)
     }
 
@@ -267,5 +290,28 @@ struct HistoryFromJoiningTests {
         try devices.say(0, "four", in: group)
         try devices.say(0, "five", in: group)
         #expect(count() == 3)
+    }
+
+    @Test(
+        "who joins a group with very many secrets behind it is handed the values key of each, in as many sessions as it takes"
+    )
+    func manySecrets() throws {
+        let (devices, group) = try makeGroup(2, outside: 1, seed: 10)
+        try devices.step(0, [.setState(5, group: group, key: "mood", value: Array("calm".utf8))])
+        for number in 0..<620 {
+            // Each lowering calls for a secret.
+            try setRole(1, to: number.isMultiple(of: 2) ? .reader : .admin, by: 0, devices, group)
+            if number.isMultiple(of: 2) { try devices.say(0, "\(number)", in: group) }
+            devices.now += Limits.rekeyAge
+            if !number.isMultiple(of: 2) { try devices.say(0, "\(number)", in: group) }
+        }
+        try devices.meet(0, 1)
+        let rekeys = events(0, devices).count { $0.event.header.kind == .rekey }
+        #expect(rekeys > 600)
+        try join(2, by: 0, devices, group)
+        for _ in 0..<4 { try devices.meet(0, 2) }
+        let store = devices.devices[2].store
+        #expect(store.secrets(inGroup: 1).filter { $0.extent == .values }.count >= rekeys - 1)
+        #expect(try value(of: "mood", on: 2, devices, group) == "calm")
     }
 }

@@ -208,6 +208,42 @@ struct SealingTests {
         for device in 0..<2 { #expect(Set(said(device, devices, group)) == ["among us", "not for the removed"]) }
     }
 
+    @Test("who had declined hands a secret over once it has it, in several parts where much of it has gone")
+    func lateInParts() throws {
+        let (devices, group) = try makeGroup(3, seed: 17)
+        // The two others have a secret of which much was punctured, and the last one has not met them since.
+        for number in 0..<40 { try devices.say(0, "\(number)", in: group) }
+        let said = events(0, devices).map(\.event).filter { $0.header.kind == .message }
+        let rekey = try #require(rekeys(0, devices).last)
+        var secret = try RekeySecret(decoding: #require(secrets(0, devices)[rekey.id]))
+        for log in 0..<40 {
+            let path = ContentKeys.path(
+                toLog: LogID(SwiftCryptography().sha256([UInt8(log)])), number: 7, isEphemeral: false)
+            secret.contents?.puncture(path, using: SwiftCryptography())
+        }
+        #expect(SecretShare.parts(of: secret, withContents: true).count > 1)
+        devices.devices[0].store.setSecret(secret.encoded, of: rekey.id, inGroup: 1)
+        devices.devices[0] = try Devices.Device(seed: 61, store: devices.devices[0].store)
+        // The events go round without their secret; then the second one, asked, has nothing to give.
+        devices.intercept = { wire in
+            guard wire.from == 0, let payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            return payload.groups.contains { $0.share?.count ?? 0 > 32 } ? nil : wire.bytes
+        }
+        try devices.meet(0, 1)
+        devices.intercept = { $0.bytes }
+        let kept = try devices.connect(1, 2)
+        try devices.settle()
+        #expect(self.said(2, devices, group).isEmpty)
+        // It gets the secret while the link to the last one is open.
+        let link = try devices.connect(0, 1)
+        try devices.settle()
+        #expect(self.said(1, devices, group).count == said.count)
+        #expect(self.said(2, devices, group).count == said.count, "\(devices.errors(2))")
+        #expect(devices.errors(2).isEmpty && devices.errors(1).isEmpty)
+        try devices.disconnect(link)
+        try devices.disconnect(kept)
+    }
+
     @Test("who asks for the same secret again and again is given it once in a session")
     func askedAgain() throws {
         let (devices, group) = try makeGroup(2, seed: 16)

@@ -58,7 +58,7 @@ struct GroupErasureTests {
                 // The erasure is committed meanwhile, and what the reader sees is still in the files.
                 try storage.write(isDurable: true) { store in
                     let last = try store.lastOrdinal()
-                    try store.erase(try store.headers(ordinals: [last]), inGroup: 1)
+                    try store.erase(try store.headers(ordinals: [last]), forGood: true, inGroup: 1)
                 }
                 #expect(try storage.purge() == false)
             }

@@ -13,14 +13,16 @@ package enum BundleFile {
 
     /// What a part is made of.
     enum Record {
-        /// The device that wrote the bundle, and when, in milliseconds since 1970.
-        case writer(DeviceKey, UInt64)
+        /// Who has written the bundle.
+        case opening(BundleOpening)
         /// Logs of which the writer has everything, each with its last event.
         case known([LogPosition])
         /// An event, as a message.
         case event(Message)
-        /// A secret, sealed to one device.
+        /// A secret, sealed to who has written the bundle that this one answers.
         case secret(CarriedSecret)
+        /// Up to this Lamport time the writer does not keep all contents.
+        case horizon(UInt64)
     }
 
     /// What seals a bundle's parts.
@@ -30,9 +32,10 @@ package enum BundleFile {
         /// Tells whose bundle it is to who can make it.
         package let tag: [UInt8]
 
-        package init(discovery: Bytes32, nonce: [UInt8]) {
-            key = cryptography.hmac(key: discovery, Array("tombolo-bundle-key-1".utf8) + nonce)
-            tag = Array(cryptography.hmac(key: discovery, Array("tombolo-bundle-tag-1".utf8) + nonce).bytes.prefix(16))
+        package init(_ group: GroupID, discovery: Bytes32, nonce: [UInt8]) {
+            let bundle = group.bytes + nonce
+            key = cryptography.hmac(key: discovery, Array("tombolo-bundle-key-1".utf8) + bundle)
+            tag = Array(cryptography.hmac(key: discovery, Array("tombolo-bundle-tag-1".utf8) + bundle).bytes.prefix(16))
         }
 
         package func seal(_ part: [UInt8], number: UInt64, isLast: Bool) -> [UInt8] {
@@ -53,17 +56,16 @@ package enum BundleFile {
 }
 
 extension BundleFile.Record {
-    private enum Kind: UInt8 { case writer = 1, known, event, secret }
+    private enum Kind: UInt8 { case opening = 1, known, event, secret, horizon }
 
     /// u8 kind ‖ varint length ‖ what it says.
     func append(to part: inout [UInt8]) {
         var body: [UInt8] = []
         let kind: Kind
         switch self {
-        case .writer(let device, let time):
-            kind = .writer
-            body = device.bytes
-            body.append(fixed64: time)
+        case .opening(let opening):
+            kind = .opening
+            body = opening.encoded
         case .known(let ends):
             kind = .known
             for end in ends {
@@ -77,6 +79,9 @@ extension BundleFile.Record {
         case .secret(let secret):
             kind = .secret
             body = secret.encoded
+        case .horizon(let lamport):
+            kind = .horizon
+            body.append(varint: lamport)
         }
         part.append(kind.rawValue)
         part.append(varint: body.count)
@@ -88,7 +93,7 @@ extension BundleFile.Record {
         let kind = Kind(rawValue: try reader.byte())
         var body = WireReader(try reader.take(try reader.varint(atMost: BundleFile.largestPart, "a record")))
         switch kind {
-        case .writer: self = .writer(DeviceKey(try body.bytes32()), try body.fixed64())
+        case .opening: self = .opening(try BundleOpening(reading: &body))
         case .known:
             var ends: [LogPosition] = []
             while !body.isAtEnd {
@@ -98,6 +103,7 @@ extension BundleFile.Record {
             self = .known(ends)
         case .event: self = .event(try Message(decoding: body.rest()))
         case .secret: self = .secret(try CarriedSecret(decoding: body.rest()))
+        case .horizon: self = .horizon(try body.integer())
         case nil: return nil
         }
     }

@@ -31,7 +31,7 @@ struct BundleReader {
         }
         let (nonce, tag) = (Array(header[16..<48]), Array(header[48...]))
         for group in groups where group.dialect == .native {
-            let key = BundleFile.Key(discovery: group.discovery, nonce: nonce)
+            let key = BundleFile.Key(group.id, discovery: group.discovery, nonce: nonce)
             guard key.tag == tag else { continue }
             (self.key, self.group, position) = (key, group, UInt64(BundleFile.headerBytes))
             return
@@ -70,7 +70,7 @@ struct BundleReader {
         return records
     }
 
-    private var damage: TomboloError {
+    var damage: TomboloError {
         TomboloError("\(url.path) is damaged at byte \(position): what comes before was taken, get the rest again")
     }
 }

@@ -12,16 +12,19 @@ struct BundleWriter {
     private(set) var bytes = 0
 
     /// - Throws: ``TomboloError`` if there is something at the place already, or nothing can be written there.
-    init(at url: URL, discovery: Bytes32) throws {
+    init(at url: URL, of group: GroupRecord) throws {
         var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
         let nonce = Bytes32.random(using: &generator).bytes
         draft = try DraftFile(for: url, isPrivate: true)
-        key = BundleFile.Key(discovery: discovery, nonce: nonce)
+        key = BundleFile.Key(group.id, discovery: group.discovery, nonce: nonce)
         try write(BundleFile.magic + nonce + key.tag)
     }
 
     /// Adds records that belong in one part.
-    mutating func append(_ records: [BundleFile.Record]) throws {
+    ///
+    /// - Parameter isBehind: they need what was added before to have been taken.
+    mutating func append(_ records: [BundleFile.Record], behind isBehind: Bool = false) throws {
+        if isBehind, !part.isEmpty { try flush(isLast: false) }
         for record in records { record.append(to: &part) }
         if part.count >= BundleFile.fullPart { try flush(isLast: false) }
     }

@@ -6,13 +6,21 @@ struct BundledEvents {
     private let group: GroupRecord
     private let storage: SQLiteStorage
     /// For logs that are known elsewhere up to an event: its sequence.
-    private var known: [LogID: UInt64] = [:]
+    private let known: [LogID: UInt64]
     /// Of each log, events that a later one vouches for.
     private var unsigned: [LogID: [Event]] = [:]
+    /// The last sequence of each log that was seen, and what was named by events that came before what they name.
+    private var lastSeen: [LogID: UInt64] = [:]
+    private var named: Set<EventID> = []
     private var after: Int64 = 0
     let total: Int
     private(set) var seen = 0
     private(set) var written = 0
+
+    /// Events that are read at once: of the largest, 16 MiB.
+    private static let page = 256
+    /// Events without a signature that follow each other in a part: as many as one vouches for.
+    private static let longestRun = 127
 
     init(of group: GroupRecord, in storage: SQLiteStorage, without ends: [LogPosition]) throws {
         (self.group, self.storage) = (group, storage)
@@ -29,37 +37,47 @@ struct BundledEvents {
         }
     }
 
-    /// The next events, in runs that end with a signature; nil at the end.
+    /// The next events, in runs that end with one which is signed, or which one that came before vouches for; nil at the end.
     mutating func next() throws -> [[Event]]? {
-        let events = try storage.read { try $0.events(of: group, after: after, limit: 1_024) }
-        guard let last = events.last else {
-            // What vouches for these came before them.
-            let left = unsigned.sorted { $0.key < $1.key }.map(\.value)
-            unsigned = [:]
-            written += left.reduce(0) { $0 + $1.count }
-            return left.isEmpty ? nil : left
-        }
+        let events = try storage.read { try $0.events(of: group, after: after, limit: Self.page) }
+        guard let last = events.last else { return leftovers() }
         after = last.ordinal
         seen += events.count
         var runs: [[Event]] = []
         for event in events.map(\.event) where event.sequence > known[event.log] ?? 0 {
-            if event.signature == nil {
-                unsigned[event.log, default: []].append(event)
-            } else {
+            // Where something came before what it names, it vouches for that.
+            if let previous = event.header.previous, event.sequence != (lastSeen[event.log] ?? 0) + 1 {
+                named.insert(previous.id)
+            }
+            lastSeen[event.log] = event.sequence
+            if named.remove(event.id) != nil || event.signature != nil {
                 runs.append(run(upTo: event))
+            } else {
+                unsigned[event.log, default: []].append(event)
             }
         }
         written += runs.reduce(0) { $0 + $1.count }
         return runs
     }
 
-    /// An event that is signed, behind those that it vouches for.
+    /// An event that needs nothing behind it, behind those that it vouches for.
     private mutating func run(upTo last: Event) -> [Event] {
+        guard let before = unsigned[last.log] else { return [last] }
         var (run, left): ([Event], [Event]) = ([last], [])
-        for event in (unsigned.removeValue(forKey: last.log) ?? []).reversed() {
+        for event in before.reversed() {
             if event.id == run[run.count - 1].header.previous?.id { run.append(event) } else { left.append(event) }
         }
-        if !left.isEmpty { unsigned[last.log] = left.reversed() }
+        unsigned[last.log] = left.isEmpty ? nil : left.reversed()
         return run.reversed()
+    }
+
+    /// What is left of branches: what vouches for it has been written. The last of a log come first, for they vouch for those before.
+    private mutating func leftovers() -> [[Event]]? {
+        guard let log = unsigned.keys.min(), var events = unsigned[log] else { return nil }
+        let run = Array(events.suffix(Self.longestRun))
+        events.removeLast(run.count)
+        unsigned[log] = events.isEmpty ? nil : events
+        written += run.count
+        return [run]
     }
 }

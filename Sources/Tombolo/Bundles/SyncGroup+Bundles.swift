@@ -6,7 +6,7 @@ import TomboloSQLite
 /// What was written into a bundle.
 public struct BundleSummary: Sendable, Hashable {
     public let events: Int
-    /// Secrets, each sealed to one device, in a private group.
+    /// In an answer, the secrets for the device that is answered.
     public let secrets: Int
     /// Of the file.
     public let bytes: Int
@@ -15,7 +15,7 @@ public struct BundleSummary: Sendable, Hashable {
 /// What became of a bundle.
 public struct BundleReading: Sendable, Hashable {
     public let group: GroupID
-    /// The device that says that it has written it, and when.
+    /// The device that has written it, and when, by its clock.
     public let writer: DeviceKey
     public let written: Date
     /// How many events were new, and how many were not.
@@ -27,12 +27,12 @@ public struct BundleReading: Sendable, Hashable {
 
 extension SyncGroup {
     /// Writes what is here of the group into a file, to be carried to devices that this one cannot reach (protocol §6): events with their
-    /// contents, as far as those are not erased, and in a private group the secrets that members' devices may have. Files that events refer to are
-    /// not in it.
+    /// contents, as far as those are here. In an answer to a bundle there are also, in a private group, the secrets that the device which has
+    /// written that one may have. Files that events refer to are not in it.
     ///
     /// Only devices of the group can read it.
     /// - Parameters:
-    ///   - bundle: one that a device of the group has written: this one then has what that device lacked, and secrets for it alone.
+    ///   - bundle: one that a device of the group has written: this one then has what that device lacked.
     ///   - progress: counts events.
     /// - Throws: ``TomboloError`` if there is something at the place already, the disk is full, or `bundle` is of another group: nothing is left at
     ///   the place then; `EngineError` `notNative`.
@@ -42,17 +42,28 @@ extension SyncGroup {
         defer { progress?.finish() }
         guard dialect == .native else { throw EngineError.notNative(id) }
         let asked = try bundle.map { try BundleStart(of: $0, for: record) }
-        let effect = try await node.replica.request { .sealSecrets($0, group: id, for: asked?.writer) }
-        guard case .sealedSecrets(_, let secrets) = effect else { throw TomboloError("the engine gave no answer") }
-        let (device, now) = (node.device, node.clock.now)
-        return try await Node.aside { [node, record] in
-            var writer = try BundleWriter(at: url, discovery: record.discovery)
-            let known = try node.storage.read { try $0.knownEnds(of: record) }
-            try writer.append([.writer(device, now), .known(known)])
+        var secrets: [CarriedSecret] = []
+        if let asked {
+            let effect = try await node.replica.request { .sealSecrets($0, group: id, to: asked.opening) }
+            guard case .sealedSecrets(_, let sealed) = effect else { throw TomboloError("the engine gave no answer") }
+            secrets = sealed
+        }
+        let effect = try await node.replica.request { .openBundle($0, group: id) }
+        guard case .openedBundle(_, let opening) = effect else { throw TomboloError("the engine gave no answer") }
+        return try await Node.aside { [secrets] in
+            var writer = try BundleWriter(at: url, of: record)
+            let (known, horizon) = try node.storage.read { reader in
+                (try reader.knownEnds(of: record), try kept(reader).horizon)
+            }
+            try writer.append([.opening(opening), .known(known), .horizon(horizon)])
             var events = try BundledEvents(of: record, in: node.storage, without: asked?.known ?? [])
             progress?.note(done: 0, of: UInt64(events.total))
             while let runs = try events.next() {
-                for run in runs { try writer.append(run.map { .event($0.message(in: record.id)) }) }
+                for run in runs {
+                    // What vouches for it came before it.
+                    let isBehind = run.last?.signature == nil
+                    try writer.append(run.map { .event($0.message(in: record.id)) }, behind: isBehind)
+                }
                 progress?.note(done: UInt64(events.seen), of: UInt64(events.total))
             }
             for secret in secrets { try writer.append([.secret(secret)]) }
@@ -73,59 +84,85 @@ extension Node {
         defer { progress?.finish() }
         var reader = try BundleReader(at: url, groups: try storage.read { try $0.groups() })
         let group = reader.group.id
-        var (writer, written): (DeviceKey, UInt64) = (device, 0)
+        var opening: BundleOpening?
         var (accepted, held) = (0, 0)
+        var horizon: UInt64 = 0
+        var (secrets, secretBytes): ([CarriedSecret], Int) = ([], 0)
         while let records = try reader.next() {
-            var (messages, secrets): ([Message], [CarriedSecret]) = ([], [])
+            var messages: [Message] = []
             for record in records {
                 switch record {
-                case .writer(let device, let time): (writer, written) = (device, time)
+                case .opening(let said) where opening == nil: opening = said
+                case .opening: break
                 case .known: break
+                case .horizon(let lamport): horizon = lamport
                 case .event(let message): messages.append(message)
-                case .secret(let secret): secrets.append(secret)
+                case .secret(let secret):
+                    secretBytes += secret.encoded.count
+                    guard secretBytes <= Limits.carriedSecretBytes else { throw reader.damage }
+                    secrets.append(secret)
                 }
             }
             if !messages.isEmpty {
-                let effect = try await replica.request { .ingest($0, group: group, messages) }
+                let effect: EngineEffect
+                do {
+                    effect = try await replica.request { [horizon] in
+                        .ingest($0, group: group, messages, horizon: horizon)
+                    }
+                } catch let error as EngineError {
+                    // Somebody of the group has made it up.
+                    throw TomboloError("\(url.path) has something in it that no device would say: \(error)")
+                }
                 guard case .ingested(_, let new, let old) = effect else {
                     throw TomboloError("the engine gave no answer")
                 }
                 (accepted, held) = (accepted + new, held + old)
             }
-            if !secrets.isEmpty { _ = try await replica.request { .takeSecrets($0, group: group, secrets) } }
             progress?.note(done: reader.position, of: reader.size)
         }
+        guard let opening, opening.isValid(in: group, using: SwiftCryptography()) else { throw reader.damage }
+        // What they are sealed to is forgotten then: not before all of it is here.
+        if reader.isComplete, !secrets.isEmpty {
+            _ = try await replica.request { [secrets] in .takeSecrets($0, group: group, secrets) }
+        }
         return BundleReading(
-            group: group, writer: writer, written: Date(milliseconds: written), newEvents: accepted, heldEvents: held,
+            group: group, writer: opening.device, written: Date(milliseconds: opening.time), newEvents: accepted,
+            heldEvents: held,
             isComplete: reader.isComplete)
     }
 }
 
 /// What a bundle says of who has written it.
 private struct BundleStart {
-    var writer: DeviceKey?
-    var known: [LogPosition] = []
+    let opening: BundleOpening
+    private(set) var known: [LogPosition] = []
 
     /// - Throws: ``TomboloError`` if it is not of this group.
     init(of url: URL, for group: GroupRecord) throws {
         var reader = try BundleReader(at: url, groups: [group])
+        var opening: BundleOpening?
         for record in try reader.next() ?? [] {
             switch record {
-            case .writer(let device, _): writer = device
+            case .opening(let said): opening = opening ?? said
             case .known(let ends): known += ends
-            case .event, .secret: break
+            case .event, .secret, .horizon: break
             }
         }
-        guard writer != nil else { throw TomboloError("\(url.path) does not say who has written it: get it again") }
+        guard let opening, opening.isValid(in: group.id, using: SwiftCryptography()) else { throw reader.damage }
+        self.opening = opening
     }
 }
 
 extension SQLiteReader {
-    /// The last events of the logs of which there is everything from the first one on.
+    /// Of logs that are one chain from their first event on, the last event before any that waits for its content.
     fileprivate func knownEnds(of group: GroupRecord) throws -> [LogPosition] {
         try logs(of: group).compactMap { log in
             guard log.isLinear, log.floor == 0, let end = log.ends.last else { return nil }
-            return LogPosition(log: log.id, sequence: end.sequence, id: end.id)
+            guard log.waitingForAncestors > 0, let withheld = try firstWithheld(ofLog: log) else {
+                return LogPosition(log: log.id, sequence: end.sequence, id: end.id)
+            }
+            guard let last = try event(ofLog: log, at: withheld - 1)?.event else { return nil }
+            return LogPosition(log: log.id, sequence: last.sequence, id: last.id)
         }
     }
 }

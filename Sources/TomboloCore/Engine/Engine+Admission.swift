@@ -65,8 +65,9 @@ extension Engine {
     /// - Parameters:
     ///   - session: the index of the session that they came by, which is not sent them again.
     ///   - isOwn: they were signed here just now.
+    ///   - horizon: up to which Lamport time whoever brings them does not keep all contents.
     mutating func admit(
-        _ events: [Event], group: Int, from session: Int?, isOwn: Bool, _ store: any EventStore
+        _ events: [Event], group: Int, from session: Int?, isOwn: Bool, horizon: UInt64 = 0, _ store: any EventStore
     ) throws(StoreError) -> Admission {
         var result = Admission()
         result.accepted = try takeContents(of: events, group: group, store)
@@ -86,9 +87,13 @@ extension Engine {
             guard runs.admits(authentic.event, waiting: waiting(inLogOf: authentic, group)),
                 let log = try place(authentic, group: group, &result, &batch, store)
             else { continue }
+            if authentic.event.content == nil {
+                acceptWithoutContent(authentic.event, log: log, upTo: horizon, group: group)
+            }
             try judge(authentic.event, log: log, group: group, &batch, store)
         }
         guard !batch.events.isEmpty else { return result }
+        noteKept(group: group)
         result.accepted += batch.events.count
         if !isOwn { try leaveOwnLog(ifIn: batch, group: group, store) }
         try keepAndDeliver(batch, group: group, store)

@@ -1,55 +1,91 @@
-// Secrets that travel in what is carried by hand (protocol §6).
+// Secrets that travel by hand, in answers to bundles (protocol §6).
 extension Engine {
-    /// Seals the secrets that are here to the devices that may have them, the latest first, at most ``Limits/carriedSecrets``.
-    ///
-    /// - Parameter device: the one to seal them to; nil for all.
+    /// Makes the key that an answer to a bundle is to be sealed to, and keeps its private half until an answer was read.
+    mutating func openBundle(
+        _ request: RequestID, _ group: GroupID, _ store: any EventStore
+    ) throws(StoreError) {
+        guard nativeGroup(group, request) != nil else { return }
+        let seed = Bytes32.random(using: &generator)
+        let key = cryptography.sharingKey(seed: seed)
+        try setAnswerSeeds(try answerSeeds(store) + [seed], store)
+        let statement = BundleOpening.statement(group, time: now, answerKey: key)
+        let signature = cryptography.sign(statement, with: identity.deviceKey)
+        let opening = BundleOpening(device: identity.device, time: now, answerKey: key, signature: signature)
+        effects.append(.openedBundle(request, opening))
+    }
+
+    /// Seals the secrets that are here to who has written a bundle, as far as that device may have them: the latest first, at most
+    /// ``Limits/carriedSecretBytes``.
     mutating func sealSecrets(
-        _ request: RequestID, _ group: GroupID, for device: DeviceKey?, _ store: any EventStore
+        _ request: RequestID, _ group: GroupID, to opening: BundleOpening, _ store: any EventStore
     ) throws(StoreError) {
         guard let index = nativeGroup(group, request) else { return }
         var carried: [CarriedSecret] = []
         defer { effects.append(.sealedSecrets(request, carried)) }
-        guard let sealing = groups[index].sealing else { return }
-        let recipients = sealing.recipients.sorted { $0.key < $1.key }.filter { other, recipient in
-            other != identity.device && other == device ?? other && mayRead(recipient, group: index)
-        }
+        guard opening.isValid(in: group, using: cryptography),
+            let recipient = groups[index].sealing?.recipients[opening.device], mayRead(recipient, group: index)
+        else { return }
+        var bytes = 0
         for rekey in groups[index].state.rekeyEvents.reversed() {
-            guard carried.count + recipients.count <= Limits.carriedSecrets else { return }
             guard let secret = try secret(of: rekey, group: index, store) else { continue }
-            for (device, recipient) in recipients {
-                let parts = seal(secret, of: rekey, to: recipient, group: index)
-                if !parts.isEmpty { carried.append(CarriedSecret(device: device, rekey: rekey, parts: parts)) }
+            let parts = seal(secret, of: rekey, to: recipient.member, key: opening.answerKey, group: index)
+            bytes += parts.reduce(64) { $0 + $1.count }
+            guard bytes <= Limits.carriedSecretBytes else { return }
+            if !parts.isEmpty {
+                carried.append(CarriedSecret(answerKey: opening.answerKey, rekey: rekey, parts: parts))
             }
         }
     }
 
-    /// Takes those of them that are sealed to this device and that it lacks. What is not what its rekey event commits to is left.
+    /// Takes those of an answer's secrets that this device lacks, and forgets what they were sealed to. What is not what its rekey event
+    /// commits to is left.
     mutating func takeSecrets(
         _ request: RequestID, _ group: GroupID, _ carried: [CarriedSecret], _ store: any EventStore
     ) throws(StoreError) {
         guard let index = nativeGroup(group, request) else { return }
-        for carried in carried where carried.device == identity.device {
-            guard groups[index].sealing?.held.contains(carried.rekey) == false,
-                let secret = opened(carried, group: index), begins(carried.rekey, secret, group: index)
+        let seeds = try answerSeeds(store)
+        let seedOfKey = Dictionary(
+            seeds.map { (cryptography.sharingKey(seed: $0), $0) }, uniquingKeysWith: { first, _ in first })
+        var used: Set<Bytes32> = []
+        for carried in carried {
+            guard let seed = seedOfKey[carried.answerKey] else { continue }
+            used.insert(seed)
+            guard groups[index].state.index(of: carried.rekey) != nil,
+                groups[index].sealing?.held.contains(carried.rekey) == false,
+                let secret = opened(carried, seed: seed, group: index),
+                begins(carried.rekey, secret, group: index)
             else { continue }
-            // Of what was punctured nothing else shows that it is the event's: somebody who was removed may have made it up.
-            if secret.extent == .unproven, !(try opensWhatWaits(secret, carried.rekey, group: index, store)) {
-                continue
-            }
             try take(secret, of: carried.rekey, group: index, store)
+        }
+        if !used.isEmpty {
+            try setAnswerSeeds(seeds.filter { !used.contains($0) }, store)
+            effects.append(.erased(group))
         }
         effects.append(.done(request))
     }
 
-    private func opened(_ carried: CarriedSecret, group: Int) -> RekeySecret? {
+    private func opened(_ carried: CarriedSecret, seed: Bytes32, group: Int) -> RekeySecret? {
         var secret: RekeySecret?
         for (place, part) in carried.parts.enumerated() {
-            guard let share = try? openShare(part[...], of: carried.rekey, group: group),
+            guard let share = try? openShare(part[...], of: carried.rekey, seed: seed, group: group),
                 share.isLast == (place == carried.parts.count - 1),
                 let next = try? RekeySecret(share, after: secret, using: cryptography)
             else { return nil }
             secret = next
         }
         return secret
+    }
+
+    // MARK: Keys for answers
+
+    /// From which the keys follow that answers were asked to be sealed to, the latest last.
+    private func answerSeeds(_ store: any EventStore) throws(StoreError) -> [Bytes32] {
+        let kept = try store.value(forKey: IdentityKeys.answerSeeds) ?? []
+        return stride(from: 0, to: kept.count, by: 32).compactMap { Bytes32(kept[$0..<min($0 + 32, kept.count)]) }
+    }
+
+    private func setAnswerSeeds(_ seeds: [Bytes32], _ store: any EventStore) throws(StoreError) {
+        let kept = seeds.suffix(Limits.answerSeeds).flatMap(\.bytes)
+        try store.setValue(kept.isEmpty ? nil : kept, forKey: IdentityKeys.answerSeeds)
     }
 }

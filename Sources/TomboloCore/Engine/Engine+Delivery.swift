@@ -70,8 +70,12 @@ extension Engine {
     ) throws(StoreError) {
         groups[group].sealing?.readable = []
         try moveHeads(delivered: delivered, group: group, store)
-        // Of what came when it was gone already, the key goes as well.
-        try puncture(delivered.filter { !$0.hasContent }, group: group, store)
+        // Of what came when it was gone already, the key goes as well; not of what somebody does not keep.
+        let gone = delivered.filter { event in
+            guard !event.hasContent, let log = groups[group].frontier.index(of: event.header.log) else { return false }
+            return isGone(event.reference, event.header, log: log, group: group)
+        }
+        try puncture(gone, group: group, store)
         try noteFiles(of: delivered, group: group, store)
     }
 

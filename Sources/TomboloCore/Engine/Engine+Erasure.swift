@@ -14,9 +14,15 @@ extension Engine {
 
     /// Whether an event that came without its content has to wait for it.
     ///
-    /// Not if it was redacted, even if that does not stand: who redacted it may have been removed, and nobody may have the content any more.
+    /// Not if it was redacted, even if that does not stand: who redacted it may have been removed, and nobody may have the content any more. Nor
+    /// if whoever has brought it does not keep it.
     func needsContent(_ event: EventReference, _ header: EventHeader, log: Int, group: Int) -> Bool {
-        !isOver(header) && redactions(of: event, log: log, group: group).isEmpty
+        header.lamport > groups[group].kept.horizon && !isGone(event, header, log: log, group: group)
+    }
+
+    /// Whether its time is over, or somebody has taken it back, even if that does not stand.
+    func isGone(_ event: EventReference, _ header: EventHeader, log: Int, group: Int) -> Bool {
+        isOver(header) || !redactions(of: event, log: log, group: group).isEmpty
     }
 
     private func isOver(_ header: EventHeader) -> Bool { header.expiry.map { $0 <= now } ?? false }
@@ -107,15 +113,8 @@ extension Engine {
         _ events: [StoredHeader], group: Int, _ store: any EventStore
     ) throws(StoreError) {
         guard !events.isEmpty else { return }
-        try store.erase(events, inGroup: groups[group].record.reference)
+        try takeAway(events, forGood: true, group: group, store)
         try puncture(events, group: group, store)
-        try forgetFiles(of: events, store)
-        let ids = Set(events.map(\.id))
-        for index in sessions.indices {
-            for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {
-                sessions[index].groups[number].plan.erase(ids)
-            }
-        }
         if events.contains(where: \.hasContent) {
             noteChanged(groups[group].id)
             effects.append(.erased(groups[group].id))
@@ -124,6 +123,22 @@ extension Engine {
         let rekeys = Set(events.filter { lacksSecret($0.header, group: group) }.map { $0.header.rekeys[0].id }).sorted()
         let contentless = events.map(\.id).filter { groups[group].contentless[$0] != nil }
         try handOver(contentless + rekeys, group: group, store)
+    }
+
+    /// Takes contents out of the store and of what is about to be sent.
+    ///
+    /// - Parameter isForGood: their time is over, or they were taken back; else this device only does not keep them.
+    mutating func takeAway(
+        _ events: [StoredHeader], forGood isForGood: Bool, group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        try store.erase(events, forGood: isForGood, inGroup: groups[group].record.reference)
+        try forgetFiles(of: events, store)
+        let ids = Set(events.map(\.id))
+        for index in sessions.indices {
+            for number in sessions[index].groups.indices where sessions[index].groups[number].group == group {
+                sessions[index].groups[number].plan.erase(ids)
+            }
+        }
     }
 
     func key(of event: StoredHeader, group: Int) -> EventKey? {
@@ -158,7 +173,7 @@ extension Engine {
     }
 
     /// Judges anew what waited for its own content.
-    private mutating func handOver(_ events: [EventID], group: Int, _ store: any EventStore) throws(StoreError) {
+    mutating func handOver(_ events: [EventID], group: Int, _ store: any EventStore) throws(StoreError) {
         guard !events.isEmpty else { return }
         for event in events { groups[group].contentless[event] = nil }
         var delivered: [StoredHeader] = []
@@ -172,7 +187,8 @@ extension Engine {
         let number = sessions[index].groups[group].group
         guard groups[number].contentlessNoted > sessions[index].groups[group].contentsAskedFor else { return }
         let asked = sessions[index].groups[group].askedContents.filter { groups[number].contentless[$0] != nil }
-        let left = groups[number].contentless.values.filter { !asked.contains($0.id) }.sorted {
+        let horizon = sessions[index].groups[group].peerHorizon
+        let left = groups[number].contentless.values.filter { !asked.contains($0.id) && $0.lamport > horizon }.sorted {
             ($0.log, $0.sequence, $0.id) < ($1.log, $1.sequence, $1.id)
         }
         let wanted = left.prefix(Limits.wantedRanges)

@@ -8,6 +8,7 @@ extension Engine {
         }
         sessions[index].groups[group].hasHeardSinceRoot = true
         sessions[index].groups[group].reconciliation.noteReceived(sync)
+        if let horizon = sync.horizon { sessions[index].groups[group].peerHorizon = horizon }
         if let coded = sync.coded { try receiveCoded(coded, group, session: index, store) }
         if let frontier = sync.frontier { try receiveFrontier(frontier, group, session: index, store) }
         if let have = sync.have { try receiveHave(have, group, session: index, store) }
@@ -159,7 +160,9 @@ extension Engine {
         _ window: [Event], _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
         let number = sessions[index].groups[group].group
-        let result = try admit(window, group: number, from: index, isOwn: false, store)
+        try takeDropped(window, group, session: index, store)
+        let horizon = sessions[index].groups[group].peerHorizon
+        let result = try admit(window, group: number, from: index, isOwn: false, horizon: horizon, store)
         sessions[index].groups[group].mustAcknowledge = true
         if result.accepted > 0 { sessions[index].groups[group].repairs = 0 }
         if let refused = result.refused {

@@ -64,7 +64,8 @@ extension Engine {
                         sessions[index].groups[group].heldByPeer[log] = frontier.logs[log].lastSequence
                     }
                     askForSecrets(group, session: index)
-                    if sessions[index].groups[group].awaitedSecrets.isEmpty { try agree(group, session: index, store) }
+                    try askForDropped(group, session: index, store)
+                    if sessions[index].groups[group].awaitsNothing { try agree(group, session: index, store) }
                 } else {
                     sessions[index].groups[group].phase = .exchanging
                     chooseBase(group, session: index)
@@ -79,6 +80,7 @@ extension Engine {
             if let frontier = sessions[index].groups[group].unplanned.take() {
                 try makePlan(of: frontier, group, session: index, store)
             }
+            sayHorizon(group, session: index)
             acknowledge(group, session: index)
             try pump(group, session: index, store)
             askForSecrets(group, session: index)

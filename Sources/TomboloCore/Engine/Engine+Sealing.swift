@@ -14,6 +14,8 @@ extension Engine {
         for node in replica.state.nodes { sealing.note(node, of: replica.frontier) }
         var state = replica.state
         sealing.closed = Set(state.rekeyEvents.filter { !state.isOpen($0, to: member) })
+        let whole = sealing.closed.intersection(sealing.valuesOnly)
+        sealing.missing.removeAll { whole.contains($0) }
         return sealing
     }
 
@@ -80,6 +82,7 @@ extension Engine {
         }
         for node in groups[group].state.currentRekeys(atMost: Self.rekeysLookedAt)
         where groups[group].sealing?.held.contains(node.reference.id) == true {
+            guard groups[group].state.isOpenToAll(node.reference.id) else { continue }
             guard let event = try store.events(ordinals: [node.ordinal]).first?.event, !isOld(event.timestamp) else {
                 continue
             }
@@ -115,6 +118,7 @@ extension Engine {
         try keep(secret, of: id, group: group, store)
         // With very many state heads, one event does not name all that it must come after.
         guard groups[group].state.currentRekeys(atMost: Self.rekeysLookedAt).contains(where: { $0.reference.id == id }),
+            groups[group].state.isOpenToAll(id),
             try use(node.reference, begun: Int64(clamping: now), group: group, store)
         else { return nil }
         return node.reference
@@ -174,7 +178,7 @@ extension Engine {
     }
 
     /// It follows from the device's key: a store that is made anew, or put back, can be given what the lost one had.
-    func sharingSeed(of group: GroupID) -> Bytes32 {
+    package func sharingSeed(of group: GroupID) -> Bytes32 {
         cryptography.hmac(key: identity.sharingSeed, group.bytes)
     }
 
@@ -234,6 +238,8 @@ extension Engine {
         switch secret.extent {
         case .values:
             groups[group].sealing?.valuesOnly.insert(rekey)
+            // There is nothing more to have.
+            if isClosed { groups[group].sealing?.missing.removeAll { $0 == rekey } }
             return
         case .unproven:
             groups[group].sealing?.unproven.insert(rekey)

@@ -98,6 +98,8 @@ extension Engine {
         let logs = groups[group].frontier.logs.count
         if logs >= Limits.codedLogs { sync.logs = UInt64(logs) }
         sessions[index].groups[groupSession].logsSaid = sync.logs
+        sync.horizon = groups[group].kept.horizon == 0 ? nil : groups[group].kept.horizon
+        sessions[index].groups[groupSession].horizonSaid = groups[group].kept.horizon
         return sync
     }
 
@@ -241,6 +243,7 @@ extension Engine {
         sessions[index].groups[found].theirNumber = sync.number
         sessions[index].groups[found].peerRoot = root
         sessions[index].groups[found].logsOfPeer = sync.logs
+        sessions[index].groups[found].peerHorizon = sync.horizon ?? 0
         sessions[index].groups[found].since = (sync.isAgreed ? [root.token] : []) + sync.since
     }
 

@@ -18,6 +18,7 @@ extension Engine {
         sessions[index].groups[group].settleDeadline = nil
         sessions[index].groups[group].mismatchDeadline = nil
         sessions[index].groups[group].repairs = 0
+        try acceptWhatIsDropped(group, session: index, store)
         effects.append(
             .agreed(
                 sessions[index].link.session, groups[number].id, sessions[index].groups[group].reconciliation))
@@ -42,6 +43,7 @@ extension Engine {
         let isLive = sessions[index].groups[group].phase == .live
         guard isLive || sessions[index].groups[group].hasFrontier, sessions[index].groups[group].isIdle else { return }
         askForContents(group, session: index)
+        try askForDropped(group, session: index, store)
         declineSecrets(group, session: index)
         if sessions[index].groups[group].changesSaid != groups[sessions[index].groups[group].group].frontier.changes {
             guard sayRoot(group, session: index) else { return }
@@ -53,7 +55,7 @@ extension Engine {
         if peerShows(root, group, session: index) {
             sessions[index].groups[group].phase = .live
             // Who hangs up now could not read what it was given.
-            guard sessions[index].groups[group].awaitedSecrets.isEmpty else { return }
+            guard sessions[index].groups[group].awaitsNothing else { return }
             try agree(group, session: index, store)
         } else {
             try repair(group, session: index, store)
@@ -142,7 +144,7 @@ extension Engine {
         send(sync, to: index)
     }
 
-    private mutating func wake(_ group: Int, session index: Int, at time: UInt64) {
+    mutating func wake(_ group: Int, session index: Int, at time: UInt64) {
         sessions[index].groups[group].nextWake = min(sessions[index].groups[group].nextWake ?? time, time)
     }
 

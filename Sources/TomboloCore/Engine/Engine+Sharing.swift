@@ -10,8 +10,6 @@ extension Engine {
         let latest = sealing.missing.suffix(Self.secretsAtOnce)
         let waitedFor = sealing.waitedFor.subtracting(latest).sorted().prefix(Limits.wantedSecrets / 2)
         for rekey in latest + waitedFor where !sessions[index].groups[group].askedSecrets.contains(rekey) {
-            // Of what is closed to this member there is nothing more to have.
-            if sealing.closed.contains(rekey), sealing.valuesOnly.contains(rekey) { continue }
             guard wanted.count < 32 * Self.secretsAtOnce,
                 sessions[index].groups[group].askedSecrets.count < Limits.wantedSecrets
             else { break }
@@ -61,7 +59,10 @@ extension Engine {
             let recipient = recipient(group, session: index)
         else { return }
         // What is not proven opens what it opens there, too: those who had it whole may be gone.
-        let here = sealing.held.union(sealing.unproven).union(sealing.valuesOnly)
+        var here = sealing.held.union(sealing.unproven)
+        // Where there is no more than the values key, it is handed to who is to have no more.
+        for rekey in wanted.intersection(sealing.valuesOnly)
+        where !groups[number].state.isOpen(rekey, to: recipient.member) { here.insert(rekey) }
         sessions[index].groups[group].wantedSecrets.subtract(here)
         sessions[index].groups[group].declinedSecrets.subtract(here)
         for rekey in wanted.sorted() where here.contains(rekey) {
@@ -106,30 +107,30 @@ extension Engine {
         _ secret: RekeySecret, of rekey: EventID, to recipient: GroupSealing.Recipient, _ group: Int, session index: Int
     ) {
         let number = sessions[index].groups[group].group
-        for part in seal(secret, of: rekey, to: recipient, group: number) {
+        for part in seal(secret, of: rekey, to: recipient.member, key: recipient.key, group: number) {
             var sync = GroupSync(number: number)
             sync.share = (rekey.bytes + part)[...]
             send(sync, to: index)
         }
     }
 
-    /// Seals a secret to a device, or the values key alone where the rest is not for it: part by part.
+    /// Seals a secret to a key of a member's device, or the values key alone where the rest is not for the member: part by part.
     mutating func seal(
-        _ secret: RekeySecret, of rekey: EventID, to recipient: GroupSealing.Recipient, group: Int
+        _ secret: RekeySecret, of rekey: EventID, to member: MemberKey, key: Bytes32, group: Int
     ) -> [[UInt8]] {
         let info = SecretShare.info(rekey, in: groups[group].id)
-        let isOpen = groups[group].state.isOpen(rekey, to: recipient.member)
+        let isOpen = groups[group].state.isOpen(rekey, to: member)
         // The key is none, or that of all parts.
         return SecretShare.parts(of: secret, withContents: isOpen).compactMap {
-            cryptography.seal($0.encoded, to: recipient.key, info: info)
+            cryptography.seal($0.encoded, to: key, info: info)
         }
     }
 
-    /// - Throws: `WireError` if it is none; `EngineError` if it is not sealed to this device.
-    func openShare(_ sealed: Bytes, of rekey: EventID, group: Int) throws -> SecretShare {
+    /// - Throws: `WireError` if it is none; `EngineError` if it is not sealed to what the seed makes.
+    func openShare(_ sealed: Bytes, of rekey: EventID, seed: Bytes32, group: Int) throws -> SecretShare {
         let id = groups[group].id
         let info = SecretShare.info(rekey, in: id)
-        guard let text = cryptography.open(sealed, seed: sharingSeed(of: id), info: info) else {
+        guard let text = cryptography.open(sealed, seed: seed, info: info) else {
             throw EngineError.protocolViolation("a share that is not sealed to this device")
         }
         return try SecretShare(decoding: text)
@@ -159,11 +160,14 @@ extension Engine {
             sessions[index].groups[group].awaitedSecrets.remove(rekey)
             return
         }
-        let part = try openShare(reader.rest(), of: rekey, group: number)
+        let seed = sharingSeed(of: groups[number].id)
+        let part = try openShare(reader.rest(), of: rekey, seed: seed, group: number)
         let begun = sessions[index].groups[group].partialSecret.take().flatMap { $0.rekey == rekey ? $0.secret : nil }
+        // What was punctured is taken only by who has asked for it, be it that the peer had declined at first: else its parts are passed over.
+        let isAsked = sessions[index].groups[group].askedSecrets.contains(rekey)
+        guard isAsked || begun != nil || part.isWhole else { return }
         let secret = try RekeySecret(part, after: begun, using: cryptography)
-        // What was punctured is taken only by who has asked for it.
-        guard secret.extent != .unproven || sessions[index].groups[group].awaitedSecrets.contains(rekey) else { return }
+        guard isAsked || secret.extent != .unproven else { return }
         guard part.isLast else {
             sessions[index].groups[group].partialSecret = (rekey, secret)
             return

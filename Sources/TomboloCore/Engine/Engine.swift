@@ -118,8 +118,12 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             recent: RecentEvents(capacity: recentEvents), hashing: EventHashing(group: record.id),
             waiting: logs.reduce(0) { $0 + $1.waiting })
         replica.nextExpiry = try store.nextExpiry(inGroup: record.reference)
+        replica.kept = try KeptContents(decoding: store.value(forKey: KeptContents.key(of: record.id)))
+        replica.kept.due = replica.kept.retention == .everything ? nil : 0
         if replica.waiting > 0 {
-            for event in try store.contentless(inGroup: record.reference) where event.header.isErasable {
+            let horizon = replica.kept.horizon
+            for event in try store.contentless(inGroup: record.reference)
+            where event.header.isErasable && event.header.lamport > horizon {
                 replica.contentless[event.id] = event.reference
             }
             replica.contentlessNoted = replica.contentless.count
@@ -149,10 +153,14 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         for input in inputs { try take(input, store) }
         closeStrangers()
         try eraseExpired(store)
+        try keepWithinRetention(store)
         try writeReceipts(store)
         try saySharingKeys(store)
         try releaseKeyless(store)
-        for index in groups.indices { try saveLogs(index, store) }
+        for index in groups.indices {
+            try settleHorizon(group: index, store)
+            try saveLogs(index, store)
+        }
         try deliverOverdue(store)
         try refillFetches(store)
         for index in sessions.indices { noteStall(index) }
@@ -178,8 +186,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         if groups.contains(where: { $0.receiptDue != nil }) || mayHaveToSayKey || maySpreadRemovals { return true }
         return inputs.contains { input in
             switch input {
-            case .append, .setRole, .setState, .redact, .broadcast, .ingest, .createGroup, .createMVDSGroup, .share,
-                .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .takeSecrets, .addPeer, .addFile,
+            case .append, .setRole, .setState, .setRetention, .redact, .broadcast, .ingest, .createGroup,
+                .createMVDSGroup, .share,
+                .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .openBundle, .takeSecrets, .addPeer,
+                .addFile,
                 .wantFile,
                 .dropFile, .checkChunk, .setFileLimits:
                 return true
@@ -202,10 +212,13 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         case .append(let request, let group, let kind, let content, let expiry, let files):
             try append(request, group, kind, content, expiry, files, store)
         case .broadcast(let request, let group, let content): try broadcast(request, group, content, store)
-        case .ingest(let request, let group, let messages): try ingest(request, group, messages, store)
+        case .ingest(let request, let group, let messages, let horizon):
+            try ingest(request, group, messages, horizon, store)
         case .createGroup(let request, let name, let policy): try createGroup(request, name: name, policy, store)
         case .setRole(let request, let group, let member, let role):
             try setRole(request, group, of: member, to: role, store)
+        case .setRetention(let request, let group, let retention):
+            try setRetention(request, group, retention, store)
         case .setState(let request, let group, let key, let value):
             try setState(request, group, key: key, value: value, store)
         case .redact(let request, let group, let event, let reason):
@@ -223,7 +236,9 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         case .openGroup(let request, let record):
             try add(record, store)
             effects.append(.done(request))
-        case .sealSecrets(let request, let group, let device): try sealSecrets(request, group, for: device, store)
+        case .openBundle(let request, let group): try openBundle(request, group, store)
+        case .sealSecrets(let request, let group, let opening):
+            try sealSecrets(request, group, to: opening, store)
         case .takeSecrets(let request, let group, let secrets): try takeSecrets(request, group, secrets, store)
         case .addPeer(let device, let dialect, let addresses):
             try addPeer(device, dialect: dialect, addresses: addresses, store)
@@ -255,6 +270,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         for group in groups.indices {
             note(groups[group].nextExpiry)
             note(groups[group].receiptDue)
+            note(groups[group].kept.due)
         }
         if maySpreadRemovals { note(now) }
         for group in mvdsGroups.indices { note(mvdsGroups[group].waiting.map(\.deadline).min()) }

@@ -46,13 +46,15 @@ public enum EngineInput: Sendable {
     case append(RequestID, group: GroupID, kind: EventKind, content: [UInt8], expiry: UInt64?, files: [FileID] = [])
     /// Sends without storing. At most ``Limits/ephemeralContent`` bytes.
     case broadcast(RequestID, group: GroupID, content: [UInt8])
-    /// Events that come from elsewhere than a link: an import.
-    case ingest(RequestID, group: GroupID, [Message])
+    /// Events that come from elsewhere than a link: an import. Up to the Lamport time `horizon` not all contents are there.
+    case ingest(RequestID, group: GroupID, [Message], horizon: UInt64 = 0)
     case createGroup(RequestID, name: String, policy: Policy = .open)
     /// Makes a member what it shall be; `none` removes it.
     case setRole(RequestID, group: GroupID, of: MemberKey, to: Role)
     /// Sets a key of the group's state; nil removes it. At most ``Limits/stateValue`` bytes.
     case setState(RequestID, group: GroupID, key: String, value: [UInt8]?)
+    /// Says how much of a group this device keeps.
+    case setRetention(RequestID, group: GroupID, Retention)
     /// Takes the content of an event back, for everyone. The reason is at most ``Limits/reason`` bytes.
     case redact(RequestID, group: GroupID, EventReference, reason: String)
     /// A group of the mvds dialect; its id is chosen at random if none is given.
@@ -72,9 +74,11 @@ public enum EngineInput: Sendable {
     case post(RequestID, DeviceRemoval, group: GroupID)
     /// Begins to sync a group that another device of this one's member is in.
     case openGroup(RequestID, GroupRecord)
-    /// Seals the secrets of a group that are here to one of its devices, or to all of them, for something that is carried by hand.
-    case sealSecrets(RequestID, group: GroupID, for: DeviceKey?)
-    /// Takes what is sealed to this device of such secrets.
+    /// Makes what a bundle begins with.
+    case openBundle(RequestID, group: GroupID)
+    /// Seals the secrets of a group that are here to who has written a bundle.
+    case sealSecrets(RequestID, group: GroupID, to: BundleOpening)
+    /// Takes all secrets of an answer to a bundle.
     case takeSecrets(RequestID, group: GroupID, [CarriedSecret])
     /// Remembers a device as a peer, and where to reach it.
     case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
@@ -101,6 +105,7 @@ public enum EngineEffect: Sendable {
     case created(RequestID, GroupID)
     case invited(RequestID, Invitation)
     case removed(RequestID, DeviceRemoval)
+    case openedBundle(RequestID, BundleOpening)
     case sealedSecrets(RequestID, [CarriedSecret])
     /// What else was asked for has been done.
     case done(RequestID)

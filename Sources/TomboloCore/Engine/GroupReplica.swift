@@ -14,6 +14,8 @@ struct GroupReplica: Sendable {
     var contentless: [EventID: EventReference] = [:]
     /// How many there have been since the start.
     var contentlessNoted = 0
+    /// What is kept of its contents.
+    var kept = KeptContents()
     /// The earliest expiry of what was not erased.
     var nextExpiry: UInt64?
     /// How its contents are sealed; nil if they are not.

@@ -26,6 +26,8 @@ package enum IdentityKeys {
     package static let admission = "member-signature"
     package static let ownGroup = "own-group"
     package static let incarnation = "incarnation"
+    /// From what keys for answers to bundles follow.
+    package static let answerSeeds = "answer-seeds"
     /// What earlier versions kept of the member's key, beyond its one use.
     package static let memberSeed = "member-seed"
 }

@@ -117,6 +117,10 @@ struct GroupSession: Sendable {
     /// The root of the latest agreement in this session.
     var agreedRoot: Bytes32?
     var askedPlain = false
+    /// Up to which Lamport time not all contents are there, and what the peer was told of those that are here.
+    var peerHorizon: UInt64 = 0
+    var horizonSaid: UInt64 = 0
+    var restoring = Restoring()
     /// Logs that the peer announced beyond what is here, asked for when they do not come by themselves.
     var announced: [LogID: UInt64] = [:]
     /// Events whose contents the peer was asked for.
@@ -154,6 +158,9 @@ struct GroupSession: Sendable {
     init(group: Int) { self.group = group }
 
     var isMatched: Bool { theirNumber != nil }
+
+    /// Whether the peer has answered for the secrets and contents that it was asked for.
+    var awaitsNothing: Bool { awaitedSecrets.isEmpty && restoring.awaited.isEmpty }
 
     /// Whether nothing is being sent or received.
     var isIdle: Bool { plan.isEmpty && pacing.inFlight == 0 && window.isEmpty }

@@ -1,18 +1,19 @@
-/// A secret on its way to a device in something that is carried by hand: sealed to that device, as a peer would hand it over (protocol §6).
+/// A secret on its way in an answer to a bundle: sealed to the key that the bundle opens with (protocol §6).
 public struct CarriedSecret: Hashable, Sendable {
-    public let device: DeviceKey
+    /// The ``BundleOpening``'s.
+    package let answerKey: Bytes32
     /// The rekey event that began it.
     package let rekey: EventID
     /// Sealed.
     package let parts: [[UInt8]]
 
-    package init(device: DeviceKey, rekey: EventID, parts: [[UInt8]]) {
-        (self.device, self.rekey, self.parts) = (device, rekey, parts)
+    package init(answerKey: Bytes32, rekey: EventID, parts: [[UInt8]]) {
+        (self.answerKey, self.rekey, self.parts) = (answerKey, rekey, parts)
     }
 
-    /// device key (32) ‖ rekey event's id (32) ‖ for each part varint length ‖ part.
+    /// answer key (32) ‖ rekey event's id (32) ‖ for each part varint length ‖ part.
     package var encoded: [UInt8] {
-        var bytes = device.bytes + rekey.bytes
+        var bytes = answerKey.bytes + rekey.bytes
         for part in parts {
             bytes.append(varint: part.count)
             bytes += part
@@ -22,11 +23,11 @@ public struct CarriedSecret: Hashable, Sendable {
 
     package init(decoding bytes: Bytes) throws(WireError) {
         var reader = WireReader(bytes)
-        let (device, rekey) = (DeviceKey(try reader.bytes32()), EventID(try reader.bytes32()))
+        let (answerKey, rekey) = (try reader.bytes32(), EventID(try reader.bytes32()))
         var parts: [[UInt8]] = []
         while !reader.isAtEnd {
             parts.append(Array(try reader.take(try reader.varint(atMost: Limits.payload, "a part of a secret"))))
         }
-        self.init(device: device, rekey: rekey, parts: parts)
+        self.init(answerKey: answerKey, rekey: rekey, parts: parts)
     }
 }

@@ -63,6 +63,9 @@ extension PuncturableKey {
     /// For each node its path and its key.
     package var encoded: [UInt8] { Self.encode(nodes[...]) }
 
+    /// Whether encoded nodes are the one of the whole tree.
+    static func isRoot(_ nodes: Bytes) -> Bool { nodes.count == 33 && nodes.first == 0 }
+
     static func encode(_ nodes: ArraySlice<Node>) -> [UInt8] {
         var buffer: [UInt8] = []
         for node in nodes {

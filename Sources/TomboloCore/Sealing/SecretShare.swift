@@ -7,6 +7,9 @@ package struct SecretShare {
     /// Nodes of the tree of contents' keys; empty if only values are for the device.
     package let nodes: Bytes
 
+    /// Whether it is all of a secret, or of what is for the device: the first part, and the last.
+    var isWhole: Bool { isLast && (values != nil || PuncturableKey.isRoot(nodes)) }
+
     /// What shares of a secret are sealed for.
     package static func info(_ rekey: EventID, in group: GroupID) -> [UInt8] {
         Array("tombolo-share-1".utf8) + group.bytes + rekey.bytes

@@ -118,13 +118,12 @@ package struct StateGraph: Sendable {
     }
 
     /// The latest rekey events that stand and that every standing removal comes before, of a member or a device: who was removed knows none
-    /// of their secrets, nor does who was never admitted because its admission fell with a removal. Where history is not shared, everybody's
-    /// joining comes before them as well. The last in the group's order first.
+    /// of their secrets, nor does who was never admitted because its admission fell with a removal. The last in the group's order first.
     package func currentRekeys(atMost limit: Int) -> [StateNode] {
         let latest = rekeys.lazy.filter { nodes[$0].stands }.sorted { position[$0] > position[$1] }
         return latest.prefix(limit).filter { rekey in
             order[cuts.start(ofSegmentWith: position[rekey])...].allSatisfy { node in
-                !nodes[node].stands || !(takesAway(node) || isAwaited(node)) || isAncestor(node, of: rekey)
+                !takesAway(node) || !nodes[node].stands || isAncestor(node, of: rekey)
             }
         }.map { nodes[$0] }
     }
@@ -139,11 +138,13 @@ package struct StateGraph: Sendable {
         return standing(of: member, seenFrom: [node]).role >= .reader
     }
 
-    /// Whether it is the joining of a member who is to read what is said from then on, and nothing before.
-    private func isAwaited(_ node: Int) -> Bool {
-        guard !policy.sharesHistory, case .raise(let member, _) = nodes[node].action else { return false }
-        let standing = standing(of: member)
-        return standing.role >= .reader && standing.since.id == nodes[node].reference.id
+    /// Whether all who may read may read what is sealed under a rekey event.
+    mutating func isOpenToAll(_ rekey: EventID) -> Bool {
+        guard !policy.sharesHistory else { return true }
+        for (member, standing) in members where standing.role >= .reader {
+            guard isOpen(rekey, to: member) else { return false }
+        }
+        return true
     }
 
     /// Whether somebody who may have known a secret is not to know the next one: by a lowering, or the removal of a device that is known.

@@ -50,8 +50,9 @@ public protocol EventStore: RecordStore, FileStore {
     /// Takes content and salt away for good. Of what was delivered, or withdrawn, the change log says so.
     ///
     /// Nothing of it may be left in the store's files once they were purged after the commit.
-    func erase(_ events: [StoredHeader], inGroup group: Int64) throws(StoreError)
-    /// Gives an event that came without its content what it says.
+    /// - Parameter isForGood: else they stay among what is to expire.
+    func erase(_ events: [StoredHeader], forGood isForGood: Bool, inGroup group: Int64) throws(StoreError)
+    /// Gives an event that is without its content what it says.
     func setContent(_ content: Bytes, salt: Bytes, ofEvent ordinal: Int64) throws(StoreError)
     /// Events whose expiry is not after `time`, each until it was erased; the earliest first.
     func expired(by time: UInt64, inGroup group: Int64, limit: Int) throws(StoreError) -> [Int64]
@@ -59,6 +60,13 @@ public protocol EventStore: RecordStore, FileStore {
     func nextExpiry(inGroup group: Int64) throws(StoreError) -> UInt64?
     /// Waiting events whose content is not here.
     func contentless(inGroup group: Int64) throws(StoreError) -> [StoredHeader]
+
+    /// Contents that can be erased and are here, in the order in which their events came, after an ordinal.
+    func contentSizes(inGroup group: Int64, after ordinal: Int64, limit: Int) throws(StoreError) -> [ContentSize]
+    /// Events without content of these Lamport times, in the order in which they came, after an ordinal.
+    func withoutContent(
+        inGroup group: Int64, lamports: ClosedRange<UInt64>, after ordinal: Int64, limit: Int
+    ) throws(StoreError) -> [Int64]
 
     // Secrets that contents are sealed under (protocol §2.8).
 

@@ -195,7 +195,7 @@ public final class MemoryStore: EventStore {
         for ordinal in ordinals { groupTable[Int(group) - 1].note(change, ordinal) }
     }
 
-    public func erase(_ events: [StoredHeader], inGroup group: Int64) {
+    public func erase(_ events: [StoredHeader], forGood isForGood: Bool, inGroup group: Int64) {
         for event in events {
             let index = Int(event.ordinal) - 1
             let stored = eventTable[index]
@@ -204,7 +204,7 @@ public final class MemoryStore: EventStore {
             }
             files.endReferences(to: stored.event.filesReferredTo, from: event.ordinal)
             eventTable[index].event = stored.event.erased
-            if let time = stored.event.expiryToCome {
+            if isForGood, let time = stored.event.expiryToCome {
                 let expiry = Expiry(time: time, ordinal: event.ordinal)
                 let place = groupTable[Int(group) - 1].expiries.partitionPoint { $0 >= expiry }
                 if place < groupTable[Int(group) - 1].expiries.count,
@@ -221,6 +221,21 @@ public final class MemoryStore: EventStore {
         eventTable[Int(ordinal) - 1].event = stored.event.with(content, salt: salt)
         let group = groupTable.firstIndex { $0.logOfID[stored.event.log] == stored.log }
         files.refer(to: stored.event.header.files, from: ordinal, inGroup: Int64((group ?? 0) + 1))
+    }
+
+    public func contentSizes(inGroup group: Int64, after ordinal: Int64, limit: Int) -> [ContentSize] {
+        let logs = Set(groupTable[Int(group) - 1].logOfID.values)
+        return eventTable.dropFirst(Int(ordinal)).lazy.filter { logs.contains($0.log) && $0.event.salt != nil }
+            .prefix(limit).map { ContentSize(ordinal: $0.ordinal, bytes: $0.event.content?.count ?? 0) }
+    }
+
+    public func withoutContent(
+        inGroup group: Int64, lamports: ClosedRange<UInt64>, after ordinal: Int64, limit: Int
+    ) -> [Int64] {
+        let logs = Set(groupTable[Int(group) - 1].logOfID.values)
+        return eventTable.dropFirst(Int(ordinal)).lazy.filter {
+            logs.contains($0.log) && $0.event.content == nil && lamports.contains($0.event.lamport)
+        }.prefix(limit).map(\.ordinal)
     }
 
     public func expired(by time: UInt64, inGroup group: Int64, limit: Int) -> [Int64] {

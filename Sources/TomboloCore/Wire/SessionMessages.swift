@@ -51,6 +51,8 @@ package struct GroupSync: Hashable, Sendable {
     /// Ids of rekey events (protocol §5.7).
     package var secretsWanted: Bytes?
     package var share: Bytes?
+    /// Up to which Lamport time not all contents are here (protocol §2.10).
+    package var horizon: UInt64?
     /// What is said about files (protocol §5.8).
     package var files: [Bytes] = []
 
@@ -65,6 +67,7 @@ package struct GroupSync: Hashable, Sendable {
         shown.since = since
         shown.isAgreed = isAgreed
         shown.logs = logs
+        shown.horizon = horizon
         return shown
     }
 
@@ -103,6 +106,7 @@ package struct GroupSync: Hashable, Sendable {
             case (16, .bytes(let run)): secretsWanted = run
             case (17, .bytes(let run)): share = run
             case (18, .bytes(let run)): files.append(run)
+            case (19, .varint(let raw)): horizon = raw
             default: break
             }
         }
@@ -137,6 +141,7 @@ package struct GroupSync: Hashable, Sendable {
         if let secretsWanted { buffer.append(field: 16, bytes: secretsWanted) }
         if let share { buffer.append(field: 17, bytes: share) }
         for file in files { buffer.append(field: 18, bytes: file) }
+        if let horizon { buffer.append(field: 19, varint: horizon) }
         return buffer
     }
 }

@@ -8,8 +8,8 @@ struct BundleCommand: AsyncParsableCommand {
         abstract: "Carry a group's events by hand to devices that this one cannot reach.",
         discussion: """
             A bundle is a file for a memory stick, a mail or a courier. Only devices of the group can read it; what is in it is taken as from a peer: \
-            verified, once, and nothing comes back that was erased. In a private group it also brings secrets, each for the device that it is sealed \
-            to. What was sent with `tombolo send --file` is not in it.
+            verified, once, and nothing comes back that was erased. In a private group, secrets that messages are sealed under travel in answers \
+            (--for), sealed to a key that is forgotten once the answer was read. What was sent with `tombolo send --file` is not in it.
             """, subcommands: [Write.self, Read.self])
 
     struct Write: AsyncParsableCommand {
@@ -19,7 +19,7 @@ struct BundleCommand: AsyncParsableCommand {
         @Option(
             name: .customLong("for"),
             help: ArgumentHelp(
-                "A bundle that the other device has written: only what it lacked then is written, and secrets for it alone.",
+                "A bundle that the other device has written: only what it lacked then is written, and the secrets that it may have.",
                 valueName: "bundle"))
         var other: String?
         @Flag(help: "Print JSON.") var json = false
@@ -45,7 +45,7 @@ struct BundleCommand: AsyncParsableCommand {
                     return try printJSON(
                         Row(file: file, events: summary.events, secrets: summary.secrets, bytes: summary.bytes))
                 }
-                let secrets = summary.secrets == 0 ? "" : "\(summary.secrets) secrets for members' devices, "
+                let secrets = summary.secrets == 0 ? "" : "\(summary.secrets) secrets, "
                 print("\(file.printable): \(summary.events) events, \(secrets)\(inBytes(UInt64(summary.bytes)))")
             }
         }
@@ -72,20 +72,31 @@ struct BundleCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let areComplete = try await options.withNode { node in
-                var areComplete = true
+            let status: Int32 = try await options.withNode { node in
+                var status: Int32 = 0
                 for file in files {
-                    let progress = TransferProgress()
-                    let showing = showProgress(progress, "read")
-                    defer { showing.cancel() }
-                    let reading = try await node.readBundle(at: URL(fileURLWithPath: file), reportingTo: progress)
-                    await showing.value
-                    areComplete = areComplete && reading.isComplete
-                    try show(reading, of: file, node)
+                    do {
+                        if try await !read(file, node) { status = max(status, 1) }
+                    } catch let error as TomboloError {
+                        // The others may be good.
+                        FileHandle.standardError.write(Data("Error: \(error.description.printable)\n".utf8))
+                        status = 2
+                    }
                 }
-                return areComplete
+                return status
             }
-            if !areComplete { throw ExitCode(1) }
+            if status != 0 { throw ExitCode(status) }
+        }
+
+        /// - Returns: whether it was complete.
+        private func read(_ file: String, _ node: Node) async throws -> Bool {
+            let progress = TransferProgress()
+            let showing = showProgress(progress, "read")
+            defer { showing.cancel() }
+            let reading = try await node.readBundle(at: URL(fileURLWithPath: file), reportingTo: progress)
+            await showing.value
+            try show(reading, of: file, node)
+            return reading.isComplete
         }
 
         private func show(_ reading: BundleReading, of file: String, _ node: Node) throws {

@@ -68,4 +68,51 @@ extension Group {
             try await options.withNode { node in try await findGroup(group, node).setExpiry(duration) }
         }
     }
+
+    struct Keep: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say how much of a group this device keeps, or what holds now.",
+            discussion: """
+                What is more than that is dropped here, the first to come first, and nowhere else; what you have said yourself only once somebody has it. \
+                The device stays in sync and fetches nothing of it again. With --all it keeps everything, and gets back what peers have.
+                """)
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Option(help: "For how long, such as 12h, 7d or 4w.", transform: parseDuration) var age: Duration?
+        @Option(help: "How many messages.") var count: Int?
+        @Option(help: "How much, such as 500K or 20M.", transform: parseSize) var size: UInt64?
+        @Flag(help: "Everything.") var all = false
+
+        func validate() throws {
+            guard !all || age == nil && count == nil && size == nil else {
+                throw ValidationError("--all is everything: leave the others out")
+            }
+            guard count ?? 1 > 0, size ?? 1 > 0 else { throw ValidationError("what is kept is more than nothing") }
+        }
+
+        func run() async throws {
+            let retention = Retention(
+                age: age.map { UInt64($0.components.seconds) * 1_000 }, count: count,
+                bytes: size.map { Int(clamping: $0) })
+            guard all || retention != .everything else {
+                return try await options.withReader { node in print(try findGroup(group, node).retention.inWords) }
+            }
+            try await options.withNode { node in
+                let group = try findGroup(group, node)
+                try await group.setRetention(retention)
+                print(try group.retention.inWords)
+            }
+        }
+    }
+}
+
+extension Retention {
+    fileprivate var inWords: String {
+        let bounds = [
+            age.map { "what has come within \(Duration.milliseconds($0).inWords)" },
+            count.map { "the latest \($0) messages" },
+            bytes.map { "the latest \(inBytes(UInt64($0)))" },
+        ].compactMap(\.self)
+        return bounds.isEmpty ? "everything" : bounds.joined(separator: ", of that ")
+    }
 }

@@ -15,6 +15,7 @@ struct Group: AsyncParsableCommand {
         abstract: "Create, join and list groups.",
         subcommands: [
             Create.self, List.self, Invite.self, Invitations.self, Revoke.self, Join.self, Leave.self, Expiry.self,
+            Keep.self,
         ])
 
     struct Create: AsyncParsableCommand {
@@ -179,6 +180,7 @@ extension Entry {
     var placeholder: String? {
         if isSealed { return "(sealed: its key is here no more)" }
         guard isErased else { return nil }
+        if isDropped { return "(not kept here)" }
         return expiry.map { $0 <= .now } ?? false ? "(expired)" : "(redacted)"
     }
 }

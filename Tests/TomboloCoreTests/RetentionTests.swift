@@ -1,0 +1,210 @@
+import Testing
+import TomboloCore
+
+/// Devices that keep only a part of what is said.
+@Suite("What a device keeps")
+struct RetentionTests {
+    private func makeGroup(_ count: Int, _ policy: Policy = .open, seed: UInt64) throws -> (Devices, GroupID) {
+        let devices = try Devices(count, seed: seed)
+        let group = try devices.makeGroup(policy) { _ in .admin }
+        for _ in 0..<2 { for index in 1..<count { try devices.meet(0, index) } }
+        return (devices, group)
+    }
+
+    private func keep(_ retention: Retention, on device: Int, _ devices: Devices, _ group: GroupID) throws {
+        try devices.step(device, [.setRetention(4, group: group, retention)])
+    }
+
+    /// Lets time pass, with everybody woken by it.
+    private func pass(_ milliseconds: UInt64, _ devices: Devices) throws {
+        devices.now += milliseconds
+        for _ in 0..<4 { for device in devices.devices.indices { try devices.step(device, [.timePassed]) } }
+    }
+
+    /// What a device can show, with a dash for what is not there; in the order of its arrival.
+    private func shown(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
+        let store = devices.devices[device].store
+        return store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
+            .filter { $0.event.header.kind == .message && $0.status == .delivered }
+            .map { devices.text(of: $0.event, on: device, in: group) ?? "-" }
+    }
+
+    private func roots(_ devices: Devices, _ group: GroupID) -> Set<Bytes32?> {
+        Set(devices.devices.indices.map { devices.devices[$0].engine.root(of: group) })
+    }
+
+    /// Whether two devices that know the same say no more to each other than that.
+    private func isQuiet(_ one: Int, _ other: Int, _ devices: Devices) throws -> Bool {
+        let before = devices.bytesSent.values.reduce(0, +)
+        try devices.meet(one, other)
+        return devices.bytesSent.values.reduce(0, +) - before < 400
+    }
+
+    @Test("the latest so many, or so many bytes, or what came in so much time", arguments: [Policy.open, .private])
+    func kept(policy: Policy) throws {
+        let (devices, group) = try makeGroup(2, policy, seed: 1)
+        for number in 0..<20 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 1)
+        try keep(Retention(count: 5), on: 1, devices, group)
+        try pass(60_000, devices)
+        let dashes = [String](repeating: "-", count: 15)
+        #expect(shown(1, devices, group) == dashes + (15..<20).map { "\($0)" })
+        #expect(shown(0, devices, group) == (0..<20).map { "\($0)" })
+        #expect(roots(devices, group).count == 1)
+        #expect(try isQuiet(0, 1, devices) && isQuiet(1, 0, devices))
+        #expect(shown(1, devices, group).prefix(15) == dashes[...], "nothing is fetched again")
+        // Its application was told.
+        #expect(devices.devices[1].store.changes(in: group).count { $0.kind == .erased } == 15)
+        // More comes, and more goes.
+        for number in 20..<30 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 1)
+        try pass(60_000, devices)
+        #expect(shown(1, devices, group).filter { $0 != "-" } == (25..<30).map { "\($0)" })
+        // By size: sealed, 16 bytes more each.
+        try keep(Retention(bytes: policy == .private ? 3 * 18 : 3 * 2), on: 1, devices, group)
+        try pass(0, devices)
+        #expect(shown(1, devices, group).filter { $0 != "-" } == ["27", "28", "29"])
+        // By time since they came, whatever the author's clock says.
+        let day: UInt64 = 86_400_000
+        try keep(Retention(age: 30 * day), on: 1, devices, group)
+        try pass(0, devices)
+        try pass(20 * day, devices)
+        #expect(shown(1, devices, group).filter { $0 != "-" } == ["27", "28", "29"])
+        try devices.say(0, "later", in: group)
+        try devices.meet(0, 1)
+        try pass(15 * day, devices)
+        #expect(shown(1, devices, group).filter { $0 != "-" } == ["later"])
+        #expect(roots(devices, group).count == 1 && devices.errors(0).isEmpty && devices.errors(1).isEmpty)
+    }
+
+    @Test("what nobody else has is not dropped")
+    func ownIsKept() throws {
+        let (devices, group) = try makeGroup(2, seed: 2)
+        try keep(Retention(count: 1), on: 0, devices, group)
+        for number in 0..<5 { try devices.say(0, "\(number)", in: group) }
+        try pass(60_000, devices)
+        #expect(shown(0, devices, group) == (0..<5).map { "\($0)" })
+        try devices.meet(0, 1)
+        try devices.say(0, "5", in: group)
+        try pass(120_000, devices)
+        #expect(shown(1, devices, group).prefix(5) == (0..<5).map { "\($0)" }[...])
+        #expect(shown(0, devices, group).filter { $0 != "-" }.contains("5"))
+    }
+
+    @Test(
+        "who meets a device that keeps a part is told all that is there, does not wait for the rest, and gets it from who has it"
+    )
+    func newcomer() throws {
+        let (devices, group) = try makeGroup(4, .private, seed: 3)
+        for number in 0..<300 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 1)
+        try keep(Retention(count: 10), on: 1, devices, group)
+        try pass(60_000, devices)
+        // It has joined, and has been away since.
+        try devices.meet(1, 2)
+        #expect(shown(2, devices, group) == [String](repeating: "-", count: 290) + (290..<300).map { "\($0)" })
+        #expect(!devices.devices[2].store.delivered(in: group).isEmpty)
+        #expect(try isQuiet(1, 2, devices))
+        // Opened anew, it knows it still; and hands it on to who does not have it either.
+        devices.devices[2] = try Devices.Device(seed: 40, store: devices.devices[2].store)
+        try devices.meet(2, 3)
+        #expect(shown(3, devices, group).filter { $0 != "-" } == (290..<300).map { "\($0)" })
+        #expect(try isQuiet(2, 3, devices))
+        for device in 2..<4 {
+            try devices.meet(0, device)
+            #expect(shown(device, devices, group) == (0..<300).map { "\($0)" }, "device \(device)")
+            let changes = devices.devices[device].store.changes(in: group)
+            #expect(changes.count { $0.kind == .restored } == 290)
+            #expect(try isQuiet(0, device, devices))
+        }
+        #expect(try isQuiet(2, 3, devices) && isQuiet(1, 3, devices))
+        #expect(shown(1, devices, group).filter { $0 != "-" }.count == 10)
+        #expect(roots(devices, group).count == 1)
+        #expect((0..<4).allSatisfy { devices.errors($0).isEmpty })
+    }
+
+    @Test("who wants to keep everything again gets back what others have")
+    func everythingAgain() throws {
+        let (devices, group) = try makeGroup(2, seed: 4)
+        for number in 0..<50 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 1)
+        try keep(Retention(count: 5), on: 1, devices, group)
+        try pass(60_000, devices)
+        try keep(.everything, on: 1, devices, group)
+        #expect(devices.devices[1].engine.retention(of: group) == .everything)
+        try devices.meet(0, 1)
+        #expect(shown(1, devices, group) == (0..<50).map { "\($0)" })
+        // What was dropped and has expired or was taken back meanwhile does not come back, and is not asked for for ever.
+        try keep(Retention(count: 5), on: 1, devices, group)
+        try pass(0, devices)
+        let event = try #require(devices.delivered(0, in: group).first { $0.header.kind == .message })
+        try devices.step(0, [.redact(6, group: group, event.reference, reason: "")])
+        try devices.meet(0, 1)
+        try keep(.everything, on: 1, devices, group)
+        try devices.meet(0, 1)
+        #expect(shown(1, devices, group) == ["-"] + (1..<50).map { "\($0)" })
+        #expect(try isQuiet(0, 1, devices) && isQuiet(0, 1, devices))
+    }
+
+    @Test("what was dropped expires as it should after it has come back")
+    func expiry() throws {
+        let (devices, group) = try makeGroup(2, seed: 5)
+        let expiry = devices.now + 50_000_000
+        try devices.step(
+            0, [.append(8, group: group, kind: .message, content: Array("for a while".utf8), expiry: expiry)])
+        try devices.say(0, "for good", in: group)
+        try devices.meet(0, 1)
+        try keep(Retention(count: 1), on: 1, devices, group)
+        try pass(60_000, devices)
+        #expect(shown(1, devices, group) == ["-", "for good"])
+        try keep(.everything, on: 1, devices, group)
+        try devices.meet(0, 1)
+        #expect(shown(1, devices, group) == ["for a while", "for good"])
+        try pass(60_000_000, devices)
+        for device in 0..<2 { #expect(shown(device, devices, group) == ["-", "for good"]) }
+    }
+
+    @Test("who says that it keeps nothing, and has everything, delays what it withholds until somebody else is met")
+    func withheld() throws {
+        let (devices, group) = try makeGroup(3, seed: 6)
+        for number in 0..<20 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 1)
+        // It strips what it passes on, and says that it keeps nothing.
+        devices.intercept = { wire in
+            guard wire.from == 1, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            for index in payload.groups.indices { payload.groups[index].horizon = 1 << 52 }
+            return payload.encoded
+        }
+        let store = devices.devices[1].store
+        store.erase(
+            store.headers(ordinals: Array(1...store.lastOrdinal())).filter(\.header.isErasable), forGood: true,
+            inGroup: 1)
+        devices.devices[1] = try Devices.Device(seed: 50, store: store)
+        try devices.meet(1, 2)
+        #expect(Set(shown(2, devices, group)) == ["-"])
+        try devices.meet(0, 2)
+        #expect(shown(2, devices, group) == (0..<20).map { "\($0)" })
+        #expect(devices.errors(2).isEmpty)
+    }
+
+    @Test("who says that it has everything, and has nothing, is not waited for for ever")
+    func lying() throws {
+        let (devices, group) = try makeGroup(3, seed: 7)
+        for number in 0..<20 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 1)
+        try devices.meet(0, 2)
+        try keep(Retention(count: 2), on: 1, devices, group)
+        try pass(60_000, devices)
+        try keep(.everything, on: 1, devices, group)
+        devices.intercept = { wire in
+            guard wire.from == 2, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            payload.groups.removeAll { $0.events != nil }
+            return payload.encoded
+        }
+        try devices.meet(1, 2)
+        #expect(shown(1, devices, group).count { $0 == "-" } == 18)
+        #expect(devices.devices[1].effects.contains { if case .agreed = $0 { true } else { false } })
+        try devices.meet(0, 1)
+        #expect(shown(1, devices, group) == (0..<20).map { "\($0)" })
+    }
+}
