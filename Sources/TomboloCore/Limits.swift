@@ -45,6 +45,10 @@ public enum Limits {
     public static let stateKey = 255
     /// Bytes of a group's name.
     public static let groupName = 256
+    /// Peers of whom is remembered, while a device runs, that they were asked for contents.
+    static let askedForDropped = 1_024
+    /// Peers of whom is remembered that they have handed a secret of which something had gone.
+    static let secretHanders = 64
     /// Bytes of secrets in an answer to a bundle.
     public static let carriedSecretBytes = 8 << 20
     /// Bundles of a device that an answer's secrets are taken to: the latest it has written.

@@ -207,4 +207,71 @@ struct RetentionTests {
         try devices.meet(0, 1)
         #expect(shown(1, devices, group) == (0..<20).map { "\($0)" })
     }
+
+    @Test(
+        "whatever some devices drop, and whoever meets whom: all that one of them keeps is everybody's in the end who wants it",
+        arguments: [UInt64(0), 1, 2, 3])
+    func random(block: UInt64) throws {
+        var (dropped, restored) = (0, 0)
+        for seed in block * 20..<block * 20 + 20 {
+            var generator = SeededGenerator(seed: seed)
+            let policy: Policy = [.open, .private, .privateFromJoining][Int(seed % 3)]
+            let (devices, group) = try makeGroup(4, policy, seed: seed &* 7_919)
+            for step in 0..<40 {
+                devices.now += 10
+                let device = Int.random(in: 0..<4, using: &generator)
+                let other = Int.random(in: 0..<4, using: &generator)
+                switch Int.random(in: 0..<12, using: &generator) {
+                case 0..<4: try devices.say(device, "\(step)", in: group)
+                case 4:
+                    let expiry = devices.now + UInt64.random(in: 1..<400, using: &generator)
+                    try devices.step(
+                        device, [.append(8, group: group, kind: .message, content: [UInt8(step)], expiry: expiry)])
+                case 5:
+                    let store = devices.devices[device].store
+                    let said = store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
+                        .filter { $0.event.header.kind == .message }
+                    guard let event = said.randomElement(using: &generator)?.event else { break }
+                    try devices.step(device, [.redact(7, group: group, event.reference, reason: "")])
+                case 6 where device > 0:
+                    let count = Int.random(in: 1..<8, using: &generator)
+                    try keep(
+                        Bool.random(using: &generator) ? .everything : Retention(count: count), on: device, devices,
+                        group)
+                    try devices.step(device, [.timePassed])
+                case 7:
+                    devices.devices[device] = try Devices.Device(
+                        seed: seed &* 37 &+ UInt64(step), store: devices.devices[device].store)
+                default: if device != other { try devices.meet(device, other) }
+                }
+            }
+            // One has always kept everything, and has what the others have said and dropped if it has met them: none drops what nobody has taken.
+            for device in 1..<4 { try keep(.everything, on: device, devices, group) }
+            devices.now += 1_000
+            for device in 0..<4 { try devices.step(device, [.timePassed]) }
+            for _ in 0..<4 {
+                for one in 0..<4 { for other in 0..<4 where other > one { try devices.meet(one, other) } }
+            }
+            let logs = (0..<4).map { device in
+                Dictionary(
+                    uniqueKeysWithValues: devices.devices[device].store.events(
+                        ordinals: Array(1...devices.devices[device].store.lastOrdinal())
+                    ).filter { $0.event.header.kind == .message }.map {
+                        ($0.event.id, "\($0.status) \(devices.text(of: $0.event, on: device, in: group) ?? "-")")
+                    })
+            }
+            for device in 1..<4 {
+                let differing = logs[device].filter { logs[0][$0.key] != $0.value }
+                #expect(
+                    differing.isEmpty,
+                    "seed \(seed), device \(device): \(differing) \(differing.map { logs[0][$0.key] ?? "" })")
+                #expect(try isQuiet(0, device, devices), "seed \(seed), device \(device)")
+                #expect(devices.errors(device).isEmpty, "seed \(seed), device \(device)")
+                restored += devices.devices[device].store.changes(in: group).count { $0.kind == .restored }
+                dropped += devices.devices[device].store.changes(in: group).count { $0.kind == .erased }
+            }
+            #expect(roots(devices, group).count == 1, "seed \(seed)")
+        }
+        #expect(dropped > 0 && restored > 0, "nothing was tried: \(dropped), \(restored)")
+    }
 }

@@ -133,6 +133,7 @@ extension Engine {
             groups[group].sealing?.readable.contains(id) == false, !isPassedOver(header, group: group)
         {
             groups[group].sealing?.waitedFor.insert(rekey.id)
+            groups[group].sealing?.handers[rekey.id] = nil
             missing = rekey.id
         }
         return missing.map { .wait(for: $0) } ?? .deliver

@@ -133,34 +133,36 @@ extension Engine {
 
     // MARK: Getting back
 
-    /// Asks a peer that keeps more for what is not here, a part at a time, if this device keeps everything.
+    /// Asks a peer for what is not here, a part at a time, if this device keeps everything; and once, as long as neither side has got or lost more.
     mutating func askForDropped(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
         let number = sessions[index].groups[group].group
-        let (kept, theirs) = (groups[number].kept, sessions[index].groups[group].peerHorizon)
-        guard kept.retention == .everything, kept.horizon > theirs,
-            sessions[index].groups[group].restoring.isOver(kept.horizon) == false
+        let kept = groups[number].kept
+        let horizons = Horizons(ours: kept.horizon, theirs: sessions[index].groups[group].peerHorizon)
+        guard kept.retention == .everything, kept.horizon > 0,
+            groups[number].askedForDropped[sessions[index].link.peer] != horizons
         else { return }
         var restoring = sessions[index].groups[group].restoring
         defer { sessions[index].groups[group].restoring = restoring }
         if !restoring.awaited.isEmpty {
             guard now >= restoring.deadline else { return wake(group, session: index, at: restoring.deadline) }
             // It holds less than it says.
-            restoring = Restoring(horizon: kept.horizon, isComplete: false, isDone: true)
-            return
+            restoring = Restoring()
+            return noteAskedForDropped(horizons, session: index, group: number)
         }
-        if restoring.horizon != kept.horizon { restoring = Restoring(horizon: kept.horizon) }
+        if restoring.horizons != horizons { restoring = Restoring(horizons: horizons) }
         while restoring.awaited.isEmpty {
             let ordinals = try store.withoutContent(
-                inGroup: groups[number].record.reference, lamports: theirs + 1...kept.horizon, after: restoring.after,
+                inGroup: groups[number].record.reference, lamports: 1...kept.horizon, after: restoring.after,
                 limit: Limits.wantedRanges)
             guard let last = ordinals.last else {
-                restoring.isDone = true
-                if restoring.isComplete {
-                    // All of it has come, but for what was taken back.
-                    groups[number].kept.horizon = theirs
+                // Above what has not come everything is here, but for what was taken back.
+                if restoring.left < kept.horizon {
+                    groups[number].kept.horizon = restoring.left
                     groups[number].kept.isChanged = true
                     try settleHorizon(group: number, store)
                 }
+                noteAskedForDropped(
+                    Horizons(ours: restoring.left, theirs: horizons.theirs), session: index, group: number)
                 return
             }
             restoring.after = last
@@ -174,6 +176,12 @@ extension Engine {
             restoring.deadline = now + Self.patienceForDropped
             ask(for: events.map { ($0.header.log, $0.header.sequence...$0.header.sequence) }, group, session: index)
         }
+    }
+
+    private mutating func noteAskedForDropped(_ horizons: Horizons, session index: Int, group: Int) {
+        // Visitors come without end.
+        if groups[group].askedForDropped.count >= Limits.askedForDropped { groups[group].askedForDropped = [:] }
+        groups[group].askedForDropped[sessions[index].link.peer] = horizons
     }
 
     /// Milliseconds after which nothing more is expected of what a peer was asked for.
@@ -203,7 +211,8 @@ extension Engine {
             guard let place = try store.places(of: [key])[0] else { continue }
             guard !isGone(event.reference, event.header, log: log, group: number) else { continue }
             guard let content = event.content, let salt = event.salt else {
-                sessions[index].groups[group].restoring.isComplete = false
+                let left = sessions[index].groups[group].restoring.left
+                sessions[index].groups[group].restoring.left = max(left, event.header.lamport)
                 continue
             }
             // Another peer may have brought it meanwhile.
@@ -222,19 +231,22 @@ extension Engine {
     }
 }
 
+/// Up to which Lamport times not all contents are here, and with a peer.
+struct Horizons: Hashable, Sendable {
+    var ours: UInt64 = 0
+    var theirs: UInt64 = 0
+}
+
 /// How far a session has got in bringing back what was dropped.
 struct Restoring: Sendable {
-    /// What it is about: contents up to this Lamport time.
-    var horizon: UInt64 = 0
+    /// What it was begun with.
+    var horizons = Horizons()
     /// The last event that was looked at.
     var after: Int64 = 0
     /// What the peer was asked for and has not sent.
     var awaited: Set<EventID> = []
     /// When nothing more of that is expected, in milliseconds since 1970.
     var deadline: UInt64 = 0
-    /// Whether all that was asked for has come.
-    var isComplete = true
-    var isDone = false
-
-    func isOver(_ horizon: UInt64) -> Bool { isDone && self.horizon == horizon }
+    /// The highest Lamport time of what has come without its content again; 0 for none.
+    var left: UInt64 = 0
 }

@@ -248,6 +248,7 @@ extension Engine {
         }
         groups[group].sealing?.unproven.remove(rekey)
         groups[group].sealing?.waitedFor.remove(rekey)
+        groups[group].sealing?.handers[rekey] = nil
         groups[group].sealing?.held.insert(rekey)
         groups[group].sealing?.missing.removeAll { $0 == rekey }
         groups[group].sealing?.nextAsk[rekey] = nil

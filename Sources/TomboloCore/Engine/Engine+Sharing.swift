@@ -9,7 +9,9 @@ extension Engine {
         // Whoever begins secrets without end is not to keep others from agreeing.
         let latest = sealing.missing.suffix(Self.secretsAtOnce)
         let waitedFor = sealing.waitedFor.subtracting(latest).sorted().prefix(Limits.wantedSecrets / 2)
+        let peer = sessions[index].link.peer
         for rekey in latest + waitedFor where !sessions[index].groups[group].askedSecrets.contains(rekey) {
+            if sealing.handers[rekey]?.contains(peer) == true { continue }
             guard wanted.count < 32 * Self.secretsAtOnce,
                 sessions[index].groups[group].askedSecrets.count < Limits.wantedSecrets
             else { break }
@@ -190,7 +192,12 @@ extension Engine {
             throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
         }
         // Others may have it whole, or have lost less of it.
-        if secret.extent != .proven { askOthersForSecrets([rekey], group: number) }
+        if secret.extent != .proven {
+            askOthersForSecrets([rekey], group: number)
+            if groups[number].sealing?.handers[rekey]?.count ?? 0 < Limits.secretHanders {
+                groups[number].sealing?.handers[rekey, default: []].insert(sessions[index].link.peer)
+            }
+        }
         try take(secret, of: rekey, group: number, store)
     }
 

@@ -4,6 +4,8 @@ struct GroupSealing: Sendable {
     var held: Set<EventID>
     /// Those of whose secrets something is here that is not proven.
     var unproven: Set<EventID>
+    /// Peers that have handed what is not proven of a secret, since something last came to wait for it: they are not asked again.
+    var handers: [EventID: Set<DeviceKey>] = [:]
     /// Those of whose secrets the values key is here and no more.
     var valuesOnly: Set<EventID>
     /// Those begun by somebody to whom this device's member was none, where history is not shared: what is sealed under them is passed over.
