@@ -47,6 +47,8 @@ public enum Limits {
     public static let groupName = 256
     /// Peers of whom is remembered, while a device runs, that they were asked for contents.
     static let askedForDropped = 1_024
+    /// Trees of a secret of which nothing shows which is the right one.
+    static let secretTrees = 8
     /// Peers of whom is remembered that they have handed a secret of which something had gone.
     static let secretHanders = 64
     /// Bytes of secrets in an answer to a bundle.

@@ -40,7 +40,7 @@ struct PuncturableKeyTests {
             gone.insert([log, sequence])
             #expect(secret.root == nil)
             secret = try PuncturableKey(decoding: secret.encoded[...])
-            var keys = ContentKeys(RekeySecret(.unproven, values: root, contents: secret))
+            var keys = ContentKeys(RekeySecret(.unproven, values: root, contents: [secret]))
             for _ in 0..<40 {
                 let (log, sequence) = (
                     UInt64.random(in: 0..<4, using: &generator), UInt64.random(in: 1..<45, using: &generator)
@@ -76,7 +76,7 @@ struct PuncturableKeyTests {
         var secret = PuncturableKey(root: root)
         for number in 0..<40 { secret.puncture(path(log(UInt8(number)), 7), using: cryptography) }
         let whole = RekeySecret(root: root, using: cryptography)
-        let left = RekeySecret(.proven, values: whole.values, contents: secret)
+        let left = RekeySecret(.proven, values: whole.values, contents: [secret])
         let parts = try SecretShare.parts(of: left, withContents: true).map { try SecretShare(decoding: $0.encoded) }
         #expect(parts.count > 1 && parts.map(\.isLast) == parts.indices.map { $0 == parts.count - 1 })
         #expect(parts.map(\.values) == parts.indices.map { $0 == 0 ? whole.values : nil })
@@ -93,7 +93,8 @@ struct PuncturableKeyTests {
         for bytes in [[], [4], [2, 1], [0xff]] as [[UInt8]] {
             #expect(throws: WireError.self) { try SecretShare(decoding: bytes) }
         }
-        for secret in [whole, left, RekeySecret(.values, values: root)] {
+        let several = RekeySecret(.unproven, values: root, contents: [secret, PuncturableKey(root: root)])
+        for secret in [whole, left, several, RekeySecret(.values, values: root)] {
             #expect(try RekeySecret(decoding: secret.encoded).encoded == secret.encoded)
         }
         for bytes in [[], [2], [3] + root.bytes, [2] + root.bytes + [0], [1] + root.bytes] as [[UInt8]] {

@@ -166,7 +166,7 @@ struct SealingTests {
         var own = ForeignLog(group: group, seed: 6)
         // The values key it knows, as everybody does who has been a member.
         let known = try RekeySecret(decoding: #require(secrets(0, devices)[rekey.id]))
-        let planted = RekeySecret(.unproven, values: known.values, contents: tree)
+        let planted = RekeySecret(.unproven, values: known.values, contents: [tree])
         var keys = ContentKeys(planted)
         let made = keys.key(ofLog: own.id, sequence: 1, using: cryptography)
         let key = try #require(made)
@@ -208,6 +208,35 @@ struct SealingTests {
         for device in 0..<2 { #expect(Set(said(device, devices, group)) == ["among us", "not for the removed"]) }
     }
 
+    @Test("what was punctured here and what was punctured there do not take each other's place")
+    func differentRests() throws {
+        let (devices, group) = try makeGroup(3, seed: 18)
+        for text in ["one", "two", "three"] { try devices.say(0, text, in: group) }
+        try devices.meet(0, 1)
+        let rekey = try #require(rekeys(0, devices).last)
+        let said = events(0, devices).map(\.event).filter { $0.header.kind == .message }
+        for device in 0..<2 {
+            var secret = try RekeySecret(decoding: #require(secrets(device, devices)[rekey.id]))
+            let path = ContentKeys.path(
+                toLog: said[device].header.log, number: said[device].header.sequence, isEphemeral: false)
+            secret.contents[0].puncture(path, using: SwiftCryptography())
+            devices.devices[device].store.setSecret(secret.encoded, of: rekey.id, inGroup: 1)
+            devices.devices[device] = try Devices.Device(
+                seed: 70 + UInt64(device), store: devices.devices[device].store)
+        }
+        try devices.meet(0, 2)
+        #expect(Set(readable(2, devices, group)) == ["two", "three"] && self.said(2, devices, group).isEmpty)
+        try devices.meet(1, 2)
+        #expect(self.said(2, devices, group) == ["one", "two", "three"])
+        #expect(readable(2, devices, group).count == 3)
+        // It hands on both.
+        devices.devices.append(try Devices.Device(seed: 72))
+        try devices.link(3, to: 2)
+        try devices.open(group, on: 3, from: 2)
+        for _ in 0..<2 { try devices.meet(3, 2) }
+        #expect(self.said(3, devices, group) == ["one", "two", "three"])
+    }
+
     @Test("who had declined hands a secret over once it has it, in several parts where much of it has gone")
     func lateInParts() throws {
         let (devices, group) = try makeGroup(3, seed: 17)
@@ -219,7 +248,7 @@ struct SealingTests {
         for log in 0..<40 {
             let path = ContentKeys.path(
                 toLog: LogID(SwiftCryptography().sha256([UInt8(log)])), number: 7, isEphemeral: false)
-            secret.contents?.puncture(path, using: SwiftCryptography())
+            secret.contents[0].puncture(path, using: SwiftCryptography())
         }
         #expect(SecretShare.parts(of: secret, withContents: true).count > 1)
         devices.devices[0].store.setSecret(secret.encoded, of: rekey.id, inGroup: 1)

@@ -50,12 +50,13 @@ extension Engine {
         for carried in carried {
             guard let seed = seedOfKey[carried.answerKey] else { continue }
             used.insert(seed)
-            guard groups[index].state.index(of: carried.rekey) != nil,
-                groups[index].sealing?.held.contains(carried.rekey) == false,
-                let secret = opened(carried, seed: seed, group: index),
-                begins(carried.rekey, secret, group: index)
-            else { continue }
-            try take(secret, of: carried.rekey, group: index, store)
+            guard groups[index].state.index(of: carried.rekey) != nil else { continue }
+            for secret in opened(carried, seed: seed, group: index)
+            where groups[index].sealing?.held.contains(carried.rekey) == false
+                && begins(carried.rekey, secret, group: index)
+            {
+                try take(secret, of: carried.rekey, group: index, store)
+            }
         }
         if !used.isEmpty {
             try setAnswerSeeds(seeds.filter { !used.contains($0) }, store)
@@ -64,16 +65,17 @@ extension Engine {
         effects.append(.done(request))
     }
 
-    private func opened(_ carried: CarriedSecret, seed: Bytes32, group: Int) -> RekeySecret? {
-        var secret: RekeySecret?
-        for (place, part) in carried.parts.enumerated() {
+    /// What was carried, tree by tree; as far as it opens.
+    private func opened(_ carried: CarriedSecret, seed: Bytes32, group: Int) -> [RekeySecret] {
+        var (secrets, begun): ([RekeySecret], RekeySecret?) = ([], nil)
+        for part in carried.parts {
             guard let share = try? openShare(part[...], of: carried.rekey, seed: seed, group: group),
-                share.isLast == (place == carried.parts.count - 1),
-                let next = try? RekeySecret(share, after: secret, using: cryptography)
-            else { return nil }
-            secret = next
+                let secret = try? RekeySecret(share, after: begun, using: cryptography)
+            else { return secrets }
+            begun = share.isLast ? nil : secret
+            if share.isLast { secrets.append(secret) }
         }
-        return secret
+        return secrets
     }
 
     // MARK: Keys for answers

@@ -100,8 +100,7 @@ extension Engine {
     private mutating func use(
         _ rekey: EventReference, begun timestamp: Int64, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
-        guard let secret = try secret(of: rekey.id, group: group, store), let contents = secret.contents,
-            contents.nodes.count <= Limits.sealingNodes
+        guard let secret = try secret(of: rekey.id, group: group, store), secret.nodes <= Limits.sealingNodes
         else { return false }
         let current = GroupSealing.Current(
             rekey: rekey, timestamp: timestamp, states: groups[group].state.nodes.count, keys: ContentKeys(secret))
@@ -148,10 +147,7 @@ extension Engine {
         guard let content = event.content, isSealedRightly(event.header, group: group) else { return nil }
         guard let rekey = event.header.rekeys.first else { return Array(content) }
         let cryptography = cryptography
-        let key = try withKeys(of: rekey.id, group: group, store) {
-            $0.key(ofEphemeralFrom: event.log, at: event.timestamp, using: cryptography)
-        }
-        return key.flatMap { cryptography.open(content.dropFirst(12), key: $0, nonce: content.prefix(12)) }
+        return try withKeys(of: rekey.id, group: group, store) { $0.openEphemeral(event, using: cryptography) }
     }
 
     // MARK: This device's own key
@@ -264,22 +260,21 @@ extension Engine {
         for (rekey, events) in byRekey.sorted(by: { $0.key < $1.key }) {
             let isUnproven = groups[group].sealing?.unproven.contains(rekey) == true
             guard isUnproven || groups[group].sealing?.held.contains(rekey) == true,
-                var secret = try secret(of: rekey, group: group, store), var contents = secret.contents
+                var secret = try secret(of: rekey, group: group, store)
             else { continue }
             var isChanged = false
             let places = try store.places(of: events.compactMap { key(of: $0, group: group) })
             for (event, place) in zip(events, places) where place?.status == .delivered || place?.status == .withdrawn {
-                guard contents.nodes.count < Limits.keyNodes - TreePath.longest else { break }
+                guard secret.nodes < Limits.keyNodes - secret.contents.count * TreePath.longest else { break }
                 let others = try others(beside: event, group: group, store)
                 guard !others.contains(where: { $0.1.status == .delivered && $0.0.hasContent }) else { continue }
                 let path = ContentKeys.path(toLog: event.header.log, number: event.header.sequence, isEphemeral: false)
-                contents.puncture(path, using: cryptography)
+                for tree in secret.contents.indices { secret.contents[tree].puncture(path, using: cryptography) }
                 isChanged = true
                 // What has lost its key with it need not wait for it.
                 if isUnproven, !others.isEmpty { groups[group].sealing?.keyless.insert(rekey) }
             }
             guard isChanged else { continue }
-            secret.contents = contents
             try keep(secret, of: rekey, group: group, store)
             if groups[group].sealing?.current?.rekey.id == rekey { groups[group].sealing?.current = nil }
         }

@@ -83,7 +83,7 @@ extension Engine {
         for planned in window.events where planned.event.kind == .rekey {
             // What was punctured is taken only by who has asked for it.
             guard groups[number].sealing?.held.contains(planned.event.id) == true,
-                let secret = try secret(of: planned.event.id, group: number, store), secret.contents?.root != nil
+                let secret = try secret(of: planned.event.id, group: number, store), secret.contents.first?.root != nil
             else { continue }
             hand(secret, of: planned.event.id, to: recipient, group, session: index)
         }
@@ -205,10 +205,15 @@ extension Engine {
     mutating func take(
         _ secret: RekeySecret, of rekey: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) {
+        var secret = secret
         if groups[group].sealing?.unproven.contains(rekey) == true {
             switch secret.extent {
             case .proven: break
-            case .unproven: guard try opensWhatWaits(secret, rekey, group: group, store) else { return }
+            case .unproven:
+                guard try opensWhatWaits(secret, rekey, group: group, store), let tree = secret.contents.first,
+                    let known = try self.secret(of: rekey, group: group, store)
+                else { return }
+                secret = known.adding(tree)
             case .values: return
             }
         }
@@ -270,18 +275,18 @@ extension RekeySecret {
     init(
         _ part: SecretShare, after begun: RekeySecret?, using cryptography: some Cryptography
     ) throws(WireError) {
-        var contents = begun?.contents
+        var contents = begun?.contents ?? []
         if !part.nodes.isEmpty {
-            if contents == nil {
-                contents = try PuncturableKey(decoding: part.nodes)
+            if contents.isEmpty {
+                contents = [try PuncturableKey(decoding: part.nodes)]
             } else {
-                try contents?.append(decoding: part.nodes)
+                try contents[0].append(decoding: part.nodes)
             }
         }
-        if let root = contents?.root {
+        if let root = contents.first?.root {
             self.init(root: root, using: cryptography)
         } else if let values = part.values ?? begun?.values {
-            self.init(contents == nil ? .values : .unproven, values: values, contents: contents)
+            self.init(contents.isEmpty ? .values : .unproven, values: values, contents: contents)
         } else {
             throw .invalid("a share without its values key", offset: 0)
         }

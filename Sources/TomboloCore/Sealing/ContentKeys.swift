@@ -1,20 +1,13 @@
 /// The keys of contents and values that follow from the secret of one rekey event (protocol §2.8).
 package struct ContentKeys: Sendable {
     private let values: Bytes32
-    private let secret: PuncturableKey?
-    /// The ways that were gone last, one for each log: events that follow each other share most of it.
-    private var ways: [LogID: Way] = [:]
-    /// Ways that are kept.
-    private static let mostWays = 256
+    /// One, but where nothing shows which of several is the event's.
+    private var trees: [TreeKeys]
 
-    private struct Way: Sendable {
-        var path: TreePath
-        /// The steps of the node that it begins at, and the keys from there on, one for each step.
-        var start: Int
-        var keys: [Bytes32]
+    package init(_ secret: RekeySecret) {
+        values = secret.values
+        trees = secret.contents.map { TreeKeys(tree: $0) }
     }
-
-    package init(_ secret: RekeySecret) { (values, self.secret) = (secret.values, secret.contents) }
 
     /// The key of a value that a state event sets: HMAC-SHA-256(values key, log id ‖ u64 sequence).
     package func key(ofValueIn log: LogID, sequence: UInt64, using cryptography: some Cryptography) -> Bytes32 {
@@ -25,7 +18,7 @@ package struct ContentKeys: Sendable {
 
     /// The key of an event's content; nil if it was punctured.
     package mutating func key(ofLog log: LogID, sequence: UInt64, using cryptography: some Cryptography) -> Bytes32? {
-        key(at: Self.path(toLog: log, number: sequence, isEphemeral: false), log, using: cryptography)
+        firstKey(at: Self.path(toLog: log, number: sequence, isEphemeral: false), log, using: cryptography) { $0 }
     }
 
     /// The key of the content of an ephemeral event, which has a time of its own in place of a sequence.
@@ -34,14 +27,25 @@ package struct ContentKeys: Sendable {
     ) -> Bytes32? {
         guard timestamp > 0 else { return nil }
         let path = Self.path(toLog: log, number: UInt64(timestamp), isEphemeral: true)
-        return key(at: path, log, using: cryptography)
+        return firstKey(at: path, log, using: cryptography) { $0 }
     }
 
     /// What an event says that is sealed under these keys and stored; nil if they do not open it.
     mutating func open(_ event: Event, using cryptography: some Cryptography) -> Bytes? {
         guard let content = event.content, let salt = event.salt else { return nil }
-        let key = key(ofLog: event.log, sequence: event.sequence, using: cryptography)
-        return key.flatMap { cryptography.open(content, key: $0, nonce: salt.prefix(12)) }.map { $0[...] }
+        let path = Self.path(toLog: event.log, number: event.sequence, isEphemeral: false)
+        return firstKey(at: path, event.log, using: cryptography) { key in
+            cryptography.open(content, key: key, nonce: salt.prefix(12)).map { $0[...] }
+        }
+    }
+
+    /// The same for an ephemeral one.
+    mutating func openEphemeral(_ event: Event, using cryptography: some Cryptography) -> [UInt8]? {
+        guard let content = event.content, content.count >= 12, event.timestamp > 0 else { return nil }
+        let path = Self.path(toLog: event.log, number: UInt64(event.timestamp), isEphemeral: true)
+        return firstKey(at: path, event.log, using: cryptography) { key in
+            cryptography.open(content.dropFirst(12), key: key, nonce: content.prefix(12))
+        }
     }
 
     /// What a state event sets a key to; nil if these keys do not open it.
@@ -49,6 +53,16 @@ package struct ContentKeys: Sendable {
         guard sealed.count >= 12 else { return nil }
         let key = key(ofValueIn: event.log, sequence: event.sequence, using: cryptography)
         return cryptography.open(sealed.dropFirst(12), key: key, nonce: sealed.prefix(12))
+    }
+
+    /// What is made of the first key at a place of which something can be made.
+    private mutating func firstKey<Result>(
+        at path: TreePath, _ log: LogID, using cryptography: some Cryptography, _ make: (Bytes32) -> Result?
+    ) -> Result? {
+        for index in trees.indices {
+            if let key = trees[index].key(at: path, log, using: cryptography), let made = make(key) { return made }
+        }
+        return nil
     }
 
     /// u8 class, one bit ‖ the first 64 bits of the log's id ‖ the number in Elias's gamma code (1975): as many zeros as it has
@@ -62,14 +76,32 @@ package struct ContentKeys: Sendable {
         path.append(number, count: bits)
         return path
     }
+}
 
-    private mutating func key(at path: TreePath, _ log: LogID, using cryptography: some Cryptography) -> Bytes32? {
+/// Keys of one tree.
+private struct TreeKeys: Sendable {
+    let tree: PuncturableKey
+    /// The ways that were gone last, one for each log: events that follow each other share most of it.
+    private var ways: [LogID: Way] = [:]
+    /// Ways that are kept.
+    private static let mostWays = 256
+
+    private struct Way: Sendable {
+        var path: TreePath
+        /// The steps of the node that it begins at, and the keys from there on, one for each step.
+        var start: Int
+        var keys: [Bytes32]
+    }
+
+    init(tree: PuncturableKey) { self.tree = tree }
+
+    mutating func key(at path: TreePath, _ log: LogID, using cryptography: some Cryptography) -> Bytes32? {
         var way: Way
         if let known = ways[log], known.path.commonSteps(with: path) >= known.start {
             way = known
             way.keys.removeLast(known.path.count - known.path.commonSteps(with: path))
         } else {
-            guard let node = secret?.node(above: path) else { return nil }
+            guard let node = tree.node(above: path) else { return nil }
             way = Way(path: path, start: node.path.count, keys: [node.key])
         }
         guard var key = way.keys.last else { return nil }

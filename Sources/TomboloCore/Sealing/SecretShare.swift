@@ -1,6 +1,6 @@
 /// A part of a secret, as it is handed to a device (protocol §2.8).
 package struct SecretShare {
-    /// Whether no other part follows.
+    /// Whether no other part of the same tree follows.
     package let isLast: Bool
     /// The values key; nil in further parts, and where it follows from the nodes.
     package let values: Bytes32?
@@ -19,17 +19,18 @@ package struct SecretShare {
         (self.isLast, self.values, self.nodes) = (isLast, values, nodes)
     }
 
-    /// All parts of a secret, or of what a device may have of it that is to read values alone.
+    /// All parts of a secret, or of what a device may have of it that is to read values alone. Of several trees, each ends with a last part.
     package static func parts(of secret: RekeySecret, withContents: Bool) -> [SecretShare] {
-        guard withContents, let contents = secret.contents else {
+        guard withContents, !secret.contents.isEmpty else {
             return [SecretShare(isLast: true, values: secret.values, nodes: [])]
         }
-        return stride(from: 0, to: contents.nodes.count, by: Limits.shareNodes).map { first in
-            let end = min(first + Limits.shareNodes, contents.nodes.count)
-            return SecretShare(
-                isLast: end == contents.nodes.count,
-                values: first == 0 && contents.root == nil ? secret.values : nil,
-                nodes: PuncturableKey.encode(contents.nodes[first..<end])[...])
+        return secret.contents.flatMap { tree in
+            stride(from: 0, to: tree.nodes.count, by: Limits.shareNodes).map { first in
+                let end = min(first + Limits.shareNodes, tree.nodes.count)
+                return SecretShare(
+                    isLast: end == tree.nodes.count, values: first == 0 && tree.root == nil ? secret.values : nil,
+                    nodes: PuncturableKey.encode(tree.nodes[first..<end])[...])
+            }
         }
     }
 
