@@ -78,27 +78,30 @@ extension Node {
         var engine: Engine<SwiftCryptography>?
         var taken = 0
         /// Takes messages, by halves where one of them is damaged.
-        func take(_ messages: [Message], of group: GroupID) throws {
+        func take(_ messages: [Message], of group: GroupID, horizon: UInt64) throws {
             let effects = try storage.write(isDurable: false) { store in
                 if engine == nil {
                     engine = try Engine(
                         opening: store, cryptography: SwiftCryptography(), generator: SystemRandomNumberGenerator(),
                         beginsIncarnation: false)
                 }
-                return try engine?.process([.ingest(1, group: group, messages)], now: now, in: store) ?? []
+                return try engine?.process([.ingest(1, group: group, messages, horizon: horizon)], now: now, in: store)
+                    ?? []
             }
             for effect in effects {
                 switch effect {
                 case .ingested(_, let accepted, _): taken += accepted
                 case .failed where messages.count > 1:
-                    try take(Array(messages.prefix(messages.count / 2)), of: group)
-                    try take(Array(messages.dropFirst(messages.count / 2)), of: group)
+                    try take(Array(messages.prefix(messages.count / 2)), of: group, horizon: horizon)
+                    try take(Array(messages.dropFirst(messages.count / 2)), of: group, horizon: horizon)
                 default: break
                 }
             }
         }
         for group in groups {
-            try damaged.forEachRun(of: group) { try take($0, of: group.id) }
+            let kept = try storage.read { try $0.value(forKey: KeptContents.key(of: group.id)) }
+            let horizon = KeptContents(recovering: kept).horizon
+            try damaged.forEachRun(of: group) { try take($0, of: group.id, horizon: horizon) }
         }
         return taken
     }
@@ -131,7 +134,7 @@ extension SQLiteStorage {
             for group in essentials.groups {
                 var group = group.forAnotherStore
                 try store.put(&group)
-                let kept = try KeptContents(decoding: essentials.values[KeptContents.key(of: group.id)])
+                let kept = KeptContents(recovering: essentials.values[KeptContents.key(of: group.id)])
                 try store.setValue(kept.forAnotherStore.encoded, forKey: KeptContents.key(of: group.id))
                 for peer in essentials.sharers[group.id] ?? [] { try store.share(group.reference, with: peer) }
                 for (rekey, secret) in essentials.secrets[group.id] ?? [:] {

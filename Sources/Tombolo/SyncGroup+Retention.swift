@@ -33,7 +33,7 @@ extension SyncGroup {
 
     /// Says how much of what is said here this device keeps (protocol §2.10). What is more than that is dropped, the first to come first, within a
     /// minute or so: applications are told that it is erased. The device knows of it as before, stays in sync, and asks nobody for it. What it has
-    /// said itself it keeps until somebody has it. To keep everything again brings back what peers have.
+    /// said itself it keeps. To keep everything again brings back what peers have.
     ///
     /// - Throws: `EngineError` `notNative`, or `notAllowed` if it were to keep nothing.
     public func setRetention(_ retention: Retention) async throws {

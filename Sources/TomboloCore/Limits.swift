@@ -45,8 +45,6 @@ public enum Limits {
     public static let stateKey = 255
     /// Bytes of a group's name.
     public static let groupName = 256
-    /// Peers of whom is remembered, while a device runs, that they were asked for contents.
-    static let askedForDropped = 1_024
     /// Trees of a secret of which nothing shows which is the right one.
     static let secretTrees = 8
     /// Peers of whom is remembered that they have handed a secret of which something had gone.

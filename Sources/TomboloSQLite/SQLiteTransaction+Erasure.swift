@@ -46,10 +46,11 @@ extension SQLiteTransaction {
             try Row.fetchAll(
                 db,
                 sql: """
-                    SELECT ordinal, length(content) FROM event
-                    WHERE +replica = ? AND ordinal > ? AND salt IS NOT NULL AND content IS NOT NULL ORDER BY ordinal LIMIT ?
+                    SELECT ordinal, log, length(content) FROM event
+                    WHERE +replica = ? AND ordinal > ? AND status = 1 AND length(salt) > 0 AND length(content) > 0
+                    ORDER BY ordinal LIMIT ?
                     """, arguments: [group, ordinal, limit]
-            ).map { ContentSize(ordinal: $0[0], bytes: $0[1]) }
+            ).map { ContentSize(ordinal: $0[0], log: $0[1], bytes: $0[2]) }
         }
     }
 

@@ -1,5 +1,6 @@
 import Testing
 import TomboloCore
+import TomboloCrypto
 
 /// Devices that keep only a part of what is said.
 @Suite("What a device keeps")
@@ -77,18 +78,23 @@ struct RetentionTests {
         #expect(roots(devices, group).count == 1 && devices.errors(0).isEmpty && devices.errors(1).isEmpty)
     }
 
-    @Test("what nobody else has is not dropped")
+    @Test("what a device has said itself it keeps: so whatever others drop, somebody has it")
     func ownIsKept() throws {
         let (devices, group) = try makeGroup(2, seed: 2)
-        try keep(Retention(count: 1), on: 0, devices, group)
-        for number in 0..<5 { try devices.say(0, "\(number)", in: group) }
-        try pass(60_000, devices)
-        #expect(shown(0, devices, group) == (0..<5).map { "\($0)" })
-        try devices.meet(0, 1)
-        try devices.say(0, "5", in: group)
+        for device in 0..<2 { try keep(Retention(count: 1), on: device, devices, group) }
+        for number in 0..<5 {
+            for device in 0..<2 { try devices.say(device, "\(number) of \(device)", in: group) }
+            try devices.meet(0, 1)
+        }
         try pass(120_000, devices)
-        #expect(shown(1, devices, group).prefix(5) == (0..<5).map { "\($0)" }[...])
-        #expect(shown(0, devices, group).filter { $0 != "-" }.contains("5"))
+        for device in 0..<2 {
+            let own = shown(device, devices, group).filter { $0.hasSuffix("of \(device)") }
+            #expect(own == (0..<5).map { "\($0) of \(device)" })
+            #expect(shown(device, devices, group).count { $0 == "-" } == 4)
+        }
+        for device in 0..<2 { try keep(.everything, on: device, devices, group) }
+        try devices.meet(0, 1)
+        for device in 0..<2 { #expect(!shown(device, devices, group).contains("-"), "device \(device)") }
     }
 
     @Test(
@@ -137,6 +143,7 @@ struct RetentionTests {
         // What was dropped and has expired or was taken back meanwhile does not come back, and is not asked for for ever.
         try keep(Retention(count: 5), on: 1, devices, group)
         try pass(0, devices)
+        #expect(shown(1, devices, group).count { $0 == "-" } == 45)
         let event = try #require(devices.delivered(0, in: group).first { $0.header.kind == .message })
         try devices.step(0, [.redact(6, group: group, event.reference, reason: "")])
         try devices.meet(0, 1)
@@ -201,11 +208,121 @@ struct RetentionTests {
             payload.groups.removeAll { $0.events != nil }
             return payload.encoded
         }
+        devices.devices[1].effects = []
         try devices.meet(1, 2)
         #expect(shown(1, devices, group).count { $0 == "-" } == 18)
         #expect(devices.devices[1].effects.contains { if case .agreed = $0 { true } else { false } })
         try devices.meet(0, 1)
         #expect(shown(1, devices, group) == (0..<20).map { "\($0)" })
+    }
+
+    @Test("what can never be delivered raises no horizon, and what others withhold afterwards is waited for")
+    func inventedTime() throws {
+        let (devices, group) = try makeGroup(3, seed: 8)
+        // Signed by nobody in particular, of a time that nothing leads to; without its content.
+        var own = ForeignLog(group: group, seed: 6)
+        let invented = EventReference(
+            id: EventID(SwiftCryptography().sha256([7])), log: LogID(SwiftCryptography().sha256([8])), sequence: 3,
+            lamport: Limits.integer - 2)
+        let bait = own.event(after: nil, "bait") { header in
+            header.isSalted = true
+            header.parents = [invented]
+            header.lamport = invented.lamport + 1
+        }
+        #expect(bait.header.lamport == Limits.integer - 1)
+        try devices.step(
+            1, [.ingest(9, group: group, [bait.erased.message(in: group)], horizon: Limits.integer - 1)])
+        #expect(devices.devices[1].store.lastOrdinal() > 0)
+        devices.intercept = { wire in
+            guard wire.from == 1 || wire.to == 1, var payload = try? Payload(decoding: wire.bytes[...]) else {
+                return wire.bytes
+            }
+            for index in payload.groups.indices where payload.groups[index].horizon != nil {
+                payload.groups[index].horizon = nil
+                Issue.record("a horizon was said")
+            }
+            return payload.encoded
+        }
+        for number in 0..<5 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 2)
+        // One that strips, and does not say that it keeps nothing.
+        let store = devices.devices[2].store
+        store.erase(
+            store.headers(ordinals: Array(1...store.lastOrdinal())).filter(\.header.isErasable), forGood: true,
+            inGroup: 1)
+        devices.devices[2] = try Devices.Device(seed: 60, store: store)
+        try devices.meet(2, 1)
+        #expect(shown(1, devices, group).isEmpty, "it waits")
+        try devices.meet(0, 1)
+        #expect(shown(1, devices, group) == (0..<5).map { "\($0)" })
+    }
+
+    @Test("what a peer dropped while another one withheld it is asked of the peer first, and then done without")
+    func withheldAndDropped() throws {
+        let (devices, group) = try makeGroup(4, seed: 9)
+        for number in 0..<3 { try devices.say(0, "\(number)", in: group) }
+        for device in 1..<3 { try devices.meet(0, device) }
+        // The second one strips, the third keeps a part, and has it all the same.
+        let store = devices.devices[1].store
+        store.erase(
+            store.headers(ordinals: Array(1...store.lastOrdinal())).filter(\.header.isErasable), forGood: true,
+            inGroup: 1)
+        devices.devices[1] = try Devices.Device(seed: 61, store: store)
+        try devices.meet(1, 3)
+        #expect(shown(3, devices, group).isEmpty)
+        devices.intercept = { wire in
+            guard wire.from == 2, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            for index in payload.groups.indices where payload.groups[index].tag != nil {
+                payload.groups[index].horizon = 1_000
+            }
+            return payload.encoded
+        }
+        try devices.meet(3, 2)
+        #expect(shown(3, devices, group) == ["0", "1", "2"])
+        devices.intercept = { $0.bytes }
+        try keep(Retention(count: 1), on: 2, devices, group)
+        try pass(60_000, devices)
+        devices.devices.append(try Devices.Device(seed: 62))
+        try devices.link(4, to: 3)
+        try devices.open(group, on: 4, from: 3)
+        try devices.meet(4, 1)
+        #expect(shown(4, devices, group).isEmpty)
+        try devices.meet(4, 2)
+        #expect(shown(4, devices, group) == ["-", "-", "2"])
+        try devices.meet(4, 0)
+        #expect(shown(4, devices, group) == ["0", "1", "2"])
+    }
+
+    @Test("a clock that was wrong does not keep what comes afterwards for ever")
+    func clocks() throws {
+        let (devices, group) = try makeGroup(2, seed: 10)
+        let day: UInt64 = 86_400_000
+        try keep(Retention(age: 30 * day), on: 1, devices, group)
+        let right = devices.now
+        try pass(400 * day, devices)
+        devices.now = right + 1_000_000
+        try devices.say(0, "after it was put right", in: group)
+        try devices.meet(0, 1)
+        try pass(120_000, devices)
+        #expect(shown(1, devices, group) == ["after it was put right"])
+        for _ in 0..<20 { try pass(day, devices) }
+        #expect(shown(1, devices, group) == ["after it was put right"])
+        try pass(20 * day, devices)
+        #expect(shown(1, devices, group) == ["-"])
+    }
+
+    @Test("what nobody is shown pushes nothing out")
+    func unwantedIsNotCounted() throws {
+        let (devices, group) = try makeGroup(3, seed: 11)
+        for number in 0..<5 { try devices.say(0, "\(number)", in: group) }
+        for device in 1..<3 { try devices.meet(0, device) }
+        try devices.step(0, [.setRole(7, group: group, of: devices.devices[2].engine.member, to: .none)])
+        try devices.meet(0, 1)
+        for number in 0..<50 { try devices.say(2, "late \(number)", in: group) }
+        try devices.meet(1, 2)
+        try keep(Retention(count: 5), on: 1, devices, group)
+        try pass(60_000, devices)
+        #expect(shown(1, devices, group) == (0..<5).map { "\($0)" })
     }
 
     @Test(
@@ -245,7 +362,7 @@ struct RetentionTests {
                 default: if device != other { try devices.meet(device, other) }
                 }
             }
-            // One has always kept everything, and has what the others have said and dropped if it has met them: none drops what nobody has taken.
+            // Whatever the others have dropped, who has said it has it.
             for device in 1..<4 { try keep(.everything, on: device, devices, group) }
             devices.now += 1_000
             for device in 0..<4 { try devices.step(device, [.timePassed]) }
@@ -262,6 +379,18 @@ struct RetentionTests {
             }
             for device in 1..<4 {
                 let differing = logs[device].filter { logs[0][$0.key] != $0.value }
+                for (event, said) in logs[device] where said.hasSuffix("delivered -") {
+                    let stored = devices.devices[device].store.events(
+                        ordinals: Array(1...devices.devices[device].store.lastOrdinal())
+                    ).first { $0.event.id == event }
+                    let isOver = stored?.event.header.expiry.map { $0 <= devices.now } ?? false
+                    let isRedacted = devices.devices[device].engine.state(of: group)?.nodes.contains {
+                        if case .redact(let redaction) = $0.action { redaction.event.id == event } else { false }
+                    }
+                    #expect(
+                        isOver || isRedacted == true,
+                        "seed \(seed), device \(device): it is gone, and nobody took it back")
+                }
                 #expect(
                     differing.isEmpty,
                     "seed \(seed), device \(device): \(differing) \(differing.map { logs[0][$0.key] ?? "" })")

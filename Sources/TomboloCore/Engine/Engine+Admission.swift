@@ -82,14 +82,13 @@ extension Engine {
         guard !authentic.isEmpty else { return result }
         var batch = AdmissionBatch(first: try store.lastOrdinal() + 1, capacity: authentic.count)
         groups[group].recent.beginBatch()
+        groups[group].accepting = horizon
+        defer { groups[group].accepting = 0 }
         var runs = RunBounds()
         for authentic in authentic {
             guard runs.admits(authentic.event, waiting: waiting(inLogOf: authentic, group)),
                 let log = try place(authentic, group: group, &result, &batch, store)
             else { continue }
-            if authentic.event.content == nil {
-                acceptWithoutContent(authentic.event, log: log, upTo: horizon, group: group)
-            }
             try judge(authentic.event, log: log, group: group, &batch, store)
         }
         guard !batch.events.isEmpty else { return result }

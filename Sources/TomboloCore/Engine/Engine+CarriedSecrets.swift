@@ -7,7 +7,9 @@ extension Engine {
         guard nativeGroup(group, request) != nil else { return }
         let seed = Bytes32.random(using: &generator)
         let key = cryptography.sharingKey(seed: seed)
-        try setAnswerSeeds(try answerSeeds(store) + [seed], store)
+        let seeds = try answerSeeds(store)
+        try setAnswerSeeds(seeds + [seed], store)
+        if seeds.count >= Limits.answerSeeds { effects.append(.erased(group)) }
         let statement = BundleOpening.statement(group, time: now, answerKey: key)
         let signature = cryptography.sign(statement, with: identity.deviceKey)
         let opening = BundleOpening(device: identity.device, time: now, answerKey: key, signature: signature)
@@ -49,15 +51,17 @@ extension Engine {
         var used: Set<Bytes32> = []
         for carried in carried {
             guard let seed = seedOfKey[carried.answerKey] else { continue }
-            used.insert(seed)
             guard groups[index].state.index(of: carried.rekey) != nil else { continue }
             for secret in opened(carried, seed: seed, group: index)
             where groups[index].sealing?.held.contains(carried.rekey) == false
                 && begins(carried.rekey, secret, group: index)
             {
                 try take(secret, of: carried.rekey, group: index, store)
+                used.insert(seed)
             }
         }
+        // As long as something is missing, another answer to the same bundle may have it.
+        if groups[index].sealing?.missing.isEmpty == false { used = [] }
         if !used.isEmpty {
             try setAnswerSeeds(seeds.filter { !used.contains($0) }, store)
             effects.append(.erased(group))

@@ -71,10 +71,17 @@ extension Engine {
         groups[group].sealing?.readable = []
         try moveHeads(delivered: delivered, group: group, store)
         // Of what came when it was gone already, the key goes as well; not of what somebody does not keep.
-        let gone = delivered.filter { event in
-            guard !event.hasContent, let log = groups[group].frontier.index(of: event.header.log) else { return false }
-            return isGone(event.reference, event.header, log: log, group: group)
+        var gone: [StoredHeader] = []
+        var missing: [UInt64] = []
+        for event in delivered where !event.hasContent && event.header.isErasable {
+            guard let log = groups[group].frontier.index(of: event.header.log) else { continue }
+            if isGone(event.reference, event.header, log: log, group: group) {
+                gone.append(event)
+            } else {
+                missing.append(event.header.lamport)
+            }
         }
+        groups[group].kept.noteMissing(missing)
         try puncture(gone, group: group, store)
         try noteFiles(of: delivered, group: group, store)
     }

@@ -15,9 +15,9 @@ extension Engine {
     /// Whether an event that came without its content has to wait for it.
     ///
     /// Not if it was redacted, even if that does not stand: who redacted it may have been removed, and nobody may have the content any more. Nor
-    /// if whoever has brought it does not keep it.
+    /// if whoever brings it says not to keep it.
     func needsContent(_ event: EventReference, _ header: EventHeader, log: Int, group: Int) -> Bool {
-        header.lamport > groups[group].kept.horizon && !isGone(event, header, log: log, group: group)
+        header.lamport > groups[group].accepting && !isGone(event, header, log: log, group: group)
     }
 
     /// Whether its time is over, or somebody has taken it back, even if that does not stand.
@@ -187,8 +187,7 @@ extension Engine {
         let number = sessions[index].groups[group].group
         guard groups[number].contentlessNoted > sessions[index].groups[group].contentsAskedFor else { return }
         let asked = sessions[index].groups[group].askedContents.filter { groups[number].contentless[$0] != nil }
-        let horizon = sessions[index].groups[group].peerHorizon
-        let left = groups[number].contentless.values.filter { !asked.contains($0.id) && $0.lamport > horizon }.sorted {
+        let left = groups[number].contentless.values.filter { !asked.contains($0.id) }.sorted {
             ($0.log, $0.sequence, $0.id) < ($1.log, $1.sequence, $1.id)
         }
         let wanted = left.prefix(Limits.wantedRanges)
@@ -198,6 +197,8 @@ extension Engine {
         guard !wanted.isEmpty else { return }
         ask(for: wanted.map { ($0.log, $0.sequence...$0.sequence) }, group, session: index)
         sessions[index].groups[group].askedContents = asked.union(wanted.map(\.id))
+        sessions[index].groups[group].awaitedContents = Set(wanted.map(\.id))
+        sessions[index].groups[group].contentsDeadline = now + Self.patienceForContents
     }
 
     // MARK: What this device does

@@ -8,7 +8,7 @@ extension Engine {
         }
         sessions[index].groups[group].hasHeardSinceRoot = true
         sessions[index].groups[group].reconciliation.noteReceived(sync)
-        if let horizon = sync.horizon { sessions[index].groups[group].peerHorizon = horizon }
+        if let horizon = sync.horizon { hear(horizon, group, session: index) }
         if let coded = sync.coded { try receiveCoded(coded, group, session: index, store) }
         if let frontier = sync.frontier { try receiveFrontier(frontier, group, session: index, store) }
         if let have = sync.have { try receiveHave(have, group, session: index, store) }
@@ -160,9 +160,7 @@ extension Engine {
         _ window: [Event], _ group: Int, session index: Int, _ store: any EventStore
     ) throws {
         let number = sessions[index].groups[group].group
-        try takeDropped(window, group, session: index, store)
-        let horizon = sessions[index].groups[group].peerHorizon
-        let result = try admit(window, group: number, from: index, isOwn: false, horizon: horizon, store)
+        let result = try take(window, group, session: index, store)
         sessions[index].groups[group].mustAcknowledge = true
         if result.accepted > 0 { sessions[index].groups[group].repairs = 0 }
         if let refused = result.refused {
@@ -174,6 +172,20 @@ extension Engine {
             sync.push = 1
             send(sync, to: index)
         }
+    }
+
+    /// Takes what a peer has sent: events, and contents that were missing.
+    mutating func take(
+        _ window: [Event], _ group: Int, session index: Int, _ store: any EventStore
+    ) throws(StoreError) -> Admission {
+        let number = sessions[index].groups[group].group
+        sessions[index].groups[group].awaitedContents.subtract(window.lazy.map(\.id))
+        let restored = try takeDropped(window, group, session: index, store)
+        let horizon = sessions[index].groups[group].peerHorizon
+        var result = try admit(window, group: number, from: index, isOwn: false, horizon: horizon, store)
+        result.accepted += restored
+        try acceptWithoutContents(window, upTo: horizon, group: number, store)
+        return result
     }
 
     private func othersInGroup(_ group: Int, than index: Int) -> Bool {

@@ -375,7 +375,7 @@ extension Engine {
         for group in sessions[index].groups.indices where !sessions[index].groups[group].window.isEmpty {
             let events = sessions[index].groups[group].window
             sessions[index].groups[group].window = []
-            _ = try admit(events, group: sessions[index].groups[group].group, from: index, isOwn: false, store)
+            _ = try take(events, group, session: index, store)
         }
     }
 }

@@ -18,7 +18,6 @@ extension Engine {
         sessions[index].groups[group].settleDeadline = nil
         sessions[index].groups[group].mismatchDeadline = nil
         sessions[index].groups[group].repairs = 0
-        try acceptWhatIsDropped(group, session: index, store)
         effects.append(
             .agreed(
                 sessions[index].link.session, groups[number].id, sessions[index].groups[group].reconciliation))
@@ -42,6 +41,14 @@ extension Engine {
         }
         let isLive = sessions[index].groups[group].phase == .live
         guard isLive || sessions[index].groups[group].hasFrontier, sessions[index].groups[group].isIdle else { return }
+        if !sessions[index].groups[group].awaitedContents.isEmpty {
+            let deadline = sessions[index].groups[group].contentsDeadline
+            if now < deadline {
+                wake(group, session: index, at: deadline)
+            } else {
+                sessions[index].groups[group].awaitedContents = []
+            }
+        }
         askForContents(group, session: index)
         try askForDropped(group, session: index, store)
         declineSecrets(group, session: index)

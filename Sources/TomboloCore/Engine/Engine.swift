@@ -121,9 +121,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         replica.kept = try KeptContents(decoding: store.value(forKey: KeptContents.key(of: record.id)))
         replica.kept.due = replica.kept.retention == .everything ? nil : 0
         if replica.waiting > 0 {
-            let horizon = replica.kept.horizon
-            for event in try store.contentless(inGroup: record.reference)
-            where event.header.isErasable && event.header.lamport > horizon {
+            for event in try store.contentless(inGroup: record.reference) where event.header.isErasable {
                 replica.contentless[event.id] = event.reference
             }
             replica.contentlessNoted = replica.contentless.count
@@ -158,7 +156,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         try saySharingKeys(store)
         try releaseKeyless(store)
         for index in groups.indices {
-            try settleHorizon(group: index, store)
             try saveLogs(index, store)
         }
         try deliverOverdue(store)
@@ -171,6 +168,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             try settleRecordGroups(index, store)
         }
         try saveFiles(store)
+        for index in groups.indices where groups[index].kept.isChanged {
+            groups[index].kept.isChanged = false
+            try saveKept(group: index, store)
+        }
         sessions.removeAll { $0.isClosed }
         defer { effects = [] }
         return effects

@@ -16,8 +16,8 @@ struct GroupReplica: Sendable {
     var contentlessNoted = 0
     /// What is kept of its contents.
     var kept = KeptContents()
-    /// What both sides kept when a peer was asked for what is not here.
-    var askedForDropped: [DeviceKey: Horizons] = [:]
+    /// Up to which Lamport time whoever brings what is being taken does not keep all contents.
+    var accepting: UInt64 = 0
     /// The earliest expiry of what was not erased.
     var nextExpiry: UInt64?
     /// How its contents are sealed; nil if they are not.

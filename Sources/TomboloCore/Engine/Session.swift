@@ -125,6 +125,9 @@ struct GroupSession: Sendable {
     var announced: [LogID: UInt64] = [:]
     /// Events whose contents the peer was asked for.
     var askedContents: Set<EventID> = []
+    /// Those of the last ones that it has not sent, with content or without, and when that is not expected any more.
+    var awaitedContents: Set<EventID> = []
+    var contentsDeadline: UInt64 = 0
     /// How many had been noted when all of them were asked for.
     var contentsAskedFor = 0
     /// Rekey events whose secrets the peer was asked for.
@@ -160,7 +163,9 @@ struct GroupSession: Sendable {
     var isMatched: Bool { theirNumber != nil }
 
     /// Whether the peer has answered for the secrets and contents that it was asked for.
-    var awaitsNothing: Bool { awaitedSecrets.isEmpty && restoring.awaited.isEmpty }
+    var awaitsNothing: Bool {
+        awaitedSecrets.isEmpty && restoring.awaited.isEmpty && awaitedContents.isEmpty
+    }
 
     /// Whether nothing is being sent or received.
     var isIdle: Bool { plan.isEmpty && pacing.inFlight == 0 && window.isEmpty }

@@ -19,6 +19,10 @@ package struct KeptContents: Sendable {
     package var retention = Retention.everything
     /// Contents of events of the conversation up to this Lamport time need not be here, though nobody took them back.
     package var horizon: UInt64 = 0
+    /// How often something has come to be missing.
+    var missed: UInt64 = 0
+    /// Peers that were asked for what is missing.
+    var asked: [DeviceKey: Asked] = [:]
     /// Which event was the last one to come when, the latest last: how long something has been here.
     var marks: [Mark] = []
 
@@ -30,12 +34,20 @@ package struct KeptContents: Sendable {
     var dropped: Int64 = 0
     var isChanged = false
 
+    /// What held when a peer was asked: while it keeps no more, and nothing else is missing here, it is not asked again.
+    struct Asked: Hashable, Sendable {
+        /// The peer's horizon.
+        var theirs: UInt64 = 0
+        var missed: UInt64 = 0
+    }
+
     struct Mark: Sendable {
         var ordinal: Int64
         var time: UInt64
     }
 
     private static let mostMarks = 128
+    private static let mostAsked = 64
 
     init() {}
 
@@ -48,9 +60,26 @@ package struct KeptContents: Sendable {
     /// Notes which event is the last one now, often enough to tell ages by.
     mutating func mark(_ ordinal: Int64, at now: UInt64) {
         guard let age = retention.age else { return marks = [] }
-        if let last = marks.last, now < last.time + max(age / 64, 1) { return }
+        // The clock was put back.
+        marks.removeAll { $0.time > now }
+        if let last = marks.last, now - last.time < max(age / 64, 1) { return }
         marks.append(Mark(ordinal: ordinal, time: now))
         if marks.count > Self.mostMarks { marks.removeFirst() }
+        isChanged = true
+    }
+
+    /// Notes that contents of these Lamport times are not here, though nobody took them back.
+    mutating func noteMissing(_ lamports: [UInt64]) {
+        guard let highest = lamports.max() else { return }
+        horizon = max(horizon, highest)
+        missed += 1
+        isChanged = true
+    }
+
+    mutating func noteAsked(_ peer: DeviceKey, _ asked: Asked) {
+        // Visitors come without end.
+        if self.asked.count >= Self.mostAsked, self.asked[peer] == nil { self.asked = [:] }
+        self.asked[peer] = asked
         isChanged = true
     }
 
@@ -63,6 +92,7 @@ package struct KeptContents: Sendable {
     package var forAnotherStore: KeptContents {
         var other = self
         other.marks = []
+        other.asked = [:]
         return other
     }
 
@@ -73,12 +103,22 @@ package struct KeptContents: Sendable {
             buffer.append(bound == nil ? 0 : 1)
             buffer.append(varint: bound ?? 0)
         }
+        buffer.append(varint: missed)
+        buffer.append(varint: marks.count)
         for mark in marks {
             buffer.append(varint: UInt64(mark.ordinal))
             buffer.append(varint: mark.time)
         }
+        for (peer, asked) in asked.sorted(by: { $0.key < $1.key }) {
+            buffer.append(peer)
+            buffer.append(varint: asked.theirs)
+            buffer.append(varint: asked.missed)
+        }
         return buffer
     }
+
+    /// What can be read of it.
+    package init(recovering bytes: [UInt8]?) { self = (try? KeptContents(decoding: bytes)) ?? KeptContents() }
 
     /// - Parameter bytes: as they are stored; nil where nothing was.
     package init(decoding bytes: [UInt8]?) throws(StoreError) {
@@ -89,14 +129,18 @@ package struct KeptContents: Sendable {
             var bounds: [UInt64?] = []
             for _ in 0..<3 {
                 let isSet = try reader.byte() == 1
-                let bound = try reader.varint()
+                let bound = try reader.integer()
                 bounds.append(isSet ? bound : nil)
             }
             retention = Retention(
                 age: bounds[0], count: bounds[1].map { Int(clamping: $0) }, bytes: bounds[2].map { Int(clamping: $0) })
+            missed = try reader.integer()
+            for _ in 0..<(try reader.varint(atMost: Self.mostMarks, "marks")) {
+                marks.append(Mark(ordinal: Int64(try reader.integer()), time: try reader.integer()))
+            }
             while !reader.isAtEnd {
-                let ordinal = Int64(clamping: try reader.varint())
-                marks.append(Mark(ordinal: ordinal, time: try reader.varint()))
+                let peer = DeviceKey(try reader.bytes32())
+                asked[peer] = Asked(theirs: try reader.varint(), missed: try reader.integer())
             }
         } catch {
             throw StoreError(.corrupt, "what is kept of a group's contents is damaged")
@@ -107,7 +151,11 @@ package struct KeptContents: Sendable {
 /// A content that is here, and how large it is.
 public struct ContentSize: Hashable, Sendable {
     public let ordinal: Int64
+    /// The store's number for the log.
+    public let log: Int64
     public let bytes: Int
 
-    public init(ordinal: Int64, bytes: Int) { (self.ordinal, self.bytes) = (ordinal, bytes) }
+    public init(ordinal: Int64, log: Int64, bytes: Int) {
+        (self.ordinal, self.log, self.bytes) = (ordinal, log, bytes)
+    }
 }

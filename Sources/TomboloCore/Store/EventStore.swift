@@ -61,7 +61,7 @@ public protocol EventStore: RecordStore, FileStore {
     /// Waiting events whose content is not here.
     func contentless(inGroup group: Int64) throws(StoreError) -> [StoredHeader]
 
-    /// Contents that can be erased and are here, in the order in which their events came, after an ordinal.
+    /// Contents of delivered events that can be erased and are here, in the order in which their events came, after an ordinal.
     func contentSizes(inGroup group: Int64, after ordinal: Int64, limit: Int) throws(StoreError) -> [ContentSize]
     /// Events without content of these Lamport times, in the order in which they came, after an ordinal.
     func withoutContent(

@@ -225,8 +225,10 @@ public final class MemoryStore: EventStore {
 
     public func contentSizes(inGroup group: Int64, after ordinal: Int64, limit: Int) -> [ContentSize] {
         let logs = Set(groupTable[Int(group) - 1].logOfID.values)
-        return eventTable.dropFirst(Int(ordinal)).lazy.filter { logs.contains($0.log) && $0.event.salt != nil }
-            .prefix(limit).map { ContentSize(ordinal: $0.ordinal, bytes: $0.event.content?.count ?? 0) }
+        return eventTable.dropFirst(Int(ordinal)).lazy.filter {
+            logs.contains($0.log) && $0.status == .delivered && $0.event.salt?.isEmpty == false
+                && $0.event.content?.isEmpty == false
+        }.prefix(limit).map { ContentSize(ordinal: $0.ordinal, log: $0.log, bytes: $0.event.content?.count ?? 0) }
     }
 
     public func withoutContent(

@@ -73,7 +73,7 @@ extension Group {
         static let configuration = CommandConfiguration(
             abstract: "Say how much of a group this device keeps, or what holds now.",
             discussion: """
-                What is more than that is dropped here, the first to come first, and nowhere else; what you have said yourself only once somebody has it. \
+                What is more than that is dropped here, the first to come first, and nowhere else; what you have said yourself is kept. \
                 The device stays in sync and fetches nothing of it again. With --all it keeps everything, and gets back what peers have.
                 """)
         @OptionGroup var options: DataOptions
