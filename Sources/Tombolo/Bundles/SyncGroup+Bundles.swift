@@ -120,6 +120,9 @@ extension Node {
             }
             progress?.note(done: reader.position, of: reader.size)
         }
+        guard reader.isComplete || opening != nil else {
+            throw TomboloError("\(url.path) ends before anything of it could be read: get it again")
+        }
         guard let opening, opening.isValid(in: group, using: SwiftCryptography()) else { throw reader.damage }
         // What they are sealed to is forgotten then: not before all of it is here.
         if reader.isComplete, !secrets.isEmpty {
