@@ -16,6 +16,14 @@ struct RetentionTests {
         try devices.step(device, [.setRetention(4, group: group, retention)])
     }
 
+    /// Takes all contents that can be erased from a device, which does not know of it: as one that withholds them.
+    private func strip(_ device: Int, _ devices: Devices) throws {
+        let store = devices.devices[device].store
+        let events = store.headers(ordinals: Array(1...store.lastOrdinal())).filter(\.header.isErasable)
+        store.erase(events, forGood: true, inGroup: 1)
+        devices.devices[device] = try Devices.Device(seed: 50 + UInt64(device), store: store)
+    }
+
     /// Lets time pass, with everybody woken by it.
     private func pass(_ milliseconds: UInt64, _ devices: Devices) throws {
         devices.now += milliseconds
@@ -182,11 +190,7 @@ struct RetentionTests {
             for index in payload.groups.indices { payload.groups[index].horizon = 1 << 52 }
             return payload.encoded
         }
-        let store = devices.devices[1].store
-        store.erase(
-            store.headers(ordinals: Array(1...store.lastOrdinal())).filter(\.header.isErasable), forGood: true,
-            inGroup: 1)
-        devices.devices[1] = try Devices.Device(seed: 50, store: store)
+        try strip(1, devices)
         try devices.meet(1, 2)
         #expect(Set(shown(2, devices, group)) == ["-"])
         try devices.meet(0, 2)
@@ -246,11 +250,7 @@ struct RetentionTests {
         for number in 0..<5 { try devices.say(0, "\(number)", in: group) }
         try devices.meet(0, 2)
         // One that strips, and does not say that it keeps nothing.
-        let store = devices.devices[2].store
-        store.erase(
-            store.headers(ordinals: Array(1...store.lastOrdinal())).filter(\.header.isErasable), forGood: true,
-            inGroup: 1)
-        devices.devices[2] = try Devices.Device(seed: 60, store: store)
+        try strip(2, devices)
         try devices.meet(2, 1)
         #expect(shown(1, devices, group).isEmpty, "it waits")
         try devices.meet(0, 1)
@@ -263,11 +263,7 @@ struct RetentionTests {
         for number in 0..<3 { try devices.say(0, "\(number)", in: group) }
         for device in 1..<3 { try devices.meet(0, device) }
         // The second one strips, the third keeps a part, and has it all the same.
-        let store = devices.devices[1].store
-        store.erase(
-            store.headers(ordinals: Array(1...store.lastOrdinal())).filter(\.header.isErasable), forGood: true,
-            inGroup: 1)
-        devices.devices[1] = try Devices.Device(seed: 61, store: store)
+        try strip(1, devices)
         try devices.meet(1, 3)
         #expect(shown(3, devices, group).isEmpty)
         devices.intercept = { wire in

@@ -33,6 +33,25 @@ struct BundleTests {
         }
     }
 
+    /// Three devices of an open group, of which the last two have met nobody since they joined.
+    private func withThree(
+        _ body: (URL, MemoryNetwork, _ a: Node, _ b: Node, _ c: Node, _ group: SyncGroup) async throws -> Void
+    ) async throws {
+        try await withDirectory { root in
+            let network = MemoryNetwork()
+            let a = try await network.openNode(at: root.appendingPathComponent("a"))
+            let group = try await a.createGroup(named: "crew")
+            try await a.listen(host: "a", port: 1)
+            var others: [Node] = []
+            for name in ["b", "c"] {
+                let node = try await network.openNode(at: root.appendingPathComponent(name))
+                _ = try await node.join(try await group.invite(addresses: ["a:1"]))
+                others.append(node)
+            }
+            try await body(root, network, a, others[0], others[1], group)
+        }
+    }
+
     @Test(
         "brings what was said, and its answer what the other lacks, and in a private group the secrets",
         arguments: [Policy.open, .private])
@@ -81,15 +100,9 @@ struct BundleTests {
 
     @Test("brings what came in another order than it was said, and of which not all is signed")
     func gaps() async throws {
-        try await withDirectory { root in
-            let network = MemoryNetwork()
-            let a = try await network.openNode(at: root.appendingPathComponent("a"))
-            let b = try await network.openNode(at: root.appendingPathComponent("b"))
-            let c = try await network.openNode(at: root.appendingPathComponent("c"))
-            let group = try await a.createGroup(named: "crew")
-            try await a.listen(host: "a", port: 1)
-            let joined = try await b.join(try await group.invite(addresses: ["a:1"]))
-            let copy = try await c.join(try await group.invite(addresses: ["a:1"]))
+        try await withThree { root, network, a, b, c, group in
+            let joined = try #require(try b.group(group.id))
+            let copy = try #require(try c.group(group.id))
             for number in 0..<400 { try await group.send(Text("\(number)")) }
             let storage = try SQLiteStorage(directory: root.appendingPathComponent("a"), isReadOnly: true)
             let record = try #require(try storage.read { try $0.groups() }.first { $0.id == group.id })
@@ -150,15 +163,9 @@ struct BundleTests {
 
     @Test("of a device that keeps a part brings that part, and who reads it does not wait for the rest")
     func retention() async throws {
-        try await withDirectory { root in
-            let network = MemoryNetwork()
-            let a = try await network.openNode(at: root.appendingPathComponent("a"))
-            let b = try await network.openNode(at: root.appendingPathComponent("b"))
-            let c = try await network.openNode(at: root.appendingPathComponent("c"))
-            let group = try await a.createGroup(named: "crew")
-            try await a.listen(host: "a", port: 1)
-            let joined = try await b.join(try await group.invite(addresses: ["a:1"]))
-            let copy = try await c.join(try await group.invite(addresses: ["a:1"]))
+        try await withThree { root, network, a, b, c, group in
+            let joined = try #require(try b.group(group.id))
+            let copy = try #require(try c.group(group.id))
             for number in 0..<20 { try await group.send(Text("\(number)")) }
             #expect(try await b.sync().failures == [:])
             try await joined.setRetention(Retention(count: 5))

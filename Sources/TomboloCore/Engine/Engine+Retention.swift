@@ -132,7 +132,7 @@ extension Engine {
 
     // MARK: Getting back
 
-    /// Asks a peer for what is not here, a part at a time, if this device keeps everything; one peer at a time.
+    /// Asks a peer that knows the same for what is not here, a part at a time, if this device keeps everything; one peer at a time.
     mutating func askForDropped(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
         let number = sessions[index].groups[group].group
         let (kept, peer) = (groups[number].kept, sessions[index].link.peer)
@@ -151,7 +151,7 @@ extension Engine {
         }
         let others = sessions.indices.filter { $0 != index }.flatMap { sessions[$0].groups }
         if let busy = others.first(where: { $0.group == number && !$0.restoring.awaited.isEmpty }) {
-            return wake(group, session: index, at: max(now, busy.restoring.deadline))
+            return wake(group, session: index, at: max(now + Self.settleDelay, busy.restoring.deadline))
         }
         while restoring.awaited.isEmpty {
             let ordinals = try store.withoutContent(

@@ -50,7 +50,6 @@ extension Engine {
             }
         }
         askForContents(group, session: index)
-        try askForDropped(group, session: index, store)
         declineSecrets(group, session: index)
         if sessions[index].groups[group].changesSaid != groups[sessions[index].groups[group].group].frontier.changes {
             guard sayRoot(group, session: index) else { return }
@@ -58,9 +57,12 @@ extension Engine {
         guard let root = sessions[index].groups[group].lastRootSent else { return }
         // The proof costs something: what was agreed on is not proved again.
         let isAgreed = isLive && sessions[index].groups[group].agreedRoot == root
-        if isAgreed, sessions[index].groups[group].peerRoot?.token == root.prefix64 { return }
+        if isAgreed, sessions[index].groups[group].peerRoot?.token == root.prefix64 {
+            return try askForDropped(group, session: index, store)
+        }
         if peerShows(root, group, session: index) {
             sessions[index].groups[group].phase = .live
+            try askForDropped(group, session: index, store)
             // Who hangs up now could not read what it was given.
             guard sessions[index].groups[group].awaitsNothing else { return }
             try agree(group, session: index, store)
