@@ -153,6 +153,34 @@ end
 cat << 'TEXT'
 It was sealed under a new secret, which no device hands to who is not a member any more.
 
+## Carry it by hand
+
+Cem goes to sea, where there is no network. A memory stick goes to Ann's laptop, and another one comes back:
+TEXT
+begin
+as cem send --name cem 'written at sea'
+as cem bundle write stick-1
+as laptop bundle read stick-1
+as laptop send --name ann 'read at the desk'
+as laptop bundle write stick-2 --for stick-1
+as cem bundle read stick-2
+as cem log
+end
+cat << 'TEXT'
+The second stick has what Cem's device lacked, and no more. Who finds one of them learns how large it is.
+
+## Keep less
+
+Cem's device is small. It keeps the latest two messages of others, and all of its own; later it has room again:
+TEXT
+begin
+as cem group keep --count 2
+as cem log
+as cem group keep --all
+as cem sync
+as cem log
+end
+cat << 'TEXT'
 ## Lose a device's store, and get it back
 
 Before anything happens: what would come back?

@@ -9,9 +9,7 @@ final class DraftFile {
     /// - Parameter isPrivate: nobody but the owner is to read it.
     /// - Throws: ``TomboloError`` if there is something at the place already, or nothing can be written there.
     init(for url: URL, isPrivate: Bool = false) throws {
-        guard !FileManager.default.fileExists(atPath: url.path) else {
-            throw TomboloError("\(url.path) is there already: choose another place, or move it away")
-        }
+        try Self.checkPlace(url)
         self.url = url
         draft = url.appendingPathExtension("part-\(UUID().uuidString.prefix(8))")
         let attributes: [FileAttributeKey: Any]? = isPrivate ? [.posixPermissions: 0o600] : nil
@@ -19,6 +17,13 @@ final class DraftFile {
             let handle = FileHandle(forWritingAtPath: draft.path)
         else { throw TomboloError("\(url.path) cannot be written: look whether its folder is there and yours") }
         self.handle = handle
+    }
+
+    /// - Throws: ``TomboloError`` if there is something at the place already.
+    static func checkPlace(_ url: URL) throws {
+        guard !FileManager.default.fileExists(atPath: url.path) else {
+            throw TomboloError("\(url.path) is there already: choose another place, or move it away")
+        }
     }
 
     deinit {

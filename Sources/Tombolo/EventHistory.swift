@@ -29,8 +29,10 @@ public struct EventHistory: Sendable {
     public let contentBytes: Int
     /// When the content goes away, or went; nil for never.
     public let expiry: Date?
-    /// Whether the content is gone, or was not there in the first place.
+    /// Whether the content is not here.
     public let isErased: Bool
+    /// Whether that is so although nobody took it back: see ``Entry/isDropped``.
+    public let isDropped: Bool
     /// Whether it waits for the secret that it is sealed under: no peer that has it has been met, or none may hand it to this device. Or, under the
     /// policy ``TomboloCore/Policy/privateFromJoining``, whether it is held back because that is never for this device's member.
     public let lacksSecret: Bool
@@ -66,7 +68,9 @@ extension SyncGroup {
                 device: certificate?.device, member: certificate?.member, isSigned: stored.event.signature != nil,
                 contentBytes: header.contentLength,
                 expiry: stored.event.expiryToCome.map { Date(milliseconds: $0) },
-                isErased: stored.event.content == nil, lacksSecret: try lacksSecret(stored, reader), causes: causes,
+                isErased: stored.event.content == nil,
+                isDropped: try !dropped(among: [stored], reader).isEmpty, lacksSecret: try lacksSecret(stored, reader),
+                causes: causes,
                 holders: try reader.holders(of: stored, in: record).sorted())
         }
     }
@@ -74,8 +78,12 @@ extension SyncGroup {
 
 extension SyncGroup {
     private func lacksSecret(_ stored: StoredEvent, _ reader: SQLiteReader) throws -> Bool {
-        let isFromBefore = try stored.status == .heldBack && policy == .privateFromJoining
-        guard stored.status == .waiting || isFromBefore, stored.event.content != nil else { return false }
+        if try stored.status == .heldBack && policy == .privateFromJoining, let rekey = stored.event.header.rekeys.first
+        {
+            var graph = try self.graph(reader)
+            return !graph.isOpen(rekey.id, to: node.member)
+        }
+        guard stored.status == .waiting, stored.event.content != nil else { return false }
         var opener = opener(reader)
         return try opener.content(of: stored.event) == nil
     }

@@ -31,19 +31,12 @@ extension SyncGroup {
             }.map(\.id))
     }
 
-    /// Says how much of what is said here this device keeps (protocol §2.10). What is more than that is dropped, the first to come first, within a
+    /// Says how much of what others say here this device keeps (protocol §2.10). What is more than that is dropped, the first to come first, within a
     /// minute or so: applications are told that it is erased. The device knows of it as before, stays in sync, and asks nobody for it. What it has
     /// said itself it keeps. To keep everything again brings back what peers have.
     ///
-    /// - Throws: `EngineError` `notNative`, or `notAllowed` if it were to keep nothing.
+    /// - Throws: `EngineError` `unknownGroup`, `notNative`, or `notAllowed` if it were to keep nothing.
     public func setRetention(_ retention: Retention) async throws {
         _ = try await node.replica.request { .setRetention($0, group: id, retention) }
-    }
-}
-
-extension Retention {
-    /// - Parameter age: for how long a content is kept after it has come here.
-    public init(age: Duration, count: Int? = nil, bytes: Int? = nil) {
-        self.init(age: age.roundedMilliseconds, count: count, bytes: bytes)
     }
 }

@@ -136,7 +136,7 @@ struct PuncturedSecretTests: SealedGroupTests {
     func punctured() throws {
         let (devices, group) = try makeGroup(3, seed: 7)
         for text in ["one", "two", "three"] { try devices.say(0, text, in: group) }
-        for index in 1..<3 where index != 2 { try devices.meet(0, index) }
+        try devices.meet(0, 1)
         let kept = events(1, devices).map(\.event).filter { $0.header.kind == .message }
         #expect(kept.map { devices.text(of: $0, on: 1, in: group) } == ["one", "two", "three"])
         try devices.step(0, [.redact(6, group: group, kept[1].reference, reason: "")])

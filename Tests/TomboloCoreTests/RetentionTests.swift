@@ -75,7 +75,7 @@ struct RetentionTests {
         #expect(shown(1, devices, group).filter { $0 != "-" } == ["27", "28", "29"])
         // By time since they came, whatever the author's clock says.
         let day: UInt64 = 86_400_000
-        try keep(Retention(age: 30 * day), on: 1, devices, group)
+        try keep(Retention(age: .seconds(30 * 86_400)), on: 1, devices, group)
         try pass(0, devices)
         try pass(20 * day, devices)
         #expect(shown(1, devices, group).filter { $0 != "-" } == ["27", "28", "29"])
@@ -179,7 +179,7 @@ struct RetentionTests {
         for device in 0..<2 { #expect(shown(device, devices, group) == ["-", "for good"]) }
     }
 
-    @Test("who says that it keeps nothing, and has everything, delays what it withholds until somebody else is met")
+    @Test("who says that it keeps nothing delays what it withholds until somebody else is met")
     func withheld() throws {
         let (devices, group) = try makeGroup(3, seed: 6)
         for number in 0..<20 { try devices.say(0, "\(number)", in: group) }
@@ -218,6 +218,38 @@ struct RetentionTests {
         #expect(devices.devices[1].effects.contains { if case .agreed = $0 { true } else { false } })
         try devices.meet(0, 1)
         #expect(shown(1, devices, group) == (0..<20).map { "\($0)" })
+    }
+
+    @Test("what was held for long and is delivered late counts as well")
+    func late() throws {
+        let (devices, group) = try makeGroup(2, .private, seed: 12)
+        devices.intercept = { wire in
+            guard wire.to == 1, let payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            return payload.groups.contains { $0.share != nil } ? nil : wire.bytes
+        }
+        for number in 0..<10 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 1)
+        try keep(Retention(count: 3), on: 1, devices, group)
+        try pass(60_000, devices)
+        #expect(shown(1, devices, group).isEmpty)
+        devices.intercept = { $0.bytes }
+        try devices.meet(0, 1)
+        try pass(120_000, devices)
+        #expect(shown(1, devices, group).filter { $0 != "-" } == ["7", "8", "9"])
+    }
+
+    @Test("what was dropped comes back by hand as well")
+    func byHand() throws {
+        let (devices, group) = try makeGroup(2, seed: 13)
+        for number in 0..<10 { try devices.say(0, "\(number)", in: group) }
+        try devices.meet(0, 1)
+        try keep(Retention(count: 3), on: 1, devices, group)
+        try pass(60_000, devices)
+        try keep(.everything, on: 1, devices, group)
+        let store = devices.devices[0].store
+        let events = store.events(ordinals: Array(1...store.lastOrdinal()))
+        try devices.step(1, [.ingest(9, group: group, events.map { $0.event.message(in: group) })])
+        #expect(shown(1, devices, group) == (0..<10).map { "\($0)" })
     }
 
     @Test("what can never be delivered raises no horizon, and what others withhold afterwards is waited for")
@@ -293,7 +325,7 @@ struct RetentionTests {
     func clocks() throws {
         let (devices, group) = try makeGroup(2, seed: 10)
         let day: UInt64 = 86_400_000
-        try keep(Retention(age: 30 * day), on: 1, devices, group)
+        try keep(Retention(age: .seconds(30 * 86_400)), on: 1, devices, group)
         let right = devices.now
         try pass(400 * day, devices)
         devices.now = right + 1_000_000

@@ -301,6 +301,8 @@ struct BundleTests {
             await #expect(throws: TomboloError.self) { try await group.writeBundle(to: answer, answering: taken) }
             await #expect(throws: TomboloError.self) { try await a.readBundle(at: taken) }
             await #expect(throws: TomboloError.self) { try await a.readBundle(at: nowhere) }
+            // But for the place whose folder is not there, which is found out late.
+            #expect(try answerSeeds(root, "a") == 32)
             let left = try FileManager.default.contentsOfDirectory(atPath: root.path).sorted()
             #expect(left == [".a.token", ".b.token", "a", "b", "other.bundle", "taken"])
         }

@@ -23,9 +23,14 @@ struct BundleReader {
         } catch {
             throw TomboloError("\(url.path) cannot be read: look whether it is there and yours")
         }
-        size = try handle.seekToEnd()
-        try handle.seek(toOffset: 0)
-        let header = [UInt8](try handle.read(upToCount: BundleFile.headerBytes) ?? Data())
+        let header: [UInt8]
+        do {
+            size = try handle.seekToEnd()
+            try handle.seek(toOffset: 0)
+            header = [UInt8](try handle.read(upToCount: BundleFile.headerBytes) ?? Data())
+        } catch {
+            throw TomboloError("\(url.path) cannot be read: \(error.localizedDescription)")
+        }
         guard header.count == BundleFile.headerBytes, header.starts(with: BundleFile.magic) else {
             throw TomboloError("\(url.path) is not a bundle, or of a later version")
         }
@@ -41,21 +46,21 @@ struct BundleReader {
 
     /// The records of the next part; nil at the end of the file.
     ///
-    /// - Throws: ``TomboloError`` if the part is damaged.
+    /// - Throws: ``TomboloError`` if the part is damaged, or cannot be read.
     mutating func next() throws -> [BundleFile.Record]? {
         guard !isComplete else { return nil }
-        let length = try handle.read(upToCount: 4) ?? Data()
+        let length = try read(4)
         guard length.count == 4 else { return nil }
         let count = length.reversed().reduce(0) { $0 << 8 | Int($1) }
-        guard count <= BundleFile.largestPart + 16 else { throw damage }
-        let sealed = [UInt8](try handle.read(upToCount: count) ?? Data())
+        guard count <= BundleFile.largestPart + 16 else { throw damage("a part is too large") }
+        let sealed = [UInt8](try read(count))
         guard sealed.count == count else { return nil }
         var part = key.open(sealed, number: number, isLast: false)
         if part == nil {
             part = key.open(sealed, number: number, isLast: true)
             isComplete = part != nil
         }
-        guard let part else { throw damage }
+        guard let part else { throw damage("a part is not what was written") }
         var records: [BundleFile.Record] = []
         var reader = WireReader(part[...])
         do throws(WireError) {
@@ -63,14 +68,24 @@ struct BundleReader {
                 if let record = try BundleFile.Record(reading: &reader) { records.append(record) }
             }
         } catch {
-            throw damage
+            throw damage("\(error)")
         }
         number += 1
         position += UInt64(4 + count)
         return records
     }
 
-    var damage: TomboloError {
-        TomboloError("\(url.path) is damaged at byte \(position): what comes before was taken, get the rest again")
+    private func read(_ count: Int) throws -> Data {
+        do {
+            return try handle.read(upToCount: count) ?? Data()
+        } catch {
+            throw damage(error.localizedDescription)
+        }
+    }
+
+    func damage(_ what: String) -> TomboloError {
+        TomboloError(
+            "\(url.path) is damaged at byte \(position) (\(what)): what comes before is taken where it is read, get the rest again"
+        )
     }
 }

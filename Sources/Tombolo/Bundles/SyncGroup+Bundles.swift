@@ -41,6 +41,8 @@ extension SyncGroup {
     ) async throws -> BundleSummary {
         defer { progress?.finish() }
         guard dialect == .native else { throw EngineError.notNative(id) }
+        // Else the key for an answer would be made in vain.
+        try DraftFile.checkPlace(url)
         let asked = try bundle.map { try BundleStart(of: $0, for: record) }
         var secrets: [CarriedSecret] = []
         if let asked {
@@ -93,13 +95,14 @@ extension Node {
             for record in records {
                 switch record {
                 case .opening(let said) where opening == nil: opening = said
-                case .opening: break
-                case .known: break
+                case .opening, .known: break
                 case .horizon(let lamport): horizon = lamport
                 case .event(let message): messages.append(message)
                 case .secret(let secret):
                     secretBytes += secret.encoded.count
-                    guard secretBytes <= Limits.carriedSecretBytes else { throw reader.damage }
+                    guard secretBytes <= Limits.carriedSecretBytes else {
+                        throw reader.damage("it has more secrets than there can be")
+                    }
                     secrets.append(secret)
                 }
             }
@@ -123,7 +126,9 @@ extension Node {
         guard reader.isComplete || opening != nil else {
             throw TomboloError("\(url.path) ends before anything of it could be read: get it again")
         }
-        guard let opening, opening.isValid(in: group, using: SwiftCryptography()) else { throw reader.damage }
+        guard let opening, opening.isValid(in: group, using: SwiftCryptography()) else {
+            throw reader.damage("it does not say who has written it")
+        }
         // What they are sealed to is forgotten then: not before all of it is here.
         if reader.isComplete, !secrets.isEmpty {
             _ = try await replica.request { [secrets] in .takeSecrets($0, group: group, secrets) }
@@ -151,7 +156,9 @@ private struct BundleStart {
             case .event, .secret, .horizon: break
             }
         }
-        guard let opening, opening.isValid(in: group.id, using: SwiftCryptography()) else { throw reader.damage }
+        guard let opening, opening.isValid(in: group.id, using: SwiftCryptography()) else {
+            throw TomboloError("\(url.path) does not say who has written it: get it again")
+        }
         self.opening = opening
     }
 }

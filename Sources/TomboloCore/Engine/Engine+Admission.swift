@@ -92,7 +92,6 @@ extension Engine {
             try judge(authentic.event, log: log, group: group, &batch, store)
         }
         guard !batch.events.isEmpty else { return result }
-        noteKept(group: group)
         result.accepted += batch.events.count
         if !isOwn { try leaveOwnLog(ifIn: batch, group: group, store) }
         try keepAndDeliver(batch, group: group, store)

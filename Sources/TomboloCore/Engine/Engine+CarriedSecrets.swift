@@ -1,15 +1,19 @@
 // Secrets that travel by hand, in answers to bundles (protocol §6).
 extension Engine {
-    /// Makes the key that an answer to a bundle is to be sealed to, and keeps its private half until an answer was read.
+    /// Makes the key that an answer to a bundle is to be sealed to, and in a private group keeps its private half until an answer has brought what
+    /// was lacking.
     mutating func openBundle(
         _ request: RequestID, _ group: GroupID, _ store: any EventStore
     ) throws(StoreError) {
-        guard nativeGroup(group, request) != nil else { return }
+        guard let index = nativeGroup(group, request) else { return }
         let seed = Bytes32.random(using: &generator)
         let key = cryptography.sharingKey(seed: seed)
-        let seeds = try answerSeeds(store)
-        try setAnswerSeeds(seeds + [seed], store)
-        if seeds.count >= Limits.answerSeeds { effects.append(.erased(group)) }
+        if groups[index].sealing != nil {
+            let seeds = try answerSeeds(store)
+            try setAnswerSeeds(seeds + [seed], store)
+            // One that falls out is to leave the store's files.
+            if seeds.count >= Limits.answerSeeds { effects.append(.erased(group)) }
+        }
         let statement = BundleOpening.statement(group, time: now, answerKey: key)
         let signature = cryptography.sign(statement, with: identity.deviceKey)
         let opening = BundleOpening(device: identity.device, time: now, answerKey: key, signature: signature)
@@ -31,39 +35,39 @@ extension Engine {
         for rekey in groups[index].state.rekeyEvents.reversed() {
             guard let secret = try secret(of: rekey, group: index, store) else { continue }
             let parts = seal(secret, of: rekey, to: recipient.member, key: opening.answerKey, group: index)
-            bytes += parts.reduce(64) { $0 + $1.count }
+            guard !parts.isEmpty else { continue }
+            let sealed = CarriedSecret(answerKey: opening.answerKey, rekey: rekey, parts: parts)
+            bytes += sealed.encoded.count
             guard bytes <= Limits.carriedSecretBytes else { return }
-            if !parts.isEmpty {
-                carried.append(CarriedSecret(answerKey: opening.answerKey, rekey: rekey, parts: parts))
-            }
+            carried.append(sealed)
         }
     }
 
-    /// Takes those of an answer's secrets that this device lacks, and forgets what they were sealed to. What is not what its rekey event
-    /// commits to is left.
+    /// Takes those of an answer's secrets that this device lacks, and forgets what they were sealed to once there is a part of every secret here: as
+    /// long as one is missing, another answer may have it. What is not what its rekey event commits to is left: whoever has made it up is not to
+    /// have the key forgotten.
     mutating func takeSecrets(
-        _ request: RequestID, _ group: GroupID, _ carried: [CarriedSecret], _ store: any EventStore
+        _ request: RequestID, _ group: GroupID, _ secrets: [CarriedSecret], _ store: any EventStore
     ) throws(StoreError) {
         guard let index = nativeGroup(group, request) else { return }
         let seeds = try answerSeeds(store)
         let seedOfKey = Dictionary(
             seeds.map { (cryptography.sharingKey(seed: $0), $0) }, uniquingKeysWith: { first, _ in first })
         var used: Set<Bytes32> = []
-        for carried in carried {
-            guard let seed = seedOfKey[carried.answerKey] else { continue }
-            guard groups[index].state.index(of: carried.rekey) != nil else { continue }
-            for secret in opened(carried, seed: seed, group: index)
-            where groups[index].sealing?.held.contains(carried.rekey) == false
-                && begins(carried.rekey, secret, group: index)
-            {
-                try take(secret, of: carried.rekey, group: index, store)
+        for carried in secrets {
+            guard let seed = seedOfKey[carried.answerKey], groups[index].state.index(of: carried.rekey) != nil else {
+                continue
+            }
+            let isHeld = groups[index].sealing?.held.contains(carried.rekey) == true
+            if isHeld, used.contains(seed) { continue }
+            for secret in opened(carried, seed: seed, group: index) where begins(carried.rekey, secret, group: index) {
                 used.insert(seed)
+                if !isHeld { try take(secret, of: carried.rekey, group: index, store) }
             }
         }
-        // As long as something is missing, another answer to the same bundle may have it.
-        if groups[index].sealing?.missing.isEmpty == false { used = [] }
-        if !used.isEmpty {
+        if !used.isEmpty, groups[index].sealing?.hasSomethingOfAll == true {
             try setAnswerSeeds(seeds.filter { !used.contains($0) }, store)
+            // They are to leave the store's files.
             effects.append(.erased(group))
         }
         effects.append(.done(request))

@@ -82,6 +82,7 @@ extension Engine {
             }
         }
         groups[group].kept.noteMissing(missing)
+        noteKept(delivered, group: group)
         try puncture(gone, group: group, store)
         try noteFiles(of: delivered, group: group, store)
     }

@@ -173,7 +173,7 @@ extension Engine {
     }
 
     /// Judges anew what waited for its own content.
-    mutating func handOver(_ events: [EventID], group: Int, _ store: any EventStore) throws(StoreError) {
+    private mutating func handOver(_ events: [EventID], group: Int, _ store: any EventStore) throws(StoreError) {
         guard !events.isEmpty else { return }
         for event in events { groups[group].contentless[event] = nil }
         var delivered: [StoredHeader] = []

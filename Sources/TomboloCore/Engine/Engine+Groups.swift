@@ -256,7 +256,7 @@ extension Engine {
                 return effects.append(.failed(request, .invalidEvent(error)))
             }
         }
-        let result = try admit(events, group: index, from: nil, isOwn: false, horizon: horizon, store)
+        let result = try take(events, group: index, from: nil, horizon: horizon, store)
         effects.append(.ingested(request, accepted: result.accepted, held: result.alreadyHeld))
     }
 

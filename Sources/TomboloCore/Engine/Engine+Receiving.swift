@@ -179,12 +179,21 @@ extension Engine {
         _ window: [Event], _ group: Int, session index: Int, _ store: any EventStore
     ) throws(StoreError) -> Admission {
         let number = sessions[index].groups[group].group
-        sessions[index].groups[group].awaitedContents.subtract(window.lazy.map(\.id))
-        let restored = try takeDropped(window, group, session: index, store)
+        noteAnswered(window, group, session: index)
         let horizon = sessions[index].groups[group].peerHorizon
-        var result = try admit(window, group: number, from: index, isOwn: false, horizon: horizon, store)
+        return try take(window, group: number, from: index, horizon: horizon, store)
+    }
+
+    /// The same, whoever has brought it.
+    ///
+    /// - Parameter horizon: up to which Lamport time whoever brings it does not keep all contents.
+    mutating func take(
+        _ events: [Event], group: Int, from session: Int?, horizon: UInt64, _ store: any EventStore
+    ) throws(StoreError) -> Admission {
+        let restored = try restoreContents(of: events, group: group, store)
+        var result = try admit(events, group: group, from: session, isOwn: false, horizon: horizon, store)
         result.accepted += restored
-        try acceptWithoutContents(window, upTo: horizon, group: number, store)
+        try acceptWithoutContents(events, upTo: horizon, group: group, store)
         return result
     }
 

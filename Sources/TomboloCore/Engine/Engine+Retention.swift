@@ -7,9 +7,7 @@ extension Engine {
         _ request: RequestID, _ group: GroupID, _ retention: Retention, _ store: any EventStore
     ) throws(StoreError) {
         guard let index = nativeGroup(group, request) else { return }
-        guard retention.age ?? 1 > 0, retention.age ?? 0 < Limits.integer, retention.count ?? 1 > 0,
-            retention.bytes ?? 1 > 0
-        else {
+        guard retention.age ?? .seconds(1) > .zero, retention.count ?? 1 > 0, retention.bytes ?? 1 > 0 else {
             return effects.append(.failed(request, .notAllowed("what is kept is more than nothing")))
         }
         groups[index].kept.retention = retention
@@ -21,9 +19,13 @@ extension Engine {
 
     // MARK: Dropping
 
-    /// To be called for events that have come.
-    mutating func noteKept(group: Int) {
-        guard groups[group].kept.retention != .everything else { return }
+    /// To be called for events that were delivered.
+    mutating func noteKept(_ delivered: [StoredHeader], group: Int) {
+        guard groups[group].kept.retention != .everything, let first = delivered.lazy.map(\.ordinal).min() else {
+            return
+        }
+        // Some were held for long before.
+        groups[group].kept.dropped = min(groups[group].kept.dropped, first - 1)
         groups[group].kept.due = min(groups[group].kept.due ?? .max, now + Self.retentionDelay)
     }
 
@@ -37,9 +39,7 @@ extension Engine {
     mutating func keepWithinRetention(_ store: any EventStore) throws(StoreError) {
         for group in groups.indices {
             guard let due = groups[group].kept.due, due <= now else { continue }
-            groups[group].kept.due = groups[group].kept.retention.age.map {
-                now + min(max($0, Self.retentionDelay), Self.retentionPause)
-            }
+            groups[group].kept.due = groups[group].kept.age.map { now + min($0, Self.retentionPause) }
             groups[group].kept.mark(try store.lastOrdinal(), at: now)
             let surplus = try surplus(group: group, store)
             if let last = surplus.last {
@@ -53,28 +53,39 @@ extension Engine {
     /// The first to come of what others have said, as far as it is more than what is kept. What a device has said itself it keeps: so whatever
     /// others drop, somebody has it.
     private func surplus(group: Int, _ store: any EventStore) throws(StoreError) -> [Int64] {
-        let kept = groups[group].kept
+        let (kept, aged) = (groups[group].kept, groups[group].kept.lastAged(at: now))
         let own = Set(
             groups[group].frontier.logs.filter { $0.certificate?.device == identity.device }.map(\.reference))
-        var contents: [ContentSize] = []
-        var after = kept.dropped
-        while true {
-            let more = try store.contentSizes(
-                inGroup: groups[group].record.reference, after: after, limit: Self.droppedAtOnce)
-            contents += more.filter { !own.contains($0.log) }
-            guard more.count == Self.droppedAtOnce, let last = more.last else { break }
-            after = last.ordinal
+        var (count, bytes) = (0, 0)
+        try forEachContent(after: kept.dropped, group: group, store) { content in
+            if !own.contains(content.log) { (count, bytes) = (count + 1, bytes + content.bytes) }
+            return true
         }
-        let aged = kept.lastAged(at: now)
-        var (count, bytes) = (contents.count, contents.reduce(0) { $0 + $1.bytes })
-        let surplus = contents.prefix { content in
+        var surplus: [Int64] = []
+        try forEachContent(after: kept.dropped, group: group, store) { content in
+            guard !own.contains(content.log) else { return true }
             guard
                 content.ordinal <= aged || count > kept.retention.count ?? .max || bytes > kept.retention.bytes ?? .max
             else { return false }
             (count, bytes) = (count - 1, bytes - content.bytes)
-            return true
+            surplus.append(content.ordinal)
+            return surplus.count < Self.droppedAtOnce
         }
-        return surplus.prefix(Self.droppedAtOnce).map(\.ordinal)
+        return surplus
+    }
+
+    /// Goes through the contents that are here, in the order in which they came, until `body` returns false.
+    private func forEachContent(
+        after ordinal: Int64, group: Int, _ store: any EventStore, _ body: (ContentSize) -> Bool
+    ) throws(StoreError) {
+        var after = ordinal
+        while true {
+            let contents = try store.contentSizes(
+                inGroup: groups[group].record.reference, after: after, limit: Self.droppedAtOnce)
+            for content in contents { guard body(content) else { return } }
+            guard contents.count == Self.droppedAtOnce, let last = contents.last else { return }
+            after = last.ordinal
+        }
     }
 
     private mutating func drop(_ ordinals: [Int64], group: Int, _ store: any EventStore) throws(StoreError) {
@@ -105,8 +116,8 @@ extension Engine {
         if !delivered.isEmpty { noteChanged(groups[group].id) }
     }
 
-    /// Keeps what is known of contents.
-    func saveKept(group: Int, _ store: any EventStore) throws(StoreError) {
+    mutating func saveKept(_ group: Int, _ store: any EventStore) throws(StoreError) {
+        groups[group].kept.isChanged = false
         try store.setValue(groups[group].kept.encoded, forKey: KeptContents.key(of: groups[group].id))
     }
 
@@ -180,34 +191,25 @@ extension Engine {
     /// Milliseconds after which nothing more is expected of what a peer was asked for.
     static var patienceForContents: UInt64 { 10_000 }
 
-    /// Takes what has come back of what is not here.
+    /// Takes contents that are not here, and that this device wants.
     ///
     /// - Returns: how many.
-    mutating func takeDropped(
-        _ window: [Event], _ group: Int, session index: Int, _ store: any EventStore
+    mutating func restoreContents(
+        of events: [Event], group: Int, _ store: any EventStore
     ) throws(StoreError) -> Int {
-        let number = sessions[index].groups[group].group
-        let kept = groups[number].kept
+        let kept = groups[group].kept
         guard kept.retention == .everything, kept.horizon > 0 else { return 0 }
         var restored: [StoredHeader] = []
         var count = 0
-        for event in window where event.header.isErasable && event.header.lamport <= kept.horizon {
-            let isAwaited = sessions[index].groups[group].restoring.awaited.remove(event.id) != nil
-            if isAwaited { sessions[index].groups[group].restoring.deadline = now + Self.patienceForContents }
-            guard isAwaited || event.content != nil, groups[number].contentless[event.id] == nil,
-                let log = self.index(of: event, number)
+        for event in events where event.header.isErasable && event.header.lamport <= kept.horizon {
+            guard let content = event.content, let salt = event.salt, groups[group].contentless[event.id] == nil,
+                let log = index(of: event, group), !isGone(event.reference, event.header, log: log, group: group)
             else { continue }
             let key = EventKey(
-                log: groups[number].frontier.logs[log].reference, sequence: event.sequence, id: event.id)
+                log: groups[group].frontier.logs[log].reference, sequence: event.sequence, id: event.id)
             guard let place = try store.places(of: [key])[0],
-                !isGone(event.reference, event.header, log: log, group: number),
                 try store.headers(ordinals: [place.ordinal]).first?.hasContent == false
             else { continue }
-            guard let content = event.content, let salt = event.salt else {
-                let left = sessions[index].groups[group].restoring.left
-                sessions[index].groups[group].restoring.left = max(left, event.header.lamport)
-                continue
-            }
             try store.setContent(content, salt: salt, ofEvent: place.ordinal)
             count += 1
             if place.status == .delivered { restored.append(event.stored(place.ordinal)) }
@@ -215,25 +217,24 @@ extension Engine {
         guard !restored.isEmpty else { return count }
         restored.sort { $0.ordinal < $1.ordinal }
         try store.setStatus(
-            .delivered, ordinals: restored.map(\.ordinal), noting: .restored, inGroup: groups[number].record.reference)
-        try noteFiles(of: restored, group: number, store)
-        noteChanged(groups[number].id)
+            .delivered, ordinals: restored.map(\.ordinal), noting: .restored, inGroup: groups[group].record.reference)
+        try noteFiles(of: restored, group: group, store)
+        noteChanged(groups[group].id)
         return count
     }
-}
 
-/// How far a session has got in bringing back what was dropped.
-struct Restoring: Sendable {
-    /// What it was begun with.
-    var asking = KeptContents.Asked()
-    /// The last event that was looked at.
-    var after: Int64 = 0
-    /// What the peer was asked for and has not sent.
-    var awaited: Set<EventID> = []
-    /// When nothing more of that is expected, in milliseconds since 1970.
-    var deadline: UInt64 = 0
-    /// The highest Lamport time of what has come without its content again; 0 for none.
-    var left: UInt64 = 0
-    /// Whether the peer has not answered in time: it is not asked again in this session.
-    var isGivenUp = false
+    /// Notes what a peer has sent of what it was asked for, with content or without.
+    mutating func noteAnswered(_ window: [Event], _ group: Int, session index: Int) {
+        sessions[index].groups[group].awaitedContents.subtract(window.lazy.map(\.id))
+        guard !sessions[index].groups[group].restoring.awaited.isEmpty else { return }
+        let number = sessions[index].groups[group].group
+        for event in window where sessions[index].groups[group].restoring.awaited.remove(event.id) != nil {
+            sessions[index].groups[group].restoring.deadline = now + Self.patienceForContents
+            guard event.content == nil, let log = self.index(of: event, number),
+                !isGone(event.reference, event.header, log: log, group: number)
+            else { continue }
+            let left = sessions[index].groups[group].restoring.left
+            sessions[index].groups[group].restoring.left = max(left, event.header.lamport)
+        }
+    }
 }

@@ -167,7 +167,7 @@ extension Engine {
         let begun = sessions[index].groups[group].partialSecret.take().flatMap { $0.rekey == rekey ? $0.secret : nil }
         // What was punctured is taken only by who has asked for it, be it that the peer had declined at first: else its parts are passed over.
         let isAsked = sessions[index].groups[group].askedSecrets.contains(rekey)
-        guard isAsked || begun != nil || part.isWhole else { return }
+        guard isAsked || begun != nil || part.isOnlyPart else { return }
         let secret = try RekeySecret(part, after: begun, using: cryptography)
         guard isAsked || secret.extent != .unproven else { return }
         guard part.isLast else {
@@ -194,7 +194,8 @@ extension Engine {
         // Others may have it whole, or have lost less of it.
         if secret.extent != .proven {
             askOthersForSecrets([rekey], group: number)
-            if groups[number].sealing?.handers[rekey]?.count ?? 0 < Limits.secretHanders {
+            let isClosed = groups[number].sealing?.closed.contains(rekey) == true
+            if !isClosed, groups[number].sealing?.handers[rekey]?.count ?? 0 < Limits.secretHanders {
                 groups[number].sealing?.handers[rekey, default: []].insert(sessions[index].link.peer)
             }
         }

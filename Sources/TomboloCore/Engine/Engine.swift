@@ -84,8 +84,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
                 guard GroupStatement.groupID(of: record.statement, using: cryptography) == record.id else {
                     throw StoreError(.corrupt, "the statement of group \(record.id) is another group's")
                 }
-                groups.append(
-                    try Self.open(record, for: identity.member, store, recentEvents: recentEvents))
+                groups.append(try Self.open(record, for: identity.member, store, recentEvents: recentEvents))
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }
@@ -155,9 +154,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         try writeReceipts(store)
         try saySharingKeys(store)
         try releaseKeyless(store)
-        for index in groups.indices {
-            try saveLogs(index, store)
-        }
+        for index in groups.indices { try saveLogs(index, store) }
         try deliverOverdue(store)
         try refillFetches(store)
         for index in sessions.indices { noteStall(index) }
@@ -168,10 +165,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             try settleRecordGroups(index, store)
         }
         try saveFiles(store)
-        for index in groups.indices where groups[index].kept.isChanged {
-            groups[index].kept.isChanged = false
-            try saveKept(group: index, store)
-        }
+        for index in groups.indices where groups[index].kept.isChanged { try saveKept(index, store) }
         sessions.removeAll { $0.isClosed }
         defer { effects = [] }
         return effects
@@ -188,11 +182,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         return inputs.contains { input in
             switch input {
             case .append, .setRole, .setState, .setRetention, .redact, .broadcast, .ingest, .createGroup,
-                .createMVDSGroup, .share,
-                .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .openBundle, .takeSecrets, .addPeer,
-                .addFile,
-                .wantFile,
-                .dropFile, .checkChunk, .setFileLimits:
+                .createMVDSGroup, .share, .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .openBundle,
+                .takeSecrets, .addPeer, .addFile, .wantFile, .dropFile, .checkChunk, .setFileLimits:
                 return true
             case .payloadReceived(let id, _):
                 // A link may have opened in the same batch.

@@ -1,161 +1,18 @@
-/// How much of what is said in a group a device keeps. What it keeps no more it still knows of: it stays in sync, and asks nobody for it.
+/// How much of what others say in a group a device keeps. What it keeps no more it still knows of: it stays in sync, and asks nobody for it. What
+/// it has said itself it keeps.
 public struct Retention: Hashable, Sendable {
-    /// Milliseconds for which a content is kept after it has come here; nil for ever.
-    public var age: UInt64?
-    /// How many contents are kept, the latest to come; nil for all.
+    /// For how long a content is kept after it has come here, or after an age was first set, whichever is later; nil for ever. More than nothing; what is
+    /// less than a minute is a minute.
+    public var age: Duration?
+    /// How many contents of others are kept, the latest to come; nil for all. From 1.
     public var count: Int?
-    /// Bytes of contents that are kept, of the latest to come; nil for all.
+    /// Bytes of contents of others that are kept, of the latest to come; nil for all. From 1.
     public var bytes: Int?
 
-    public init(age: UInt64? = nil, count: Int? = nil, bytes: Int? = nil) {
+    public init(age: Duration? = nil, count: Int? = nil, bytes: Int? = nil) {
         (self.age, self.count, self.bytes) = (age, count, bytes)
     }
 
+    /// All of it, which is what a device keeps where nothing else was set.
     public static let everything = Retention()
-}
-
-/// What a device knows of the contents of a group that it keeps.
-package struct KeptContents: Sendable {
-    package var retention = Retention.everything
-    /// Contents of events of the conversation up to this Lamport time need not be here, though nobody took them back.
-    package var horizon: UInt64 = 0
-    /// How often something has come to be missing.
-    var missed: UInt64 = 0
-    /// Peers that were asked for what is missing.
-    var asked: [DeviceKey: Asked] = [:]
-    /// Which event was the last one to come when, the latest last: how long something has been here.
-    var marks: [Mark] = []
-
-    // Not stored.
-
-    /// When what is kept is looked through again, in milliseconds since 1970; nil for not at all.
-    var due: UInt64?
-    /// Up to this ordinal everything was dropped.
-    var dropped: Int64 = 0
-    var isChanged = false
-
-    /// What held when a peer was asked: while it keeps no more, and nothing else is missing here, it is not asked again.
-    struct Asked: Hashable, Sendable {
-        /// The peer's horizon.
-        var theirs: UInt64 = 0
-        var missed: UInt64 = 0
-    }
-
-    struct Mark: Sendable {
-        var ordinal: Int64
-        var time: UInt64
-    }
-
-    private static let mostMarks = 128
-    private static let mostAsked = 64
-
-    init() {}
-
-    /// The last event that has been here for as long as contents are kept; 0 if none has.
-    func lastAged(at now: UInt64) -> Int64 {
-        guard let age = retention.age, now >= age else { return 0 }
-        return marks.last { $0.time <= now - age }?.ordinal ?? 0
-    }
-
-    /// Notes which event is the last one now, often enough to tell ages by.
-    mutating func mark(_ ordinal: Int64, at now: UInt64) {
-        guard let age = retention.age else { return marks = [] }
-        // The clock was put back.
-        marks.removeAll { $0.time > now }
-        if let last = marks.last, now - last.time < max(age / 64, 1) { return }
-        marks.append(Mark(ordinal: ordinal, time: now))
-        if marks.count > Self.mostMarks { marks.removeFirst() }
-        isChanged = true
-    }
-
-    /// Notes that contents of these Lamport times are not here, though nobody took them back.
-    mutating func noteMissing(_ lamports: [UInt64]) {
-        guard let highest = lamports.max() else { return }
-        horizon = max(horizon, highest)
-        missed += 1
-        isChanged = true
-    }
-
-    mutating func noteAsked(_ peer: DeviceKey, _ asked: Asked) {
-        // Visitors come without end.
-        if self.asked.count >= Self.mostAsked, self.asked[peer] == nil { self.asked = [:] }
-        self.asked[peer] = asked
-        isChanged = true
-    }
-
-    // How it is kept: as a value of the store's.
-
-    /// The key of what is known of a group.
-    package static func key(of group: GroupID) -> String { "contents-\(group)" }
-
-    /// The same for a store that has the events under other ordinals.
-    package var forAnotherStore: KeptContents {
-        var other = self
-        other.marks = []
-        other.asked = [:]
-        return other
-    }
-
-    package var encoded: [UInt8] {
-        var buffer: [UInt8] = []
-        buffer.append(varint: horizon)
-        for bound in [retention.age, retention.count.map { UInt64($0) }, retention.bytes.map { UInt64($0) }] {
-            buffer.append(bound == nil ? 0 : 1)
-            buffer.append(varint: bound ?? 0)
-        }
-        buffer.append(varint: missed)
-        buffer.append(varint: marks.count)
-        for mark in marks {
-            buffer.append(varint: UInt64(mark.ordinal))
-            buffer.append(varint: mark.time)
-        }
-        for (peer, asked) in asked.sorted(by: { $0.key < $1.key }) {
-            buffer.append(peer)
-            buffer.append(varint: asked.theirs)
-            buffer.append(varint: asked.missed)
-        }
-        return buffer
-    }
-
-    /// What can be read of it.
-    package init(recovering bytes: [UInt8]?) { self = (try? KeptContents(decoding: bytes)) ?? KeptContents() }
-
-    /// - Parameter bytes: as they are stored; nil where nothing was.
-    package init(decoding bytes: [UInt8]?) throws(StoreError) {
-        guard let bytes else { return }
-        do throws(WireError) {
-            var reader = WireReader(bytes[...])
-            horizon = try reader.integer()
-            var bounds: [UInt64?] = []
-            for _ in 0..<3 {
-                let isSet = try reader.byte() == 1
-                let bound = try reader.integer()
-                bounds.append(isSet ? bound : nil)
-            }
-            retention = Retention(
-                age: bounds[0], count: bounds[1].map { Int(clamping: $0) }, bytes: bounds[2].map { Int(clamping: $0) })
-            missed = try reader.integer()
-            for _ in 0..<(try reader.varint(atMost: Self.mostMarks, "marks")) {
-                marks.append(Mark(ordinal: Int64(try reader.integer()), time: try reader.integer()))
-            }
-            while !reader.isAtEnd {
-                let peer = DeviceKey(try reader.bytes32())
-                asked[peer] = Asked(theirs: try reader.varint(), missed: try reader.integer())
-            }
-        } catch {
-            throw StoreError(.corrupt, "what is kept of a group's contents is damaged")
-        }
-    }
-}
-
-/// A content that is here, and how large it is.
-public struct ContentSize: Hashable, Sendable {
-    public let ordinal: Int64
-    /// The store's number for the log.
-    public let log: Int64
-    public let bytes: Int
-
-    public init(ordinal: Int64, log: Int64, bytes: Int) {
-        (self.ordinal, self.log, self.bytes) = (ordinal, log, bytes)
-    }
 }

@@ -3,7 +3,7 @@ public struct BundleOpening: Hashable, Sendable {
     public let device: DeviceKey
     /// By the device's clock, in milliseconds since 1970.
     public let time: UInt64
-    /// Made for this bundle alone, and forgotten once an answer was read: who takes the device later opens no answer with it.
+    /// Made for this bundle alone, and forgotten once answers have brought what was lacking: who takes the device later opens none with it.
     package let answerKey: Bytes32
     package let signature: [UInt8]
 

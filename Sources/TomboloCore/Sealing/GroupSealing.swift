@@ -28,6 +28,9 @@ struct GroupSealing: Sendable {
     /// What this device seals under, as it was chosen last.
     var current: Current?
 
+    /// Whether there is a part of each secret here.
+    var hasSomethingOfAll: Bool { missing.allSatisfy { unproven.contains($0) || valuesOnly.contains($0) } }
+
     struct Recipient: Sendable {
         let member: MemberKey
         /// What the device was admitted by, itself last.

@@ -7,8 +7,8 @@ package struct SecretShare {
     /// Nodes of the tree of contents' keys; empty if only values are for the device.
     package let nodes: Bytes
 
-    /// Whether it is all of a secret, or of what is for the device: the first part, and the last.
-    var isWhole: Bool { isLast && (values != nil || PuncturableKey.isRoot(nodes)) }
+    /// Whether it can be the first part of a tree and the last one.
+    var isOnlyPart: Bool { isLast && (values != nil || PuncturableKey.isRoot(nodes)) }
 
     /// What shares of a secret are sealed for.
     package static func info(_ rekey: EventID, in group: GroupID) -> [UInt8] {

@@ -47,7 +47,7 @@ public protocol EventStore: RecordStore, FileStore {
 
     // Erasing (protocol §2.7).
 
-    /// Takes content and salt away for good. Of what was delivered, or withdrawn, the change log says so.
+    /// Takes content and salt away. Of what was delivered, or withdrawn, the change log says so.
     ///
     /// Nothing of it may be left in the store's files once they were purged after the commit.
     /// - Parameter isForGood: else they stay among what is to expire.
@@ -70,7 +70,7 @@ public protocol EventStore: RecordStore, FileStore {
 
     // Secrets that contents are sealed under (protocol §2.8).
 
-    /// The rekey events of whose secrets something is here, and whether its first byte is 1: whether it is proven.
+    /// The rekey events of whose secrets something is here, and how much: its first byte.
     func secrets(inGroup group: Int64) throws(StoreError) -> [(rekey: EventID, extent: SecretExtent)]
     /// The secret of a rekey event, or what is left of it.
     func secret(of rekey: EventID, inGroup group: Int64) throws(StoreError) -> [UInt8]?

@@ -55,9 +55,10 @@ public enum ChangeKind: UInt8, Hashable, Sendable {
     case delivered = 0
     /// A removal has made it unwanted.
     case withdrawn = 1
-    /// It was withdrawn, and is wanted again.
+    /// It was withdrawn, and is wanted again; or its content, which this device did not keep, is here again.
     case restored = 2
-    /// Its content is gone for good: it had an expiry, or was redacted. Of what came when it was gone already this is all that is said.
+    /// Its content is not here any more: it had an expiry, or was redacted; or it is not kept here, and may be restored. Of what came without its
+    /// content this is all that is said.
     case erased = 3
 }
 
@@ -230,5 +231,17 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     public init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description
+    }
+}
+
+/// A content that is here, and how large it is.
+public struct ContentSize: Hashable, Sendable {
+    public let ordinal: Int64
+    /// The store's number for the log.
+    public let log: Int64
+    public let bytes: Int
+
+    public init(ordinal: Int64, log: Int64, bytes: Int) {
+        (self.ordinal, self.log, self.bytes) = (ordinal, log, bytes)
     }
 }

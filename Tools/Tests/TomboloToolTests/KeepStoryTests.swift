@@ -20,7 +20,7 @@ import Testing
             try ben.succeed("group", "join", String(link))
             try ben.succeed("sync")
             #expect(try ben.succeed("group", "keep").output == "everything\n")
-            #expect(try ben.succeed("group", "keep", "--count", "2").output == "the latest 2 messages\n")
+            #expect(try ben.succeed("group", "keep", "--count", "2").output == "the latest 2 messages of others\n")
             let log = try ben.succeed("log").output
             #expect(log.components(separatedBy: "(not kept here)").count == 5)
             #expect(log.contains("number 5") && log.contains("number 6") && !log.contains("number 4"))

@@ -9,7 +9,7 @@ struct BundleCommand: AsyncParsableCommand {
         discussion: """
             A bundle is a file for a memory stick, a mail or a courier. Only devices of the group can read it; what is in it is taken as from a peer: \
             verified, once, and nothing comes back that was erased. In a private group, secrets that messages are sealed under travel in answers \
-            (--for), sealed to a key that is forgotten once the answer was read. What was sent with `tombolo send --file` is not in it.
+            (--for), sealed to a key that is forgotten once answers have brought what was lacking. What was sent with `tombolo send --file` is not in it.
             """, subcommands: [Write.self, Read.self])
 
     struct Write: AsyncParsableCommand {

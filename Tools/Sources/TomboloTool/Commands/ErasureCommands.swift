@@ -78,8 +78,10 @@ extension Group {
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Option(help: "For how long, such as 12h, 7d or 4w.", transform: parseDuration) var age: Duration?
-        @Option(help: "How many messages.") var count: Int?
+        @Option(
+            help: "For how long after it has come, or after this was first set: such as 12h, 7d or 4w.",
+            transform: parseDuration) var age: Duration?
+        @Option(help: "How many messages of others.") var count: Int?
         @Option(help: "How much, such as 500K or 20M.", transform: parseSize) var size: UInt64?
         @Flag(help: "Everything.") var all = false
 
@@ -92,7 +94,7 @@ extension Group {
 
         func run() async throws {
             let retention = Retention(
-                age: age.map { UInt64($0.components.seconds) * 1_000 }, count: count,
+                age: age, count: count,
                 bytes: size.map { Int(clamping: $0) })
             guard all || retention != .everything else {
                 return try await options.withReader { node in print(try findGroup(group, node).retention.inWords) }
@@ -109,9 +111,9 @@ extension Group {
 extension Retention {
     fileprivate var inWords: String {
         let bounds = [
-            age.map { "what has come within \(Duration.milliseconds($0).inWords)" },
-            count.map { "the latest \($0) messages" },
-            bytes.map { "the latest \(inBytes(UInt64($0)))" },
+            age.map { "what has come within \($0.inWords)" },
+            count.map { "the latest \($0) messages of others" },
+            bytes.map { "the latest \(inBytes(UInt64($0))) of others" },
         ].compactMap(\.self)
         return bounds.isEmpty ? "everything" : bounds.joined(separator: ", of that ")
     }

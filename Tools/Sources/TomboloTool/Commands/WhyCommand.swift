@@ -46,7 +46,7 @@ struct Why: AsyncParsableCommand {
         print("  said \(history.timestamp.ISO8601Format()), arrived here as number \(history.ordinal)")
         if let expiry = history.expiry { print("  goes away \(expiry.ISO8601Format())") }
         print(
-            "  \(history.contentBytes) bytes\(history.isErased ? ", erased" : ""), \(history.isSigned ? "signed" : "vouched for by a later event of its log")"
+            "  \(history.contentBytes) bytes\(history.isDropped ? ", not kept here" : history.isErased ? ", erased" : ""), \(history.isSigned ? "signed" : "vouched for by a later event of its log")"
         )
         let missing = history.causes.filter { $0.status == nil || $0.status == .waiting }
         switch history.status {
