@@ -18,7 +18,7 @@ extension SyncGroup {
     public func verify() throws -> [String] {
         if dialect == .mvds { return try verifyMessages() }
         var problems = try node.storage.integrityProblems()
-        var verifier = StoreVerifier(group: id, holdsBack: try policy == .privateFromJoining)
+        var verifier = StoreVerifier(group: id, holdsBack: try !policy.sharesHistory)
         try node.storage.read { reader in
             var after: Int64 = 0
             while true {

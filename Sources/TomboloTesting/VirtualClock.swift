@@ -1,5 +1,6 @@
 import Synchronization
 import Tombolo
+import TomboloCore
 import TomboloSimulation
 
 /// A clock that stands still until the simulation moves it.

@@ -321,6 +321,18 @@ struct RetentionTests {
         #expect(shown(4, devices, group) == ["0", "1", "2"])
     }
 
+    @Test("more than there can be is kept as such, and read again when the device starts")
+    func hugeBounds() throws {
+        let (devices, group) = try makeGroup(2, seed: 14)
+        try devices.say(0, "a content", in: group)
+        try devices.meet(0, 1)
+        try keep(Retention(age: .seconds(Int64.max), count: .max, bytes: .max), on: 1, devices, group)
+        try pass(60_000, devices)
+        devices.devices[1] = try Devices.Device(seed: 63, store: devices.devices[1].store)
+        try devices.step(1, [.timePassed])
+        #expect(shown(1, devices, group) == ["a content"])
+    }
+
     @Test("a clock that was wrong does not keep what comes afterwards for ever")
     func clocks() throws {
         let (devices, group) = try makeGroup(2, seed: 10)

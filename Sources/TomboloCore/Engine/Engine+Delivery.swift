@@ -158,8 +158,16 @@ extension Engine {
             store)
     }
 
+    /// Delivers what waited for these events, secrets or contents, and what waited for that.
+    mutating func release(waitersOf settled: [EventID], group: Int, _ store: any EventStore) throws(StoreError) {
+        var delivered: [StoredHeader] = []
+        try release(waitersOf: settled, group: group, &delivered, store)
+        try note(delivered: delivered, group: group, store)
+        if !delivered.isEmpty { noteChanged(groups[group].id) }
+    }
+
     /// Delivers what waited for these events, and what waited for that, until nothing more is released.
-    mutating func release(
+    private mutating func release(
         waitersOf settled: [EventID], group: Int, _ delivered: inout [StoredHeader],
         _ store: any EventStore
     ) throws(StoreError) {

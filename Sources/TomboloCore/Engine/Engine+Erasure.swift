@@ -141,6 +141,12 @@ extension Engine {
         }
     }
 
+    /// Where an event of a log that is here is held; nil if it is not.
+    func place(of event: Event, log: Int, group: Int, _ store: any EventStore) throws(StoreError) -> EventPlace? {
+        let reference = groups[group].frontier.logs[log].reference
+        return try store.places(of: [EventKey(log: reference, sequence: event.sequence, id: event.id)])[0]
+    }
+
     func key(of event: StoredHeader, group: Int) -> EventKey? {
         groups[group].frontier.index(of: event.header.log).map {
             EventKey(log: groups[group].frontier.logs[$0].reference, sequence: event.header.sequence, id: event.id)
@@ -162,9 +168,7 @@ extension Engine {
             guard let content = event.content, let salt = event.salt, let log = index(of: event, group),
                 !mustLackContent(event.reference, event.header, log: log, group: group)
             else { continue }
-            let key = EventKey(
-                log: groups[group].frontier.logs[log].reference, sequence: event.sequence, id: event.id)
-            guard let place = try store.places(of: [key])[0] else { continue }
+            guard let place = try place(of: event, log: log, group: group, store) else { continue }
             try store.setContent(content, salt: salt, ofEvent: place.ordinal)
             complete.append(event.id)
         }
@@ -176,10 +180,7 @@ extension Engine {
     private mutating func handOver(_ events: [EventID], group: Int, _ store: any EventStore) throws(StoreError) {
         guard !events.isEmpty else { return }
         for event in events { groups[group].contentless[event] = nil }
-        var delivered: [StoredHeader] = []
-        try release(waitersOf: events, group: group, &delivered, store)
-        try note(delivered: delivered, group: group, store)
-        if !delivered.isEmpty { noteChanged(groups[group].id) }
+        try release(waitersOf: events, group: group, store)
     }
 
     /// Asks a peer, once in a session, for contents that others withheld.

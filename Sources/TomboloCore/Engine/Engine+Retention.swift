@@ -110,10 +110,7 @@ extension Engine {
         guard !returned.isEmpty else { return }
         groups[group].accepting = horizon
         defer { groups[group].accepting = 0 }
-        var delivered: [StoredHeader] = []
-        try release(waitersOf: returned.map(\.id), group: group, &delivered, store)
-        try note(delivered: delivered, group: group, store)
-        if !delivered.isEmpty { noteChanged(groups[group].id) }
+        try release(waitersOf: returned.map(\.id), group: group, store)
     }
 
     mutating func saveKept(_ group: Int, _ store: any EventStore) throws(StoreError) {
@@ -205,9 +202,7 @@ extension Engine {
             guard let content = event.content, let salt = event.salt, groups[group].contentless[event.id] == nil,
                 let log = index(of: event, group), !isGone(event.reference, event.header, log: log, group: group)
             else { continue }
-            let key = EventKey(
-                log: groups[group].frontier.logs[log].reference, sequence: event.sequence, id: event.id)
-            guard let place = try store.places(of: [key])[0],
+            guard let place = try place(of: event, log: log, group: group, store),
                 try store.headers(ordinals: [place.ordinal]).first?.hasContent == false
             else { continue }
             try store.setContent(content, salt: salt, ofEvent: place.ordinal)

@@ -301,19 +301,9 @@ extension Engine {
         for group in groups.indices {
             while let rekeys = groups[group].sealing?.keyless, !rekeys.isEmpty {
                 groups[group].sealing?.keyless = []
-                try releaseSealed(waitersOf: rekeys.sorted(), group: group, store)
+                try release(waitersOf: rekeys.sorted(), group: group, store)
             }
         }
-    }
-
-    /// Delivers what waited for secrets and need not any more.
-    mutating func releaseSealed(
-        waitersOf rekeys: [EventID], group: Int, _ store: any EventStore
-    ) throws(StoreError) {
-        var delivered: [StoredHeader] = []
-        try release(waitersOf: rekeys, group: group, &delivered, store)
-        try note(delivered: delivered, group: group, store)
-        if !delivered.isEmpty { noteChanged(groups[group].id) }
     }
 }
 

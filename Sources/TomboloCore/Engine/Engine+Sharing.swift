@@ -219,7 +219,7 @@ extension Engine {
             }
         }
         try keep(secret, of: rekey, group: group, store)
-        try releaseSealed(waitersOf: [rekey], group: group, store)
+        try release(waitersOf: [rekey], group: group, store)
     }
 
     /// Whether it is a rekey event that has begun this secret.
@@ -245,7 +245,7 @@ extension Engine {
     }
 
     /// Whether a secret opens something that the one which is here does not.
-    mutating func opensWhatWaits(
+    private mutating func opensWhatWaits(
         _ secret: RekeySecret, _ rekey: EventID, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
         let reference = groups[group].record.reference

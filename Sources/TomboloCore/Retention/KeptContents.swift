@@ -35,8 +35,8 @@ package struct KeptContents: Sendable {
 
     init() {}
 
-    /// For how many milliseconds contents are kept; nil for ever.
-    var age: UInt64? { retention.age?.keptMilliseconds }
+    /// For how many milliseconds contents are kept, at least a minute; nil for ever.
+    var age: UInt64? { retention.age.map { max($0.roundedMilliseconds, 60_000) } }
 
     /// The last event that has been here for as long as contents are kept; 0 if none has.
     func lastAged(at now: UInt64) -> Int64 {
@@ -88,7 +88,8 @@ package struct KeptContents: Sendable {
         buffer.append(varint: horizon)
         for bound in [age, retention.count.map { UInt64($0) }, retention.bytes.map { UInt64($0) }] {
             buffer.append(bound == nil ? 0 : 1)
-            buffer.append(varint: bound ?? 0)
+            // What is more than any store can have is as good as all.
+            buffer.append(varint: min(bound ?? 0, Limits.integer - 1))
         }
         buffer.append(varint: missed)
         buffer.append(varint: marks.count)
@@ -133,15 +134,5 @@ package struct KeptContents: Sendable {
         } catch {
             throw StoreError(.corrupt, "what is kept of a group's contents is damaged")
         }
-    }
-}
-
-extension Duration {
-    /// At least a minute, and less than ``Limits/integer``.
-    fileprivate var keptMilliseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        let milliseconds =
-            UInt64(min(max(0, seconds), 1 << 42)) * 1_000 + UInt64(max(0, attoseconds) / 1_000_000_000_000_000)
-        return min(max(milliseconds, 60_000), Limits.integer - 1)
     }
 }
