@@ -56,6 +56,26 @@ public struct Entry: Sendable, Identifiable {
         data = Data(opened?.data ?? content)
     }
 
+    /// What stands for all that is forgotten of a log.
+    init(last sequence: UInt64, forgottenOf log: LogID) {
+        id = EventID(.zero)
+        self.log = log
+        self.sequence = sequence
+        lamport = 0
+        timestamp = Date(milliseconds: 0)
+        parents = []
+        isState = false
+        isMerge = true
+        expiry = nil
+        isErased = true
+        isDropped = false
+        isSealed = false
+        files = []
+        type = nil
+        version = 0
+        data = Data()
+    }
+
     init(_ stored: StoredMessage) {
         let message = stored.message
         id = stored.id
@@ -107,8 +127,11 @@ public struct Bookmark: Hashable, Sendable, Codable {
 
 /// Something that the application is told once, in causal order.
 public struct Change: Sendable {
-    /// Whether the entry is there from now on; or, because its author was removed, is not wanted any more; or is again; or its content is gone.
+    /// Whether the entry is there from now on; or, because its author was removed, is not wanted any more; or is again; or its content is gone;
+    /// or it is forgotten, with everything before it in its log.
     public let kind: ChangeKind
+    /// Of what is ``TomboloCore/ChangeKind/collected`` only log and sequence count: whoever keeps something of this log's up to there deletes
+    /// it, and has not heard of all of it before if it has not looked since.
     public let entry: Entry
     /// To be kept by the application in the transaction in which it applies the change.
     public let bookmark: Bookmark

@@ -78,22 +78,25 @@ extension Node {
         var engine: Engine<SwiftCryptography>?
         var taken = 0
         /// Takes messages, by halves where one of them is damaged.
-        func take(_ messages: [Message], of group: GroupID, horizon: UInt64) throws {
+        func take(
+            _ messages: [Message], of group: GroupID, horizon: UInt64, _ certificates: [Certificate]
+        ) throws {
             let effects = try storage.write(isDurable: false) { store in
                 if engine == nil {
                     engine = try Engine(
                         opening: store, cryptography: SwiftCryptography(), generator: SystemRandomNumberGenerator(),
                         beginsIncarnation: false)
                 }
-                return try engine?.process([.ingest(1, group: group, messages, horizon: horizon)], now: now, in: store)
-                    ?? []
+                return try engine?.process(
+                    [.ingest(1, group: group, messages, horizon: horizon, certificates: certificates)], now: now,
+                    in: store) ?? []
             }
             for effect in effects {
                 switch effect {
                 case .ingested(_, let accepted, _): taken += accepted
                 case .failed where messages.count > 1:
-                    try take(Array(messages.prefix(messages.count / 2)), of: group, horizon: horizon)
-                    try take(Array(messages.dropFirst(messages.count / 2)), of: group, horizon: horizon)
+                    try take(Array(messages.prefix(messages.count / 2)), of: group, horizon: horizon, certificates)
+                    try take(Array(messages.dropFirst(messages.count / 2)), of: group, horizon: horizon, certificates)
                 default: break
                 }
             }
@@ -101,7 +104,8 @@ extension Node {
         for group in groups {
             let kept = try storage.read { try $0.value(forKey: KeptContents.key(of: group.id)) }
             let horizon = KeptContents(recovering: kept).horizon
-            try damaged.forEachRun(of: group) { try take($0, of: group.id, horizon: horizon) }
+            let certificates = damaged.forgottenBeginnings(of: group)
+            try damaged.forEachRun(of: group) { try take($0, of: group.id, horizon: horizon, certificates) }
         }
         return taken
     }

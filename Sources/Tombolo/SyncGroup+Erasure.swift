@@ -86,7 +86,7 @@ extension SyncGroup {
         var first: [DeviceKey: Redaction.Receipt] = [:]
         for log in logs {
             guard let device = log.certificate?.device, log.lastSequence > 0 else { continue }
-            var (low, high) = (UInt64(1), log.lastSequence + 1)
+            var (low, high) = (log.floor + 1, log.lastSequence + 1)
             var found: StoredEvent?
             while low < high {
                 let middle = (low + high) / 2

@@ -114,12 +114,21 @@ public struct SyncGroup: Sendable, Identifiable {
                 }
             }
             let changes = try reader.changes(after: bookmark.number, of: record, limit: limit)
-            let entries = try entries(changes.map(\.event), reader)
-            return zip(changes, entries).map { change, entry in
-                // What has gone since is not told of as if it were there.
-                let isGone = entry.isErased && (change.kind == .delivered || change.kind == .restored)
-                return Change(
-                    kind: isGone ? .erased : change.kind, entry: entry, bookmark: Bookmark(number: change.number))
+            var entries = try entries(
+                changes.compactMap { if case .event(_, let event) = $0.change { event } else { nil } }, reader
+            ).makeIterator()
+            return changes.compactMap { number, change in
+                let bookmark = Bookmark(number: number)
+                switch change {
+                case .collected(let log, let sequence):
+                    return Change(
+                        kind: .collected, entry: Entry(last: sequence, forgottenOf: log), bookmark: bookmark)
+                case .event(let kind, _):
+                    guard let entry = entries.next() else { return nil }
+                    // What has gone since is not told of as if it were there.
+                    let isGone = entry.isErased && (kind == .delivered || kind == .restored)
+                    return Change(kind: isGone ? .erased : kind, entry: entry, bookmark: bookmark)
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ extension SyncGroup {
         var problems = try node.storage.integrityProblems()
         var verifier = StoreVerifier(group: id, holdsBack: try !policy.sharesHistory)
         try node.storage.read { reader in
+            for log in try reader.logs(of: record) where log.floor > 0 { verifier.noteForgotten(log) }
             var after: Int64 = 0
             while true {
                 let events = try reader.events(of: record, after: after, limit: 1_024)
@@ -32,7 +33,7 @@ extension SyncGroup {
             while true {
                 let changes = try reader.changes(after: number, of: record, limit: 1_024)
                 guard let last = changes.last else { break }
-                for change in changes { verifier.checkOrder(change.event.event, change.kind) }
+                for case (_, .event(let kind, let stored)) in changes { verifier.checkOrder(stored.event, kind) }
                 number = last.number
             }
             verifier.checkFrontier(try reader.logs(of: record))
@@ -57,6 +58,8 @@ private struct StoreVerifier {
     private let group: GroupID
     private var seen: [EventID: Seen] = [:]
     private var keys: [LogID: Bytes32] = [:]
+    /// Up to where logs are forgotten.
+    private var floors: [LogID: UInt64] = [:]
     private var signed: [(EventID, Int64, [UInt8], [UInt8], LogID)] = []
     private var delivered: Set<EventID> = []
     /// Whether some events satisfy their children without being delivered: those from before a joining, or that a removal has made unwanted.
@@ -66,6 +69,16 @@ private struct StoreVerifier {
         self.group = group
         self.holdsBack = holdsBack
         hashing = EventHashing(group: group)
+    }
+
+    /// Of a log whose beginning is forgotten the certificate stands beside it.
+    mutating func noteForgotten(_ log: LogState) {
+        floors[log.id] = log.floor
+        guard let certificate = log.certificate else { return }
+        guard certificate.isValid(in: group, using: cryptography),
+            certificate.logID(in: group, using: cryptography) == log.id
+        else { return problems.append("log \(log.id): its certificate does not verify") }
+        keys[log.id] = certificate.key
     }
 
     mutating func check(_ stored: StoredEvent) {
@@ -133,9 +146,10 @@ private struct StoreVerifier {
             }
             return
         }
-        for cause in event.header.ancestors where !delivered.contains(cause) {
-            if holdsBack, seen[cause] != nil { continue }
-            problems.append("event \(event.id): it was delivered before \(cause), which it names")
+        event.header.forEachAncestor { cause in
+            guard !delivered.contains(cause.id), cause.sequence > floors[cause.log] ?? 0 else { return }
+            if holdsBack, seen[cause.id] != nil { return }
+            problems.append("event \(event.id): it was delivered before \(cause.id), which it names")
         }
         if !delivered.insert(event.id).inserted { problems.append("event \(event.id): it was delivered twice") }
     }

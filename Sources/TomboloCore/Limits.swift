@@ -38,6 +38,13 @@ public enum Limits {
     public static let keptLogs = 512
     /// Devices of a member that were admitted one by the other.
     public static let admissions = 6
+    /// Logs and members that one checkpoint names.
+    public static let checkpointLogs = 512
+    public static let checkpointMembers = 1_024
+    /// Checkpoints that a device tries to pass, the latest.
+    static let openCheckpoints = 16
+    /// Certificates that come ahead of one window.
+    static let windowCertificates = 32_768
     /// Devices that a removal of another one names.
     public static let remainingDevices = 64
     /// Bytes of a value of a group's state, and of its key.
@@ -75,7 +82,7 @@ public enum Limits {
     static let earlySecrets = 256
     /// Secrets that a peer waits to be given; of those that are missing so many are asked for, the latest, and those that something waits for.
     static let wantedSecrets = 4_096
-    static let logsPerGroup = 65_536
+    public static let logsPerGroup = 65_536
     static let startsPerLog = 64
     static let endsPerLog = 64
     static let groupsPerSession = 1_024

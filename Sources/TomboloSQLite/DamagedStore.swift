@@ -84,6 +84,14 @@ public final class DamagedStore {
         return found
     }
 
+    /// The certificates of a group's logs whose beginnings are forgotten, as far as they can be read.
+    public func forgottenBeginnings(of group: GroupRecord) -> [Certificate] {
+        let rows = try? database.read { db in
+            try Row.fetchAll(db, sql: "SELECT * FROM log WHERE replica = ?", arguments: [group.reference])
+        }
+        return (rows ?? []).compactMap { try? Rows.log($0) }.filter { $0.floor > 0 }.compactMap(\.certificate)
+    }
+
     /// Hands over the events, or messages, of a group that can still be read, in runs that end with a signed event. Where a page is
     /// damaged, what stands on it is passed over.
     public func forEachRun(of group: GroupRecord, _ body: ([Message]) throws -> Void) throws {

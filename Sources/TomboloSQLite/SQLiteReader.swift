@@ -58,12 +58,13 @@ public struct SQLiteReader {
         """
     }
 
-    /// Rows of a table in the order of delivery, each with its number in the change log.
+    /// Rows of a table in the order of delivery, each with its number in the change log; of what was collected, the row of the log.
     ///
     /// - Throws: `StoreError` `corrupt` if one is missing: damage in a database's pages need not show in any other way.
     private func delivered(
         from table: String, after number: Int64, of group: GroupRecord, limit: Int
     ) throws -> [(number: Int64, kind: ChangeKind, row: Row)] {
+        let log = try db.cachedStatement(sql: "SELECT * FROM log WHERE reference = ?")
         let runs = try Row.fetchCursor(
             db,
             sql: """
@@ -81,6 +82,13 @@ public struct SQLiteReader {
             }
             let skipped = max(0, number + 1 - first)
             guard skipped < count else { continue }
+            if kind == .collected {
+                guard let row = try Row.fetchOne(log, arguments: [event]) else {
+                    throw StoreError(.corrupt, "a log of which something was forgotten is missing")
+                }
+                found.append((first, kind, row))
+                continue
+            }
             let wanted = min(Int(clamping: count - skipped), limit - found.count)
             let part = try Row.fetchAll(rows, arguments: [event + skipped, event + count - 1, wanted])
             guard part.count == wanted, part.last?[0] == event + skipped + Int64(wanted) - 1 else {
@@ -232,12 +240,15 @@ public struct SQLiteReader {
 
     // MARK: Native groups
 
-    /// What the change log says of events after a number, in its order.
+    /// What the change log says after a number, in its order.
     public func changes(
         after number: Int64, of group: GroupRecord, limit: Int
-    ) throws -> [(number: Int64, kind: ChangeKind, event: StoredEvent)] {
-        try delivered(from: "event", after: number, of: group, limit: limit)
-            .map { ($0.number, $0.kind, try Rows.event($0.row)) }
+    ) throws -> [(number: Int64, change: StoredChange)] {
+        try delivered(from: "event", after: number, of: group, limit: limit).map { number, kind, row in
+            guard kind == .collected else { return (number, .event(kind, try Rows.event(row))) }
+            let log = try Rows.log(row)
+            return (number, .collected(log.id, through: log.floor))
+        }
     }
 
     /// Delivered events below a place of the total order (or all), the latest `limit` of them, ascending.

@@ -41,7 +41,8 @@ extension SQLiteTransaction {
 
     func lastOrdinal() throws(StoreError) -> Int64 {
         try run {
-            let statement = try raw("SELECT coalesce(max(ordinal), 0) FROM event")
+            let statement = try raw(
+                "SELECT max((SELECT coalesce(max(ordinal), 0) FROM event), (SELECT ordinal FROM lastOrdinal))")
             defer { statement.reset() }
             return try statement.step() ? statement.integer(0) : 0
         }

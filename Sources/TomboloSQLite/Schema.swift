@@ -135,6 +135,14 @@ enum Schema {
                         PRIMARY KEY (replica, log)) WITHOUT ROWID;
                     """)
         }
+        // The highest ordinal that was given, where its event may be forgotten: none is given twice.
+        migrator.registerMigration("11") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE lastOrdinal (ordinal INTEGER NOT NULL);
+                    INSERT INTO lastOrdinal VALUES (0);
+                    """)
+        }
         return migrator
     }
 }

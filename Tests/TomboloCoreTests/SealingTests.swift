@@ -124,6 +124,33 @@ struct SealingTests: SealedGroupTests {
         #expect(devices.devices[2].store.changes(in: group).count { $0.event.event.header.kind == .message } == 1)
     }
 
+    @Test("who never hears that it was asked for a secret is asked again, and who never hears the answer asks again")
+    func unheard() throws {
+        let (devices, group) = try makeGroup(2, seed: 61)
+        try devices.say(0, "sealed", in: group)
+        var (asked, declined) = (0, 0)
+        devices.intercept = { wire in
+            guard var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+            for index in payload.groups.indices {
+                // Nothing is handed unasked, and of what is asked and answered the first is lost.
+                let isAsking = payload.groups[index].secretsWanted != nil
+                if isAsking { asked += 1 }
+                if isAsking, asked == 1 { payload.groups[index].secretsWanted = nil }
+                guard let share = payload.groups[index].share else { continue }
+                if share.count == 32 { declined += 1 }
+                if share.count > 32, asked < 2 { payload.groups[index].share = nil }
+            }
+            return payload.encoded
+        }
+        let before = devices.now
+        let session = try devices.connect(1, 0)
+        try devices.settle(wakes: 32)
+        #expect(said(1, devices, group) == ["sealed"])
+        #expect(asked == 2 && declined == 0 && devices.now >= before + 32_000)
+        #expect(devices.haveAgreed(1))
+        try devices.disconnect(session)
+    }
+
     @Test("what is erased while it waits for its secret waits no more")
     func erasedWhileWaiting() throws {
         let (devices, group) = try makeGroup(2, seed: 12)

@@ -23,6 +23,8 @@ package enum BundleFile {
         case secret(CarriedSecret)
         /// Up to this Lamport time the writer does not keep all contents.
         case horizon(UInt64)
+        /// The certificate of a log whose beginning is forgotten.
+        case certificate(Certificate)
     }
 
     /// What seals a bundle's parts.
@@ -56,7 +58,7 @@ package enum BundleFile {
 }
 
 extension BundleFile.Record {
-    private enum Kind: UInt8 { case opening = 1, known, event, secret, horizon }
+    private enum Kind: UInt8 { case opening = 1, known, event, secret, horizon, certificate }
 
     /// u8 kind ‖ varint length ‖ what it says.
     func append(to part: inout [UInt8]) {
@@ -82,6 +84,9 @@ extension BundleFile.Record {
         case .horizon(let lamport):
             kind = .horizon
             body.append(varint: lamport)
+        case .certificate(let certificate):
+            kind = .certificate
+            body = certificate.encoded
         }
         part.append(kind.rawValue)
         part.append(varint: body.count)
@@ -104,6 +109,7 @@ extension BundleFile.Record {
         case .event: self = .event(try Message(decoding: body.rest()))
         case .secret: self = .secret(try CarriedSecret(decoding: body.rest()))
         case .horizon: self = .horizon(try body.integer())
+        case .certificate: self = .certificate(try Certificate(decoding: body.rest()))
         case nil: return nil
         }
     }

@@ -54,10 +54,14 @@ extension SyncGroup {
         guard case .openedBundle(_, let opening) = effect else { throw TomboloError("the engine gave no answer") }
         return try await Node.aside { [secrets] in
             var writer = try BundleWriter(at: url, of: record)
-            let (known, horizon) = try node.storage.read { reader in
-                (try reader.knownEnds(of: record), try kept(reader).horizon)
+            let (known, horizon, forgotten) = try node.storage.read { reader in
+                (
+                    try reader.knownEnds(of: record), try kept(reader).horizon,
+                    try reader.forgottenBeginnings(of: record)
+                )
             }
             try writer.append([.opening(opening), .known(known), .horizon(horizon)])
+            for certificate in forgotten { try writer.append([.certificate(certificate)]) }
             var events = try BundledEvents(of: record, in: node.storage, without: asked?.known ?? [])
             progress?.note(done: 0, of: UInt64(events.total))
             while let runs = try events.next() {
@@ -89,6 +93,7 @@ extension Node {
         var opening: BundleOpening?
         var (accepted, held) = (0, 0)
         var horizon: UInt64 = 0
+        var certificates: [Certificate] = []
         var (secrets, secretBytes): ([CarriedSecret], Int) = ([], 0)
         while let records = try reader.next() {
             var messages: [Message] = []
@@ -98,6 +103,11 @@ extension Node {
                 case .opening, .known: break
                 case .horizon(let lamport): horizon = lamport
                 case .event(let message): messages.append(message)
+                case .certificate(let certificate):
+                    guard certificates.count < Limits.logsPerGroup else {
+                        throw reader.damage("it has more logs than there can be")
+                    }
+                    certificates.append(certificate)
                 case .secret(let secret):
                     secretBytes += secret.encoded.count
                     guard secretBytes <= Limits.carriedSecretBytes else {
@@ -109,8 +119,8 @@ extension Node {
             if !messages.isEmpty {
                 let effect: EngineEffect
                 do {
-                    effect = try await replica.request { [horizon] in
-                        .ingest($0, group: group, messages, horizon: horizon)
+                    effect = try await replica.request { [horizon, certificates] in
+                        .ingest($0, group: group, messages, horizon: horizon, certificates: certificates)
                     }
                 } catch let error as EngineError {
                     // Somebody of the group has made it up.
@@ -153,7 +163,7 @@ private struct BundleStart {
             switch record {
             case .opening(let said): opening = opening ?? said
             case .known(let ends): known += ends
-            case .event, .secret, .horizon: break
+            case .event, .secret, .horizon, .certificate: break
             }
         }
         guard let opening, opening.isValid(in: group.id, using: SwiftCryptography()) else {
@@ -164,15 +174,19 @@ private struct BundleStart {
 }
 
 extension SQLiteReader {
-    /// Of logs that are one chain from their first event on, the last event before any that waits for its content.
+    /// Of logs that are one chain from their first event on, or from what is forgotten, the last event before any that waits for its content.
     fileprivate func knownEnds(of group: GroupRecord) throws -> [LogPosition] {
         try logs(of: group).compactMap { log in
-            guard log.isLinear, log.floor == 0, let end = log.ends.last else { return nil }
+            guard log.isLinear, let end = log.ends.last else { return nil }
             guard log.waitingForAncestors > 0, let withheld = try firstWithheld(ofLog: log) else {
                 return LogPosition(log: log.id, sequence: end.sequence, id: end.id)
             }
             guard let last = try event(ofLog: log, at: withheld - 1)?.event else { return nil }
             return LogPosition(log: log.id, sequence: last.sequence, id: last.id)
         }
+    }
+
+    fileprivate func forgottenBeginnings(of group: GroupRecord) throws -> [Certificate] {
+        try logs(of: group).filter { $0.floor > 0 }.compactMap(\.certificate)
     }
 }

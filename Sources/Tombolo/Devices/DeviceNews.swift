@@ -81,8 +81,8 @@ struct DeviceNews {
         var groups = try reader.groups().count
         var addresses: [DeviceKey: Set<String>] = [:]
         for peer in try reader.peers() { addresses[peer.device] = Set(peer.addresses) }
-        for change in changes where change.kind == .delivered || change.kind == .restored {
-            let event = change.event.event
+        for case (_, .event(let kind, let stored)) in changes where kind == .delivered || kind == .restored {
+            let event = stored.event
             guard event.kind == .message, logs.contains(event.log), let content = try opener.content(of: event),
                 let opened = ContentEnvelope.open(content), opened.type == DeviceNote.Content.type,
                 let note = try? DeviceNote(

@@ -66,8 +66,10 @@ extension Engine {
     ///   - session: the index of the session that they came by, which is not sent them again.
     ///   - isOwn: they were signed here just now.
     ///   - horizon: up to which Lamport time whoever brings them does not keep all contents.
+    ///   - certificates: verified, of logs whose first events are not among them.
     mutating func admit(
-        _ events: [Event], group: Int, from session: Int?, isOwn: Bool, horizon: UInt64 = 0, _ store: any EventStore
+        _ events: [Event], group: Int, from session: Int?, isOwn: Bool, horizon: UInt64 = 0,
+        certificates: [LogID: Certificate] = [:], _ store: any EventStore
     ) throws(StoreError) -> Admission {
         var result = Admission()
         result.accepted = try takeContents(of: events, group: group, store)
@@ -77,7 +79,7 @@ extension Engine {
                 Authentic(log: index(of: $0, group), certificate: $0.header.certificate, event: $0)
             }
         } else {
-            authentic = try vouch(for: events, group: group, &result, store)
+            authentic = try vouch(for: events, group: group, certificates, &result, store)
         }
         guard !authentic.isEmpty else { return result }
         var batch = AdmissionBatch(first: try store.lastOrdinal() + 1, capacity: authentic.count)
@@ -154,9 +156,10 @@ extension Engine {
         var isPreviousHeld = false
         if let previous, !groups[group].frontier.logs[index].isEnd(previous, at: event.sequence - 1) {
             isPreviousHeld = try isHeld(previous, event.sequence - 1, of: event, log: number, group: group, store)
-            // Above a gap a log goes on with a signed event: what fills the gap later has one right above it.
+            // Above a gap a log goes on with a signed event: what fills the gap later has one right above it. Where a log's certificate has come
+            // by itself, its beginning will not come.
             guard
-                isPreviousHeld || event.signature != nil
+                isPreviousHeld || event.signature != nil || authentic.certificate != nil
                     || event.sequence <= groups[group].frontier.logs[index].floor + 1
             else { return nil }
         }

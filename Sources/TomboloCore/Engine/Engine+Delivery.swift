@@ -61,6 +61,7 @@ extension Engine {
         try note(delivered: delivered, group: group, store)
         try settleState(group: group, store)
         try eraseRedacted(group: group, store)
+        noteCheckpoints(group: group)
         if !delivered.isEmpty { noteChanged(groups[group].id) }
     }
 
@@ -101,6 +102,11 @@ extension Engine {
     private mutating func known(
         _ reference: EventReference, group: Int, _ store: any EventStore
     ) throws(StoreError) -> RecentEvents.Place? {
+        // What is forgotten is taken to be what it is said to be.
+        if isForgotten(reference, group: group) {
+            return RecentEvents.Place(
+                log: reference.log, sequence: reference.sequence, lamport: reference.lamport, status: .delivered)
+        }
         if let place = groups[group].recent[reference.id] {
             // Who names a place where the event does not stand names what can never come.
             return place.log == reference.log && place.sequence == reference.sequence ? place : nil
@@ -261,7 +267,7 @@ extension EventHeader {
     }
 
     /// The same as going through ``ancestors``, without making an array.
-    func forEachAncestor<Failure: Error>(_ body: (EventReference) throws(Failure) -> Void) throws(Failure) {
+    package func forEachAncestor<Failure: Error>(_ body: (EventReference) throws(Failure) -> Void) throws(Failure) {
         if let previous {
             try body(EventReference(id: previous.id, log: log, sequence: sequence - 1, lamport: previous.lamport))
         }

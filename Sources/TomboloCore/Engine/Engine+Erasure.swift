@@ -115,6 +115,7 @@ extension Engine {
         guard !events.isEmpty else { return }
         try takeAway(events, forGood: true, group: group, store)
         try puncture(events, group: group, store)
+        noteCheckpoints(group: group)
         if events.contains(where: \.hasContent) {
             noteChanged(groups[group].id)
             effects.append(.erased(groups[group].id))

@@ -243,7 +243,8 @@ extension Engine {
     }
 
     mutating func ingest(
-        _ request: RequestID, _ group: GroupID, _ messages: [Message], _ horizon: UInt64, _ store: any EventStore
+        _ request: RequestID, _ group: GroupID, _ messages: [Message], _ horizon: UInt64,
+        _ certificates: [Certificate], _ store: any EventStore
     ) throws(StoreError) {
         if let index = mvdsIndex(group) { return try ingestMessages(request, index, messages, store) }
         guard let index = groupIndex(group) else { return effects.append(.failed(request, .unknownGroup(group))) }
@@ -256,7 +257,9 @@ extension Engine {
                 return effects.append(.failed(request, .invalidEvent(error)))
             }
         }
-        let result = try take(events, group: index, from: nil, horizon: horizon, store)
+        let result = try take(
+            events, group: index, from: nil, horizon: horizon,
+            certificates: verified(certificates, group: index), store)
         effects.append(.ingested(request, accepted: result.accepted, held: result.alreadyHeld))
     }
 

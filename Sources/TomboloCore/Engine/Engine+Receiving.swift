@@ -15,6 +15,7 @@ extension Engine {
         if let push = sync.push { sessions[index].groups[group].isLazyTowardsPeer = push == 1 }
         if let wanted = sync.secretsWanted { try receiveSecretsWanted(wanted, group, session: index) }
         if let want = sync.want { try receiveWant(want, group, session: index) }
+        try receiveCertificates(sync.certificates, group, session: index)
         if let events = sync.events { try receiveWindow(events, group, session: index, store) }
         if let share = sync.share { try receiveShare(share, group, session: index, store) }
         if let processed = sync.processed {
@@ -38,8 +39,9 @@ extension Engine {
         while !reader.isAtEnd {
             let (id, entry) = try FrontierEntry.read(
                 &reader, fullIDs: false, table: &sessions[index].groups[group].incomingLogs)
-            guard let end = entry.ranges.map(\.end).max() else { continue }
             let log = frontier.index(of: id)
+            if let log { sessions[index].groups[group].floorsOfPeer.raise(log, to: entry.floor) }
+            guard let end = entry.ranges.map(\.end).max() else { continue }
             let held = log.map { frontier.logs[$0].lastSequence } ?? 0
             if let log, frontier.logs[log].isLinear, end <= held || entry.ranges.count == 1 {
                 let sequence = min(end, held)
@@ -181,17 +183,24 @@ extension Engine {
         let number = sessions[index].groups[group].group
         noteAnswered(window, group, session: index)
         let horizon = sessions[index].groups[group].peerHorizon
-        return try take(window, group: number, from: index, horizon: horizon, store)
+        let certificates = sessions[index].groups[group].certificates
+        sessions[index].groups[group].certificates = [:]
+        return try take(
+            window, group: number, from: index, horizon: horizon, certificates: certificates, store)
     }
 
     /// The same, whoever has brought it.
     ///
-    /// - Parameter horizon: up to which Lamport time whoever brings it does not keep all contents.
+    /// - Parameters:
+    ///   - horizon: up to which Lamport time whoever brings it does not keep all contents.
+    ///   - certificates: of logs whose beginnings are forgotten there.
     mutating func take(
-        _ events: [Event], group: Int, from session: Int?, horizon: UInt64, _ store: any EventStore
+        _ events: [Event], group: Int, from session: Int?, horizon: UInt64, certificates: [LogID: Certificate],
+        _ store: any EventStore
     ) throws(StoreError) -> Admission {
         let restored = try restoreContents(of: events, group: group, store)
-        var result = try admit(events, group: group, from: session, isOwn: false, horizon: horizon, store)
+        var result = try admit(
+            events, group: group, from: session, isOwn: false, horizon: horizon, certificates: certificates, store)
         result.accepted += restored
         try acceptWithoutContents(events, upTo: horizon, group: group, store)
         return result

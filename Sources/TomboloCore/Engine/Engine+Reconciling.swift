@@ -237,9 +237,14 @@ extension Engine {
         for log in candidates.subtracting(peer.untold).sorted() where !frontier.logs[log].ends.isEmpty {
             let state = frontier[log]
             covered[log] = state.lastSequence
-            let all = (state.floor + 1)...max(state.floor + 1, state.lastSequence)
-            guard let entry = peer.entries[state.id] else {
-                plan.add(log: log, changed[log] ?? all)
+            let entry = peer.entries[state.id]
+            let floor = max(state.floor, entry?.floor ?? 0)
+            guard floor < state.lastSequence else { continue }
+            let all = (floor + 1)...state.lastSequence
+            let since = changed[log].map { max($0.lowerBound, floor + 1)...max($0.upperBound, floor + 1) }
+            sessions[index].groups[group].floorsOfPeer[log] = floor
+            guard let entry else {
+                plan.add(log: log, since ?? all)
                 continue
             }
             if peer.isExact { heldByPeer[log] = 0 }
@@ -250,7 +255,7 @@ extension Engine {
                 for range in gaps { plan.add(log: log, range, isAskedFor: peer.isExact) }
             } else {
                 plan.excluded[log] = try heldIDs(of: state, given: entry, store)
-                plan.add(log: log, peer.isExact ? all : changed[log] ?? all, isAskedFor: peer.isExact)
+                plan.add(log: log, peer.isExact ? all : since ?? all, isAskedFor: peer.isExact)
             }
         }
         sessions[index].groups[group].plan = plan

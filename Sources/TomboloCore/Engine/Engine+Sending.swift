@@ -74,6 +74,7 @@ extension Engine {
             let window = try nextWindow(group, session: index, bytes: size, store)
             guard !window.events.isEmpty else { return }
             try shareSecrets(of: window, group, session: index, store)
+            sendCertificates(of: window, group, session: index)
             sendWindow(window, group, session: index)
             sessions[index].groups[group].pacing.noteWindow(at: now)
         }
@@ -115,9 +116,10 @@ extension Engine {
         let isSigned = window.signaturesToSend()
         let frontier = groups[number].frontier
         let held = sessions[index].groups[group].heldByPeer
+        let floors = sessions[index].groups[group].floorsOfPeer
         func receiverHolds(_ log: LogID, _ sequence: UInt64) -> Bool {
             guard let known = frontier.index(of: log), frontier.logs[known].isLinear else { return false }
-            return sequence <= held[known]
+            return sequence <= held[known] && sequence > max(frontier.logs[known].floor, floors[known])
         }
         var encoder = TransitEncoder()
         var table = sessions[index].groups[group].outgoingLogs
@@ -162,6 +164,26 @@ extension Engine {
         where planned.event.sequence == sessions[index].groups[group].heldByPeer[planned.log] + 1 {
             sessions[index].groups[group].heldByPeer[planned.log] = planned.event.sequence
         }
+    }
+
+    /// Of logs whose beginnings are forgotten here, what their first events said.
+    private mutating func sendCertificates(of window: Window, _ group: Int, session index: Int) {
+        let number = sessions[index].groups[group].group
+        var sync = GroupSync(number: number)
+        func flush(_ engine: inout Engine) {
+            if !sync.certificates.isEmpty { engine.send(sync, to: index) }
+            sync.certificates = []
+        }
+        for planned in window.events {
+            let log = groups[number].frontier.logs[planned.log]
+            // Who lacks no more than what follows has it.
+            guard log.floor > 0, planned.event.sequence == log.floor + 1, let certificate = log.certificate else {
+                continue
+            }
+            sync.certificates.append(certificate.encoded[...])
+            if sync.weight > Limits.payload - 8_192 { flush(&self) }
+        }
+        flush(&self)
     }
 
     mutating func passOnEphemeral(_ message: Message, group: Int, except source: Int?) {

@@ -4,6 +4,7 @@ extension Engine {
     mutating func askForSecrets(_ group: Int, session index: Int) {
         let number = sessions[index].groups[group].group
         sessions[index].groups[group].nextAsk = nil
+        askAgainForSecrets(group, session: index)
         guard let sealing = groups[number].sealing, !sealing.missing.isEmpty, hasSaidKey(group: number) else { return }
         var wanted: [UInt8] = []
         // Whoever begins secrets without end is not to keep others from agreeing.
@@ -26,9 +27,28 @@ extension Engine {
             wanted += rekey.bytes
         }
         guard !wanted.isEmpty else { return }
+        let deadline =
+            now
+            + Self.mismatchDelay(
+                afterRepairs: Self.patienceDoublings + sessions[index].groups[group].unansweredSecrets)
+        sessions[index].groups[group].secretsDeadline = deadline
+        sessions[index].groups[group].nextAsk = min(sessions[index].groups[group].nextAsk ?? deadline, deadline)
         var sync = GroupSync(number: number)
         sync.secretsWanted = wanted[...]
         send(sync, to: index)
+    }
+
+    /// What a peer was asked for and does not answer for 32 s, it is asked for once more, each time after twice as long: it may never have
+    /// heard of it.
+    private mutating func askAgainForSecrets(_ group: Int, session index: Int) {
+        guard !sessions[index].groups[group].awaitedSecrets.isEmpty else { return }
+        let deadline = sessions[index].groups[group].secretsDeadline
+        guard now >= deadline else { return sessions[index].groups[group].nextAsk = deadline }
+        let awaited = sessions[index].groups[group].awaitedSecrets
+        sessions[index].groups[group].awaitedSecrets = []
+        sessions[index].groups[group].askedSecrets.subtract(awaited)
+        sessions[index].groups[group].unansweredSecrets += 1
+        askOthersForSecrets(awaited, group: sessions[index].groups[group].group)
     }
 
     /// What one peer was asked for, others may be asked for at once.
@@ -38,6 +58,8 @@ extension Engine {
 
     /// Secrets that one payload asks for.
     private static var secretsAtOnce: Int { 256 }
+    /// 2 s, doubled so often: 32 s.
+    private static var patienceDoublings: Int { 4 }
     /// Milliseconds before another peer is asked for what one was asked for.
     private static var patienceForSecrets: UInt64 { 1_000 }
 
@@ -50,6 +72,8 @@ extension Engine {
                 !sessions[index].groups[group].handedSecrets.contains(rekey)
             else { continue }
             sessions[index].groups[group].wantedSecrets.insert(rekey)
+            // Who asks again has not heard that it was declined.
+            sessions[index].groups[group].declinedSecrets.remove(rekey)
         }
     }
 

@@ -36,6 +36,7 @@ extension Engine {
             noteRedactions(among: change.turned + [groups[group].state.nodes.count - 1], group: group)
             for (member, old) in change.members { groups[group].formerStandings[member, default: []].append(old) }
             if let removal = action.deviceRemoval { noteRemoval(removal, group: group) }
+            if action.kind == .checkpoint { openCheckpoints(group: group) }
             return node.stands ? .delivered : .heldBack
         }
         guard isSealedRightly(header, group: group),
@@ -163,10 +164,10 @@ extension Engine {
         }
         if bounds.isEmpty { return }
         let state = groups[group].frontier.logs[log]
-        var next: UInt64 = 1
+        var next = state.floor + 1
         if state.isLinear {
             // What every removal at hand keeps is not touched.
-            next = max(1, bounds.map { $0.map(\.sequence).min() ?? 0 }.min() ?? 1)
+            next = max(next, bounds.map { $0.map(\.sequence).min() ?? 0 }.min() ?? 1)
         }
         while next <= state.lastSequence {
             let last = min(state.lastSequence, next + 1_023)

@@ -32,8 +32,11 @@ private struct ExpectedEvents {
 extension Engine {
     /// Goes back from the end: one signature vouches for the run before it (protocol §2.3). Every signature that was
     /// sent is verified: peers send as few as the run rule allows, and each is needed to pass the run on.
+    ///
+    /// - Parameter told: verified certificates of logs whose first events are not among these.
     mutating func vouch(
-        for events: [Event], group: Int, _ result: inout Admission, _ store: any EventStore
+        for events: [Event], group: Int, _ told: [LogID: Certificate], _ result: inout Admission,
+        _ store: any EventStore
     ) throws(StoreError) -> [Authentic] {
         let certificates = verifiedCertificates(events, group: group, &result)
         var expected = ExpectedEvents()
@@ -50,6 +53,9 @@ extension Engine {
                 certificate = certificates[event.log]
                 if certificate != nil, begun[event.log] == nil { begun[event.log] = false }
             }
+            // Of a log whose beginning is forgotten elsewhere the first event that comes is as good as its first.
+            let isTold = certificate == nil
+            if isTold { certificate = told[event.log] }
             guard let certificate else { continue }
             guard certificate.isStateLog == event.header.kind.isState else {
                 result.refused = "event \(event.id) stands in a log of another class"
@@ -87,7 +93,7 @@ extension Engine {
             } else if begun[event.log] != nil {
                 begun[event.log] = true
             }
-            authentic.append(Authentic(log: known, certificate: own, event: event))
+            authentic.append(Authentic(log: known, certificate: own ?? (isTold ? certificate : nil), event: event))
         }
         // Nobody could check a log of which the first event is missing: it is taken with that, or not yet.
         if begun.values.contains(false) { authentic.removeAll { begun[$0.event.log] == false } }

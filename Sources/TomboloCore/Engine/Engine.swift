@@ -126,6 +126,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             replica.contentlessNoted = replica.contentless.count
         }
         replica.sealing = try openSealing(of: replica, for: member, store)
+        replica.checkpoints.isOpen = !replica.state.checkpointNodes.isEmpty
+        replica.checkpoints.isDue = replica.checkpoints.isOpen
         for head in heads {
             replica.heads[head.id] = (head.reference, head.ordinal)
         }
@@ -151,6 +153,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         closeStrangers()
         try eraseExpired(store)
         try keepWithinRetention(store)
+        try passCheckpoints(store)
+        try tendCheckpoints(store)
         try writeReceipts(store)
         try saySharingKeys(store)
         try releaseKeyless(store)
@@ -178,10 +182,15 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// invitation is used once. Other events that a power cut takes are asked for again under a new incarnation.
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
         // Some events are written without being asked for.
-        if groups.contains(where: { $0.receiptDue != nil }) || mayHaveToSayKey || maySpreadRemovals { return true }
+        if groups.contains(where: { $0.receiptDue != nil || !$0.checkpoints.ready.isEmpty }) || mayHaveToSayKey
+            || maySpreadRemovals
+        {
+            return true
+        }
         return inputs.contains { input in
             switch input {
-            case .append, .setRole, .setState, .setRetention, .redact, .broadcast, .ingest, .createGroup,
+            case .append, .setRole, .setState, .setRetention, .setCheckpoint, .redact, .broadcast, .ingest,
+                .createGroup,
                 .createMVDSGroup, .share, .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .openBundle,
                 .takeSecrets, .addPeer, .addFile, .wantFile, .dropFile, .checkChunk, .setFileLimits:
                 return true
@@ -204,13 +213,14 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         case .append(let request, let group, let kind, let content, let expiry, let files):
             try append(request, group, kind, content, expiry, files, store)
         case .broadcast(let request, let group, let content): try broadcast(request, group, content, store)
-        case .ingest(let request, let group, let messages, let horizon):
-            try ingest(request, group, messages, horizon, store)
+        case .ingest(let request, let group, let messages, let horizon, let certificates):
+            try ingest(request, group, messages, horizon, certificates, store)
         case .createGroup(let request, let name, let policy): try createGroup(request, name: name, policy, store)
         case .setRole(let request, let group, let member, let role):
             try setRole(request, group, of: member, to: role, store)
         case .setRetention(let request, let group, let retention):
             try setRetention(request, group, retention, store)
+        case .setCheckpoint(let request, let group): try setCheckpoint(request, group, store)
         case .setState(let request, let group, let key, let value):
             try setState(request, group, key: key, value: value, store)
         case .redact(let request, let group, let event, let reason):
@@ -263,6 +273,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             note(groups[group].nextExpiry)
             note(groups[group].receiptDue)
             note(groups[group].kept.due)
+            if !groups[group].checkpoints.ready.isEmpty || groups[group].checkpoints.isDue { note(now) }
         }
         if maySpreadRemovals { note(now) }
         for group in mvdsGroups.indices { note(mvdsGroups[group].waiting.map(\.deadline).min()) }

@@ -46,8 +46,9 @@ public enum EngineInput: Sendable {
     case append(RequestID, group: GroupID, kind: EventKind, content: [UInt8], expiry: UInt64?, files: [FileID] = [])
     /// Sends without storing. At most ``Limits/ephemeralContent`` bytes.
     case broadcast(RequestID, group: GroupID, content: [UInt8])
-    /// Events that come from elsewhere than a link: an import. Up to the Lamport time `horizon` not all contents are there.
-    case ingest(RequestID, group: GroupID, [Message], horizon: UInt64 = 0)
+    /// Events that come from elsewhere than a link: an import. Up to the Lamport time `horizon` not all contents are there; `certificates` are
+    /// those of logs whose beginnings are forgotten there.
+    case ingest(RequestID, group: GroupID, [Message], horizon: UInt64 = 0, certificates: [Certificate] = [])
     case createGroup(RequestID, name: String, policy: Policy = .open)
     /// Makes a member what it shall be; `none` removes it.
     case setRole(RequestID, group: GroupID, of: MemberKey, to: Role)
@@ -55,6 +56,8 @@ public enum EngineInput: Sendable {
     case setState(RequestID, group: GroupID, key: String, value: [UInt8]?)
     /// Says how much of a group this device keeps.
     case setRetention(RequestID, group: GroupID, Retention)
+    /// Proposes to forget what has gone away, once every member has passed it.
+    case setCheckpoint(RequestID, group: GroupID)
     /// Takes the content of an event back, for everyone. The reason is at most ``Limits/reason`` bytes.
     case redact(RequestID, group: GroupID, EventReference, reason: String)
     /// A group of the mvds dialect; its id is chosen at random if none is given.

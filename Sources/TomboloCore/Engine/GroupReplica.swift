@@ -20,6 +20,7 @@ struct GroupReplica: Sendable {
     var accepting: UInt64 = 0
     /// The earliest expiry of what was not erased.
     var nextExpiry: UInt64?
+    var checkpoints = CheckpointWork()
     /// How its contents are sealed; nil if they are not.
     var sealing: GroupSealing?
     /// When this device says that it has erased what was redacted, unless it says something else before.

@@ -96,16 +96,19 @@ struct SendPlan {
             }
             hasUnqueued = false
         }
-        guard !heap.isEmpty else { return nil }
-        return try take(at: 0, frontier, store)
+        // What was forgotten meanwhile is passed over.
+        while !heap.isEmpty { if let planned = try take(at: 0, frontier, store) { return planned } }
+        return nil
     }
 
     /// The next event of one log, whatever others come before it.
     mutating func next(
         ofCursor cursor: Int, _ frontier: Frontier, _ store: any EventStore
     ) throws(StoreError) -> PlannedEvent? {
-        guard cursors[cursor].isQueued, let place = heap.firstIndex(where: { $0.cursor == cursor }) else { return nil }
-        return try take(at: place, frontier, store)
+        while cursors[cursor].isQueued, let place = heap.firstIndex(where: { $0.cursor == cursor }) {
+            if let planned = try take(at: place, frontier, store) { return planned }
+        }
+        return nil
     }
 
     /// Gives back events that were taken of one log and not sent: they are the next ones of it again.
@@ -145,6 +148,8 @@ struct SendPlan {
     }
 
     /// Takes the event of a place of the heap, which its log's next one gets.
+    ///
+    /// - Returns: nil if it is not here any more.
     private mutating func take(
         at place: Int, _ frontier: Frontier, _ store: any EventStore
     ) throws(StoreError) -> PlannedEvent? {

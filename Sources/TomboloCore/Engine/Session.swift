@@ -97,6 +97,8 @@ struct GroupSession: Sendable {
     var covered = SequenceTable()
     /// Up to where the peer surely holds a log from its beginning: by its frontier, or sent in an earlier window.
     var heldByPeer = SequenceTable()
+    /// Below which the peer has forgotten a log.
+    var floorsOfPeer = SequenceTable()
     var pacing = WindowPacing()
     var lastRootSent: Bytes32?
     /// How often the group's frontier had changed when it was compared with ``lastRootSent``, and was the same.
@@ -108,6 +110,8 @@ struct GroupSession: Sendable {
     var decoder: TransitDecoder?
     var window: [Event] = []
     var windowBytes = 0
+    /// Of logs whose first events are in no window.
+    var certificates: [LogID: Certificate] = [:]
     var receivedBytes: UInt64 = 0
     var peerRoot: ShownRoot?
     /// Whether the peer has said anything of the group since our root was said.
@@ -132,8 +136,10 @@ struct GroupSession: Sendable {
     var contentsAskedFor = 0
     /// Rekey events whose secrets the peer was asked for.
     var askedSecrets: Set<EventID> = []
-    /// Those of them that it has not answered.
+    /// Those of them that it has not answered, until when that is waited for, and how often nothing came.
     var awaitedSecrets: Set<EventID> = []
+    var secretsDeadline: UInt64 = 0
+    var unansweredSecrets = 0
     /// When the peer is asked for secrets that another one was asked for, in milliseconds since 1970.
     var nextAsk: UInt64?
     /// Rekey events whose secrets it has asked for, and was not given yet.

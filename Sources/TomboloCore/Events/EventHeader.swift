@@ -19,6 +19,8 @@ public struct EventKind: RawRepresentable, Hashable, Sendable {
     public static let device = EventKind(rawValue: 68)
     /// Says that a device is no member's any more (protocol §2.6).
     public static let deviceRemoval = EventKind(rawValue: 69)
+    /// Says what may be forgotten once every member has passed it, or passes it (protocol §2.11).
+    public static let checkpoint = EventKind(rawValue: 70)
     /// Needs no replication: signed, never stored, never a parent.
     public static let ephemeral = EventKind(rawValue: 128)
 
@@ -123,7 +125,9 @@ public struct EventHeader: Hashable, Sendable {
     public var isUnderstood: Bool {
         guard version == 1, unknownFlags == 0 else { return false }
         switch kind {
-        case .message, .merge, .membership, .setting, .redaction, .rekey, .device, .deviceRemoval, .ephemeral: break
+        case .message, .merge, .membership, .setting, .redaction, .rekey, .device, .deviceRemoval, .checkpoint,
+            .ephemeral:
+            break
         default: return false
         }
         return !hasUnknownCriticalExtension

@@ -18,6 +18,10 @@ public struct LogState: Hashable, Sendable {
         package var sequence: UInt64
         package var id: EventID
         package var previous: EventID?
+
+        package init(sequence: UInt64, id: EventID, previous: EventID?) {
+            (self.sequence, self.id, self.previous) = (sequence, id, previous)
+        }
     }
 
     /// The last event of a branch, or of a range before a gap.
@@ -92,6 +96,20 @@ public struct LogState: Hashable, Sendable {
                 End(sequence: sequence, id: id, lamport: lamport, start: start, startID: startID), at: index)
         }
         return .placed
+    }
+
+    /// Forgets what lies up to a sequence.
+    ///
+    /// - Parameter next: the held events right above it, ascending by id.
+    package mutating func raiseFloor(to sequence: UInt64, next: [Start]) {
+        floor = max(floor, sequence)
+        starts.removeAll { $0.sequence <= floor + 1 }
+        starts.insert(contentsOf: next, at: 0)
+        ends.removeAll { $0.sequence <= floor }
+        for index in ends.indices where ends[index].start <= floor {
+            // Which of them its chain begins with need not be known: nothing will come below.
+            (ends[index].start, ends[index].startID) = (floor + 1, next.count == 1 ? next[0].id : nil)
+        }
     }
 
     /// Whether anything was ever held of the log: only then is it a part of what is known.

@@ -17,6 +17,10 @@ package enum StateAction: Hashable, Sendable {
     case device(Bytes32)
     /// Posts a member's statement that one of its devices is lost: anybody who reads can.
     case removeDevice(DeviceRemoval)
+    /// Says what may be forgotten once every member has passed it.
+    case checkpoint(Checkpoint)
+    /// Says that on a device of its author's nothing is left below a checkpoint that says anything, nor missing.
+    case pass(EventID)
     /// Joins more state heads than one event can name.
     case join
 
@@ -34,7 +38,7 @@ package enum StateAction: Hashable, Sendable {
     var target: MemberKey? {
         switch self {
         case .raise(let member, _), .lower(let member, _, _): member
-        case .set, .redact, .rekey, .device, .removeDevice, .join: nil
+        case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: nil
         }
     }
 
@@ -60,6 +64,7 @@ package enum StateAction: Hashable, Sendable {
         case .rekey: .rekey
         case .device: .device
         case .removeDevice: .deviceRemoval
+        case .checkpoint, .pass: .checkpoint
         }
     }
 
@@ -70,7 +75,8 @@ package enum StateAction: Hashable, Sendable {
         case .lower(let target, let new, _): target == author ? new < role : role >= .admin
         case .set(let key, _): role >= (Self.groupKeys.contains(key) ? .admin : .member)
         case .redact(let redaction): role >= .admin || redaction.author == author
-        case .rekey: role >= .member
+        case .rekey, .pass: role >= .member
+        case .checkpoint: role >= .admin
         case .device, .removeDevice: role >= .reader
         case .join: true
         }
@@ -85,7 +91,7 @@ package enum StateAction: Hashable, Sendable {
         case .lower(_, let new, _):
             guard new < target.role else { return false }
             return member == author.member || Strength(standing: target, member: member) < author
-        case .set, .redact, .rekey, .device, .removeDevice, .join: return true
+        case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: return true
         }
     }
 }
@@ -119,6 +125,7 @@ package struct LogPosition: Hashable, Sendable {
 
 extension StateAction {
     private enum Verb: UInt8 { case raise = 1, lower }
+    private enum CheckpointVerb: UInt8 { case checkpoint = 1, pass }
 
     /// The content of the event, as protocol §2.6 lays it out.
     package var encoded: [UInt8] {
@@ -139,6 +146,8 @@ extension StateAction {
         case .rekey(let commitment): return commitment.bytes
         case .device(let key): return key.bytes
         case .removeDevice(let removal): return removal.encoded
+        case .checkpoint(let checkpoint): return [CheckpointVerb.checkpoint.rawValue] + checkpoint.encoded
+        case .pass(let checkpoint): return [CheckpointVerb.pass.rawValue] + checkpoint.bytes
         case .join: return []
         }
     }
@@ -176,6 +185,12 @@ extension StateAction {
             self = .device(try reader.bytes32())
         } else if kind == .deviceRemoval {
             self = .removeDevice(try DeviceRemoval(decoding: reader.rest()))
+        } else if kind == .checkpoint {
+            switch CheckpointVerb(rawValue: try reader.byte()) {
+            case .checkpoint: self = .checkpoint(try Checkpoint(reading: &reader))
+            case .pass: self = .pass(EventID(try reader.bytes32()))
+            case nil: throw .invalid("what is done about a checkpoint", offset: 0)
+            }
         } else if content.isEmpty {
             self = .join
         } else {

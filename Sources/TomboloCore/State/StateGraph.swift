@@ -44,6 +44,9 @@ package struct StateGraph: Sendable {
     /// Redactions, by the events that they are of.
     private var redactionsOfEvent: [EventID: [Int]] = [:]
     private var rekeys: [Int] = []
+    private var checkpoints: [Int] = []
+    /// Members who have passed a checkpoint, which may not be here.
+    private var passes: [EventID: Set<MemberKey>] = [:]
     /// Removals of devices, by the members whose they were. They stand whatever becomes of who posted them.
     private var deviceRemovals: [MemberKey: [Int]] = [:]
     /// The devices of members who have made something, each with what it was admitted by.
@@ -130,6 +133,14 @@ package struct StateGraph: Sendable {
 
     /// All rekey events, in the order of their arrival.
     var rekeyEvents: [EventID] { rekeys.map { nodes[$0].reference.id } }
+
+    /// All checkpoints, in the order of their arrival.
+    package var checkpointNodes: [StateNode] { checkpoints.map { nodes[$0] } }
+
+    /// Those of the members that a checkpoint asks who have passed it, whatever has become of them; its author has.
+    package func passed(_ checkpoint: StateNode) -> Set<MemberKey> {
+        (passes[checkpoint.reference.id] ?? []).union([checkpoint.author])
+    }
 
     /// Whether a member, as long as it is one, may read what is sealed under a rekey event: where history is not shared, only if who began it
     /// saw it as one.
@@ -285,7 +296,12 @@ package struct StateGraph: Sendable {
                 strength: strength, parents: parents))
         indexOfID[reference.id] = node
         if case .redact(let redaction) = action { redactionsOfEvent[redaction.event.id, default: []].append(node) }
-        if case .rekey = action { rekeys.append(node) }
+        switch action {
+        case .rekey: rekeys.append(node)
+        case .checkpoint: checkpoints.append(node)
+        case .pass(let checkpoint): passes[checkpoint, default: []].insert(author)
+        default: break
+        }
         note(devices, of: author)
         if let removal = action.deviceRemoval { deviceRemovals[removal.member, default: []].append(node) }
         let place = order.partitionPoint { nodes[$0].order > nodes[node].order }
@@ -405,7 +421,7 @@ extension StateNode {
             guard role < old.role else { return old }
             new.role = role
             if role < .member, old.role >= .member { new.lowering = reference.id }
-        case .set, .redact, .rekey, .device, .removeDevice, .join: break
+        case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: break
         }
         return new
     }
@@ -413,7 +429,7 @@ extension StateNode {
 
 extension RandomAccessCollection where Index == Int {
     /// The first index of which everything from there on satisfies `isAfter`, which nothing before does.
-    func partitionPoint(_ isAfter: (Element) -> Bool) -> Int {
+    package func partitionPoint(_ isAfter: (Element) -> Bool) -> Int {
         var (low, high) = (startIndex, endIndex)
         while low < high {
             let middle = (low + high) / 2

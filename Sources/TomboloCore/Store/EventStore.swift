@@ -68,6 +68,17 @@ public protocol EventStore: RecordStore, FileStore {
         inGroup group: Int64, lamports: ClosedRange<UInt64>, after ordinal: Int64, limit: Int
     ) throws(StoreError) -> [Int64]
 
+    // Forgetting behind checkpoints (protocol §2.11).
+
+    /// Takes the events of a log up to a sequence away, and the change log says so in their place. None of them is a head any more.
+    ///
+    /// - Returns: how many of them were waiting.
+    func collect(ofLog log: Int64, through sequence: UInt64, inGroup group: Int64) throws(StoreError) -> Int
+    /// Held events that wait for anything, which they do no more, and those that are invalid; in the order in which they came.
+    func takeUndelivered(inGroup group: Int64) throws(StoreError) -> [(ordinal: Int64, status: EventStatus)]
+    /// Forgets what was agreed on with any peer.
+    func forgetAgreements(inGroup group: Int64) throws(StoreError)
+
     // Secrets that contents are sealed under (protocol §2.8).
 
     /// The rekey events of whose secrets something is here, and how much: its first byte.

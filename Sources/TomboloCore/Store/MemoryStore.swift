@@ -33,6 +33,8 @@ public final class MemoryStore: EventStore {
     private var groupTable: [Group] = []
     private var logTable: [Log] = []
     private var eventTable: [StoredEvent] = []
+    /// Ordinals of events that are forgotten: only the change log still has them.
+    private var collected: Set<Int64> = []
     private var peerTable: [DeviceKey: PeerRecord] = [:]
     private struct AgreementKey: Hashable {
         let peer: DeviceKey
@@ -54,6 +56,7 @@ public final class MemoryStore: EventStore {
         groupTable = other.groupTable
         logTable = other.logTable
         eventTable = other.eventTable
+        collected = other.collected
         peerTable = other.peerTable
         agreementTable = other.agreementTable
         mvds = other.mvds
@@ -164,7 +167,9 @@ public final class MemoryStore: EventStore {
     }
 
     public func events(ordinals: [Int64]) -> [StoredEvent] {
-        ordinals.compactMap { $0 >= 1 && $0 <= eventTable.count ? eventTable[Int($0) - 1] : nil }
+        ordinals.compactMap {
+            $0 >= 1 && $0 <= eventTable.count && !collected.contains($0) ? eventTable[Int($0) - 1] : nil
+        }
     }
 
     public func headers(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredHeader] {
@@ -177,7 +182,7 @@ public final class MemoryStore: EventStore {
 
     public func changes(after ordinal: Int64, inGroup group: Int64) -> [LogChange] {
         var changes: [Int64: LogChange] = [:]
-        for stored in eventTable.dropFirst(Int(ordinal)) {
+        for stored in eventTable.dropFirst(Int(ordinal)) where !collected.contains(stored.ordinal) {
             let sequence = stored.event.sequence
             guard groupTable[Int(group) - 1].logOfID[stored.event.log] == stored.log else { continue }
             let known = changes[stored.log] ?? LogChange(log: stored.log, first: sequence, last: sequence)
@@ -227,7 +232,7 @@ public final class MemoryStore: EventStore {
         let logs = Set(groupTable[Int(group) - 1].logOfID.values)
         return eventTable.dropFirst(Int(ordinal)).lazy.filter {
             logs.contains($0.log) && $0.status == .delivered && $0.event.salt?.isEmpty == false
-                && $0.event.content?.isEmpty == false
+                && $0.event.content?.isEmpty == false && !self.collected.contains($0.ordinal)
         }.prefix(limit).map { ContentSize(ordinal: $0.ordinal, log: $0.log, bytes: $0.event.content?.count ?? 0) }
     }
 
@@ -237,6 +242,7 @@ public final class MemoryStore: EventStore {
         let logs = Set(groupTable[Int(group) - 1].logOfID.values)
         return eventTable.dropFirst(Int(ordinal)).lazy.filter {
             logs.contains($0.log) && $0.event.content == nil && lamports.contains($0.event.lamport)
+                && !self.collected.contains($0.ordinal)
         }.prefix(limit).map(\.ordinal)
     }
 
@@ -248,6 +254,34 @@ public final class MemoryStore: EventStore {
 
     public func contentless(inGroup group: Int64) -> [StoredHeader] {
         headers(ordinals: Set(groupTable[Int(group) - 1].waiters.values.joined()).sorted()).filter { !$0.hasContent }
+    }
+
+    /// The change log keeps what it has said: it is for those who look at a store from outside.
+    public func collect(ofLog log: Int64, through sequence: UInt64, inGroup group: Int64) -> Int {
+        let removed = Set(logTable[Int(log) - 1].events.remove(through: sequence))
+        collected.formUnion(removed)
+        groupTable[Int(group) - 1].expiries.removeAll { removed.contains($0.ordinal) }
+        groupTable[Int(group) - 1].heads.subtract(removed)
+        var waiting = 0
+        groupTable[Int(group) - 1].waiters = groupTable[Int(group) - 1].waiters.compactMapValues { waiters in
+            let left = waiters.filter { !removed.contains($0) }
+            waiting += waiters.count - left.count
+            return left.isEmpty ? nil : left
+        }
+        return waiting
+    }
+
+    public func takeUndelivered(inGroup group: Int64) -> [(ordinal: Int64, status: EventStatus)] {
+        groupTable[Int(group) - 1].waiters = [:]
+        let logs = Set(groupTable[Int(group) - 1].logOfID.values)
+        return eventTable.lazy.filter {
+            ($0.status == .waiting || $0.status == .invalid) && logs.contains($0.log)
+                && !self.collected.contains($0.ordinal)
+        }.map { ($0.ordinal, $0.status) }
+    }
+
+    public func forgetAgreements(inGroup group: Int64) {
+        agreementTable = agreementTable.filter { $0.key.group != group }
     }
 
     public func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) {

@@ -60,6 +60,16 @@ public enum ChangeKind: UInt8, Hashable, Sendable {
     /// Its content is not here any more: it had an expiry, or was redacted; or it is not kept here, and may be restored. Of what came without its
     /// content this is all that is said.
     case erased = 3
+    /// Everything of its log up to it is forgotten, as every member has passed a checkpoint (protocol §2.11).
+    case collected = 4
+}
+
+/// What a group's change log says.
+public enum StoredChange: Sendable {
+    /// Of an event: anything but that it was collected.
+    case event(ChangeKind, StoredEvent)
+    /// Of a log, that everything up to a sequence is forgotten.
+    case collected(LogID, through: UInt64)
 }
 
 /// An event with its place in a store.

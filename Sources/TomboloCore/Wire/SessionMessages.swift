@@ -53,6 +53,8 @@ package struct GroupSync: Hashable, Sendable {
     package var share: Bytes?
     /// Up to which Lamport time not all contents are here (protocol §2.10).
     package var horizon: UInt64?
+    /// Of logs in the next window whose beginnings are gone for good here (protocol §2.11).
+    package var certificates: [Bytes] = []
     /// What is said about files (protocol §5.8).
     package var files: [Bytes] = []
 
@@ -107,6 +109,7 @@ package struct GroupSync: Hashable, Sendable {
             case (17, .bytes(let run)): share = run
             case (18, .bytes(let run)): files.append(run)
             case (19, .varint(let raw)): horizon = raw
+            case (20, .bytes(let run)): certificates.append(run)
             default: break
             }
         }
@@ -114,7 +117,7 @@ package struct GroupSync: Hashable, Sendable {
     }
 
     /// About as many bytes as it takes.
-    var weight: Int { files.reduce(256 + (events?.count ?? 0)) { $0 + $1.count + 8 } }
+    var weight: Int { (files + certificates).reduce(256 + (events?.count ?? 0)) { $0 + $1.count + 8 } }
 
     var encoded: [UInt8] {
         var buffer: [UInt8] = []
@@ -142,6 +145,7 @@ package struct GroupSync: Hashable, Sendable {
         if let share { buffer.append(field: 17, bytes: share) }
         for file in files { buffer.append(field: 18, bytes: file) }
         if let horizon { buffer.append(field: 19, varint: horizon) }
+        for certificate in certificates { buffer.append(field: 20, bytes: certificate) }
         return buffer
     }
 }

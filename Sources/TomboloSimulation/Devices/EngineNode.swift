@@ -184,6 +184,8 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
             // Of what came when it was gone already, that is all that is said.
             case .erased: return handedOver.insert(number) ? .delivered(number) : nil
             case .withdrawn: return .withdrawn(number)
+            // A store in memory does not tell of it.
+            case .collected: return nil
             }
         }
         switch mutant {

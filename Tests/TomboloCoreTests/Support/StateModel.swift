@@ -60,7 +60,8 @@ struct StateModel {
         case .lower(let target, let new, _): return target == event.author ? new < role : role >= .admin
         case .set(let key, _): return key == "title" || key == "topic" ? role >= .admin : role >= .member
         case .redact(let redaction): return role >= .admin || event.author == redaction.author
-        case .rekey: return role >= .member
+        case .rekey, .pass: return role >= .member
+        case .checkpoint: return role >= .admin
         case .device, .removeDevice: return role >= .reader
         case .join: return true
         }
@@ -82,7 +83,7 @@ struct StateModel {
         case .lower(let target, let new, _):
             let other = place(target, seen)
             return new < other.role && (target == author || wins((author, own), over: (target, other)))
-        case .set, .redact, .rekey, .device, .removeDevice, .join: return true
+        case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: return true
         }
     }
 
@@ -192,7 +193,7 @@ struct StateModel {
             var place = place(member, outcome)
             place.role = min(role, place.role)
             outcome.places[member] = place
-        case .set, .redact, .rekey, .device, .removeDevice, .join: break
+        case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: break
         }
     }
 
