@@ -26,12 +26,12 @@ extension SyncGroup {
     ///
     /// Every member who may write then passes it, by one of its devices and without being asked, once that has everything that is to be
     /// forgotten, and nothing of it says anything there either. When the last one has, every device forgets it for good: nobody has, asks for or
-    /// takes these events any more, and a device that was away meanwhile brings none of them back. Applications are told
-    /// ``TomboloCore/ChangeKind/collected``.
+    /// takes these events any more, and a device that was away meanwhile brings none of them back. Of who was removed nothing is forgotten.
+    /// Applications are told ``TomboloCore/ChangeKind/forgotten``.
     /// - Throws: `EngineError` `notAllowed` if this device's member is no admin, or nothing can be forgotten; `unknownGroup`, `notNative`.
     @discardableResult
-    public func setCheckpoint() async throws -> GroupCheckpoint {
-        let effect = try await node.replica.request { .setCheckpoint($0, group: id) }
+    public func proposeCheckpoint() async throws -> GroupCheckpoint {
+        let effect = try await node.replica.request { .proposeCheckpoint($0, group: id) }
         guard case .appended(_, let event) = effect, let made = try checkpoints.first(where: { $0.id == event }) else {
             throw TomboloError("the engine gave no answer")
         }
@@ -50,7 +50,7 @@ extension SyncGroup {
                     guard case .checkpoint(let checkpoint) = node.action,
                         let stored = try reader.event(of: record, at: node.reference)
                     else { return nil }
-                    let passed = graph.passed(node)
+                    let passed = Set(graph.passed(node).keys)
                     let asked = Set(checkpoint.members).union([node.author])
                     return GroupCheckpoint(
                         id: node.reference.id, author: node.author,

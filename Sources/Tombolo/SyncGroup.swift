@@ -120,9 +120,9 @@ public struct SyncGroup: Sendable, Identifiable {
             return changes.compactMap { number, change in
                 let bookmark = Bookmark(number: number)
                 switch change {
-                case .collected(let log, let sequence):
+                case .forgotten(let log, let sequence):
                     return Change(
-                        kind: .collected, entry: Entry(last: sequence, forgottenOf: log), bookmark: bookmark)
+                        kind: .forgotten, entry: Entry(last: sequence, forgottenOf: log), bookmark: bookmark)
                 case .event(let kind, _):
                     guard let entry = entries.next() else { return nil }
                     // What has gone since is not told of as if it were there.

@@ -41,6 +41,8 @@ public enum Limits {
     /// Logs and members that one checkpoint names.
     public static let checkpointLogs = 512
     public static let checkpointMembers = 1_024
+    /// The Lamport time that is said of a forgotten event is below this: whoever comes after it has as many to come.
+    static let forgottenLamport: UInt64 = 1 << 52
     /// Checkpoints that a device tries to pass, the latest.
     static let openCheckpoints = 16
     /// Certificates that come ahead of one window.

@@ -58,7 +58,7 @@ public struct SQLiteReader {
         """
     }
 
-    /// Rows of a table in the order of delivery, each with its number in the change log; of what was collected, the row of the log.
+    /// Rows of a table in the order of delivery, each with its number in the change log; of what is forgotten, the row of the log.
     ///
     /// - Throws: `StoreError` `corrupt` if one is missing: damage in a database's pages need not show in any other way.
     private func delivered(
@@ -82,7 +82,7 @@ public struct SQLiteReader {
             }
             let skipped = max(0, number + 1 - first)
             guard skipped < count else { continue }
-            if kind == .collected {
+            if kind == .forgotten {
                 guard let row = try Row.fetchOne(log, arguments: [event]) else {
                     throw StoreError(.corrupt, "a log of which something was forgotten is missing")
                 }
@@ -245,9 +245,9 @@ public struct SQLiteReader {
         after number: Int64, of group: GroupRecord, limit: Int
     ) throws -> [(number: Int64, change: StoredChange)] {
         try delivered(from: "event", after: number, of: group, limit: limit).map { number, kind, row in
-            guard kind == .collected else { return (number, .event(kind, try Rows.event(row))) }
+            guard kind == .forgotten else { return (number, .event(kind, try Rows.event(row))) }
             let log = try Rows.log(row)
-            return (number, .collected(log.id, through: log.floor))
+            return (number, .forgotten(log.id, through: log.floor))
         }
     }
 

@@ -3,22 +3,37 @@ import TomboloCore
 
 // Forgetting behind checkpoints (protocol §2.11).
 extension SQLiteTransaction {
-    func collect(ofLog log: Int64, through sequence: UInt64, inGroup group: Int64) throws(StoreError) -> Int {
+    func forget(_ beginnings: [LogBeginning], inGroup group: Int64) throws(StoreError) {
         try run {
-            let arguments: StatementArguments = [log, Int64(clamping: sequence)]
-            let ordinals = try Int64.fetchAll(
-                db, sql: "SELECT ordinal FROM event WHERE log = ? AND sequence <= ? ORDER BY ordinal",
-                arguments: arguments)
             try execute("UPDATE lastOrdinal SET ordinal = ?", [try lastOrdinal()])
+            var ordinals: [Int64] = []
+            for beginning in beginnings {
+                // First, so that no number of the change log is given again.
+                try addChanges(.forgotten, from: beginning.log, count: 1, inGroup: group)
+                try execute(
+                    """
+                    DELETE FROM change WHERE replica = ? AND kind = ? AND event = ?
+                    AND number < (SELECT max(number) FROM change)
+                    """, [group, Int64(ChangeKind.forgotten.rawValue), beginning.log])
+                ordinals += try Int64.fetchAll(
+                    db, sql: "SELECT ordinal FROM event WHERE log = ? AND sequence <= ?",
+                    arguments: [beginning.log, Int64(clamping: beginning.sequence)])
+            }
+            ordinals.sort()
             try forget(ordinals, inChangeLogOf: group)
-            let events = "(SELECT ordinal FROM event WHERE log = ? AND sequence <= ?)"
-            try execute("DELETE FROM head WHERE replica = ? AND event IN \(events)", [group] + arguments)
-            try execute("DELETE FROM expiry WHERE replica = ? AND event IN \(events)", [group] + arguments)
-            try execute("DELETE FROM waiting WHERE replica = ? AND waiter IN \(events)", [group] + arguments)
-            let waiting = db.changesCount
-            try execute("DELETE FROM event WHERE log = ? AND sequence <= ?", arguments)
-            try addChanges(.collected, from: log, count: 1, inGroup: group)
-            return waiting
+            let head = try db.cachedStatement(sql: "DELETE FROM head WHERE replica = ? AND event = ?")
+            let event = try db.cachedStatement(sql: "DELETE FROM event WHERE ordinal = ?")
+            for ordinal in ordinals {
+                try head.execute(arguments: [group, ordinal])
+                try event.execute(arguments: [ordinal])
+            }
+            for (table, column) in [("waiting", "waiter"), ("expiry", "event")] {
+                try execute(
+                    """
+                    DELETE FROM \(table)
+                    WHERE replica = ? AND NOT EXISTS (SELECT 1 FROM event WHERE ordinal = \(column))
+                    """, [group])
+            }
         }
     }
 
@@ -32,7 +47,7 @@ extension SQLiteTransaction {
             sql: """
                 SELECT number, event, count, kind FROM change
                 WHERE replica = ? AND kind != ? AND event <= ? AND event + count > ?
-                """, arguments: [group, Int64(ChangeKind.collected.rawValue), last, first])
+                """, arguments: [group, Int64(ChangeKind.forgotten.rawValue), last, first])
         for run in runs {
             let (number, event, count, kind): (Int64, Int64, Int64, Int64) = (run[0], run[1], run[2], run[3])
             var place = ordinals.partitionPoint { $0 >= event }

@@ -135,7 +135,8 @@ enum Schema {
                         PRIMARY KEY (replica, log)) WITHOUT ROWID;
                     """)
         }
-        // The highest ordinal that was given, where its event may be forgotten: none is given twice.
+        // A run of the change log that says that a log's beginning is forgotten has the log's number in place of an event's, and counts one. The
+        // highest ordinal that was given, where its event may be forgotten: none is given twice.
         migrator.registerMigration("11") { db in
             try db.execute(
                 sql: """

@@ -90,7 +90,7 @@ struct MembershipConvergenceTests {
             // Of what came when it was gone already, that is all that is said.
             case .erased: if !known.contains(id) { shown.insert(id) }
             case .withdrawn: guard shown.remove(id) != nil else { return false }
-            case .collected: break
+            case .forgotten: break
             }
             known.insert(id)
         }

@@ -14,7 +14,7 @@ struct MembershipTests {
             case .delivered: return .delivered(text)
             case .withdrawn: return .withdrawn(text)
             case .restored: return .restored(text)
-            case .erased, .collected: return .erased
+            case .erased, .forgotten: return .erased
             }
         }
     }

@@ -3,32 +3,35 @@ extension Engine {
     // MARK: What this device does
 
     /// Proposes to forget all that is left of the group's logs up to where nothing of them says anything any more.
-    mutating func setCheckpoint(
+    mutating func proposeCheckpoint(
         _ request: RequestID, _ group: GroupID, _ store: any EventStore
     ) throws(StoreError) {
         guard let index = nativeGroup(group, request) else { return }
+        // Of who may not write any more nobody is asked, and nothing is forgotten.
+        let members = writers(group: index)
         var floors: [(floor: Checkpoint.LogFloor, count: UInt64)] = []
         for log in groups[index].frontier.logs.indices {
             let state = groups[index].frontier.logs[log]
-            // A log's last event stays: what its device writes next names it.
-            guard state.certificate?.isStateLog == false, state.lastSequence > state.floor + 1 else { continue }
+            guard let certificate = state.certificate, !certificate.isStateLog, members.contains(certificate.member),
+                state.lastSequence > state.floor + 1
+            else { continue }
             let cleared = try clear(log, upTo: state.lastSequence - 1, group: index, store)
             guard cleared > state.floor else { continue }
             floors.append((Checkpoint.LogFloor(log: state.id, sequence: cleared), cleared - state.floor))
         }
         floors.sort { ($1.count, $0.floor.log) < ($0.count, $1.floor.log) }
         let chosen = floors.prefix(Limits.checkpointLogs).map(\.floor).sorted { $0.log < $1.log }
-        let members = writers(group: index).subtracting([identity.member]).sorted()
+        let asked = members.subtracting([identity.member]).sorted()
         guard !chosen.isEmpty else {
             return effects.append(
                 .failed(
                     request, .notAllowed("nothing has gone away with which a log begins: there is nothing to forget")))
         }
-        guard members.count <= Limits.checkpointMembers else {
+        guard asked.count <= Limits.checkpointMembers else {
             return effects.append(
                 .failed(request, .notAllowed("more than \(Limits.checkpointMembers) members would have to pass it")))
         }
-        try act(request, .checkpoint(Checkpoint(floors: chosen, members: members)), index, store)
+        try act(request, .checkpoint(Checkpoint(floors: chosen, members: asked)), index, store)
     }
 
     /// The members who may write, as far as anything names them.
@@ -40,13 +43,19 @@ extension Engine {
 
     // MARK: Looking at checkpoints
 
-    /// To be called when something has come or gone that a checkpoint may have waited for.
-    mutating func noteCheckpoints(group: Int) { groups[group].checkpoints.isDue = groups[group].checkpoints.isOpen }
+    /// To be called when something has come or gone that a checkpoint may have waited for. They are looked at once a second.
+    mutating func noteCheckpoints(group: Int) {
+        guard groups[group].checkpoints.isOpen else { return }
+        let next = max(now, groups[group].checkpoints.seen + Self.checkpointPause)
+        groups[group].checkpoints.due = min(groups[group].checkpoints.due ?? next, next)
+    }
 
-    /// To be called for a new checkpoint, or when a member has passed one.
+    private static var checkpointPause: UInt64 { 1_000 }
+
+    /// To be called for a new checkpoint, or when a member has passed one, or may again.
     mutating func openCheckpoints(group: Int) {
         groups[group].checkpoints.isOpen = true
-        groups[group].checkpoints.isDue = true
+        groups[group].checkpoints.due = now
     }
 
     /// Passes checkpoints that were found to be met in an earlier batch: this one is synced to disk (law 1).
@@ -54,36 +63,72 @@ extension Engine {
         for group in groups.indices where !groups[group].checkpoints.ready.isEmpty {
             let ready = groups[group].checkpoints.ready
             groups[group].checkpoints.ready = []
-            for checkpoint in ready where whyNot(.pass(checkpoint), group) == nil {
-                _ = try write(.pass(checkpoint), group: group, store)
+            // What has come since may be something else.
+            for node in groups[group].state.checkpointNodes where ready.contains(node.reference.id) {
+                guard case .checkpoint(let checkpoint) = node.action, node.stands,
+                    whyNot(.pass(node.reference.id), group) == nil, try isMet(checkpoint, group: group, store)
+                else {
+                    openCheckpoints(group: group)
+                    continue
+                }
+                _ = try write(.pass(node.reference.id), group: group, store)
             }
         }
     }
 
     /// Carries out what every member has passed, and finds out what this device's member can pass.
     mutating func tendCheckpoints(_ store: any EventStore) throws(StoreError) {
-        for group in groups.indices where groups[group].checkpoints.isDue {
-            groups[group].checkpoints.isDue = false
+        for group in groups.indices {
+            guard let due = groups[group].checkpoints.due, due <= now else { continue }
+            groups[group].checkpoints.due = nil
+            groups[group].checkpoints.seen = now
             groups[group].checkpoints.isOpen = false
-            var hasForgotten = false
             let nodes = groups[group].state.checkpointNodes
-            let latest = nodes.count - Limits.openCheckpoints
-            for (place, node) in nodes.enumerated() {
+            var beginnings: [Int: UInt64] = [:]
+            for node in nodes where !groups[group].checkpoints.done.contains(node.reference.id) {
                 guard case .checkpoint(let checkpoint) = node.action else { continue }
                 let passed = groups[group].state.passed(node)
-                if passed.isSuperset(of: checkpoint.members) {
-                    for floor in checkpoint.floors where try forget(floor, group: group, store) { hasForgotten = true }
-                } else if place >= latest, node.stands, !passed.contains(identity.member),
-                    checkpoint.members.contains(identity.member)
-                {
-                    if try isMet(checkpoint, group: group, store) {
-                        groups[group].checkpoints.ready.append(node.reference.id)
-                    } else {
-                        groups[group].checkpoints.isOpen = true
+                guard checkpoint.members.allSatisfy({ passed[$0] != nil }) else { continue }
+                var isDone = true
+                for floor in checkpoint.floors {
+                    switch reach(of: floor, passedBy: passed, group: group) {
+                    case .covered(let log): beginnings[log] = max(beginnings[log] ?? 0, floor.sequence)
+                    case .early: (isDone, groups[group].checkpoints.isOpen) = (false, true)
+                    case .refused: isDone = false
+                    case .never: break
                     }
                 }
+                if isDone { groups[group].checkpoints.done.insert(node.reference.id) }
             }
-            if hasForgotten { try settleFloors(group: group, store) }
+            try forget(beginnings, group: group, store)
+            try findMet(among: nodes, group: group, store)
+        }
+    }
+
+    /// Finds those that this device's member can pass, and has not.
+    private mutating func findMet(
+        among nodes: [StateNode], group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        for node in nodes.filter(\.stands).suffix(Limits.openCheckpoints) {
+            guard case .checkpoint(let checkpoint) = node.action, mustPass(checkpoint, node, group: group) else {
+                continue
+            }
+            if try isMet(checkpoint, group: group, store), whyNot(.pass(node.reference.id), group) == nil {
+                groups[group].checkpoints.ready.append(node.reference.id)
+            } else {
+                groups[group].checkpoints.isOpen = true
+            }
+        }
+    }
+
+    /// Whether this device is asked to pass a checkpoint and has not: for its member, or for a log of its own or of a device that it has admitted.
+    private func mustPass(_ checkpoint: Checkpoint, _ node: StateNode, group: Int) -> Bool {
+        let passed = groups[group].state.passed(node)
+        guard passed[identity.member]?.contains(identity.device) != true else { return false }
+        if passed[identity.member] == nil, checkpoint.members.contains(identity.member) { return true }
+        return checkpoint.floors.contains { floor in
+            guard let certificate = groups[group].frontier.certificate(ofLog: floor.log) else { return false }
+            return certificate.isAgreed(to: [identity.member: [identity.device]]) && !certificate.isAgreed(to: passed)
         }
     }
 
@@ -92,7 +137,9 @@ extension Engine {
         _ checkpoint: Checkpoint, group: Int, _ store: any EventStore
     ) throws(StoreError) -> Bool {
         for floor in checkpoint.floors {
+            // A log's last event stays.
             guard let log = groups[group].frontier.index(of: floor.log),
+                groups[group].frontier.logs[log].lastSequence > floor.sequence,
                 try clear(log, upTo: floor.sequence, group: group, store) >= floor.sequence
             else { return false }
         }
@@ -116,25 +163,48 @@ extension Engine {
         return min(cleared, last)
     }
 
-    /// The sequence of the first event of a part of a log that has something to say, or may have where its content is not here; one beyond the
-    /// part if there is none.
+    /// The sequence of the first event of a part of a log whose content is here, or is missing without having expired or been redacted; one beyond
+    /// the part if there is none.
     private func firstSpeaking(
         in part: ClosedRange<UInt64>, log: Int, group: Int, _ store: any EventStore
     ) throws(StoreError) -> UInt64 {
         let reference = groups[group].frontier.logs[log].reference
         var next = part.lowerBound
         while next <= part.upperBound {
-            let last = min(part.upperBound, next + 255)
-            let events = try store.headers(ofLog: reference, in: next...last, limit: 256 * Limits.endsPerLog)
-            for event in events where event.header.contentLength > 0 {
+            let (events, after) = try walk(next...part.upperBound, ofLog: reference, store)
+            for event in events where event.header.contentLength > 0 || !event.header.files.isEmpty {
                 let isSilent = event.header.isErasable && !event.hasContent
-                guard isSilent, isGone(event.reference, event.header, log: log, group: group) else {
+                guard isSilent, mustLackContent(event.reference, event.header, log: log, group: group) else {
                     return event.header.sequence
                 }
             }
-            next = last + 1
+            next = after
         }
         return next
+    }
+
+    /// The next events of a walk through a part of a log, by what is there (above a gap a sequence may be any number), and where it goes on.
+    ///
+    /// Branches of one sequence come together: they are at most 64.
+    func walk(
+        _ part: ClosedRange<UInt64>, ofLog log: Int64, _ store: any EventStore
+    ) throws(StoreError) -> (events: [StoredHeader], next: UInt64) {
+        var events = try store.headers(ofLog: log, in: part, limit: 256)
+        guard events.count == 256, let last = events.last?.header.sequence else { return (events, part.upperBound + 1) }
+        events.removeAll { $0.header.sequence == last }
+        return (events, last)
+    }
+
+    /// Erases what is left of a part of a log.
+    private mutating func eraseContents(
+        ofLog log: Int64, in part: ClosedRange<UInt64>, group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        var next = part.lowerBound
+        while next <= part.upperBound {
+            let (events, after) = try walk(next...part.upperBound, ofLog: log, store)
+            try erase(events.filter { $0.hasContent && $0.header.isErasable }, group: group, store)
+            next = after
+        }
     }
 
     // MARK: Certificates of logs whose beginnings are forgotten
@@ -142,89 +212,103 @@ extension Engine {
     /// Takes note of what goes ahead of a window.
     mutating func receiveCertificates(_ received: [Bytes], _ group: Int, session index: Int) throws {
         guard !received.isEmpty else { return }
-        let number = sessions[index].groups[group].group
-        let certificates = try received.map { try Certificate(decoding: $0) }
-        sessions[index].groups[group].certificates.merge(verified(certificates, group: number)) { first, _ in first }
-        guard sessions[index].groups[group].certificates.count <= Limits.windowCertificates else {
+        guard sessions[index].groups[group].certificates.count + received.count <= Limits.windowCertificates else {
             throw EngineError.protocolViolation("more certificates than a window has events")
+        }
+        for bytes in received {
+            let certificate = try Certificate(decoding: bytes)
+            let log = certificate.logID(in: groups[sessions[index].groups[group].group].id, using: cryptography)
+            guard isValid(certificate, ofLog: log, group: sessions[index].groups[group].group) else {
+                throw EngineError.protocolViolation("the certificate of log \(log) does not verify")
+            }
+            sessions[index].groups[group].certificates[log] = certificate
         }
     }
 
-    /// Those that verify, by the logs that they make; but for logs of which the certificate is here.
-    func verified(_ certificates: [Certificate], group: Int) -> [LogID: Certificate] {
+    /// Those that verify, by the logs that they make, for events of such logs.
+    func verified(_ certificates: [Certificate], for events: [Event], group: Int) -> [LogID: Certificate] {
+        guard !certificates.isEmpty else { return [:] }
+        let logs = Set(events.map(\.log))
         var found: [LogID: Certificate] = [:]
         for certificate in certificates {
             let log = certificate.logID(in: groups[group].id, using: cryptography)
-            let known = groups[group].frontier.index(of: log).flatMap { groups[group].frontier.logs[$0].certificate }
-            guard known == nil, certificate.isValid(in: groups[group].id, using: cryptography) else { continue }
+            guard logs.contains(log), isValid(certificate, ofLog: log, group: group) else { continue }
             found[log] = certificate
         }
         return found
     }
 
-    // MARK: Forgetting
-
-    /// Forgets what is left of a log below a floor, if nothing of it says anything.
-    ///
-    /// - Returns: whether something was forgotten.
-    private mutating func forget(
-        _ floor: Checkpoint.LogFloor, group: Int, _ store: any EventStore
-    ) throws(StoreError) -> Bool {
-        guard let log = try index(ofFloored: floor.log, group: group, store) else { return false }
-        let state = groups[group].frontier.logs[log]
-        guard state.floor < floor.sequence, state.certificate?.isStateLog != true else { return false }
-        let part = state.floor + 1...min(floor.sequence, max(state.lastSequence, state.floor + 1))
-        // A device whose clock is slow, or that has what others had to erase, keeps it until it has gone here too.
-        guard try firstSpeaking(in: part, log: log, group: group, store) > part.upperBound else {
-            groups[group].checkpoints.isOpen = true
-            return false
-        }
-        let reference = groups[group].record.reference
-        let waiting = try store.collect(ofLog: state.reference, through: floor.sequence, inGroup: reference)
-        let above = try store.headers(
-            ofLog: state.reference, in: floor.sequence + 1...floor.sequence + 1, limit: Limits.endsPerLog)
-        groups[group].frontier.update(log) {
-            $0.raiseFloor(
-                to: floor.sequence,
-                next: above.map { .init(sequence: $0.header.sequence, id: $0.id, previous: $0.header.previous?.id) })
-            $0.waiting -= waiting
-        }
-        groups[group].waiting -= waiting
-        groups[group].changedLogs.insert(log)
-        groups[group].heads = groups[group].heads.filter { !isForgotten($0.value.place, group: group) }
-        groups[group].contentless = groups[group].contentless.filter { !isForgotten($0.value, group: group) }
-        groups[group].checkpoints.cleared[state.id] = nil
-        try leaveForgottenLog(log, group: group, store)
-        return true
+    private func isValid(_ certificate: Certificate, ofLog log: LogID, group: Int) -> Bool {
+        if let known = groups[group].frontier.certificate(ofLog: log) { return known == certificate }
+        return !certificate.isStateLog && certificate.isValid(in: groups[group].id, using: cryptography)
     }
 
-    /// The index of a log that a checkpoint names; made, if it is not here: what is known of it is that its beginning is gone.
-    private mutating func index(
-        ofFloored id: LogID, group: Int, _ store: any EventStore
-    ) throws(StoreError) -> Int? {
-        if let log = groups[group].frontier.index(of: id) { return log }
-        guard groups[group].frontier.logs.count < Limits.logsPerGroup else { return nil }
-        var states = [LogState(id: id)]
-        try store.put(&states, inGroup: groups[group].record.reference)
-        return groups[group].frontier.append(states[0])
+    // MARK: Forgetting
+
+    /// Whether a checkpoint that all have passed whom it names has the beginning of a log forgotten.
+    private enum Reach {
+        case covered(log: Int)
+        /// Not before more of the log has come: of which nothing is here, nobody knows whose it is; and the last event stays, which its author's
+        /// next one names.
+        case early
+        /// The device whose it is has not passed it, nor one by which that was admitted.
+        case refused
+        /// State stays.
+        case never
+    }
+
+    private func reach(
+        of floor: Checkpoint.LogFloor, passedBy passed: [MemberKey: Set<DeviceKey>], group: Int
+    ) -> Reach {
+        guard let log = groups[group].frontier.index(of: floor.log),
+            let certificate = groups[group].frontier.logs[log].certificate
+        else { return .early }
+        guard !certificate.isStateLog else { return .never }
+        guard certificate.isAgreed(to: passed) else { return .refused }
+        return floor.sequence < groups[group].frontier.logs[log].lastSequence ? .covered(log: log) : .early
+    }
+
+    /// Forgets what lies up to a sequence of each log.
+    private mutating func forget(
+        _ beginnings: [Int: UInt64], group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        let moved = beginnings.filter { $0.value > groups[group].frontier.logs[$0.key].floor }.sorted {
+            $0.key < $1.key
+        }
+        guard !moved.isEmpty else { return }
+        for (log, sequence) in moved {
+            // By a clock that is slow something may not have gone yet.
+            let state = groups[group].frontier.logs[log]
+            try eraseContents(ofLog: state.reference, in: state.floor + 1...sequence, group: group, store)
+        }
+        try store.forget(
+            moved.map { LogBeginning(log: groups[group].frontier.logs[$0.key].reference, through: $0.value) },
+            inGroup: groups[group].record.reference)
+        for (log, sequence) in moved {
+            let state = groups[group].frontier.logs[log]
+            let next = try store.headers(
+                ofLog: state.reference, in: sequence + 1...sequence + 1, limit: Limits.endsPerLog)
+            groups[group].frontier.update(log) {
+                $0.raiseFloor(
+                    to: sequence,
+                    next: next.map {
+                        .init(sequence: $0.header.sequence, id: $0.id, previous: $0.header.previous?.id)
+                    })
+            }
+            groups[group].checkpoints.cleared[state.id] = nil
+        }
+        groups[group].changedLogs.formUnion(moved.map(\.key))
+        groups[group].heads = groups[group].heads.filter { !isForgotten($0.value.place, group: group) }
+        groups[group].contentless = groups[group].contentless.filter { !isForgotten($0.value, group: group) }
+        try settleFloors(group: group, store)
     }
 
     /// Whether an event lies below the floor of its log.
     func isForgotten(_ event: EventReference, group: Int) -> Bool {
-        guard let log = groups[group].frontier.index(of: event.log) else { return false }
+        guard groups[group].frontier.hasFloors, let log = groups[group].frontier.index(of: event.log) else {
+            return false
+        }
         return event.sequence <= groups[group].frontier.logs[log].floor
-    }
-
-    /// Where nothing is left of this device's own log, it goes on in a new one: there is nothing to go on from.
-    private mutating func leaveForgottenLog(
-        _ log: Int, group: Int, _ store: any EventStore
-    ) throws(StoreError) {
-        let state = groups[group].frontier.logs[log]
-        guard state.ends.isEmpty, groups[group].record.ownLog == state.id else { return }
-        groups[group].record.leaveOwnLog()
-        ownKeys[groups[group].id] = nil
-        ownStateLogs[groups[group].id] = nil
-        try store.put(&groups[group].record)
     }
 
     /// Once floors have moved: what waited for something below them waits no more, and what was invalid for something there is judged by
@@ -249,25 +333,39 @@ extension Engine {
 
     private mutating func judgeAgain(group: Int, _ store: any EventStore) throws(StoreError) {
         let reference = groups[group].record.reference
-        let undelivered = try store.takeUndelivered(inGroup: reference)
-        let invalid = undelivered.filter { $0.status == .invalid }.map(\.ordinal)
-        var waiters = undelivered.filter { $0.status == .waiting }.map(\.ordinal)
-        for part in invalid.chunks(of: 1_024) {
-            for event in try store.headers(ordinals: part) where !event.header.kind.isState {
-                guard let log = groups[group].frontier.index(of: event.header.log) else { continue }
+        for log in groups[group].frontier.logs.indices where groups[group].frontier.logs[log].waiting > 0 {
+            groups[group].frontier.update(log) { $0.waiting = 0 }
+            groups[group].changedLogs.insert(log)
+        }
+        groups[group].waiting = 0
+        var waiters: [Int64] = []
+        for part in try store.takeUndelivered(inGroup: reference).chunks(of: 1_024) {
+            let isInvalid = Set(part.filter { $0.status == .invalid }.map(\.ordinal))
+            for event in try store.headers(ordinals: part.map(\.ordinal)) {
+                guard let log = groups[group].frontier.index(of: event.header.log),
+                    !isInvalid.contains(event.ordinal) || !event.header.kind.isState
+                else { continue }
                 groups[group].frontier.update(log) { $0.waiting += 1 }
                 groups[group].changedLogs.insert(log)
-                groups[group].waiting += 1
-                try store.setStatus(.waiting, ordinals: [event.ordinal], noting: nil, inGroup: reference)
                 waiters.append(event.ordinal)
             }
+            let judged = isInvalid.intersection(waiters.suffix(part.count)).sorted()
+            try store.setStatus(.waiting, ordinals: judged, noting: nil, inGroup: reference)
         }
+        groups[group].waiting = waiters.count
         guard !waiters.isEmpty else { return }
         // As if all of them had waited for one.
         let all = EventID(.zero)
-        try store.addWaiting(waiters.sorted().map { (all, $0) }, inGroup: reference)
+        try store.addWaiting(waiters.map { (all, $0) }, inGroup: reference)
         try release(waitersOf: [all], group: group, store)
         try settleState(group: group, store)
         try eraseRedacted(group: group, store)
+    }
+}
+
+extension Certificate {
+    /// Whether the device whose log it is, or one by which that was admitted, is among those of its member.
+    fileprivate func isAgreed(to passed: [MemberKey: Set<DeviceKey>]) -> Bool {
+        passed[member].map { !$0.isDisjoint(with: admission.devices) } ?? false
     }
 }

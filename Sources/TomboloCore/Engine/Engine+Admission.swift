@@ -141,6 +141,7 @@ extension Engine {
             index = groups[group].frontier.append(states[0])
         }
         let isNew = event.sequence > groups[group].frontier.logs[index].lastSequence
+        if !isNew { groups[group].checkpoints.cleared[event.log] = nil }
         let number = groups[group].frontier.logs[index].reference
         if !isNew {
             var isHeld = event.sequence <= groups[group].frontier.logs[index].floor
@@ -156,10 +157,10 @@ extension Engine {
         var isPreviousHeld = false
         if let previous, !groups[group].frontier.logs[index].isEnd(previous, at: event.sequence - 1) {
             isPreviousHeld = try isHeld(previous, event.sequence - 1, of: event, log: number, group: group, store)
-            // Above a gap a log goes on with a signed event: what fills the gap later has one right above it. Where a log's certificate has come
-            // by itself, its beginning will not come.
+            // Above a gap a log goes on with a signed event: what fills the gap later has one right above it. What is
+            // forgotten will not come.
             guard
-                isPreviousHeld || event.signature != nil || authentic.certificate != nil
+                isPreviousHeld || event.signature != nil || authentic.isAboveFloor
                     || event.sequence <= groups[group].frontier.logs[index].floor + 1
             else { return nil }
         }

@@ -102,10 +102,11 @@ extension Engine {
     private mutating func known(
         _ reference: EventReference, group: Int, _ store: any EventStore
     ) throws(StoreError) -> RecentEvents.Place? {
-        // What is forgotten is taken to be what it is said to be.
+        // What is forgotten is taken to be what it is said to be, but for a time that nobody could come after.
         if isForgotten(reference, group: group) {
             return RecentEvents.Place(
-                log: reference.log, sequence: reference.sequence, lamport: reference.lamport, status: .delivered)
+                log: reference.log, sequence: reference.sequence, lamport: reference.lamport,
+                status: reference.lamport < Limits.forgottenLamport ? .delivered : .invalid)
         }
         if let place = groups[group].recent[reference.id] {
             // Who names a place where the event does not stand names what can never come.

@@ -8,7 +8,8 @@ extension Engine {
         return mustLackContent(event.reference, event.header, log: log, group: group) ? event.erased : event
     }
 
-    private func mustLackContent(_ event: EventReference, _ header: EventHeader, log: Int, group: Int) -> Bool {
+    /// Whether its time is over, or a redaction of it stands.
+    func mustLackContent(_ event: EventReference, _ header: EventHeader, log: Int, group: Int) -> Bool {
         isOver(header) || redactions(of: event, log: log, group: group).contains { $0.stands }
     }
 
@@ -109,7 +110,7 @@ extension Engine {
         }
     }
 
-    private mutating func erase(
+    mutating func erase(
         _ events: [StoredHeader], group: Int, _ store: any EventStore
     ) throws(StoreError) {
         guard !events.isEmpty else { return }

@@ -177,6 +177,7 @@ extension Engine {
             commitment: groups[index].hashing.commitment(
                 salt: salt[...], content: content[...], using: cryptography),
             extensions: ((end == nil ? certificate.headerExtension : []) + EventHeader.filesExtension(files))[...])
+        guard header.lamport < Limits.integer else { return nil }
         let bytes = header.encoded[...]
         let timestamp = Int64(min(now, Limits.integer - 1))
         let event = Event(
@@ -259,7 +260,7 @@ extension Engine {
         }
         let result = try take(
             events, group: index, from: nil, horizon: horizon,
-            certificates: verified(certificates, group: index), store)
+            certificates: verified(certificates, for: events, group: index), store)
         effects.append(.ingested(request, accepted: result.accepted, held: result.alreadyHeld))
     }
 

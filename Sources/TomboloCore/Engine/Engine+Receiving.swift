@@ -63,7 +63,10 @@ extension Engine {
         var reader = WireReader(bytes)
         let form = try reader.byte()
         guard form <= 1 else { throw WireError.invalid("the form of a want", offset: 0) }
-        if form == 1 { sessions[index].groups[group].sendsPlain = true }
+        if form == 1 {
+            sessions[index].groups[group].sendsPlain = true
+            sessions[index].groups[group].certificatesSaid = []
+        }
         let frontier = groups[sessions[index].groups[group].group].frontier
         var count = 0
         while !reader.isAtEnd {

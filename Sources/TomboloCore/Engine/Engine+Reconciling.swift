@@ -117,7 +117,7 @@ extension Engine {
         } else {
             flags |= FrontierFlags.whole
             sessions[index].groups[group].reconciliation.strategy = .frontier
-            logs = frontier.logs.indices.filter { !frontier.logs[$0].ends.isEmpty }
+            logs = frontier.logs.indices.filter { frontier.logs[$0].isKnown }
         }
         sessions[index].groups[group].reconciliation.logs = logs.count
         var table = sessions[index].groups[group].outgoingLogs
@@ -259,6 +259,7 @@ extension Engine {
             }
         }
         sessions[index].groups[group].plan = plan
+        sessions[index].groups[group].certificatesSaid = []
         sessions[index].groups[group].covered = covered
         sessions[index].groups[group].heldByPeer = heldByPeer
     }

@@ -166,7 +166,7 @@ extension Engine {
         }
     }
 
-    /// Of logs whose beginnings are forgotten here, what their first events said.
+    /// Of logs whose beginnings are forgotten here, whose they are; once.
     private mutating func sendCertificates(of window: Window, _ group: Int, session index: Int) {
         let number = sessions[index].groups[group].group
         var sync = GroupSync(number: number)
@@ -176,10 +176,11 @@ extension Engine {
         }
         for planned in window.events {
             let log = groups[number].frontier.logs[planned.log]
-            // Who lacks no more than what follows has it.
-            guard log.floor > 0, planned.event.sequence == log.floor + 1, let certificate = log.certificate else {
-                continue
-            }
+            // A peer that holds something of the log has its certificate.
+            guard log.floor > 0, let certificate = log.certificate,
+                sessions[index].groups[group].heldByPeer[planned.log] <= log.floor,
+                sessions[index].groups[group].certificatesSaid.insert(planned.log).inserted
+            else { continue }
             sync.certificates.append(certificate.encoded[...])
             if sync.weight > Limits.payload - 8_192 { flush(&self) }
         }

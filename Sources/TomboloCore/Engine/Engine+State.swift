@@ -126,6 +126,7 @@ extension Engine {
         let (turned, former) = (groups[group].turnedState, groups[group].formerStandings)
         let (forked, bereft) = (groups[group].forkedLogs, groups[group].bereftMembers)
         guard !turned.isEmpty || !former.isEmpty || !forked.isEmpty || !bereft.isEmpty else { return }
+        noteCheckpoints(group: group)
         groups[group].turnedState = []
         groups[group].formerStandings = [:]
         groups[group].forkedLogs = []
@@ -170,9 +171,7 @@ extension Engine {
             next = max(next, bounds.map { $0.map(\.sequence).min() ?? 0 }.min() ?? 1)
         }
         while next <= state.lastSequence {
-            let last = min(state.lastSequence, next + 1_023)
-            let events = try store.headers(
-                ofLog: state.reference, in: next...last, limit: 1_024 * Limits.endsPerLog)
+            let (events, after) = try walk(next...state.lastSequence, ofLog: state.reference, store)
             let places = try store.places(
                 of: events.map { EventKey(log: state.reference, sequence: $0.header.sequence, id: $0.id) })
             for (event, place) in zip(events, places) {
@@ -180,7 +179,7 @@ extension Engine {
                 let isWanted = try isWanted(event.reference, log: log, group: group, store)
                 turns.note(event.reference, place, isWanted: isWanted)
             }
-            next = last + 1
+            next = after
         }
     }
 

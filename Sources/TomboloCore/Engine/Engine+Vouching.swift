@@ -5,6 +5,8 @@ struct Authentic {
     /// The certificate that a log's first event carries, verified.
     var certificate: Certificate?
     var event: Event
+    /// Whether its log's beginning is forgotten where it comes from.
+    var isAboveFloor = false
 }
 
 /// What authentic events say of those before them in their logs: how many events above it the next verified signature is.
@@ -93,7 +95,10 @@ extension Engine {
             } else if begun[event.log] != nil {
                 begun[event.log] = true
             }
-            authentic.append(Authentic(log: known, certificate: own ?? (isTold ? certificate : nil), event: event))
+            authentic.append(
+                Authentic(
+                    log: known, certificate: own ?? (isTold ? certificate : nil), event: event,
+                    isAboveFloor: told[event.log] != nil))
         }
         // Nobody could check a log of which the first event is missing: it is taken with that, or not yet.
         if begun.values.contains(false) { authentic.removeAll { begun[$0.event.log] == false } }

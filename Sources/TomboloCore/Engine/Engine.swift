@@ -127,7 +127,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         }
         replica.sealing = try openSealing(of: replica, for: member, store)
         replica.checkpoints.isOpen = !replica.state.checkpointNodes.isEmpty
-        replica.checkpoints.isDue = replica.checkpoints.isOpen
+        replica.checkpoints.due = replica.checkpoints.isOpen ? 0 : nil
         for head in heads {
             replica.heads[head.id] = (head.reference, head.ordinal)
         }
@@ -189,7 +189,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         }
         return inputs.contains { input in
             switch input {
-            case .append, .setRole, .setState, .setRetention, .setCheckpoint, .redact, .broadcast, .ingest,
+            case .append, .setRole, .setState, .setRetention, .proposeCheckpoint, .redact, .broadcast, .ingest,
                 .createGroup,
                 .createMVDSGroup, .share, .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .openBundle,
                 .takeSecrets, .addPeer, .addFile, .wantFile, .dropFile, .checkChunk, .setFileLimits:
@@ -220,7 +220,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             try setRole(request, group, of: member, to: role, store)
         case .setRetention(let request, let group, let retention):
             try setRetention(request, group, retention, store)
-        case .setCheckpoint(let request, let group): try setCheckpoint(request, group, store)
+        case .proposeCheckpoint(let request, let group): try proposeCheckpoint(request, group, store)
         case .setState(let request, let group, let key, let value):
             try setState(request, group, key: key, value: value, store)
         case .redact(let request, let group, let event, let reason):
@@ -273,7 +273,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             note(groups[group].nextExpiry)
             note(groups[group].receiptDue)
             note(groups[group].kept.due)
-            if !groups[group].checkpoints.ready.isEmpty || groups[group].checkpoints.isDue { note(now) }
+            note(groups[group].checkpoints.due)
+            if !groups[group].checkpoints.ready.isEmpty { note(now) }
         }
         if maySpreadRemovals { note(now) }
         for group in mvdsGroups.indices { note(mvdsGroups[group].waiting.map(\.deadline).min()) }

@@ -57,7 +57,7 @@ public enum EngineInput: Sendable {
     /// Says how much of a group this device keeps.
     case setRetention(RequestID, group: GroupID, Retention)
     /// Proposes to forget what has gone away, once every member has passed it.
-    case setCheckpoint(RequestID, group: GroupID)
+    case proposeCheckpoint(RequestID, group: GroupID)
     /// Takes the content of an event back, for everyone. The reason is at most ``Limits/reason`` bytes.
     case redact(RequestID, group: GroupID, EventReference, reason: String)
     /// A group of the mvds dialect; its id is chosen at random if none is given.

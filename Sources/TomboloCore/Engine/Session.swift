@@ -97,6 +97,8 @@ struct GroupSession: Sendable {
     var covered = SequenceTable()
     /// Up to where the peer surely holds a log from its beginning: by its frontier, or sent in an earlier window.
     var heldByPeer = SequenceTable()
+    /// Logs of which the peer was told whose they are.
+    var certificatesSaid: Set<Int> = []
     /// Below which the peer has forgotten a log.
     var floorsOfPeer = SequenceTable()
     var pacing = WindowPacing()
@@ -110,7 +112,7 @@ struct GroupSession: Sendable {
     var decoder: TransitDecoder?
     var window: [Event] = []
     var windowBytes = 0
-    /// Of logs whose first events are in no window.
+    /// Of logs in the next window whose beginnings the peer has forgotten.
     var certificates: [LogID: Certificate] = [:]
     var receivedBytes: UInt64 = 0
     var peerRoot: ShownRoot?

@@ -8,6 +8,8 @@ package struct Frontier {
     private var leaves: [Bytes32?] = []
     private var bucketHashes: [Bytes32?] = Array(repeating: .zero, count: 256)
     private var knownRoot: Bytes32? = .zero
+    /// Whether the beginning of a log is forgotten.
+    private(set) var hasFloors = false
     /// How often anything has changed.
     package private(set) var changes: UInt64 = 0
 
@@ -19,6 +21,7 @@ package struct Frontier {
     package private(set) var lastReference: Int64 = 0
 
     package func index(of id: LogID) -> Int? { indexOfLog[id] }
+    func certificate(ofLog id: LogID) -> Certificate? { indexOfLog[id].flatMap { logs[$0].certificate } }
     package func index(ofReference reference: Int64) -> Int? { indexOfReference[reference] }
 
     package subscript(index: Int) -> LogState { logs[index] }
@@ -31,6 +34,7 @@ package struct Frontier {
         indexOfLog[log.id] = index
         indexOfReference[log.reference] = index
         lastReference = max(lastReference, log.reference)
+        hasFloors = hasFloors || log.floor > 0
         let bucket = log.id.value.firstByte
         let position = buckets[bucket].firstIndex { logs[$0].id > log.id } ?? buckets[bucket].endIndex
         buckets[bucket].insert(index, at: position)
@@ -42,6 +46,7 @@ package struct Frontier {
         _ index: Int, _ change: (inout LogState) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         invalidate(index)
+        defer { hasFloors = hasFloors || logs[index].floor > 0 }
         return try change(&logs[index])
     }
 

@@ -45,8 +45,8 @@ package struct StateGraph: Sendable {
     private var redactionsOfEvent: [EventID: [Int]] = [:]
     private var rekeys: [Int] = []
     private var checkpoints: [Int] = []
-    /// Members who have passed a checkpoint, which may not be here.
-    private var passes: [EventID: Set<MemberKey>] = [:]
+    /// Who has passed a checkpoint, which may not be here: members, and the devices that have said so for them.
+    private var passes: [EventID: [MemberKey: Set<DeviceKey>]] = [:]
     /// Removals of devices, by the members whose they were. They stand whatever becomes of who posted them.
     private var deviceRemovals: [MemberKey: [Int]] = [:]
     /// The devices of members who have made something, each with what it was admitted by.
@@ -137,9 +137,11 @@ package struct StateGraph: Sendable {
     /// All checkpoints, in the order of their arrival.
     package var checkpointNodes: [StateNode] { checkpoints.map { nodes[$0] } }
 
-    /// Those of the members that a checkpoint asks who have passed it, whatever has become of them; its author has.
-    package func passed(_ checkpoint: StateNode) -> Set<MemberKey> {
-        (passes[checkpoint.reference.id] ?? []).union([checkpoint.author])
+    /// All members who have passed a checkpoint, asked or not, with the devices that have said so, whatever has become of them. Its author has.
+    package func passed(_ checkpoint: StateNode) -> [MemberKey: Set<DeviceKey>] {
+        var passed = passes[checkpoint.reference.id] ?? [:]
+        passed[checkpoint.author, default: []].formUnion(checkpoint.devices.suffix(1))
+        return passed
     }
 
     /// Whether a member, as long as it is one, may read what is sealed under a rekey event: where history is not shared, only if who began it
@@ -299,7 +301,8 @@ package struct StateGraph: Sendable {
         switch action {
         case .rekey: rekeys.append(node)
         case .checkpoint: checkpoints.append(node)
-        case .pass(let checkpoint): passes[checkpoint, default: []].insert(author)
+        case .pass(let checkpoint):
+            if let device = devices.last { passes[checkpoint, default: [:]][author, default: []].insert(device) }
         default: break
         }
         note(devices, of: author)

@@ -70,10 +70,9 @@ public protocol EventStore: RecordStore, FileStore {
 
     // Forgetting behind checkpoints (protocol §2.11).
 
-    /// Takes the events of a log up to a sequence away, and the change log says so in their place. None of them is a head any more.
-    ///
-    /// - Returns: how many of them were waiting.
-    func collect(ofLog log: Int64, through sequence: UInt64, inGroup group: Int64) throws(StoreError) -> Int
+    /// Takes the events of logs up to a sequence of each away, and the change log says so in their place. None of them is a head any more, or
+    /// waits; no ordinal is given again.
+    func forget(_ beginnings: [LogBeginning], inGroup group: Int64) throws(StoreError)
     /// Held events that wait for anything, which they do no more, and those that are invalid; in the order in which they came.
     func takeUndelivered(inGroup group: Int64) throws(StoreError) -> [(ordinal: Int64, status: EventStatus)]
     /// Forgets what was agreed on with any peer.

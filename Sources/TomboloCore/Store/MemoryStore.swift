@@ -34,7 +34,7 @@ public final class MemoryStore: EventStore {
     private var logTable: [Log] = []
     private var eventTable: [StoredEvent] = []
     /// Ordinals of events that are forgotten: only the change log still has them.
-    private var collected: Set<Int64> = []
+    private var forgotten: Set<Int64> = []
     private var peerTable: [DeviceKey: PeerRecord] = [:]
     private struct AgreementKey: Hashable {
         let peer: DeviceKey
@@ -56,7 +56,7 @@ public final class MemoryStore: EventStore {
         groupTable = other.groupTable
         logTable = other.logTable
         eventTable = other.eventTable
-        collected = other.collected
+        forgotten = other.forgotten
         peerTable = other.peerTable
         agreementTable = other.agreementTable
         mvds = other.mvds
@@ -156,19 +156,18 @@ public final class MemoryStore: EventStore {
     private func events(ofLog log: Int64, in sequences: ClosedRange<UInt64>, limit: Int) -> [StoredEvent] {
         var result: [StoredEvent] = []
         let table = logTable[Int(log) - 1].events
-        let last = min(sequences.upperBound, table.highest)
-        var sequence = sequences.lowerBound
-        while sequence <= last, result.count < limit {
+        var from = sequences.lowerBound
+        while result.count < limit, let sequence = table.next(from: from), sequence <= sequences.upperBound {
             let found = table[sequence].map { eventTable[Int($0) - 1] }
             result += found.count < 2 ? found : found.sorted { $0.event.id < $1.event.id }
-            sequence += 1
+            from = sequence + 1
         }
         return Array(result.prefix(limit))
     }
 
     public func events(ordinals: [Int64]) -> [StoredEvent] {
         ordinals.compactMap {
-            $0 >= 1 && $0 <= eventTable.count && !collected.contains($0) ? eventTable[Int($0) - 1] : nil
+            $0 >= 1 && $0 <= eventTable.count && !forgotten.contains($0) ? eventTable[Int($0) - 1] : nil
         }
     }
 
@@ -182,7 +181,7 @@ public final class MemoryStore: EventStore {
 
     public func changes(after ordinal: Int64, inGroup group: Int64) -> [LogChange] {
         var changes: [Int64: LogChange] = [:]
-        for stored in eventTable.dropFirst(Int(ordinal)) where !collected.contains(stored.ordinal) {
+        for stored in eventTable.dropFirst(Int(ordinal)) where !forgotten.contains(stored.ordinal) {
             let sequence = stored.event.sequence
             guard groupTable[Int(group) - 1].logOfID[stored.event.log] == stored.log else { continue }
             let known = changes[stored.log] ?? LogChange(log: stored.log, first: sequence, last: sequence)
@@ -232,7 +231,7 @@ public final class MemoryStore: EventStore {
         let logs = Set(groupTable[Int(group) - 1].logOfID.values)
         return eventTable.dropFirst(Int(ordinal)).lazy.filter {
             logs.contains($0.log) && $0.status == .delivered && $0.event.salt?.isEmpty == false
-                && $0.event.content?.isEmpty == false && !self.collected.contains($0.ordinal)
+                && $0.event.content?.isEmpty == false && !self.forgotten.contains($0.ordinal)
         }.prefix(limit).map { ContentSize(ordinal: $0.ordinal, log: $0.log, bytes: $0.event.content?.count ?? 0) }
     }
 
@@ -242,7 +241,7 @@ public final class MemoryStore: EventStore {
         let logs = Set(groupTable[Int(group) - 1].logOfID.values)
         return eventTable.dropFirst(Int(ordinal)).lazy.filter {
             logs.contains($0.log) && $0.event.content == nil && lamports.contains($0.event.lamport)
-                && !self.collected.contains($0.ordinal)
+                && !self.forgotten.contains($0.ordinal)
         }.prefix(limit).map(\.ordinal)
     }
 
@@ -257,18 +256,18 @@ public final class MemoryStore: EventStore {
     }
 
     /// The change log keeps what it has said: it is for those who look at a store from outside.
-    public func collect(ofLog log: Int64, through sequence: UInt64, inGroup group: Int64) -> Int {
-        let removed = Set(logTable[Int(log) - 1].events.remove(through: sequence))
-        collected.formUnion(removed)
+    public func forget(_ beginnings: [LogBeginning], inGroup group: Int64) {
+        var removed: Set<Int64> = []
+        for beginning in beginnings {
+            removed.formUnion(logTable[Int(beginning.log) - 1].events.remove(through: beginning.sequence))
+        }
+        forgotten.formUnion(removed)
         groupTable[Int(group) - 1].expiries.removeAll { removed.contains($0.ordinal) }
         groupTable[Int(group) - 1].heads.subtract(removed)
-        var waiting = 0
         groupTable[Int(group) - 1].waiters = groupTable[Int(group) - 1].waiters.compactMapValues { waiters in
             let left = waiters.filter { !removed.contains($0) }
-            waiting += waiters.count - left.count
             return left.isEmpty ? nil : left
         }
-        return waiting
     }
 
     public func takeUndelivered(inGroup group: Int64) -> [(ordinal: Int64, status: EventStatus)] {
@@ -276,7 +275,7 @@ public final class MemoryStore: EventStore {
         let logs = Set(groupTable[Int(group) - 1].logOfID.values)
         return eventTable.lazy.filter {
             ($0.status == .waiting || $0.status == .invalid) && logs.contains($0.log)
-                && !self.collected.contains($0.ordinal)
+                && !self.forgotten.contains($0.ordinal)
         }.map { ($0.ordinal, $0.status) }
     }
 
@@ -333,6 +332,12 @@ public final class MemoryStore: EventStore {
         guard let log else { return nil }
         let ordinals = logTable[Int(log) - 1].events[event.sequence]
         return ordinals.lazy.map { self.eventTable[Int($0) - 1] }.first { $0.event.id == event.id }
+    }
+
+    /// Up to where a log is forgotten here.
+    public func floor(ofLog log: LogID, in id: GroupID) -> UInt64 {
+        let reference = groupTable.first { $0.record.id == id }?.logOfID[log]
+        return reference.map { logTable[Int($0) - 1].state.floor } ?? 0
     }
 
     /// Where an event stands here; nil if it is not held.

@@ -18,9 +18,18 @@ struct OrdinalsBySequence {
     /// - Returns: those that are taken away.
     mutating func remove(through sequence: UInt64) -> [Int64] {
         guard sequence > floor else { return [] }
-        let removed = (floor + 1...max(floor + 1, min(sequence, highest))).flatMap { self[$0] }
+        let first = Int(min(floor, UInt64(dense.count)))
+        var removed = Array(dense[first..<max(first, Int(min(sequence, UInt64(dense.count))))])
+        for key in others.keys.filter({ $0 <= sequence }) { removed += others.removeValue(forKey: key) ?? [] }
         floor = sequence
-        return removed
+        return removed.sorted()
+    }
+
+    /// The sequence of the first event that is not below one; nil if there is none.
+    func next(from sequence: UInt64) -> UInt64? {
+        let first = max(sequence, floor + 1)
+        if first <= UInt64(dense.count) { return first }
+        return others.isEmpty ? nil : others.keys.lazy.filter { $0 >= first }.min()
     }
 
     mutating func insert(_ ordinal: Int64, at sequence: UInt64) {

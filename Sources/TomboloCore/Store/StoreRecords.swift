@@ -61,15 +61,24 @@ public enum ChangeKind: UInt8, Hashable, Sendable {
     /// content this is all that is said.
     case erased = 3
     /// Everything of its log up to it is forgotten, as every member has passed a checkpoint (protocol §2.11).
-    case collected = 4
+    case forgotten = 4
 }
 
 /// What a group's change log says.
 public enum StoredChange: Sendable {
-    /// Of an event: anything but that it was collected.
+    /// Of an event: anything but that it is forgotten.
     case event(ChangeKind, StoredEvent)
     /// Of a log, that everything up to a sequence is forgotten.
-    case collected(LogID, through: UInt64)
+    case forgotten(LogID, through: UInt64)
+}
+
+/// The events of a log up to a sequence.
+public struct LogBeginning: Hashable, Sendable {
+    /// The store's number for the log.
+    public let log: Int64
+    public let sequence: UInt64
+
+    public init(log: Int64, through sequence: UInt64) { (self.log, self.sequence) = (log, sequence) }
 }
 
 /// An event with its place in a store.

@@ -30,7 +30,8 @@ extension Simulation {
         guard !device.hasLostItsPast else { return }
         for (number, said) in history.said where said.device == device.number {
             let status = device.node.status(of: number)
-            guard status == .delivered || scenario.acts > 0 && status != nil else {
+            let isThere = status == .delivered || scenario.acts > 0 && status != nil
+            guard isThere || device.node.isForgotten(number) else {
                 throw Violation(.lost, device.number, "number \(number)")
             }
         }
@@ -39,7 +40,7 @@ extension Simulation {
     /// What was delivered before a process was killed is there after it.
     func checkMonotonicReads(on device: SimulatedDevice) throws(Violation) {
         for number in device.view.order {
-            guard device.node.status(of: Int(number)) == .delivered else {
+            guard device.node.status(of: Int(number)) == .delivered || device.node.isForgotten(Int(number)) else {
                 throw Violation(.unread, device.number, "number \(number)")
             }
         }
@@ -117,7 +118,7 @@ extension Simulation {
             for number in device.view.order where !history.isState(Int(number)) {
                 let expiry = history.pool.events[Int(number)].header.expiry ?? .max
                 guard expiry > now + scenario.clockSkew + 1_000 else { continue }
-                guard try device.node.canRead(Int(number)) else {
+                guard try device.node.canRead(Int(number)) || device.node.isForgotten(Int(number)) else {
                     throw Violation(.unreadable, device.number, "number \(number)")
                 }
             }

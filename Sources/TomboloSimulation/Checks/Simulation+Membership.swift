@@ -59,7 +59,7 @@ extension Simulation {
             }
             let judgement = node.judgement()
             let shown = judgement.statuses.filter { $0.value == .delivered }.keys.sorted()
-            let told = device.view.order.map { Int($0) }.sorted()
+            let told = device.view.order.map { Int($0) }.filter { !node.isForgotten($0) }.sorted()
             guard shown == told else {
                 let differing = Set(shown).symmetricDifference(told).sorted()
                 throw Violation(.wronglyShown, device.number, "numbers \(differing.prefix(8))")

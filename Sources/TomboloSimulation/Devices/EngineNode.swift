@@ -169,6 +169,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         case .setsKey(let key, let value):
             return .setState(Self.act, group: group, key: key, value: value.map { [$0] })
         case .removesDevice(let number): return directory.keys[number].map { .removeDevice(Self.act, $0) }
+        case .proposesCheckpoint: return .proposeCheckpoint(Self.act, group: group)
         }
     }
 
@@ -185,7 +186,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
             case .erased: return handedOver.insert(number) ? .delivered(number) : nil
             case .withdrawn: return .withdrawn(number)
             // A store in memory does not tell of it.
-            case .collected: return nil
+            case .forgotten: return nil
             }
         }
         switch mutant {
@@ -203,6 +204,11 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     func status(of number: Int) -> EventStatus? {
         if mutant == .forgetsWhatWasRead, number > 10, number.isMultiple(of: 7) { return nil }
         return store.status(of: history.pool.events[number], in: group)
+    }
+
+    func isForgotten(_ number: Int) -> Bool {
+        let header = history.pool.events[number].header
+        return store.floor(ofLog: header.log, in: group) >= header.sequence
     }
 
     func hasContent(of number: Int) -> Bool {

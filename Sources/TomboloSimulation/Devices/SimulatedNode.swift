@@ -10,6 +10,8 @@ protocol SimulatedNode: AnyObject {
     func takeChanges() -> [ViewChange]
     /// Where a message stands; nil if it does not hold it. What is delivered must be there after every restart.
     func status(of number: Int) -> EventStatus?
+    /// Whether it has forgotten a message for good, as all devices do.
+    func isForgotten(_ number: Int) -> Bool
     /// Whether it has what a message that it holds says.
     func hasContent(of number: Int) -> Bool
     /// Whether it can read it, or that is not there any more.
@@ -67,8 +69,9 @@ protocol MemberNode: JoiningNode {
     func mayAdmit(_ number: Int) -> Bool
 }
 
-// Strategies that Tombolo is compared with erase nothing, and look at no clock.
+// Strategies that Tombolo is compared with erase and forget nothing, and look at no clock.
 extension SimulatedNode {
+    func isForgotten(_ number: Int) -> Bool { false }
     func hasContent(of number: Int) -> Bool { status(of: number) != nil }
     func canRead(_ number: Int) -> Bool { status(of: number) != nil }
     func clock(_ now: UInt64) -> UInt64 { now }

@@ -174,7 +174,8 @@ extension Simulation {
                         let status = number < 0 ? nil : device.node.status(of: number)
                         // It was, and was released in the same batch.
                         let isReleased = changes[place...].contains(.delivered(number))
-                        return status == .heldBack || status == .withdrawn || isReleased
+                        let isForgotten = number >= 0 && device.node.isForgotten(number)
+                        return status == .heldBack || status == .withdrawn || isReleased || isForgotten
                     }
                 try device.view.take(event, history, on: device.number, isUnwanted: isUnwanted)
             }

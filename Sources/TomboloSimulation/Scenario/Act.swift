@@ -5,6 +5,8 @@ enum Act: Hashable, Sendable {
     /// Makes the member of a device what it shall be.
     case setsRole(of: Int, Role)
     case setsKey(String, UInt8?)
+    /// Proposes to forget what has gone away.
+    case proposesCheckpoint
     /// Says that another device of the same person is lost.
     case removesDevice(Int)
 
@@ -15,7 +17,8 @@ enum Act: Hashable, Sendable {
     ///   - otherDevice: the other one of the same person, if it has two.
     static func any(on count: Int, otherDevice: Int?, using generator: inout SeededGenerator) -> Act {
         switch generator.any(0...9) {
-        case 0..<3:
+        case 0: return .proposesCheckpoint
+        case 1..<3:
             let value = UInt8(truncatingIfNeeded: generator.next())
             return .setsKey("key \(generator.any(0...2))", value < 32 ? nil : value)
         case 3:

@@ -1,0 +1,65 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+extension Group {
+    struct Checkpoint: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Forget that something was said which has gone away, or see who has agreed to.",
+            discussion: """
+                What has expired or was redacted still says that somebody said something, and when. With --set, an admin proposes \
+                to forget that too: of each author what comes before the first thing that has not gone. Every other member's devices pass it by themselves, \
+                as soon as they have heard of it and nothing of that can be read there any more; when the last member has, all devices forget it, and nothing brings it back. \
+                Without --set, the checkpoints are listed.
+                """)
+        @OptionGroup var options: DataOptions
+        @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Flag(help: "Propose one.") var set = false
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            if set {
+                try await options.withNode { node in
+                    try show(try await findGroup(group, node).proposeCheckpoint())
+                }
+            } else {
+                try await options.withReader { node in
+                    let group = try findGroup(group, node)
+                    for checkpoint in try group.checkpoints { try show(checkpoint) }
+                    if !json { print("\(try group.forgottenEvents) events are forgotten here") }
+                }
+            }
+        }
+
+        private func show(_ checkpoint: GroupCheckpoint) throws {
+            if json { return try printJSON(CheckpointRow(checkpoint)) }
+            let time = checkpoint.timestamp.ISO8601Format()
+            let asked = checkpoint.passed.count + checkpoint.awaited.count
+            let awaited = checkpoint.awaited.map { "\($0)".prefix(8) }.joined(separator: ", ")
+            print(
+                "\("\(checkpoint.id)".prefix(8))  \(time)  \(checkpoint.passed.count) of \(asked) members have passed it"
+                    + (awaited.isEmpty ? "" : ", not yet \(awaited)"))
+        }
+    }
+}
+
+/// What `group checkpoint --json` prints for each.
+private struct CheckpointRow: Codable {
+    let id: String
+    let author: String
+    /// Milliseconds since 1970.
+    let time: Int64
+    let logs: Int
+    let passed: [String]
+    let awaited: [String]
+
+    init(_ checkpoint: GroupCheckpoint) {
+        id = "\(checkpoint.id)"
+        author = "\(checkpoint.author)"
+        time = Int64((checkpoint.timestamp.timeIntervalSince1970 * 1_000).rounded())
+        logs = checkpoint.logs
+        passed = checkpoint.passed.map(\.description)
+        awaited = checkpoint.awaited.map(\.description)
+    }
+}
