@@ -447,6 +447,59 @@ struct CheckpointTests {
         devices.devices[device].effects.count { if case .failed = $0 { true } else { false } }
     }
 
+    @Test(
+        "what an older copy of a device has said where its log is forgotten it says again",
+        arguments: [Policy.open, .private])
+    func olderCopy(policy: Policy) throws {
+        let (devices, group) = try makeGroup(2, policy, seed: 12)
+        for number in 0..<3 { try say(1, "gone \(number)", devices, group) }
+        try meetAll(devices)
+        let copy = MemoryStore(copying: devices.devices[1].store)
+        for number in 3..<12 { try say(1, "gone \(number)", devices, group) }
+        try say(1, "stays", for: nil, devices, group)
+        try say(0, "here", for: nil, devices, group)
+        try meetAll(devices)
+        try pass(Self.day, devices)
+        try propose(0, devices, group)
+        try meetAll(devices)
+        #expect(try #require(floors(0, devices, group).max()) >= 12)
+        devices.devices[1] = try Devices.Device(seed: 90, store: copy)
+        for number in 0..<3 { try say(1, "anew \(number)", for: nil, devices, group) }
+        for _ in 0..<2 { try meetAll(devices) }
+        for device in 0..<2 {
+            #expect(texts(device, devices, group) == ["anew 0", "anew 1", "anew 2", "here", "stays"])
+            #expect(devices.errors(device).isEmpty)
+        }
+        #expect(roots(devices, group).count == 1)
+        #expect(try isQuiet(0, 1, devices))
+    }
+
+    @Test("a certificate that does not verify costs the link")
+    func wrongCertificate() throws {
+        let (devices, group) = try makeGroup(2, seed: 13)
+        for number in 0..<3 { try say(0, "gone \(number)", devices, group) }
+        try say(0, "stays", for: nil, devices, group)
+        try pass(Self.day, devices)
+        try propose(0, devices, group)
+        for isSpoilt in [true, false] {
+            devices.intercept = { wire in
+                guard var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
+                for index in payload.groups.indices where isSpoilt {
+                    payload.groups[index].certificates = payload.groups[index].certificates.map { certificate in
+                        var bytes = Array(certificate)
+                        bytes[140] ^= 1
+                        return bytes[...]
+                    }
+                }
+                return payload.encoded
+            }
+            try devices.meet(1, 0)
+            #expect(texts(1, devices, group) == (isSpoilt ? [] : ["stays"]))
+        }
+        #expect(devices.errors(1).count == 1)
+        #expect(roots(devices, group).count == 1)
+    }
+
     @Test("forms that are no checkpoint")
     func forms() throws {
         let (one, other) = (MemberKey(Bytes32(word: 1)), MemberKey(Bytes32(word: 2)))

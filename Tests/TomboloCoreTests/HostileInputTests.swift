@@ -57,6 +57,7 @@ struct HostileInputTests {
             _ = try? RekeySecret(decoding: Array(bytes))
             _ = try? SecretShare(decoding: Array(bytes))
             _ = try? CarriedSecret(decoding: bytes)
+            _ = try? StateAction(decoding: bytes, kind: .checkpoint)
         }
     }
 

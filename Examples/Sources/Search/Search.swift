@@ -36,7 +36,8 @@ struct SearchIndex {
         try database.write { db in
             try db.execute(
                 sql: """
-                    CREATE VIRTUAL TABLE IF NOT EXISTS entry USING fts5(text, id UNINDEXED, time UNINDEXED);
+                    CREATE VIRTUAL TABLE IF NOT EXISTS entry USING fts5(
+                        text, id UNINDEXED, time UNINDEXED, log UNINDEXED, sequence UNINDEXED);
                     CREATE TABLE IF NOT EXISTS bookmark (groupID TEXT PRIMARY KEY, bookmark BLOB NOT NULL);
                     """)
         }
@@ -51,6 +52,13 @@ struct SearchIndex {
                 let bookmark = try kept.map { try JSONDecoder().decode(Bookmark.self, from: $0) } ?? .start
                 let changes = try group.changes(after: bookmark, limit: 1_000)
                 for change in changes {
+                    // What is forgotten may never have been told of as gone, if nobody has looked for long.
+                    if change.kind == .forgotten, let log = change.entry.log {
+                        try db.execute(
+                            sql: "DELETE FROM entry WHERE log = ? AND sequence <= ?",
+                            arguments: ["\(log)", Int64(change.entry.sequence)])
+                        continue
+                    }
                     // Whose author was removed without knowing of it, and what has gone away, is not to be found.
                     guard change.kind != .withdrawn, change.kind != .erased else {
                         try db.execute(sql: "DELETE FROM entry WHERE id = ?", arguments: ["\(change.entry.id)"])
@@ -58,8 +66,11 @@ struct SearchIndex {
                     }
                     guard let text = try text(of: change.entry) else { continue }
                     try db.execute(
-                        sql: "INSERT INTO entry VALUES (?, ?, ?)",
-                        arguments: [text, "\(change.entry.id)", change.entry.timestamp])
+                        sql: "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
+                        arguments: [
+                            text, "\(change.entry.id)", change.entry.timestamp, change.entry.log.map { "\($0)" },
+                            Int64(change.entry.sequence),
+                        ])
                 }
                 guard let last = changes.last else { return true }
                 try db.execute(

@@ -8,6 +8,8 @@ struct CheckpointWork: Sendable {
     var seen: UInt64 = 0
     /// Those that this device's member passes with the next batch.
     var ready: [EventID] = []
+    /// Whether this device says again, with the next batch, what it has said in a log that it has left.
+    var saysAgain = false
     /// Those that were carried out.
     var done: Set<EventID> = []
     /// Up to where it was found that nothing of a log is left, nor missing.

@@ -84,7 +84,7 @@ extension Engine {
             groups[group].checkpoints.seen = now
             groups[group].checkpoints.isOpen = false
             let nodes = groups[group].state.checkpointNodes
-            var beginnings: [Int: UInt64] = [:]
+            var (beginnings, done): ([Int: UInt64], [EventID]) = ([:], [])
             for node in nodes where !groups[group].checkpoints.done.contains(node.reference.id) {
                 guard case .checkpoint(let checkpoint) = node.action else { continue }
                 let passed = groups[group].state.passed(node)
@@ -98,9 +98,21 @@ extension Engine {
                     case .never: break
                     }
                 }
-                if isDone { groups[group].checkpoints.done.insert(node.reference.id) }
+                if isDone { done.append(node.reference.id) }
             }
+            // An older copy of this device has gone on where it was, and what it said there is nowhere else.
+            let spoken = try ownSpeaking(below: beginnings, group: group, store)
+            if !spoken.isEmpty, !groups[group].checkpoints.saysAgain {
+                groups[group].checkpoints.saysAgain = true
+                groups[group].checkpoints.due = now
+                continue
+            }
+            groups[group].checkpoints.saysAgain = false
             try forget(beginnings, group: group, store)
+            groups[group].checkpoints.done.formUnion(done)
+            for said in spoken {
+                try append(0, groups[group].id, said.kind, said.content, said.expiry, said.files, store)
+            }
             try findMet(among: nodes, group: group, store)
         }
     }
@@ -266,6 +278,35 @@ extension Engine {
         guard !certificate.isStateLog else { return .never }
         guard certificate.isAgreed(to: passed) else { return .refused }
         return floor.sequence < groups[group].frontier.logs[log].lastSequence ? .covered(log: log) : .early
+    }
+
+    private typealias Said = (kind: EventKind, content: [UInt8], expiry: UInt64?, files: [FileID])
+
+    /// What can be read here of what is to be forgotten of logs that this device has left.
+    private mutating func ownSpeaking(
+        below beginnings: [Int: UInt64], group: Int, _ store: any EventStore
+    ) throws(StoreError) -> [Said] {
+        var spoken: [Said] = []
+        for (log, sequence) in beginnings.sorted(by: { $0.key < $1.key }) {
+            let state = groups[group].frontier.logs[log]
+            guard state.certificate?.device == identity.device, state.id != groups[group].record.ownLog,
+                state.floor < sequence
+            else { continue }
+            var next = state.floor + 1
+            while next <= sequence {
+                let (events, after) = try walk(next...sequence, ofLog: state.reference, store)
+                let speaking = events.filter {
+                    $0.hasContent && $0.header.kind == .message
+                        && !mustLackContent($0.reference, $0.header, log: log, group: group)
+                }
+                for stored in try store.events(ordinals: speaking.map(\.ordinal)) {
+                    guard let content = try readableContent(of: stored.event, group: group, store) else { continue }
+                    spoken.append((.message, content, stored.event.header.expiry, stored.event.header.files))
+                }
+                next = after
+            }
+        }
+        return spoken
     }
 
     /// Forgets what lies up to a sequence of each log.

@@ -150,6 +150,15 @@ extension Engine {
         return try withKeys(of: rekey.id, group: group, store) { $0.openEphemeral(event, using: cryptography) }
     }
 
+    /// What a stored event says; nil if it cannot be read here.
+    mutating func readableContent(
+        of event: Event, group: Int, _ store: any EventStore
+    ) throws(StoreError) -> [UInt8]? {
+        guard let rekey = event.header.rekeys.first else { return event.content.map(Array.init) }
+        let cryptography = cryptography
+        return try withKeys(of: rekey.id, group: group, store) { $0.open(event, using: cryptography) }.map(Array.init)
+    }
+
     // MARK: This device's own key
 
     /// Whether there are groups in which this device has not said yet what shares for it are sealed to: as soon as its member may read, it does.

@@ -182,7 +182,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// invitation is used once. Other events that a power cut takes are asked for again under a new incarnation.
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
         // Some events are written without being asked for.
-        if groups.contains(where: { $0.receiptDue != nil || !$0.checkpoints.ready.isEmpty }) || mayHaveToSayKey
+        let mayWrite = groups.contains {
+            $0.receiptDue != nil || !$0.checkpoints.ready.isEmpty || $0.checkpoints.saysAgain
+        }
+        if mayWrite || mayHaveToSayKey
             || maySpreadRemovals
         {
             return true

@@ -23,12 +23,12 @@ import Testing
             try ben.succeed("group", "join", String(link))
             try ben.succeed("sync")
             #expect(try ben.succeed("log").output.components(separatedBy: "(redacted)").count == 4)
-            let refused = try ben("group", "checkpoint", "--set")
+            let refused = try ben("group", "checkpoint", "--propose")
             #expect(refused.status != 0 && refused.error.contains("ask an admin"))
             running.stop()
             #expect(try ann.succeed("group", "checkpoint").output == "0 events are forgotten here\n")
             #expect(
-                try ann.succeed("group", "checkpoint", "--set").output.contains(
+                try ann.succeed("group", "checkpoint", "--propose").output.contains(
                     "1 of 2 members have passed it, not yet "))
             running = try ann.start("run", "--port", "\(running.port)")
             try ben.succeed("sync")
@@ -41,7 +41,7 @@ import Testing
                 #expect(try tool.succeed("group", "checkpoint", "--json").output.contains("\"awaited\":[]"))
                 try tool.succeed("verify")
             }
-            let again = try ann("group", "checkpoint", "--set")
+            let again = try ann("group", "checkpoint", "--propose")
             #expect(again.status != 0 && again.error.contains("nothing to forget"))
         }
     }

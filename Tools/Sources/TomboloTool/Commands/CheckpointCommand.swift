@@ -6,20 +6,20 @@ import TomboloCore
 extension Group {
     struct Checkpoint: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Forget that something was said which has gone away, or see who has agreed to.",
+            abstract: "Propose to forget what is gone, or list such proposals and who has agreed.",
             discussion: """
-                What has expired or was redacted still says that somebody said something, and when. With --set, an admin proposes \
-                to forget that too: of each author what comes before the first thing that has not gone. Every other member's devices pass it by themselves, \
-                as soon as they have heard of it and nothing of that can be read there any more; when the last member has, all devices forget it, and nothing brings it back. \
-                Without --set, the checkpoints are listed.
+                What has expired or was redacted still says that somebody said something, and when. With --propose, an admin's device \
+                proposes to forget that too: in what each device has written, all that comes before the first thing that has not gone. The devices of the other members \
+                pass the checkpoint by themselves, as soon as they have all of it and nothing of it can be read there; when the last member has, all devices forget it, \
+                and nothing brings it back. Without --propose, the checkpoints are listed.
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Flag(help: "Propose one.") var set = false
+        @Flag(help: "Propose one.") var propose = false
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            if set {
+            if propose {
                 try await options.withNode { node in
                     try show(try await findGroup(group, node).proposeCheckpoint())
                 }
