@@ -4,7 +4,7 @@
 set -eu
 tool=$(pwd)/Tools/.build/release/tombolo
 directory=$(mktemp -d)
-trap 'halt ann 2>/dev/null || true; rm -rf "$directory"' EXIT
+trap 'halt ann 2>/dev/null || true; halt dora 2>/dev/null || true; rm -rf "$directory"' EXIT
 cd "$directory"
 
 # Runs a command as somebody, and shows it with what it prints. What begins with `!` is expected to be refused.
@@ -181,6 +181,36 @@ as cem sync
 as cem log
 end
 cat << 'TEXT'
+## Forget
+
+What was taken back, or has expired, still says that somebody said something, and when. Dora and Emil have a group of their own, and would rather not know:
+TEXT
+begin
+quietly dora init
+quietly emil init
+as dora group create door --policy private
+as dora send --name dora 'the code is 4711' | tee code
+as dora redact "$(sed -n 2p code | cut -c1-8)"
+as dora send --name dora 'the code is in the drawer'
+crew=$port
+run dora 0; halt dora
+as dora group invite --address "127.0.0.1:$port" > link3
+run dora "$port"
+as emil group join "$(sed -n 2p link3)"
+as emil sync
+as emil log
+halt dora
+as dora group checkpoint --propose
+run dora "$port"
+as emil sync
+as emil group checkpoint
+as emil log
+halt dora
+port=$crew
+end
+cat << 'TEXT'
+Emil's device has agreed by itself: it had all of it, and nothing was left to read. From then on neither device knows that there was a first message, nor takes it from a third one that does.
+
 ## Lose a device's store, and get it back
 
 Before anything happens: what would come back?
@@ -190,7 +220,7 @@ as cem drill
 end
 echo "And when it has happened, a fifth of Cem's database being overwritten:"
 size=$(wc -c < cem/tombolo.sqlite)
-dd if=/dev/zero of=cem/tombolo.sqlite bs=1 seek=$((size / 2)) count=$((size / 5)) conv=notrunc 2> /dev/null
+dd if=/dev/zero of=cem/tombolo.sqlite bs=1 seek=$((size * 4 / 5)) count=$((size / 5)) conv=notrunc 2> /dev/null
 begin
 as cem recover
 as cem log

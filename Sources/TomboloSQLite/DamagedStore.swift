@@ -120,10 +120,8 @@ public final class DamagedStore {
 
     /// Rows by their number, a part of the table at a time: a part that cannot be read is read in halves.
     private func forEachRow(in table: String, _ body: (Row) throws -> Void) throws {
-        // The last number may stand on a damaged page: more are tried than there can be.
-        let last = (try? database.read { try Int64.fetchOne($0, sql: "SELECT max(ordinal) FROM \(table)") }) ?? nil
         var parts: [ClosedRange<Int64>] = []
-        let end = last ?? Self.mostRows
+        let end = lastNumber(in: table)
         for first in stride(from: 1, through: end, by: Self.partLength) {
             parts.append(first...min(end, first + Int64(Self.partLength) - 1))
         }
@@ -145,6 +143,17 @@ public final class DamagedStore {
         }
     }
 
+    /// The last row's number, or one above it: where the last row stands on a damaged page, as many rows more are tried than the file has room
+    /// for behind what is told of elsewhere.
+    private func lastNumber(in table: String) -> Int64 {
+        func number(_ sql: String) -> Int64? { (try? database.read { try Int64.fetchOne($0, sql: sql) }) ?? nil }
+        if let last = number("SELECT max(ordinal) FROM \(table)") { return last }
+        let told = [number("SELECT max(event + count - 1) FROM change"), number("SELECT ordinal FROM lastOrdinal")]
+        let size = (try? FileManager.default.attributesOfItem(atPath: database.path)[.size] as? Int64) ?? nil
+        return (told.compactMap(\.self).max() ?? 0) + (size ?? 0) / Self.smallestRow
+    }
+
     private static let partLength = 4_096
-    private static let mostRows: Int64 = 16 << 20
+    /// Bytes, of a header alone.
+    private static let smallestRow: Int64 = 128
 }

@@ -33,13 +33,15 @@ struct RecoveryTests {
         try handle.close()
     }
 
-    @Test("of a store with damaged pages the rest is taken over, and peers bring what is missing; no log forks")
-    func damagedPages() async throws {
+    @Test(
+        "of a store with damaged pages the rest is taken over, and peers bring what is missing; no log forks",
+        arguments: [0.5...0.8, 0.9...1])
+    func damagedPages(part: ClosedRange<Double>) async throws {
         try await withDirectory { root in
             let network = MemoryNetwork()
             let (a, home, group) = try await pair(root, network)
             #expect(try Node.damage(at: home) == [])
-            try overwrite(home.appendingPathComponent("tombolo.sqlite"), 0.5...0.8)
+            try overwrite(home.appendingPathComponent("tombolo.sqlite"), part)
             #expect(try Node.damage(at: home) != [])
             let rebuilding = try Node.rebuildStore(at: home)
             #expect(rebuilding.groups == 1)

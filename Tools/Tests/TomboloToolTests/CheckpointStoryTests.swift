@@ -24,7 +24,7 @@ import Testing
             try ben.succeed("sync")
             #expect(try ben.succeed("log").output.components(separatedBy: "(redacted)").count == 4)
             let refused = try ben("group", "checkpoint", "--propose")
-            #expect(refused.status != 0 && refused.error.contains("ask an admin"))
+            #expect(refused.status != 0 && refused.errors.contains("ask an admin"))
             running.stop()
             #expect(try ann.succeed("group", "checkpoint").output == "0 events are forgotten here\n")
             #expect(
@@ -42,7 +42,7 @@ import Testing
                 try tool.succeed("verify")
             }
             let again = try ann("group", "checkpoint", "--propose")
-            #expect(again.status != 0 && again.error.contains("nothing to forget"))
+            #expect(again.status != 0 && again.errors.contains("nothing to forget"))
         }
     }
 }
