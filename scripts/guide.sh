@@ -218,9 +218,9 @@ TEXT
 begin
 as cem drill
 end
-echo "And when it has happened, a fifth of Cem's database being overwritten:"
+echo "And when it has happened, a part of Cem's database being overwritten:"
 size=$(wc -c < cem/tombolo.sqlite)
-dd if=/dev/zero of=cem/tombolo.sqlite bs=1 seek=$((size * 4 / 5)) count=$((size / 5)) conv=notrunc 2> /dev/null
+dd if=/dev/zero of=cem/tombolo.sqlite bs=1 seek=$((size / 2)) count=$((size / 9)) conv=notrunc 2> /dev/null
 begin
 as cem recover
 as cem log

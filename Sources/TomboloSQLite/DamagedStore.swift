@@ -67,7 +67,8 @@ public final class DamagedStore {
             for row in secrets {
                 let cell = Data.fromDatabaseValue(row[1])
                 if let rekey = Data.fromDatabaseValue(row[0]).flatMap({ EventID($0) }),
-                    let secret = try? cell.map({ try cells.openedSecret($0, of: rekey, in: group.id) })
+                    let secret = try? cell.map({ try cells.openedSecret($0, of: rekey, in: group.id) }),
+                    (try? RekeySecret(decoding: secret)) != nil
                 {
                     found.secrets[group.id, default: [:]][rekey] = secret
                 } else {

@@ -87,10 +87,13 @@ struct NodeDevicesTests {
     func lost() async throws {
         try await withDirectory { root in
             let (phone, friend) = try await makeGroup(root)
-            let laptop = try await link(phone, root)
-            try await crew(laptop).send(Text("from the laptop"))
-            #expect(try await laptop.sync().failures == [:])
-            let removal = try await phone.removeDevice(laptop.device)
+            let linked = try await link(phone, root)
+            try await crew(linked).send(Text("from the laptop"))
+            #expect(try await linked.sync().failures == [:])
+            // It is not to hear of it over a link that is about to close.
+            try await linked.close()
+            let removal = try await phone.removeDevice(linked.device)
+            let laptop = try await Node.open(at: root.appendingPathComponent("laptop"))
             #expect(try phone.devices.map(\.isRemoved) == [false, true])
             // Who has found it says something, to nobody's knowledge but the phone's.
             try await crew(laptop).send(Text("not me"))

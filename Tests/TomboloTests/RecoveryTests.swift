@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import Tombolo
 import TomboloCore
+import TomboloSQLite
 import TomboloTesting
 
 @Suite("What comes back after the store was lost or damaged")
@@ -60,6 +61,35 @@ struct RecoveryTests {
             #expect(try group.timeline(limit: 1).first?.content(as: Text.self)?.string == "goes on")
             try await b.close()
             try await a.close()
+        }
+    }
+
+    @Test("a secret that is damaged is not taken over, and comes back from a peer")
+    func damagedSecret() async throws {
+        try await withDirectory { root in
+            let network = MemoryNetwork()
+            let a = try await network.openNode(at: root.appendingPathComponent("a"))
+            let home = root.appendingPathComponent("b")
+            let b = try await network.openNode(at: home)
+            let group = try await a.createGroup(named: "crew", policy: .private)
+            try await a.listen(host: "a", port: 1)
+            _ = try await b.join(try await group.invite(addresses: ["a:1"]))
+            try await group.send(Text("sealed"))
+            for _ in 0..<2 { #expect(try await b.sync().failures == [:]) }
+            try await b.close()
+            let storage = try SQLiteStorage(directory: home)
+            try storage.write(isDurable: true) { store in
+                let secrets = try store.secrets(inGroup: 1)
+                #expect(secrets.count == 1)
+                for secret in secrets { try store.setSecret([7, 0, 0], of: secret.rekey, inGroup: 1) }
+            }
+            try storage.close()
+            #expect(try Node.rebuildStore(at: home).unreadable == ["a secret of group crew"])
+            let again = try await network.openNode(at: home)
+            for _ in 0..<2 { #expect(try await again.sync().failures == [:]) }
+            let restored = try #require(try again.groups.first)
+            #expect(try restored.timeline(limit: 10).compactMap { try $0.content(as: Text.self)?.string } == ["sealed"])
+            for node in [a, again] { try await node.close() }
         }
     }
 
