@@ -109,12 +109,17 @@ public final class DamagedStore {
             }
             return try flush()
         }
-        try forEachRow(in: "event") { row in
-            guard row[1] as Int64? == group.reference, let stored = try? Rows.event(row) else { return }
-            run.append(stored.event.message(in: group.id))
-            if run.count >= Self.runLength, stored.event.signature != nil { try flush() }
+        // State first: it says what of the rest is forgotten.
+        for isState in [true, false] {
+            try forEachRow(in: "event") { row in
+                guard row[1] as Int64? == group.reference, let stored = try? Rows.event(row),
+                    stored.event.header.kind.isState == isState
+                else { return }
+                run.append(stored.event.message(in: group.id))
+                if run.count >= Self.runLength, stored.event.signature != nil { try flush() }
+            }
+            try flush()
         }
-        try flush()
     }
 
     private static let runLength = 256

@@ -30,7 +30,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         #expect(roots(devices, group).count == 1)
     }
 
-    @Test("an author has of its own forgotten what it likes, once there is more, and goes on")
+    @Test("a device whose own words are to be forgotten says them again, once there is more, and goes on")
     func own() throws {
         let (devices, group) = try makeGroup(3, seed: 8) { _ in .admin }
         for number in 0..<5 { try say(1, "own \(number)", for: nil, devices, group) }
@@ -44,7 +44,10 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         for device in 0..<3 { #expect(texts(device, devices, group).count == 5) }
         try say(1, "next", for: nil, devices, group)
         try meetAll(devices)
-        for device in 0..<3 { #expect(texts(device, devices, group) == ["next"]) }
+        for device in 0..<3 {
+            #expect(texts(device, devices, group) == ["next", "own 0", "own 1", "own 2", "own 3", "own 4"])
+            #expect(try #require(floors(device, devices, group).max()) >= 5)
+        }
         #expect(roots(devices, group).count == 1)
         #expect((0..<3).allSatisfy { devices.errors($0).isEmpty })
     }
@@ -62,13 +65,22 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         }
         // The linked one names both; of its own nothing is left but the last.
         let floors = try [log(1), log(3)].sorted().map { Checkpoint.LogFloor(log: $0, sequence: 2) }
+        func floor(_ log: LogID, on device: Int) -> UInt64 {
+            devices.devices[device].store.floor(ofLog: log, in: group)
+        }
+        let (first, linked) = (try log(1), try log(3))
         try propose(floors, by: 3, devices, group)
         try meetAll(devices)
-        for device in 0..<4 { #expect(texts(device, devices, group).count == 12 - 2) }
+        for device in 0..<4 { #expect(floor(first, on: device) == 0 && floor(linked, on: device) == 2) }
         // The one that has admitted it asks for the same.
         try propose(floors, by: 1, devices, group)
         try meetAll(devices)
-        for device in 0..<4 { #expect(texts(device, devices, group).count == 12 - 4) }
+        try meetAll(devices)
+        for device in 0..<4 {
+            #expect(floor(first, on: device) == 2 && floor(linked, on: device) == 2)
+            // What they have said stands elsewhere.
+            #expect(texts(device, devices, group).count == 12)
+        }
         #expect(roots(devices, group).count == 1)
     }
 
@@ -115,6 +127,27 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         for device in 0..<2 { #expect(try devices.say(device, "on", in: group) != nil) }
         try devices.meet(0, 1)
         #expect(roots(devices, group).count == 1 && devices.errors(0).isEmpty)
+    }
+
+    @Test("a log of which only the end is handed on is not begun by it, nor passed, unless a checkpoint says so")
+    func onlyTheEnd() throws {
+        let (devices, group) = try makeGroup(4, seed: 14) { _ in .admin }
+        for number in 0..<10 { try say(1, "stays \(number)", for: nil, devices, group) }
+        try say(0, "here", for: nil, devices, group)
+        try say(2, "here", for: nil, devices, group)
+        let said = conversation(1, devices).map(\.event).filter { $0.kind == .message || $0.kind == .merge }
+        let certificate = try #require(said.lazy.compactMap(\.header.certificate).first)
+        let log = try #require(said.last?.log)
+        let end = said.filter { $0.log == log }.suffix(5)
+        // Whoever it comes from.
+        try devices.step(
+            2, [.ingest(9, group: group, end.map { $0.message(in: group) }, certificates: [certificate])])
+        #expect(devices.devices[2].store.status(of: end[end.startIndex], in: group) == nil)
+        try propose(2, devices, group)
+        try devices.meet(0, 2)
+        try meetAll(devices)
+        for device in 0..<4 { #expect(texts(device, devices, group).count == 12) }
+        #expect(roots(devices, group).count == 1)
     }
 
     @Test("what names something that was forgotten is judged alike, whenever it has come")

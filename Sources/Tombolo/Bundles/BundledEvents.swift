@@ -12,6 +12,8 @@ struct BundledEvents {
     /// The last sequence of each log that was seen, and what was named by events that came before what they name.
     private var lastSeen: [LogID: UInt64] = [:]
     private var named: Set<EventID> = []
+    /// Where something is forgotten, state comes first: it says what.
+    private var classes: [ClosedRange<UInt8>] = [0...3]
     private var after: Int64 = 0
     let total: Int
     private(set) var seen = 0
@@ -24,7 +26,8 @@ struct BundledEvents {
 
     init(of group: GroupRecord, in storage: SQLiteStorage, without ends: [LogPosition]) throws {
         (self.group, self.storage) = (group, storage)
-        (known, total) = try storage.read { reader in
+        let hasFloors: Bool
+        (known, total, hasFloors) = try storage.read { reader in
             let logs = Dictionary(uniqueKeysWithValues: try reader.logs(of: group).map { ($0.id, $0) })
             var known: [LogID: UInt64] = [:]
             for end in ends {
@@ -33,18 +36,26 @@ struct BundledEvents {
                 else { continue }
                 known[end.log] = end.sequence
             }
-            return (known, try reader.count(of: group))
+            return (known, try reader.count(of: group), logs.values.contains { $0.floor > 0 })
         }
+        if hasFloors { classes = [1...1, 0...0] }
     }
 
     /// The next events, in runs that end with one which is signed, or which one that came before vouches for; nil at the end.
     mutating func next() throws -> [[Event]]? {
         let events = try storage.read { try $0.events(of: group, after: after, limit: Self.page) }
-        guard let last = events.last else { return leftovers() }
+        guard let last = events.last, let kinds = classes.first else {
+            if let runs = leftovers() { return runs }
+            guard classes.count > 1 else { return nil }
+            classes.removeFirst()
+            after = 0
+            return []
+        }
         after = last.ordinal
-        seen += events.count
         var runs: [[Event]] = []
-        for event in events.map(\.event) where event.sequence > known[event.log] ?? 0 {
+        for event in events.map(\.event) where kinds.contains(event.kind.rawValue >> 6) {
+            seen += 1
+            guard event.sequence > known[event.log] ?? 0 else { continue }
             // Where something came before what it names, it vouches for that.
             if let previous = event.header.previous, event.sequence != (lastSeen[event.log] ?? 0) + 1 {
                 named.insert(previous.id)

@@ -100,7 +100,7 @@ extension Engine {
                 }
                 if isDone { done.append(node.reference.id) }
             }
-            // An older copy of this device has gone on where it was, and what it said there is nowhere else.
+            // Where an older copy of this device has gone on, or somebody means no good, what it has said would be nowhere any more.
             let spoken = try ownSpeaking(below: beginnings, group: group, store)
             if !spoken.isEmpty, !groups[group].checkpoints.saysAgain {
                 groups[group].checkpoints.saysAgain = true
@@ -108,11 +108,10 @@ extension Engine {
                 continue
             }
             groups[group].checkpoints.saysAgain = false
+            // Said again first, so that its files are kept.
+            if !spoken.isEmpty { try sayAgain(spoken, insteadOf: beginnings, group: group, store) }
             try forget(beginnings, group: group, store)
             groups[group].checkpoints.done.formUnion(done)
-            for said in spoken {
-                try append(0, groups[group].id, said.kind, said.content, said.expiry, said.files, store)
-            }
             try findMet(among: nodes, group: group, store)
         }
     }
@@ -163,8 +162,10 @@ extension Engine {
         _ log: Int, upTo last: UInt64, group: Int, _ store: any EventStore
     ) throws(StoreError) -> UInt64 {
         let state = groups[group].frontier.logs[log]
-        guard state.certificate?.isStateLog == false else { return state.floor }
         // Above a gap something is missing.
+        guard state.certificate?.isStateLog == false, state.starts.first?.sequence == state.floor + 1 else {
+            return state.floor
+        }
         let gap = state.starts.first { $0.sequence > state.floor + 1 }?.sequence
         let highest = min(last, gap.map { $0 - 1 } ?? last, state.lastSequence)
         var cleared = max(state.floor, groups[group].checkpoints.cleared[state.id] ?? 0)
@@ -184,7 +185,10 @@ extension Engine {
         var next = part.lowerBound
         while next <= part.upperBound {
             let (events, after) = try walk(next...part.upperBound, ofLog: reference, store)
-            for event in events where event.header.contentLength > 0 || !event.header.files.isEmpty {
+            for event in events {
+                // Who names it would be believed nothing.
+                guard event.header.lamport < Limits.forgottenLamport else { return event.header.sequence }
+                guard event.header.contentLength > 0 || !event.header.files.isEmpty else { continue }
                 let isSilent = event.header.isErasable && !event.hasContent
                 guard isSilent, mustLackContent(event.reference, event.header, log: log, group: group) else {
                     return event.header.sequence
@@ -207,7 +211,20 @@ extension Engine {
         return (events, last)
     }
 
-    // MARK: Certificates of logs whose beginnings are forgotten
+    // MARK: Logs whose beginnings are forgotten elsewhere
+
+    /// Whether an event of a log stands where what comes before it is forgotten, by a checkpoint that is passed: it may be the first of the log
+    /// that is held, or come without what is before it.
+    func isAboveFloor(_ event: Event, of certificate: Certificate?, group: Int) -> Bool {
+        guard let certificate, !certificate.isStateLog, event.sequence > 1 else { return false }
+        return groups[group].state.checkpointNodes.contains { node in
+            guard case .checkpoint(let checkpoint) = node.action,
+                checkpoint.floors.contains(where: { $0.log == event.log && $0.sequence >= event.sequence - 1 })
+            else { return false }
+            let passed = groups[group].state.passed(node)
+            return checkpoint.members.allSatisfy { passed[$0] != nil } && certificate.isAgreed(to: passed)
+        }
+    }
 
     /// Takes note of what goes ahead of a window.
     mutating func receiveCertificates(_ received: [Bytes], _ group: Int, session index: Int) throws {

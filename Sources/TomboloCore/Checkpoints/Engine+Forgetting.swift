@@ -23,18 +23,16 @@ extension Engine {
         return floor.sequence < groups[group].frontier.logs[log].lastSequence ? .covered(log: log) : .early
     }
 
-    typealias Said = (kind: EventKind, content: [UInt8], expiry: UInt64?, files: [FileID])
+    typealias Said = (content: [UInt8], expiry: UInt64?, files: [FileID])
 
-    /// What can be read here of what is to be forgotten of logs that this device has left.
+    /// What can be read here of what this device has said and is to forget.
     mutating func ownSpeaking(
         below beginnings: [Int: UInt64], group: Int, _ store: any EventStore
     ) throws(StoreError) -> [Said] {
         var spoken: [Said] = []
         for (log, sequence) in beginnings.sorted(by: { $0.key < $1.key }) {
             let state = groups[group].frontier.logs[log]
-            guard state.certificate?.device == identity.device, state.id != groups[group].record.ownLog,
-                state.floor < sequence
-            else { continue }
+            guard state.certificate?.device == identity.device, state.floor < sequence else { continue }
             var next = state.floor + 1
             while next <= sequence {
                 let (events, after) = try walk(next...sequence, ofLog: state.reference, store)
@@ -44,7 +42,7 @@ extension Engine {
                 }
                 for stored in try store.events(ordinals: speaking.map(\.ordinal)) {
                     guard let content = try readableContent(of: stored.event, group: group, store) else { continue }
-                    spoken.append((.message, content, stored.event.header.expiry, stored.event.header.files))
+                    spoken.append((content, stored.event.header.expiry, stored.event.header.files))
                 }
                 next = after
             }
@@ -54,13 +52,32 @@ extension Engine {
 
     /// Erases what is left of a part of a log.
     private mutating func eraseContents(
-        ofLog log: Int64, in part: ClosedRange<UInt64>, group: Int, _ store: any EventStore
+        ofLog log: Int, in part: ClosedRange<UInt64>, group: Int, _ store: any EventStore
     ) throws(StoreError) {
+        let reference = groups[group].frontier.logs[log].reference
         var next = part.lowerBound
         while next <= part.upperBound {
-            let (events, after) = try walk(next...part.upperBound, ofLog: log, store)
-            try erase(events.filter { $0.hasContent && $0.header.isErasable }, group: group, store)
+            let (events, after) = try walk(next...part.upperBound, ofLog: reference, store)
+            // What is not here for another reason than that it had to be has its key here.
+            let left = events.filter {
+                $0.header.isErasable
+                    && ($0.hasContent || !mustLackContent($0.reference, $0.header, log: log, group: group))
+            }
+            try erase(left, group: group, store)
             next = after
+        }
+    }
+
+    /// Says in another log what is to be forgotten of one: of this one nobody would take it.
+    mutating func sayAgain(
+        _ spoken: [Said], insteadOf beginnings: [Int: UInt64], group: Int, _ store: any EventStore
+    ) throws(StoreError) {
+        let isCurrent = beginnings.keys.contains {
+            groups[group].frontier.logs[$0].id == groups[group].record.ownLog
+        }
+        if isCurrent { try leaveOwnLog(group: group, store) }
+        for said in spoken {
+            try append(0, groups[group].id, .message, said.content, said.expiry, said.files, store)
         }
     }
 
@@ -75,7 +92,7 @@ extension Engine {
         for (log, sequence) in moved {
             // By a clock that is slow something may not have gone yet.
             let state = groups[group].frontier.logs[log]
-            try eraseContents(ofLog: state.reference, in: state.floor + 1...sequence, group: group, store)
+            try eraseContents(ofLog: log, in: state.floor + 1...sequence, group: group, store)
         }
         try store.forget(
             moved.map { LogBeginning(log: groups[group].frontier.logs[$0.key].reference, through: $0.value) },

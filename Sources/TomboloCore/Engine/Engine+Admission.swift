@@ -108,6 +108,11 @@ extension Engine {
     ) throws(StoreError) {
         let own = ownLogs(inGroup: group).compactMap { groups[group].frontier.index(of: $0) }
         guard !own.isEmpty, batch.events.contains(where: { own.contains($0.log) }) else { return }
+        try leaveOwnLog(group: group, store)
+    }
+
+    /// What this device writes from now on goes into new logs.
+    mutating func leaveOwnLog(group: Int, _ store: any EventStore) throws(StoreError) {
         groups[group].record.leaveOwnLog()
         ownKeys[groups[group].id] = nil
         ownStateLogs[groups[group].id] = nil
@@ -135,6 +140,11 @@ extension Engine {
             index = known
         } else {
             guard groups[group].frontier.logs.count < Limits.logsPerGroup else { return nil }
+            if event.sequence > 1 {
+                guard isAboveFloor(event, of: authentic.certificate, group: group) else { return nil }
+                // Its floor rises in this batch, so that whoever it is passed on to is told whose it is.
+                openCheckpoints(group: group)
+            }
             // The store's number comes first: events refer to it.
             var states = [LogState(id: event.log)]
             try store.put(&states, inGroup: groups[group].record.reference)
@@ -160,7 +170,10 @@ extension Engine {
             // Above a gap a log goes on with a signed event: what fills the gap later has one right above it. What is
             // forgotten will not come.
             guard
-                isPreviousHeld || event.signature != nil || authentic.isAboveFloor
+                isPreviousHeld || event.signature != nil
+                    || isAboveFloor(
+                        event, of: groups[group].frontier.logs[index].certificate ?? authentic.certificate, group: group
+                    )
                     || event.sequence <= groups[group].frontier.logs[index].floor + 1
             else { return nil }
         }

@@ -207,6 +207,7 @@ extension Engine {
         let frontier = groups[number].frontier
         let after = peer.after
         var plan = SendPlan()
+        plan.isStateFirst = frontier.hasFloors
         var covered = SequenceTable()
         var heldByPeer = SequenceTable()
         var candidates: Set<Int> = []

@@ -6,6 +6,7 @@ extension Engine {
         sessions[index].groups[group].nextAsk = nil
         askAgainForSecrets(group, session: index)
         guard let sealing = groups[number].sealing, !sealing.missing.isEmpty, hasSaidKey(group: number) else { return }
+        let wasAwaiting = !sessions[index].groups[group].awaitedSecrets.isEmpty
         var wanted: [UInt8] = []
         // Whoever begins secrets without end is not to keep others from agreeing.
         let latest = sealing.missing.suffix(Self.secretsAtOnce)
@@ -31,7 +32,7 @@ extension Engine {
             now
             + Self.mismatchDelay(
                 afterRepairs: Self.patienceDoublings + sessions[index].groups[group].unansweredSecrets)
-        sessions[index].groups[group].secretsDeadline = deadline
+        if !wasAwaiting { sessions[index].groups[group].secretsDeadline = deadline }
         sessions[index].groups[group].nextAsk = min(sessions[index].groups[group].nextAsk ?? deadline, deadline)
         var sync = GroupSync(number: number)
         sync.secretsWanted = wanted[...]

@@ -2,11 +2,9 @@
 struct Authentic {
     /// The index of its log, if that was there before the batch.
     var log: Int?
-    /// The certificate that a log's first event carries, verified.
+    /// The certificate that a log's first event carries, or that has come by itself, verified.
     var certificate: Certificate?
     var event: Event
-    /// Whether its log's beginning is forgotten where it comes from.
-    var isAboveFloor = false
 }
 
 /// What authentic events say of those before them in their logs: how many events above it the next verified signature is.
@@ -96,9 +94,7 @@ extension Engine {
                 begun[event.log] = true
             }
             authentic.append(
-                Authentic(
-                    log: known, certificate: own ?? (isTold ? certificate : nil), event: event,
-                    isAboveFloor: told[event.log] != nil))
+                Authentic(log: known, certificate: own ?? (isTold ? certificate : nil), event: event))
         }
         // Nobody could check a log of which the first event is missing: it is taken with that, or not yet.
         if begun.values.contains(false) { authentic.removeAll { begun[$0.event.log] == false } }

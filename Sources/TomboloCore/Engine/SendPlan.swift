@@ -33,17 +33,25 @@ struct SendPlan {
     }
 
     private struct Key: Comparable {
+        /// Whether it comes after all state.
+        let isLater: Bool
         let lamport: UInt64
         let id: EventID
 
-        init(lamport: UInt64, id: EventID) {
-            self.lamport = lamport
+        init(_ header: EventHeader, _ id: EventID, stateFirst isStateFirst: Bool) {
+            isLater = isStateFirst && !header.kind.isState
+            lamport = header.lamport
             self.id = id
         }
 
-        init(_ event: Event) { self.init(lamport: event.lamport, id: event.id) }
+        init(_ event: Event, stateFirst isStateFirst: Bool) {
+            self.init(event.header, event.id, stateFirst: isStateFirst)
+        }
 
-        static func < (lhs: Key, rhs: Key) -> Bool { (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id) }
+        static func < (lhs: Key, rhs: Key) -> Bool {
+            if lhs.isLater != rhs.isLater { return rhs.isLater }
+            return (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id)
+        }
     }
 
     /// Bytes of content that are read ahead.
@@ -53,6 +61,8 @@ struct SendPlan {
     private static let bufferedLogs = 256
     private static let rangesPerLog = 1_024
 
+    /// Whether state is sent before all else: it says what of that is forgotten.
+    var isStateFirst = false
     /// Events that the peer lacks must have arrived after this; 0 for all. For logs that are added from now on.
     var after: Int64 = 0
     /// Of logs that are not one chain: what the peer holds of them, by id.
@@ -115,15 +125,18 @@ struct SendPlan {
     mutating func putBack(_ events: [PlannedEvent]) {
         guard let first = events.first else { return }
         let cursor = first.cursor
-        let items = events.map { Item(key: Key($0.event), ordinal: 0, event: $0.event) }
+        let isStateFirst = isStateFirst
+        let items = events.map {
+            Item(key: Key($0.event, stateFirst: isStateFirst), ordinal: 0, event: $0.event)
+        }
         cursors[cursor].buffer = items + cursors[cursor].buffer[cursors[cursor].position...]
         cursors[cursor].position = 0
         if let place = heap.firstIndex(where: { $0.cursor == cursor }) {
-            heap[place].key = Key(first.event)
+            heap[place].key = Key(first.event, stateFirst: isStateFirst)
             siftUp(place)
             siftDown(place)
         } else {
-            push(Key(first.event), cursor)
+            push(Key(first.event, stateFirst: isStateFirst), cursor)
         }
     }
 
@@ -176,6 +189,7 @@ struct SendPlan {
     private mutating func fill(
         _ index: Int, _ frontier: Frontier, _ store: any EventStore
     ) throws(StoreError) -> Key? {
+        let isStateFirst = isStateFirst
         while cursors[index].position == cursors[index].buffer.count {
             guard let range = cursors[index].ranges.first else { return nil }
             let log = frontier[cursors[index].log]
@@ -190,7 +204,9 @@ struct SendPlan {
                 let limit = max(8, min(128, Self.bufferEvents / cursors.count))
                 let read = try store.events(
                     ofLog: log.reference, in: range, limit: limit, bytes: Self.bufferBytes / cursors.count)
-                cursors[index].buffer = read.map { Item(key: Key($0.event), ordinal: $0.ordinal, event: $0.event) }
+                cursors[index].buffer = read.map {
+                    Item(key: Key($0.event, stateFirst: isStateFirst), ordinal: $0.ordinal, event: $0.event)
+                }
                 last = read.last?.event.sequence ?? range.upperBound
                 isComplete = read.isEmpty || last == range.upperBound
             } else {
@@ -204,7 +220,8 @@ struct SendPlan {
                         !(excluded?.contains(stored.id) ?? false)
                     else { return nil }
                     return Item(
-                        key: Key(lamport: stored.header.lamport, id: stored.id), ordinal: stored.ordinal, event: nil)
+                        key: Key(stored.header, stored.id, stateFirst: isStateFirst), ordinal: stored.ordinal,
+                        event: nil)
                 }
             }
             if isComplete {
