@@ -91,7 +91,11 @@ struct GroupCheckpointTests {
             let after = try joined.changes(after: middle.bookmark, limit: 1_000)
             let known = Set(before.suffix(from: before.count / 2 + 1).map(\.entry.id))
             #expect(after.count { $0.kind == .delivered } >= 10)
-            #expect(after.allSatisfy { $0.kind == .forgotten || known.contains($0.entry.id) || $0.entry.isState })
+            // And what devices say by themselves: the pass, and that they have erased.
+            #expect(
+                after.allSatisfy {
+                    $0.kind == .forgotten || known.contains($0.entry.id) || $0.entry.isState || $0.entry.isMerge
+                })
             let collected = try #require(after.last { $0.kind == .forgotten })
             #expect(collected.entry.sequence >= 20 && collected.entry.log != nil)
             // What comes next has numbers of its own, also after a start.
