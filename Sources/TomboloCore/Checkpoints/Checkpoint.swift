@@ -16,6 +16,9 @@ package struct Checkpoint: Hashable, Sendable {
         package init(log: LogID, sequence: UInt64) { (self.log, self.sequence) = (log, sequence) }
     }
 
+    /// Whether all members whom it names are among those who have passed it.
+    func isPassed(by passed: [MemberKey: Set<DeviceKey>]) -> Bool { members.allSatisfy { passed[$0] != nil } }
+
     var encoded: [UInt8] {
         var buffer: [UInt8] = []
         buffer.append(varint: members.count)

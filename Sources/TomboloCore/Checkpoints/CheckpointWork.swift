@@ -8,7 +8,7 @@ struct CheckpointWork: Sendable {
     var seen: UInt64 = 0
     /// Those that this device's member passes with the next batch.
     var ready: [EventID] = []
-    /// Whether this device says again, with the next batch, what it has said in a log that it has left.
+    /// Whether this device says again, with the next batch, what it has said and is to forget.
     var saysAgain = false
     /// Those that were carried out.
     var done: Set<EventID> = []

@@ -88,7 +88,7 @@ extension Engine {
             for node in nodes where !groups[group].checkpoints.done.contains(node.reference.id) {
                 guard case .checkpoint(let checkpoint) = node.action else { continue }
                 let passed = groups[group].state.passed(node)
-                guard checkpoint.members.allSatisfy({ passed[$0] != nil }) else { continue }
+                guard checkpoint.isPassed(by: passed) else { continue }
                 var isDone = true
                 for floor in checkpoint.floors {
                     switch reach(of: floor, passedBy: passed, group: group) {
@@ -222,7 +222,7 @@ extension Engine {
                 checkpoint.floors.contains(where: { $0.log == event.log && $0.sequence >= event.sequence - 1 })
             else { return false }
             let passed = groups[group].state.passed(node)
-            return checkpoint.members.allSatisfy { passed[$0] != nil } && certificate.isAgreed(to: passed)
+            return checkpoint.isPassed(by: passed) && certificate.isAgreed(to: passed)
         }
     }
 

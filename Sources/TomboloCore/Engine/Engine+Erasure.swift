@@ -65,12 +65,11 @@ extension Engine {
         groups[group].turnedRedactions = []
         var (gone, pardoned): ([StoredHeader], [EventID]) = ([], [])
         for node in redactions.map({ groups[group].state.nodes[$0] }) {
-            if case .redact(let redaction) = node.action, !node.stands {
-                groups[group].checkpoints.cleared[redaction.event.log] = nil
+            guard case .redact(let redaction) = node.action else { continue }
+            if !node.stands { groups[group].checkpoints.cleared[redaction.event.log] = nil }
+            guard let event = try heldEvent(redaction.event, by: redaction.author, group: group, store) else {
+                continue
             }
-            guard case .redact(let redaction) = node.action,
-                let event = try heldEvent(redaction.event, by: redaction.author, group: group, store)
-            else { continue }
             if node.stands {
                 gone.append(event)
                 if groups[group].receiptDue == nil, !ownLogs(inGroup: group).contains(node.reference.log) {
