@@ -8,6 +8,8 @@ final class Meeting: Sendable {
         case joined(GroupID)
         case agreed(GroupID, ReconciliationReport)
         case differed(GroupID)
+        /// The two need not know the same, and each has what it is to have.
+        case exchanged(GroupID)
         /// Whether chunks of files are on their way, or about to be.
         case transferring(Bool)
         /// The peer has said nothing for a while.

@@ -77,7 +77,12 @@ extension Node {
         if try peers.contains(where: { $0.device == peer && $0.dialect == .mvds }) {
             return try await syncMVDS(with: peer, at: address, within: budget)
         }
-        return try await sync(with: peer, at: address, joining: nil, within: budget)
+        do {
+            return try await sync(with: peer, at: address, joining: nil, within: budget)
+        } catch EngineError.visibilityChanged {
+            // It has shown whose device it is.
+            return try await sync(with: peer, at: address, joining: nil, within: budget)
+        }
     }
 
     private func sync(
@@ -105,6 +110,7 @@ extension Node {
         }
         var common: Set<GroupID>?
         var (agreed, differing): ([GroupID: ReconciliationReport], Set<GroupID>) = ([:], [])
+        var exchanged: Set<GroupID> = []
         var (isComplete, isTransferring) = (false, false)
         news: for await event in meeting.news {
             switch event {
@@ -119,6 +125,7 @@ extension Node {
                 agreed[group] = agreed[group] ?? report
                 differing.remove(group)
             case .differed(let group): differing.insert(group)
+            case .exchanged(let group): exchanged.insert(group)
             case .transferring(let isBusy): isTransferring = isBusy
             case .silent: throw TomboloError("the peer at \(address) has stopped answering")
             case .closed(let error):
@@ -126,7 +133,8 @@ extension Node {
                 throw TomboloError("the link to \(address) was closed before everything was synced")
             case .budgetSpent: break news
             }
-            guard let common, common.isSubset(of: differing.union(agreed.keys)), !isTransferring else { continue }
+            let settled = differing.union(agreed.keys).union(exchanged)
+            guard let common, common.isSubset(of: settled), !isTransferring else { continue }
             if let invitation, !common.contains(invitation.group) { continue }
             isComplete = differing.isDisjoint(with: common)
             break

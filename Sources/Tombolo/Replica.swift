@@ -210,6 +210,7 @@ actor Replica {
         case .differed(let session, let group):
             logger.warning("group \(group) differs from a peer's although both have said everything: tried again later")
             mailbox.tell(session, .differed(group))
+        case .exchanged(let session, let group): mailbox.tell(session, .exchanged(group))
         case .peerReady(let session, _, let groups): mailbox.tell(session, .ready(groups))
         }
     }

@@ -126,7 +126,8 @@ extension SQLiteStorage {
             )
         }
         try write(isDurable: true) { store in
-            for key in keys + [IdentityKeys.ownGroup, FileLimits.key] {
+            let notes = essentials.values.keys.filter(DeviceVisibility.isNote)
+            for key in keys + [IdentityKeys.ownGroup, IdentityKeys.ownGroupAgreed, FileLimits.key] + notes {
                 try store.setValue(essentials.values[key], forKey: key)
             }
             for peer in essentials.peers {
@@ -140,6 +141,9 @@ extension SQLiteStorage {
                 try store.put(&group)
                 let kept = KeptContents(recovering: essentials.values[KeptContents.key(of: group.id)])
                 try store.setValue(kept.forAnotherStore.encoded, forKey: KeptContents.key(of: group.id))
+                // Also where the rest is lost, nobody is to be shown what was hidden from them.
+                let visibility = GroupVisibility(recovering: essentials.values[GroupVisibility.key(of: group.id)])
+                try store.setValue(visibility.encoded, forKey: GroupVisibility.key(of: group.id))
                 for peer in essentials.sharers[group.id] ?? [] { try store.share(group.reference, with: peer) }
                 for (rekey, secret) in essentials.secrets[group.id] ?? [:] {
                     try store.setSecret(secret, of: rekey, inGroup: group.reference)

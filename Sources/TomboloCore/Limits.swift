@@ -49,6 +49,8 @@ public enum Limits {
     static let windowCertificates = 32_768
     /// Devices that a removal of another one names.
     public static let remainingDevices = 64
+    /// Members and devices that a group is hidden from.
+    package static let hiddenFrom = 1_024
     /// Bytes of a value of a group's state, and of its key.
     public static let stateValue = 4_096
     public static let stateKey = 255

@@ -82,8 +82,11 @@ enum Rows {
         guard let device = DeviceKey(row["device"] as Data) else { throw damaged("a peer") }
         let addresses = (row["addresses"] as String).split(separator: "\n").map(String.init)
         guard let dialect = Dialect(rawValue: row["dialect"]) else { throw damaged("peer \(device)") }
-        return PeerRecord(
+        var peer = PeerRecord(
             device: device, dialect: dialect, addresses: addresses, incarnation: Array(row["incarnation"] as Data))
+        // A damaged store may be an earlier version's.
+        peer.member = (row["member"] as Data?).flatMap { MemberKey($0) }
+        return peer
     }
 
     static func invitation(_ row: Row, _ cells: SecretCells) throws -> InvitationRecord {

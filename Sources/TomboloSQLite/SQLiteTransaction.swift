@@ -174,10 +174,10 @@ final class SQLiteTransaction: EventStore {
     func put(_ peer: PeerRecord) throws(StoreError) {
         try run {
             try execute(
-                "INSERT OR REPLACE INTO peer VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO peer VALUES (?, ?, ?, ?, ?)",
                 [
                     Data(peer.device.bytes), peer.addresses.joined(separator: "\n"), Data(peer.incarnation),
-                    Int64(peer.dialect.rawValue),
+                    Int64(peer.dialect.rawValue), peer.member.map { Data($0.bytes) },
                 ])
         }
     }

@@ -144,6 +144,8 @@ enum Schema {
                     INSERT INTO lastOrdinal VALUES (0);
                     """)
         }
+        // Whose device a peer has proved to be when it joined.
+        migrator.registerMigration("12") { db in try db.execute(sql: "ALTER TABLE peer ADD COLUMN member BLOB") }
         return migrator
     }
 }

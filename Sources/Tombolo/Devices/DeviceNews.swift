@@ -9,11 +9,13 @@ struct DeviceNews {
     private(set) var inputs: [EngineInput] = []
     /// What is noted beside that, in the same transaction.
     private(set) var values: [(key: String, value: [UInt8])] = []
+    /// What the engine is to find in the store.
+    private(set) var prepared: [(key: String, value: [UInt8]?)] = []
     private(set) var read: [(group: GroupID, log: LogID, sequence: UInt64)] = []
     /// Groups of which more has been read elsewhere.
     var readGroups: Set<GroupID> { Set(read.map(\.group)) }
 
-    var isEmpty: Bool { inputs.isEmpty && values.isEmpty && read.isEmpty }
+    var isEmpty: Bool { inputs.isEmpty && values.isEmpty && prepared.isEmpty && read.isEmpty }
 
     private static let changesAtOnce = 1_000
     /// Groups and addresses of a peer that are taken over: a device that has gone astray is not to have the others drown.
@@ -26,8 +28,13 @@ struct DeviceNews {
     /// - Parameters:
     ///   - own: the group of the member's devices.
     ///   - device: this one.
-    init(of own: GroupRecord, on device: DeviceKey, in reader: SQLiteReader) throws {
+    ///   - tellsOfVisibility: whether that group's state says anything of whom groups are hidden from.
+    init(of own: GroupRecord, on device: DeviceKey, tellsOfVisibility: Bool, in reader: SQLiteReader) throws {
+        let visibility = try DeviceVisibility(of: own, isTold: tellsOfVisibility, in: reader)
         try takeNotes(of: own, on: device, in: reader)
+        inputs += visibility.inputs
+        values += visibility.values
+        prepared = visibility.prepared
         // What has just been heard need not be said.
         var known = Set(values.map(\.key))
         func isNew(_ key: String) throws -> Bool {

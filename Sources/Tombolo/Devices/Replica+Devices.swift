@@ -24,6 +24,7 @@ extension Replica {
                 // Before it is noted that they were looked at: to note it twice does no harm.
                 try storage.noteRead(news.read)
                 let effects = try storage.write(isDurable: true) { store in
+                    for (key, value) in news.prepared { try store.setValue(value, forKey: key) }
                     let effects = try engine.process(news.inputs, now: clock.now, in: store)
                     if !Self.hasFailed(effects) {
                         for (key, value) in news.values { try store.setValue(value, forKey: key) }
@@ -50,9 +51,10 @@ extension Replica {
 
     private func news(of own: GroupID) throws -> DeviceNews? {
         let device = engine.device
+        let tellsOfVisibility = engine.state(of: own)?.keys.contains(where: DeviceVisibility.isKey) ?? false
         return try storage.read { reader in
             guard let record = try reader.groups().first(where: { $0.id == own }) else { return nil }
-            return try DeviceNews(of: record, on: device, in: reader)
+            return try DeviceNews(of: record, on: device, tellsOfVisibility: tellsOfVisibility, in: reader)
         }
     }
 }

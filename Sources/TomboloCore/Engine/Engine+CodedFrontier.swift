@@ -209,6 +209,7 @@ extension Engine {
         sessions[index].groups[group].reconciliation.logs = coded.decoder.differences.count
         sendParts(of: listed, flags: FrontierFlags.differing, group, session: index)
         sessions[index].groups[group].hasFrontier = true
+        sessions[index].groups[group].awaitsAnswers = !peer.untold.isEmpty
         sessions[index].groups[group].unplanned = peer
     }
 
@@ -274,7 +275,7 @@ extension Engine {
         sessions[index].groups[group].partialFrontier = [:]
         sessions[index].groups[group].frontierBytes = 0
         sessions[index].groups[group].unplanned = PeerFrontier(basis: basis, entries: entries)
-        guard !isAnswer else { return }
+        guard !isAnswer else { return sessions[index].groups[group].awaitsAnswers = false }
         sessions[index].groups[group].reconciliation.logs = entries.count
         sessions[index].groups[group].hasFrontier = true
         sessions[index].groups[group].phase = .exchanging

@@ -60,6 +60,7 @@ extension Engine {
             admission.isValid(of: member, using: cryptography)
         else { throw EngineError.invitationRefused("what came does not make this device one of the inviter's") }
         (identity.member, identity.admission, identity.ownGroup) = (member, admission, ownGroup)
+        awaitsOwnGroup = true
         try identity.save(in: store)
     }
 
@@ -74,7 +75,7 @@ extension Engine {
 
     /// This member's devices, each with what it was admitted by, itself last: those that have written anything that is here, or whose
     /// admission was noted.
-    private var knownDevices: [DeviceKey: [DeviceKey]] {
+    var knownDevices: [DeviceKey: [DeviceKey]] {
         var known = [identity.device: identity.admission.devices]
         if let own = identity.ownGroup.flatMap({ groupIndex($0) }) {
             for admitted in AdmittedDevice.all(in: groups[own].state, of: identity.member) {

@@ -18,7 +18,7 @@ extension Engine {
         for id in fetches.keys.sorted() where sessions[index].files.sources[id] == nil {
             let group = sessions[index].groups.indices.first { group in
                 let number = sessions[index].groups[group].group
-                return sessions[index].groups[group].isMatched
+                return sessions[index].groups[group].isMatched && !sessions[index].groups[group].peerOnlyTakes
                     && fetches[id]?.groups.contains(groups[number].record.reference) == true
             }
             guard let group else { continue }
@@ -56,6 +56,9 @@ extension Engine {
     ) throws(StoreError) {
         switch message {
         case .want(let id):
+            guard sessions[index].groups[group].visibility == .shared else {
+                return say(.have(id, RangeSet()), group, session: index)
+            }
             guard sessions[index].files.interests.count < Limits.fetches else { return }
             sessions[index].files.interests[id] = FileSession.Interest(group: group)
             tell(try heldFor(group, id, session: index, store), of: id, session: index)

@@ -37,14 +37,19 @@ extension Engine {
         groups.append(try Self.open(record, for: identity.member, store, recentEvents: recentEvents))
         noteRemovalsMaySpread()
         for session in sessions.indices {
-            try introduce(group: groups.count - 1, toSession: session, store)
+            let visibility = visibilities(session: session)[groups.count - 1]
+            if visibility != .invisible {
+                try introduce(group: groups.count - 1, visibility, toSession: session, store)
+            }
         }
     }
 
     mutating func addPeer(
-        _ device: DeviceKey, dialect: Dialect = .native, addresses: [String], _ store: any EventStore
+        _ device: DeviceKey, of member: MemberKey? = nil, dialect: Dialect = .native, addresses: [String],
+        _ store: any EventStore
     ) throws(StoreError) {
         var peer = peers[device] ?? PeerRecord(device: device, dialect: dialect)
+        if let member { peer.member = member }
         for address in addresses where !peer.addresses.contains(address) { peer.addresses.append(address) }
         guard peer != peers[device] else { return }
         peers[device] = peer

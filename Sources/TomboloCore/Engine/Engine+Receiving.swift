@@ -8,6 +8,7 @@ extension Engine {
         }
         sessions[index].groups[group].hasHeardSinceRoot = true
         sessions[index].groups[group].reconciliation.noteReceived(sync)
+        if sync.hasSentAll { sessions[index].groups[group].peerHasSentAll = true }
         if let horizon = sync.horizon { hear(horizon, group, session: index) }
         if let coded = sync.coded { try receiveCoded(coded, group, session: index, store) }
         if let frontier = sync.frontier { try receiveFrontier(frontier, group, session: index, store) }
@@ -48,7 +49,7 @@ extension Engine {
                 sessions[index].groups[group].covered.raise(log, to: sequence)
                 acknowledged.append((frontier.logs[log].reference, sequence))
             }
-            if end > held {
+            if end > held, !sessions[index].groups[group].peerOnlyTakes {
                 sessions[index].groups[group].announced[id] = end
                 sessions[index].groups[group].announceDeadline =
                     sessions[index].groups[group].announceDeadline ?? now + Self.announceDelay

@@ -145,7 +145,9 @@ extension Engine {
         let number = sessions[index].groups[group].group
         let (kept, peer) = (groups[number].kept, sessions[index].link.peer)
         let asking = KeptContents.Asked(theirs: sessions[index].groups[group].peerHorizon, missed: kept.missed)
-        guard kept.retention == .everything, kept.horizon > 0 else { return }
+        guard kept.retention == .everything, kept.horizon > 0, !sessions[index].groups[group].peerOnlyTakes else {
+            return
+        }
         if let asked = kept.asked[peer], asked.missed == asking.missed, asked.theirs <= asking.theirs { return }
         var restoring = sessions[index].groups[group].restoring
         defer { sessions[index].groups[group].restoring = restoring }

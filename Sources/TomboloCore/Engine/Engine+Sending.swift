@@ -67,6 +67,10 @@ extension Engine {
 
     /// Sends windows as long as there is something to send and the peer keeps up.
     mutating func pump(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
+        // Whatever was planned, and whoever has asked for it.
+        guard sessions[index].groups[group].visibility == .shared else {
+            return sessions[index].groups[group].plan = SendPlan()
+        }
         let limit = min(Limits.inFlight, sessions[index].windowLimit, sessions[index].link.windowLimit ?? .max)
         while !sessions[index].groups[group].plan.isEmpty, !sessions[index].isClosed,
             let size = sessions[index].groups[group].pacing.nextWindow(limit: limit)
@@ -194,7 +198,7 @@ extension Engine {
         framed += bytes
         for index in sessions.indices where index != source && !sessions[index].isClosed {
             for session in sessions[index].groups where session.group == group && session.isMatched {
-                guard !session.isLazyTowardsPeer else { continue }
+                guard !session.isLazyTowardsPeer, session.visibility == .shared else { continue }
                 var sync = GroupSync(number: group)
                 sync.ephemeral = framed[...]
                 send(sync, to: index)

@@ -6,13 +6,11 @@ extension Engine {
         }
         var session = Session(link, trust: peers[link.peer] != nil || link.isDialler ? .peer : .stranger)
         if link.isDialler, peers[link.peer] == nil { try addPeer(link.peer, addresses: [], store) }
-        if link.dialect == .native {
-            session.groups = groups.indices.prefix(Limits.groupsPerSession).map { GroupSession(group: $0) }
-        }
         if session.trust == .stranger { session.trustDeadline = now + Self.patienceWithStrangers }
         sessions.append(session)
         sessions.sort { $0.link.session < $1.link.session }
         guard let index = sessionIndex(link.session) else { return }
+        if link.dialect == .native { sessions[index].groups = groupsToShow(session: index) }
         try restartRecords(index, store)
         if link.dialect == .native { try greet(index, store) }
     }
@@ -98,17 +96,20 @@ extension Engine {
         let logs = groups[group].frontier.logs.count
         if logs >= Limits.codedLogs { sync.logs = UInt64(logs) }
         sessions[index].groups[groupSession].logsSaid = sync.logs
+        sync.onlyTakes = sessions[index].groups[groupSession].visibility != .shared
         sync.horizon = groups[group].kept.horizon == 0 ? nil : groups[group].kept.horizon
         sessions[index].groups[groupSession].horizonSaid = groups[group].kept.horizon
         return sync
     }
 
     /// Shows a group that was made or joined while the session was open.
-    mutating func introduce(group: Int, toSession index: Int, _ store: any EventStore) throws(StoreError) {
+    mutating func introduce(
+        group: Int, _ visibility: Visibility, toSession index: Int, _ store: any EventStore
+    ) throws(StoreError) {
         guard sessions[index].link.dialect == .native, sessions[index].groups.count < Limits.groupsPerSession else {
             return
         }
-        sessions[index].groups.append(GroupSession(group: group))
+        sessions[index].groups.append(GroupSession(group: group, visibility))
         guard sessions[index].hasGreeted, mayIntroduce(sessions[index].groups.count - 1, session: index) else {
             return
         }
@@ -161,7 +162,7 @@ extension Engine {
 
     mutating func close(_ index: Int, _ why: String) { close(index, .protocolViolation(why)) }
 
-    private mutating func close(_ index: Int, _ error: EngineError) {
+    mutating func close(_ index: Int, _ error: EngineError) {
         sessions[index].isClosed = true
         releaseChunks(session: index)
         effects.append(.close(sessions[index].link.session, error))
@@ -198,7 +199,8 @@ extension Engine {
             }
             try receive(sync, group, session: index, store)
         }
-        if payload.groups.contains(where: { $0.tag != nil }) { announceReadiness(index) }
+        // Who has nothing to show says hello all the same.
+        if payload.hello != nil || payload.groups.contains(where: { $0.tag != nil }) { announceReadiness(index) }
         if sessions[index].trust == .peer { try receiveRecords(payload, session: index, store) }
     }
 
@@ -244,6 +246,7 @@ extension Engine {
         sessions[index].groups[found].peerRoot = root
         sessions[index].groups[found].logsOfPeer = sync.logs
         sessions[index].groups[found].peerHorizon = sync.horizon ?? 0
+        sessions[index].groups[found].peerOnlyTakes = sync.onlyTakes
         sessions[index].groups[found].since = (sync.isAgreed ? [root.token] : []) + sync.since
     }
 
@@ -259,8 +262,10 @@ extension Engine {
     private mutating func answer(_ join: Join, _ index: Int, _ store: any EventStore) throws(StoreError) {
         var welcome = Welcome()
         let peer = sessions[index].link.peer
+        noteClaim(MemberKey(join.member), session: index)
         let found = try store.invitation(id: Array(join.invitation))
         if var found, let group = groupIndex(found.group),
+            visibilities(session: index)[group] != .invisible,
             Invitation.proof(
                 secret: found.secret, binding: sessions[index].link.binding, group: found.group, using: cryptography
             ).bytes[...] == join.proof
@@ -276,7 +281,7 @@ extension Engine {
             } else {
                 if !found.users.contains(peer) { found.users.append(peer) }
                 try store.put(found)
-                try addPeer(peer, addresses: [], store)
+                try addPeer(peer, of: joiner?.0, addresses: [], store)
                 sessions[index].trust = .peer
                 if let (member, admission) = joiner, let key = Bytes32(join.sharingKey) {
                     let recipient = GroupSealing.Recipient(

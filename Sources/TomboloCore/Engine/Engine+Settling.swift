@@ -14,6 +14,7 @@ extension Engine {
         {
             try store.putAgreement(agreement, with: peer, inGroup: reference)
         }
+        if groups[number].id == identity.ownGroup { try noteOwnGroupAgreed(store) }
         sessions[index].groups[group].agreedRoot = root
         sessions[index].groups[group].settleDeadline = nil
         sessions[index].groups[group].mismatchDeadline = nil
@@ -49,7 +50,7 @@ extension Engine {
                 sessions[index].groups[group].awaitedContents = []
             }
         }
-        askForContents(group, session: index)
+        if !sessions[index].groups[group].peerOnlyTakes { askForContents(group, session: index) }
         declineSecrets(group, session: index)
         if sessions[index].groups[group].changesSaid != groups[sessions[index].groups[group].group].frontier.changes {
             guard sayRoot(group, session: index) else { return }
@@ -66,6 +67,8 @@ extension Engine {
             // Who hangs up now could not read what it was given.
             guard sessions[index].groups[group].awaitsNothing else { return }
             try agree(group, session: index, store)
+        } else if sessions[index].groups[group].isOneSided {
+            settleOneSided(group, session: index)
         } else {
             try repair(group, session: index, store)
         }

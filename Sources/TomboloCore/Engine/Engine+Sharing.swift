@@ -5,7 +5,9 @@ extension Engine {
         let number = sessions[index].groups[group].group
         sessions[index].groups[group].nextAsk = nil
         askAgainForSecrets(group, session: index)
-        guard let sealing = groups[number].sealing, !sealing.missing.isEmpty, hasSaidKey(group: number) else { return }
+        guard let sealing = groups[number].sealing, !sealing.missing.isEmpty, hasSaidKey(group: number),
+            !sessions[index].groups[group].peerOnlyTakes
+        else { return }
         let wasAwaiting = !sessions[index].groups[group].awaitedSecrets.isEmpty
         var wanted: [UInt8] = []
         // Whoever begins secrets without end is not to keep others from agreeing.
@@ -116,6 +118,7 @@ extension Engine {
 
     /// The member whose device a peer is, and what shares for it are sealed to, if that member may read.
     private func recipient(_ group: Int, session index: Int) -> GroupSealing.Recipient? {
+        guard sessions[index].groups[group].visibility == .shared else { return nil }
         let number = sessions[index].groups[group].group
         let known = groups[number].sealing?.recipients[sessions[index].link.peer]
         let joiner = sessions[index].joiner.flatMap { $0.group == groups[number].id ? $0.recipient : nil }

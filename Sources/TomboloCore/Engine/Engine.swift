@@ -34,6 +34,11 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     var mayRefillFetches = true
     /// Whether a device of this member's was removed somewhere and may have written elsewhere.
     var maySpreadRemovals = false
+    /// Whether this device was admitted by another one of its member's and has not come to know yet what those know.
+    var awaitsOwnGroup = false
+    /// Whether how far a group is shared with somebody has changed, and how many logs there were when that was looked at.
+    var mustReviewVisibility = false
+    var reviewedLogs = 0
     var effects: [EngineEffect] = []
     /// Milliseconds since 1970, as last told.
     var now: UInt64 = 0
@@ -88,6 +93,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }
+        let hasAgreed = try store.value(forKey: IdentityKeys.ownGroupAgreed) != nil
         let fetches = try Self.openFetches(in: store, &generator)
         let fileBytes = try store.fileBytes()
         let fileLimits = FileLimits(decoding: try store.value(forKey: FileLimits.key))
@@ -95,6 +101,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         self.generator = generator
         self.identity = identity
         self.incarnation = incarnation
+        awaitsOwnGroup = identity.isLinked && !hasAgreed
         self.peers = peers
         self.fetches = fetches
         self.fileLimits = fileLimits
@@ -118,6 +125,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             waiting: logs.reduce(0) { $0 + $1.waiting })
         replica.nextExpiry = try store.nextExpiry(inGroup: record.reference)
         replica.kept = try KeptContents(decoding: store.value(forKey: KeptContents.key(of: record.id)))
+        replica.visibility = try GroupVisibility(decoding: store.value(forKey: GroupVisibility.key(of: record.id)))
         replica.kept.due = replica.kept.retention == .everything ? nil : 0
         if replica.waiting > 0 {
             for event in try store.contentless(inGroup: record.reference) where event.header.isErasable {
@@ -151,6 +159,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         if maySpreadRemovals { try spreadRemovals(store) }
         for input in inputs { try take(input, store) }
         closeStrangers()
+        try reviewVisibility(store)
         try eraseExpired(store)
         try keepWithinRetention(store)
         try passCheckpoints(store)
@@ -192,7 +201,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         }
         return inputs.contains { input in
             switch input {
-            case .append, .setRole, .setState, .setRetention, .proposeCheckpoint, .redact, .broadcast, .ingest,
+            case .append, .setRole, .setState, .setRetention, .setVisibility, .proposeCheckpoint, .redact, .broadcast,
+                .ingest,
                 .createGroup,
                 .createMVDSGroup, .share, .invite, .revoke, .linkDevice, .removeDevice, .post, .openGroup, .openBundle,
                 .takeSecrets, .addPeer, .addFile, .wantFile, .dropFile, .checkChunk, .setFileLimits:
@@ -223,6 +233,8 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             try setRole(request, group, of: member, to: role, store)
         case .setRetention(let request, let group, let retention):
             try setRetention(request, group, retention, store)
+        case .setVisibility(let request, let group, let contact, let visibility):
+            try setVisibility(request, group, contact, visibility, store)
         case .proposeCheckpoint(let request, let group): try proposeCheckpoint(request, group, store)
         case .setState(let request, let group, let key, let value):
             try setState(request, group, key: key, value: value, store)

@@ -56,6 +56,8 @@ public enum EngineInput: Sendable {
     case setState(RequestID, group: GroupID, key: String, value: [UInt8]?)
     /// Says how much of a group this device keeps.
     case setRetention(RequestID, group: GroupID, Retention)
+    /// Says how far a group is shared with a contact; with none of this member's own devices, nor in their own group.
+    case setVisibility(RequestID, group: GroupID, to: Contact, Visibility)
     /// Proposes to forget what has gone away, once every member has passed it.
     case proposeCheckpoint(RequestID, group: GroupID)
     /// Takes the content of an event back, for everyone. The reason is at most ``Limits/reason`` bytes.
@@ -134,6 +136,8 @@ public enum EngineEffect: Sendable {
     case agreed(SessionID, GroupID, ReconciliationReport)
     /// Both sides were done and differed in the group, also after everything was said anew; it is tried again later.
     case differed(SessionID, GroupID)
+    /// Of two of which one sends the other nothing of the group, each has been sent what it is to be sent; told once in a session.
+    case exchanged(SessionID, GroupID)
     /// The two have no group in common, as far as both have said.
     case peerReady(SessionID, DeviceKey, groups: [GroupID])
 }
@@ -156,6 +160,8 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownFile(FileID)
     /// With the file, there would be more than the device gives to files.
     case fileQuota(quota: UInt64)
+    /// A group is not to be shared with the peer as it was on this link.
+    case visibilityChanged
     /// What was asked is for groups of the mvds dialect.
     case notMVDS(GroupID)
     /// What was asked is for native groups.
@@ -175,6 +181,8 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
         case .fileQuota(let quota):
             "files would take more than the \(quota) bytes that this device gives them: drop some, or raise the quota"
         case .groupFull(let id): "group \(id) takes no more logs: go on in a new group"
+        case .visibilityChanged:
+            "it has changed which groups are shown to the peer: connect again, which goes by what is set now"
         case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
         case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"
         }

@@ -16,6 +16,8 @@ struct GroupReplica: Sendable {
     var contentlessNoted = 0
     /// What is kept of its contents.
     var kept = KeptContents()
+    /// From whom it is hidden, and how far.
+    var visibility = GroupVisibility()
     /// Up to which Lamport time whoever brings what is being taken does not keep all contents.
     var accepting: UInt64 = 0
     /// The earliest expiry of what was not erased.

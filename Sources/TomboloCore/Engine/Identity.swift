@@ -10,6 +10,8 @@ struct Identity<Crypto: Cryptography> {
     var ownGroup: GroupID?
 
     var device: DeviceKey { admission.device }
+    /// Whether another device of the member's has admitted it.
+    var isLinked: Bool { admission.devices.count > 1 }
 }
 
 /// A log that this device writes to.
@@ -25,6 +27,8 @@ package enum IdentityKeys {
     package static let member = "member"
     package static let admission = "member-signature"
     package static let ownGroup = "own-group"
+    /// Whether a linked device has come to know what the member's others know.
+    package static let ownGroupAgreed = "own-group-agreed"
     package static let incarnation = "incarnation"
     /// From what keys for answers to bundles follow.
     package static let answerSeeds = "answer-seeds"

@@ -15,6 +15,8 @@ struct Session: Sendable {
     var hasJoined = false
     /// What it said then that shares for it are to be sealed to: it had no way to say it in the group.
     var joiner: (group: GroupID, recipient: GroupSealing.Recipient)?
+    /// Whose device it has said to be, then.
+    var claimedMember: MemberKey?
     /// By which the peer shows each of ``groups``; made when they are first needed.
     var expectedTags: [Bytes] = []
     /// Tags that the peer has shown and that no group of ours has (yet).
@@ -52,6 +54,16 @@ struct Session: Sendable {
 struct GroupSession: Sendable {
     /// Index of the group in the engine; also our number for it.
     let group: Int
+    /// How far it is shared with the peer: not invisible.
+    let visibility: Visibility
+    /// Whether the peer sends nothing of it; whether it has sent all that it sends.
+    var peerOnlyTakes = false
+    var peerHasSentAll = false
+    /// Whether the peer was told that it was sent everything, and this device that the exchange is over.
+    var hasSaidAll = false
+    var hasToldExchanged = false
+    /// Whether the peer was asked what it holds of logs, and has not told.
+    var awaitsAnswers = false
     /// Whether its tag was shown.
     var isIntroduced = false
     /// The peer's number for it, once it has shown its tag.
@@ -166,7 +178,10 @@ struct GroupSession: Sendable {
     /// What finding the difference took.
     var reconciliation = ReconciliationReport()
 
-    init(group: Int) { self.group = group }
+    init(group: Int, _ visibility: Visibility) {
+        self.group = group
+        self.visibility = visibility
+    }
 
     var isMatched: Bool { theirNumber != nil }
 

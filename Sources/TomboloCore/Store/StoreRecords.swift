@@ -197,6 +197,8 @@ public struct PeerRecord: Hashable, Sendable {
     public var addresses: [String]
     /// 16 bytes, once it has said hello.
     public var incarnation: [UInt8]
+    /// Whose device it has proved to be when it joined a group by an invitation of this device's; nil if it never has.
+    public var member: MemberKey?
 
     public init(
         device: DeviceKey, dialect: Dialect = .native, addresses: [String] = [], incarnation: [UInt8] = []

@@ -55,6 +55,10 @@ package struct GroupSync: Hashable, Sendable {
     package var horizon: UInt64?
     /// Of logs in the next window whose beginnings are gone for good here (protocol §2.11).
     package var certificates: [Bytes] = []
+    /// Whether the sender sends nothing of the group; said with the tag (protocol §5.10).
+    package var onlyTakes = false
+    /// To a peer that only takes: it was sent everything.
+    package var hasSentAll = false
     /// What is said about files (protocol §5.8).
     package var files: [Bytes] = []
 
@@ -70,6 +74,7 @@ package struct GroupSync: Hashable, Sendable {
         shown.isAgreed = isAgreed
         shown.logs = logs
         shown.horizon = horizon
+        shown.onlyTakes = onlyTakes
         return shown
     }
 
@@ -110,6 +115,8 @@ package struct GroupSync: Hashable, Sendable {
             case (18, .bytes(let run)): files.append(run)
             case (19, .varint(let raw)): horizon = raw
             case (20, .bytes(let run)): certificates.append(run)
+            case (21, .varint(let raw)): onlyTakes = raw != 0
+            case (22, .varint(let raw)): hasSentAll = raw != 0
             default: break
             }
         }
@@ -146,6 +153,8 @@ package struct GroupSync: Hashable, Sendable {
         for file in files { buffer.append(field: 18, bytes: file) }
         if let horizon { buffer.append(field: 19, varint: horizon) }
         for certificate in certificates { buffer.append(field: 20, bytes: certificate) }
+        if onlyTakes { buffer.append(field: 21, varint: 1) }
+        if hasSentAll { buffer.append(field: 22, varint: 1) }
         return buffer
     }
 }

@@ -15,7 +15,7 @@ struct Group: AsyncParsableCommand {
         abstract: "Create, join and list groups.",
         subcommands: [
             Create.self, List.self, Invite.self, Invitations.self, Revoke.self, Join.self, Leave.self, Expiry.self,
-            Keep.self, Checkpoint.self,
+            Keep.self, Checkpoint.self, Visibility.self,
         ])
 
     struct Create: AsyncParsableCommand {

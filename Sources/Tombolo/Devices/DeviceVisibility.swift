@@ -1,0 +1,107 @@
+import TomboloCore
+import TomboloCrypto
+import TomboloSQLite
+
+/// From whom groups are hidden, as a member's devices tell each other: as keys of the state of their own group (protocol §5.9).
+struct DeviceVisibility {
+    private static let prefix = "visibility "
+    private static let notePrefix = "visibility said "
+    /// The id of a request that may fail, and is nobody's.
+    private static let request = RequestID.max
+
+    private struct Setting: Hashable {
+        let group: GroupID
+        let contact: Contact
+
+        /// What it is called in the state of the devices' own group.
+        var key: String { "\(prefix)\(group) \(contact)" }
+        /// Under which it is kept what this device last knew to be said there.
+        var saidKey: String { "\(notePrefix)\(group) \(contact)" }
+
+        init(_ group: GroupID, _ contact: Contact) { (self.group, self.contact) = (group, contact) }
+
+        init?(key: String) {
+            let parts = key.split(separator: " ", maxSplits: 2)
+            guard parts.count == 3, let group = GroupID(hex: String(parts[1])), let contact = Contact(parts[2]) else {
+                return nil
+            }
+            self.init(group, contact)
+            guard self.key == key else { return nil }
+        }
+    }
+
+    /// What the engine is to be told, and what is noted beside that.
+    private(set) var inputs: [EngineInput] = []
+    private(set) var values: [(key: String, value: [UInt8])] = []
+    /// What the engine is to find in the store where it comes to open groups that are not here.
+    private(set) var prepared: [(key: String, value: [UInt8]?)] = []
+
+    /// Whether a key of the store says what was last known to be told.
+    static func isNote(_ key: String) -> Bool { key.hasPrefix(notePrefix) }
+
+    /// Whether a key of the state of the devices' own group says from whom a group is hidden.
+    static func isKey(_ key: String) -> Bool { key.hasPrefix(prefix) }
+
+    /// - Parameters:
+    ///   - own: the group of the member's devices.
+    ///   - isTold: whether its state has such keys.
+    init(of own: GroupRecord, isTold: Bool, in reader: SQLiteReader) throws {
+        let told = isTold ? try Self.told(in: own, reader) : [:]
+        let groups = try reader.groups().filter { $0.dialect == .native && $0.id != own.id }.map(\.id)
+        for group in groups {
+            let here = try GroupVisibility(decoding: reader.value(forKey: GroupVisibility.key(of: group)))
+            let contacts = Set(here.settings.keys).union((told[group] ?? [:]).keys)
+            for contact in contacts.sorted() {
+                try settle(
+                    Setting(group, contact), here: here[contact], told: told[group]?[contact], own.id, reader)
+            }
+        }
+        for (group, settings) in told where !groups.contains(group) {
+            var hidden = GroupVisibility()
+            for contact in settings.keys.sorted().prefix(Limits.hiddenFrom) {
+                hidden[contact] = settings[contact] ?? .shared
+            }
+            let key = GroupVisibility.key(of: group)
+            if try reader.value(forKey: key) != hidden.encoded { prepared.append((key, hidden.encoded)) }
+        }
+    }
+
+    /// Of what was set here and what others have told since the two were last the same, the later counts; where both are new, the less.
+    private mutating func settle(
+        _ setting: Setting, here: Visibility, told: Visibility?, _ own: GroupID, _ reader: SQLiteReader
+    ) throws {
+        let last = try reader.value(forKey: setting.saidKey)?.first.flatMap { Visibility(rawValue: $0) }
+        guard here != told || last != told else { return }
+        let isNewHere = here != last ?? .shared
+        let isNewThere = told != nil && told != last
+        let result = isNewHere && isNewThere ? min(here, told ?? here) : isNewThere ? told ?? here : here
+        // Where it cannot be done (the contact is an own device by now, or there are too many), it is taken back the next time.
+        if result != here {
+            inputs.append(.setVisibility(Self.request, group: setting.group, to: setting.contact, result))
+        }
+        if result != told { inputs.append(.setState(0, group: own, key: setting.key, value: [result.rawValue])) }
+        values.append((setting.saidKey, [result.rawValue]))
+    }
+
+    /// What the state of the devices' own group says; of what was said at the same time, the least.
+    private static func told(
+        in own: GroupRecord, _ reader: SQLiteReader
+    ) throws -> [GroupID: [Contact: Visibility]] {
+        let statement = try GroupStatement(decoding: own.statement[...])
+        var graph = StateGraph(owner: statement.owner, policy: statement.policy)
+        var opener = ContentOpener(using: SwiftCryptography()) { try reader.secret(of: $0, in: own) }
+        try graph.insert(try reader.stateEvents(of: own)) { try opener.value($1, of: $0) }
+        var told: [GroupID: [Contact: Visibility]] = [:]
+        for key in graph.keys where isKey(key) {
+            guard let setting = Setting(key: key) else { continue }
+            // Nobody else is in this group, whatever one of the devices has said in it.
+            told[setting.group, default: [:]][setting.contact] = graph.settings(of: key).filter {
+                $0.author == statement.owner
+            }.compactMap { node in
+                guard case .set(_, let value?) = node.action else { return nil }
+                return value.first.flatMap { Visibility(rawValue: $0) }
+            }.min()
+        }
+        return told
+    }
+}

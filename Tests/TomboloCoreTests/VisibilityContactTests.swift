@@ -1,0 +1,128 @@
+import Testing
+import TomboloCore
+import TomboloCrypto
+
+/// Whose a device is, where a group is hidden from somebody.
+@Suite("Who is hidden from")
+struct VisibilityContactTests: VisibilityScenario {
+    @Test("a stranger who shows a hidden group is one who shows nothing; an invitation does not help it")
+    func strangers() throws {
+        let (devices, group) = try makeGroup(seed: 3)
+        #expect(try set(.invisible, to: member(1, devices), devices, group) == nil)
+        try devices.step(0, [.invite(1, group: group, addresses: [], expiry: devices.now + 1_000_000)])
+        let invitation = devices.invitation(by: 0)
+        devices.devices.append(try Devices.Device(seed: 99))
+        let session = try devices.connect(1, 0, invitation: invitation)
+        try devices.settle()
+        #expect(devices.errors(1).contains { $0.contains("does not know it") })
+        try devices.disconnect(session)
+        // It is still good for somebody else.
+        let joining = try devices.connect(3, 0, invitation: invitation)
+        try devices.settle()
+        #expect(devices.errors(3) == [])
+        #expect(said(3, devices, group).count == 3)
+        try devices.disconnect(joining)
+    }
+
+    @Test("a member's other device is hidden from as soon as it has shown whose it is, also over the link")
+    func otherDevices() throws {
+        let (devices, group) = try makeGroup(seed: 4)
+        devices.devices.append(try Devices.Device(seed: 98))
+        try devices.link(3, to: 1)
+        try devices.open(group, on: 3, from: 1)
+        try devices.say(3, "from the laptop", in: group)
+        #expect(try set(.invisible, to: member(1, devices), devices, group) == nil)
+        let link = try devices.connect(3, 0)
+        try devices.settle()
+        #expect(devices.errors(0).contains { $0.contains("it has changed which groups are shown") })
+        try devices.disconnect(link)
+        try devices.say(0, "not for you", in: group)
+        #expect(try meeting(3, 0, devices).groups.allSatisfy(\.isEmpty))
+        #expect(!said(3, devices, group).contains("not for you"))
+    }
+
+    @Test("a member's devices are those that have admitted one that has written, too")
+    func silentDevices() throws {
+        let (devices, group) = try makeGroup(2, seed: 12)
+        for seed in [91, 92] as [UInt64] { devices.devices.append(try Devices.Device(seed: seed)) }
+        // The phone, which is in the group and silent, has admitted the laptop, which is not.
+        try devices.link(3, to: 2)
+        try devices.open(group, on: 3, from: 0)
+        try devices.say(3, "from the laptop", in: group)
+        try devices.meet(3, 1)
+        try devices.meet(1, 0)
+        try devices.open(group, on: 2, from: 0)
+        #expect(try set(.invisible, to: member(3, devices), devices, group) == nil)
+        #expect(try meeting(2, 0, devices).groups.allSatisfy(\.isEmpty))
+        #expect(said(2, devices, group) == [])
+    }
+
+    @Test("who joins one group is not shown another one that is hidden from whose device it says to be")
+    func joinsAnother() throws {
+        let (devices, group) = try makeGroup(2, seed: 13)
+        devices.devices.append(try Devices.Device(seed: 93))
+        try devices.link(2, to: 1)
+        try devices.open(group, on: 2, from: 1)
+        #expect(try set(.invisible, to: member(1, devices), devices, group) == nil)
+        devices.devices[0].effects = []
+        try devices.step(0, [.createGroup(1, name: "chess")])
+        let chess = try #require(
+            devices.devices[0].effects.compactMap { if case .created(_, let id) = $0 { id } else { nil } }.last)
+        try devices.step(0, [.invite(1, group: chess, addresses: [], expiry: devices.now + 1_000_000)])
+        let session = try devices.connect(2, 0, invitation: devices.invitation(by: 0))
+        try devices.settle()
+        try devices.disconnect(session)
+        #expect(devices.devices[2].store.groups().contains { $0.id == chess })
+        #expect(said(2, devices, group) == [])
+        // It has written in the other one by now.
+        try devices.say(2, "e4", in: chess)
+        try devices.meet(2, 0)
+        #expect(said(0, devices, chess) == ["e4"] && said(2, devices, group) == [])
+    }
+
+    @Test("a linked device shows groups to nobody else before it knows what its member's others know")
+    func cutWhileLinked() throws {
+        let (devices, group) = try makeGroup(2, seed: 14)
+        devices.devices.append(try Devices.Device(seed: 94))
+        try devices.step(0, [.linkDevice(1, addresses: [], expiry: devices.now + 1_000_000)])
+        let link = try devices.connect(2, 0, invitation: devices.invitation(by: 0))
+        // As far as the welcome, and no further.
+        while devices.devices[2].store.groups().isEmpty {
+            let wire = devices.queue.removeFirst()
+            try devices.step(wire.to, [.payloadReceived(wire.session, wire.bytes[...])])
+        }
+        try devices.disconnect(link)
+        try devices.open(group, on: 2, from: 0)
+        try devices.meet(2, 1)
+        #expect(said(2, devices, group) == [])
+        // Also after a start. Its member's device may be shown all, and is what it takes.
+        devices.devices[2] = try Devices.Device(seed: 95, store: devices.devices[2].store)
+        try devices.meet(2, 1)
+        #expect(said(2, devices, group) == [])
+        try devices.meet(2, 0)
+        try devices.meet(2, 1)
+        #expect(said(2, devices, group).count == 2)
+        devices.devices[2] = try Devices.Device(seed: 96, store: devices.devices[2].store)
+        try devices.say(1, "again", in: group)
+        try devices.meet(2, 1)
+        #expect(said(2, devices, group).count == 3)
+    }
+
+    @Test("a device that was removed can be hidden from, and one that was hidden from can be linked")
+    func ownDevices() throws {
+        let (devices, group) = try makeGroup(2, seed: 20)
+        devices.devices.append(try Devices.Device(seed: 97))
+        #expect(try set(.invisible, to: device(2, devices), devices, group) == nil)
+        try devices.link(2, to: 0)
+        try devices.open(group, on: 2, from: 0)
+        try devices.meet(2, 0)
+        #expect(said(2, devices, group).count == 2)
+        #expect(try set(.visible, to: device(2, devices), devices, group)?.description.contains("your own") == true)
+        #expect(try set(.shared, to: device(2, devices), devices, group) == nil)
+        try devices.say(2, "mine", in: group)
+        try devices.meet(2, 0)
+        try devices.step(0, [.removeDevice(9, devices.devices[2].engine.device)])
+        #expect(try set(.invisible, to: device(2, devices), devices, group) == nil)
+        #expect(try meeting(2, 0, devices).groups.allSatisfy { !$0.contains(group) })
+    }
+}

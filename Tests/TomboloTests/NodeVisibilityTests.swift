@@ -1,0 +1,127 @@
+import Foundation
+import Testing
+import Tombolo
+import TomboloCore
+
+/// Groups that are hidden from contacts, over sockets.
+@Suite("Groups that are hidden, over sockets")
+struct NodeVisibilityTests {
+    private func texts(_ node: Node) throws -> [String] {
+        try crew(node).timeline(limit: 100).map { try $0.content(as: Text.self)?.string ?? "" }
+    }
+
+    private func crew(_ node: Node) throws -> SyncGroup { try #require(try node.groups.first { $0.name == "crew" }) }
+
+    /// A phone and a friend, who both listen, know each other and are in a group.
+    private func makeGroup(_ root: URL) async throws -> (phone: Node, friend: Node) {
+        let phone = try await Node.open(at: root.appendingPathComponent("phone"))
+        let friend = try await Node.open(at: root.appendingPathComponent("friend"))
+        try await phone.listen()
+        let port = try await friend.listen()
+        let crew = try await phone.createGroup(named: "crew", policy: .private)
+        try await crew.send(Text("the tide is out"))
+        let joined = try await friend.join(try await crew.invite())
+        try await joined.send(Text("so are the boats"))
+        #expect(try await friend.sync().isComplete)
+        try await phone.addPeer(friend.device, address: "127.0.0.1:\(port)")
+        return (phone, friend)
+    }
+
+    /// Syncs two, and lets both follow what they have heard.
+    private func meet(_ one: Node, _ other: Node) async throws {
+        let known = try #require(try one.peers.first { $0.device == other.device }?.addresses.first)
+        #expect(try await one.sync(with: other.device, at: known).isComplete)
+        for node in [one, other] { _ = try await node.settled() }
+    }
+
+    @Test("a sync with who is hidden from, and with who only takes, ends by itself")
+    func sync() async throws {
+        try await withDirectory { root in
+            let (phone, friend) = try await makeGroup(root)
+            try await crew(phone).setVisibility(.visible, to: .member(friend.member))
+            #expect(try crew(phone).visibilities == [.member(friend.member): .visible])
+            try await crew(phone).send(Text("not for you"))
+            try await crew(friend).send(Text("for you"))
+            #expect(try await friend.sync().isComplete)
+            #expect(try texts(phone).contains("for you") && !texts(friend).contains("not for you"))
+            try await crew(friend).send(Text("for you, too"))
+            #expect(try await phone.sync().isComplete)
+            #expect(try texts(phone).contains("for you, too") && !texts(friend).contains("not for you"))
+            try await crew(phone).setVisibility(.invisible, to: .member(friend.member))
+            try await crew(friend).send(Text("hello?"))
+            for node in [phone, friend] {
+                let report = try await node.sync()
+                #expect(report.isComplete && report.peers.allSatisfy(\.groups.isEmpty))
+            }
+            #expect(try !texts(phone).contains("hello?") && !texts(friend).contains("not for you"))
+            try await crew(phone).setVisibility(.shared, to: .member(friend.member))
+            #expect(try crew(phone).visibilities == [:])
+            #expect(try await phone.sync().isComplete)
+            #expect(try Set(texts(phone)) == Set(texts(friend)) && texts(phone).count == 6)
+            await #expect(throws: EngineError.self) {
+                try await crew(phone).setVisibility(.invisible, to: .device(phone.device))
+            }
+            for node in [phone, friend] { try await node.close() }
+        }
+    }
+
+    @Test("all devices of a member hide what one of them hides, a new one before it shows the group to anybody")
+    func followed() async throws {
+        try await withDirectory { root in
+            let (phone, friend) = try await makeGroup(root)
+            let stranger = Contact.device(DeviceKey(.zero))
+            try await crew(phone).setVisibility(.invisible, to: .member(friend.member))
+            try await crew(phone).setVisibility(.visible, to: stranger)
+            let laptop = try await Node.open(
+                at: root.appendingPathComponent("laptop"), linking: try await phone.linkDevice())
+            // It syncs with the phone, then with the friend, of whom the phone tells it.
+            try await meet(laptop, phone)
+            try await meet(laptop, phone)
+            let hidden: [Contact: Visibility] = [.member(friend.member): .invisible, stranger: .visible]
+            #expect(try crew(laptop).visibilities == hidden && crew(phone).visibilities == hidden)
+            try await crew(laptop).send(Text("not for you"))
+            // The friend has never heard of who shows it nothing, and hangs up.
+            #expect(try await Array(laptop.sync().failures.keys) == [friend.device])
+            _ = try await phone.settled()
+            #expect(try texts(phone).contains("not for you") && !texts(friend).contains("not for you"))
+            // Later changes, both ways; of two at the same time the less is shared.
+            try await crew(laptop).setVisibility(.shared, to: stranger)
+            try await meet(laptop, phone)
+            #expect(try crew(phone).visibilities == [.member(friend.member): .invisible])
+            try await crew(phone).setVisibility(.visible, to: .member(friend.member))
+            try await meet(laptop, phone)
+            #expect(try crew(laptop).visibilities == [.member(friend.member): .visible])
+            try await crew(phone).setVisibility(.invisible, to: stranger)
+            try await crew(laptop).setVisibility(.visible, to: stranger)
+            for _ in 0..<2 { try await meet(laptop, phone) }
+            let both: [Contact: Visibility] = [.member(friend.member): .visible, stranger: .invisible]
+            #expect(try crew(laptop).visibilities == both && crew(phone).visibilities == both)
+            for node in [phone, friend, laptop] { try await node.close() }
+        }
+    }
+
+    @Test("neither a drill nor a store that is made anew shows what was hidden")
+    func recovered() async throws {
+        try await withDirectory { root in
+            let (phone, friend) = try await makeGroup(root)
+            try await crew(phone).setVisibility(.invisible, to: .member(friend.member))
+            try await crew(phone).setVisibility(.invisible, to: .device(friend.device))
+            try await crew(phone).send(Text("not for you"))
+            try await phone.close()
+            let directory = root.appendingPathComponent("phone")
+            let drill = try await Node.drill(at: directory, scratch: root.appendingPathComponent("scratch"))
+            #expect(!drill.isComplete && drill.sync.peers.allSatisfy(\.groups.isEmpty))
+            #expect(drill.sync.peers.count == 1)
+            _ = try Node.rebuildStore(at: directory)
+            let again = try await Node.open(at: directory)
+            #expect(
+                try crew(again).visibilities == [
+                    .member(friend.member): .invisible, .device(friend.device): .invisible,
+                ])
+            let report = try await again.sync()
+            #expect(report.isComplete && report.peers.allSatisfy(\.groups.isEmpty))
+            #expect(try !texts(friend).contains("not for you"))
+            for node in [again, friend] { try await node.close() }
+        }
+    }
+}
