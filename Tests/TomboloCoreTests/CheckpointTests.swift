@@ -45,6 +45,31 @@ struct CheckpointTests: CheckpointGroupTests {
         #expect((0..<3).allSatisfy { devices.errors($0).isEmpty })
     }
 
+    @Test("who syncs once, and hangs up as soon as both know the same, has passed what it can")
+    func once() throws {
+        let (devices, group) = try makeGroup(2, seed: 30)
+        for number in 0..<10 { for device in 0..<2 { try say(device, "gone \(number)", devices, group) } }
+        for device in 0..<2 { try say(device, "stays", for: nil, devices, group) }
+        try meetAll(devices)
+        try pass(Self.day, devices)
+        try propose(0, devices, group)
+        #expect(failure(0, devices) == nil)
+        devices.devices[1].effects = []
+        let session = try devices.connect(1, 0)
+        while !devices.haveAgreed(1) {
+            if devices.queue.isEmpty {
+                devices.now = max(devices.now, try #require(devices.devices.compactMap { $0.engine.nextWake }.min()))
+                for device in 0..<2 { try devices.step(device, [.timePassed]) }
+            } else {
+                let wire = devices.queue.removeFirst()
+                try devices.step(wire.to, [.payloadReceived(wire.session, wire.bytes[...])])
+            }
+        }
+        try devices.disconnect(session)
+        for device in 0..<2 { #expect(floors(device, devices, group).allSatisfy { $0 >= 10 }) }
+        #expect(roots(devices, group).count == 1)
+    }
+
     @Test("who joins later is told nothing of it, and holds the same", arguments: [Policy.open, .private])
     func later(policy: Policy) throws {
         let (devices, group) = try makeGroup(2, policy, seed: 2)

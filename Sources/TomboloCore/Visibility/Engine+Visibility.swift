@@ -140,7 +140,7 @@ extension Engine {
         }
         // Who hangs up now could not read what it was given.
         let isDone =
-            sessions[index].groups[group].awaitsNothing
+            mayAgree(group, session: index)
             && (sessions[index].groups[group].visibility == .shared || sessions[index].groups[group].peerHasSentAll)
         guard isDone, !sessions[index].groups[group].hasToldExchanged else { return }
         sessions[index].groups[group].hasToldExchanged = true
