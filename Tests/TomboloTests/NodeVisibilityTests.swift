@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import Tombolo
 import TomboloCore
+import TomboloSQLite
 
 /// Groups that are hidden from contacts, over sockets.
 @Suite("Groups that are hidden, over sockets")
@@ -97,6 +98,43 @@ struct NodeVisibilityTests {
             let both: [Contact: Visibility] = [.member(friend.member): .visible, stranger: .invisible]
             #expect(try crew(laptop).visibilities == both && crew(phone).visibilities == both)
             for node in [phone, friend, laptop] { try await node.close() }
+        }
+    }
+
+    @Test("a device whose linking was cut follows nothing before it knows all that another one of its member's knew")
+    func cut() async throws {
+        try await withDirectory { root in
+            let phone = try await Node.open(at: root.appendingPathComponent("phone"))
+            try await phone.listen()
+            let home = root.appendingPathComponent("laptop")
+            let linked = try await Node.open(at: home, linking: try await phone.linkDevice())
+            try await linked.close()
+            // As if it had never come as far.
+            let storage = try SQLiteStorage(directory: home)
+            try storage.write(isDurable: true) { try $0.setValue(nil, forKey: IdentityKeys.ownGroupAgreed) }
+            try storage.close()
+            for number in 0..<200 { _ = try await phone.createGroup(named: "group \(number)") }
+            let group = try #require(try phone.groups.first)
+            try await group.setVisibility(.invisible, to: .device(DeviceKey(.zero)))
+            let laptop = try await Node.open(at: home)
+            let address = try #require(try laptop.peers.first?.addresses.first)
+            let before = try storedEvents(home)
+            let report = try await laptop.sync(with: phone.device, at: address, within: .budget(bytes: 60_000))
+            _ = try await laptop.settled()
+            #expect(try !report.isComplete && storedEvents(home) > before && laptop.groups.isEmpty)
+            #expect(try await laptop.sync(with: phone.device, at: address).isComplete)
+            _ = try await laptop.settled()
+            #expect(try laptop.groups.count == 200)
+            #expect(try laptop.group(group.id)?.visibilities == [.device(DeviceKey(.zero)): .invisible])
+            for node in [phone, laptop] { try await node.close() }
+        }
+    }
+
+    private func storedEvents(_ home: URL) throws -> Int64 {
+        let storage = try SQLiteStorage(directory: home, isReadOnly: true)
+        defer { try? storage.close() }
+        return try storage.read { reader in
+            try reader.groups().flatMap { try reader.logs(of: $0) }.reduce(0) { $0 + Int64($1.lastSequence) }
         }
     }
 

@@ -10,15 +10,35 @@ extension Replica {
             switch effect {
             case .created, .joined, .invited: true
             case .changed(let group): group == own
+            case .agreed(_, let group, _): group == own && !isFollowing
             default: false
             }
         }
-        if mayBeNew { tendDevices() }
+        guard mayBeNew else { return }
+        if !isFollowing { noteFollowing(own, after: effects) }
+        if isFollowing { tendDevices() }
+    }
+
+    private var isFollowing: Bool { engine.admittedBy.count == 1 || hasAgreedOnce }
+
+    /// A linked device does what the others have said once it knows all that one of them knew: a linking that was cut must not show anybody what
+    /// it was not told yet to hide.
+    private func noteFollowing(_ own: GroupID, after effects: [EngineEffect]) {
+        guard effects.contains(where: { if case .agreed(_, own, _) = $0 { true } else { false } }), failure == nil
+        else {
+            return
+        }
+        do {
+            try storage.write(isDurable: false) { try $0.setValue([1], forKey: IdentityKeys.ownGroupAgreed) }
+            hasAgreedOnce = true
+        } catch {
+            fail(error)
+        }
     }
 
     /// The same, whatever has happened.
     func tendDevices() {
-        guard let own = engine.ownGroup, failure == nil else { return }
+        guard let own = engine.ownGroup, failure == nil, isFollowing else { return }
         do {
             while let news = try news(of: own), !news.isEmpty {
                 // Before it is noted that they were looked at: to note it twice does no harm.

@@ -60,7 +60,6 @@ extension Engine {
             admission.isValid(of: member, using: cryptography)
         else { throw EngineError.invitationRefused("what came does not make this device one of the inviter's") }
         (identity.member, identity.admission, identity.ownGroup) = (member, admission, ownGroup)
-        awaitsOwnGroup = true
         try identity.save(in: store)
     }
 

@@ -14,7 +14,6 @@ extension Engine {
         {
             try store.putAgreement(agreement, with: peer, inGroup: reference)
         }
-        if groups[number].id == identity.ownGroup { try noteOwnGroupAgreed(store) }
         sessions[index].groups[group].agreedRoot = root
         sessions[index].groups[group].settleDeadline = nil
         sessions[index].groups[group].mismatchDeadline = nil

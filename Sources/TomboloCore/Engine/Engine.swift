@@ -34,8 +34,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     var mayRefillFetches = true
     /// Whether a device of this member's was removed somewhere and may have written elsewhere.
     var maySpreadRemovals = false
-    /// Whether this device was admitted by another one of its member's and has not come to know yet what those know.
-    var awaitsOwnGroup = false
     /// Whether how far a group is shared with somebody has changed, and how many logs there were when that was looked at.
     var mustReviewVisibility = false
     var reviewedLogs = 0
@@ -93,7 +91,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             case .mvds: mvdsGroups.append(try Self.openMVDS(record, store, now: 0, cryptography))
             }
         }
-        let hasAgreed = try store.value(forKey: IdentityKeys.ownGroupAgreed) != nil
         let fetches = try Self.openFetches(in: store, &generator)
         let fileBytes = try store.fileBytes()
         let fileLimits = FileLimits(decoding: try store.value(forKey: FileLimits.key))
@@ -101,7 +98,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         self.generator = generator
         self.identity = identity
         self.incarnation = incarnation
-        awaitsOwnGroup = identity.isLinked && !hasAgreed
         self.peers = peers
         self.fetches = fetches
         self.fileLimits = fileLimits

@@ -10,8 +10,6 @@ struct Identity<Crypto: Cryptography> {
     var ownGroup: GroupID?
 
     var device: DeviceKey { admission.device }
-    /// Whether another device of the member's has admitted it.
-    var isLinked: Bool { admission.devices.count > 1 }
 }
 
 /// A log that this device writes to.
@@ -27,7 +25,7 @@ package enum IdentityKeys {
     package static let member = "member"
     package static let admission = "member-signature"
     package static let ownGroup = "own-group"
-    /// Whether a linked device has come to know what the member's others know.
+    /// Whether a linked device has once come to know all that another one of the member's knew: till then it follows nothing.
     package static let ownGroupAgreed = "own-group-agreed"
     package static let incarnation = "incarnation"
     /// From what keys for answers to bundles follow.

@@ -56,7 +56,7 @@ extension Engine {
         return members
     }
 
-    private var hidesSomething: Bool { awaitsOwnGroup || groups.contains { !$0.visibility.isEmpty } }
+    private var hidesSomething: Bool { groups.contains { !$0.visibility.isEmpty } }
 
     /// How far each group is shared with the peer of each of some sessions.
     private func visibilities(forSessions indices: [Int]) -> [[Visibility]] {
@@ -69,11 +69,7 @@ extension Engine {
             if own.contains(peer) { return all }
             // What it has said to be hides more from it, and never less.
             let known = (members[peer] ?? []).union(sessions[index].claimedMember.map { [$0] } ?? [])
-            return groups.map { group in
-                // What this member's devices hide is not known here yet.
-                if awaitsOwnGroup, group.id != identity.ownGroup { return .invisible }
-                return group.visibility.level(of: peer, of: known)
-            }
+            return groups.map { $0.visibility.level(of: peer, of: known) }
         }
     }
 
@@ -94,14 +90,6 @@ extension Engine {
         // It was shown nothing yet.
         sessions[index].groups = groupsToShow(session: index)
         sessions[index].expectedTags = []
-    }
-
-    /// This device has come to know what its member's other devices know.
-    mutating func noteOwnGroupAgreed(_ store: any EventStore) throws(StoreError) {
-        guard awaitsOwnGroup else { return }
-        awaitsOwnGroup = false
-        mustReviewVisibility = true
-        try store.setValue([1], forKey: IdentityKeys.ownGroupAgreed)
     }
 
     /// Closes links on which a group is shared otherwise than it is to be by now, so that the next one goes by that; shows groups that are not

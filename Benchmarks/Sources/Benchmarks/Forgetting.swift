@@ -1,0 +1,134 @@
+import ArgumentParser
+import Foundation
+import Tombolo
+import TomboloCore
+
+/// What is won by forgetting, and what it costs.
+struct Forgetting: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Has a group forget what has expired, and newcomers join before and after.",
+        discussion: """
+            One member of a private group says N things that expire; when they have, both members pass a checkpoint. `joins`: a reader gets \
+            all that there is, over TCP and TLS into SQLite, before the checkpoint and after. Then M things are said that stay, above the \
+            floor, and the same in a group that has none: each is taken by readers in turn, and the fastest counts.
+            """)
+    @Option(help: "Events that go away.") var events = 20_000
+    @Option(help: "Events that stay.") var staying = 20_000
+    @Option(help: "Bytes of content of each event.") var bytes = 256
+    @Option(help: "Runs of each where time is compared.") var runs = 5
+
+    private struct Joined {
+        let events: Int
+        let received: Int
+        let seconds: Double
+        let storeBytes: Int
+    }
+
+    func run() async throws {
+        try await withScratch { directory in
+            let ann = try await Node.open(at: directory.appendingPathComponent("ann"))
+            let ben = try await Node.open(at: directory.appendingPathComponent("ben"))
+            try await ann.listen()
+            let crew = try await ann.createGroup(named: "crew", policy: .private)
+            let joined = try await ben.join(try await crew.invite())
+            note("\(events) events that expire…")
+            try await say(events, in: crew, expiring: .seconds(60))
+            try await sync(ben)
+            note("…within a minute")
+            try await Task.sleep(for: .seconds(61))
+            printRow(["a reader joins", "entries", "bytes received", "seconds", "store, bytes"])
+            printRow(["---", "---:", "---:", "---:", "---:"])
+            printRow(row("before the checkpoint", try await join(crew, in: directory)))
+            let start = ContinuousClock.now
+            try await crew.proposeCheckpoint()
+            let proposed = (ContinuousClock.now - start).inSeconds
+            var rounds = 0
+            while try crew.forgottenEvents < events || joined.forgottenEvents < events {
+                guard rounds < 10 else { throw BenchmarkError("\(try crew.forgottenEvents) events were forgotten") }
+                try await sync(ben)
+                rounds += 1
+            }
+            let forgotten = (ContinuousClock.now - start).inSeconds
+            printRow(row("after it", try await join(crew, in: directory)))
+            print(
+                "\nProposing it took \(proposed.rounded(to: 2)) s; until both members had passed it and forgotten "
+                    + "\(try crew.forgottenEvents) events \(forgotten.rounded(to: 2)) s, in \(rounds) meetings.\n")
+            let plain = try await ann.createGroup(named: "plain", policy: .private)
+            for group in [crew, plain] { try await say(staying, in: group, expiring: nil) }
+            var best: [GroupID: Joined] = [:]
+            for _ in 0..<runs {
+                for group in [plain, crew] {
+                    let one = try await join(group, in: directory)
+                    if one.seconds < best[group.id]?.seconds ?? .infinity { best[group.id] = one }
+                }
+            }
+            guard let below = best[plain.id], let above = best[crew.id] else {
+                throw BenchmarkError("nobody has joined")
+            }
+            printRow(["a reader takes", "entries", "bytes received", "seconds", "events/s"])
+            printRow(["---", "---:", "---:", "---:", "---:"])
+            for (name, one) in [("a group without a floor", below), ("one with a floor", above)] {
+                printRow([
+                    name, "\(one.events)", "\(one.received)", one.seconds.rounded(to: 3),
+                    (Double(staying) / one.seconds).rounded(to: 0),
+                ])
+            }
+            print("\nwith ÷ without: \((below.seconds / above.seconds).rounded(to: 2))")
+            for node in [ann, ben] { try await node.close() }
+        }
+    }
+
+    private func row(_ name: String, _ joined: Joined) -> [String] {
+        [name, "\(joined.events)", "\(joined.received)", joined.seconds.rounded(to: 3), "\(joined.storeBytes)"]
+    }
+
+    private func say(_ count: Int, in group: SyncGroup, expiring: Duration?) async throws {
+        var generator = SplitMix(seed: 1)
+        let texts = (0..<count).map { _ in Text(text(of: bytes - 6, &generator)) }
+        for start in stride(from: 0, to: count, by: 1_024) {
+            try await withThrowingTaskGroup { tasks in
+                for text in texts[start..<min(start + 1_024, count)] {
+                    tasks.addTask { _ = try await group.send(text, expiring: expiring) }
+                }
+                try await tasks.waitForAll()
+            }
+        }
+    }
+
+    private func sync(_ node: Node) async throws {
+        let report = try await node.sync()
+        guard report.isComplete else { throw BenchmarkError("a sync failed: \(report.failures)") }
+    }
+
+    /// A new device joins as a reader, and is gone again.
+    private func join(_ group: SyncGroup, in directory: URL) async throws -> Joined {
+        let home = directory.appendingPathComponent("reader")
+        defer { try? FileManager.default.removeItem(at: home) }
+        let reader = try await Node.open(at: home)
+        let start = ContinuousClock.now
+        let joined = try await reader.join(try await group.invite(as: .reader), timeout: .seconds(600))
+        let seconds = (ContinuousClock.now - start).inSeconds
+        let received = try await received(by: reader)
+        let events = try entries(of: joined)
+        try await reader.close()
+        let files = try FileManager.default.contentsOfDirectory(
+            at: home, includingPropertiesForKeys: [.fileSizeKey])
+        let sizes = try files.map { try $0.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0 }
+        return Joined(events: events, received: received, seconds: seconds, storeBytes: sizes.reduce(0, +))
+    }
+
+    private func entries(of group: SyncGroup) throws -> Int {
+        var (bookmark, count) = (Bookmark.start, 0)
+        while true {
+            let changes = try group.changes(after: bookmark, limit: 4_096)
+            guard let last = changes.last else { return count }
+            count += changes.count
+            bookmark = last.bookmark
+        }
+    }
+
+    private func received(by node: Node) async throws -> Int {
+        for await progress in try node.progress() { return progress.bytesReceived }
+        return 0
+    }
+}
