@@ -25,6 +25,23 @@ struct PuncturableKeyTests {
         ContentKeys.path(toLog: log, number: sequence, isEphemeral: false)
     }
 
+    @Test("a content's place in the tree is laid out bit by bit as the protocol says")
+    func places() {
+        var generator: any RandomNumberGenerator & Sendable = SeededGenerator(seed: 40)
+        for shift in 0..<53 as Range<UInt64> {
+            let log = LogID(.random(using: &generator))
+            let number = max(1, generator.next() >> (11 + shift))
+            let isEphemeral = generator.next() & 1 == 1
+            var path = TreePath()
+            path.append(isEphemeral)
+            for bit in 0..<64 { path.append(log.value.prefix64 >> UInt64(63 - bit) & 1 == 1) }
+            let bits = 64 - number.leadingZeroBitCount
+            for _ in 1..<bits { path.append(false) }
+            for bit in 0..<bits { path.append(number >> UInt64(bits - 1 - bit) & 1 == 1) }
+            #expect(ContentKeys.path(toLog: log, number: number, isEphemeral: isEphemeral) == path, "\(number)")
+        }
+    }
+
     @Test(
         "whatever was punctured has no key, all else has the key that the definition says",
         arguments: [UInt64(31), 32, 33])

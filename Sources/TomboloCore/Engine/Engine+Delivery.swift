@@ -145,7 +145,7 @@ extension Engine {
         }
         // Who delivered it has the secret, and gives it to who asks.
         if missing == nil, hasContent, let rekey = header.rekeys.first, lacksSecret(header, group: group),
-            groups[group].sealing?.readable.contains(id) == false, !isPassedOver(header, group: group)
+            !isReadable(id, group: group), !isPassedOver(header, group: group)
         {
             groups[group].sealing?.waitedFor.insert(rekey.id)
             groups[group].sealing?.handers[rekey.id] = nil

@@ -204,26 +204,49 @@ extension Engine {
     private mutating func withKeys<Result>(
         of rekey: EventID, group: Int, _ store: any EventStore, _ body: (inout ContentKeys) -> Result?
     ) throws(StoreError) -> Result? {
-        if groups[group].sealing?.latest?.rekey != rekey {
+        if !isLatest(rekey, group: group) {
             guard let secret = try secret(of: rekey, group: group, store) else { return nil }
             groups[group].sealing?.latest = (rekey, ContentKeys(secret))
         }
-        guard var latest = groups[group].sealing?.latest else { return nil }
+        // Taken out: what is held twice would be copied for each event.
+        guard var latest = groups[group].sealing?.latest.take() else { return nil }
         defer { groups[group].sealing?.latest = latest }
         return body(&latest.keys)
     }
 
     /// Whether a secret that is not proven opens an event all the same: then it need not wait.
     mutating func noteWhetherReadable(_ event: Event, group: Int, _ store: any EventStore) throws(StoreError) {
-        guard groups[group].sealing?.unproven.isEmpty == false, lacksSecret(event.header, group: group),
-            let rekey = event.header.rekeys.first, groups[group].sealing?.unproven.contains(rekey.id) == true
-        else { return }
+        guard let rekey = unprovenSecret(of: event.header, group: group) else { return }
         let cryptography = cryptography
-        let content = try withKeys(of: rekey.id, group: group, store) { $0.open(event, using: cryptography) }
-        var mayBeDelivered = content != nil
+        var mayBeDelivered = isProven(event, group: group, by: rekey)
+        if !mayBeDelivered {
+            let opens = try withKeys(of: rekey, group: group, store) {
+                $0.opens(event, using: cryptography) ? true : nil
+            }
+            mayBeDelivered = opens == true
+        }
         if !mayBeDelivered { mayBeDelivered = try isKeyErased(of: event, group: group, store) }
         if mayBeDelivered { groups[group].sealing?.readable.insert(event.id) }
     }
+
+    // In functions that change nothing, groups are looked into where they are; in others they are copied for each look.
+
+    /// The rekey event under whose secret an event of the conversation is sealed, if something of that is here, and not proven.
+    private func unprovenSecret(of header: EventHeader, group: Int) -> EventID? {
+        guard let rekey = header.rekeys.first, groups[group].sealing?.unproven.contains(rekey.id) == true,
+            lacksSecret(header, group: group)
+        else { return nil }
+        return rekey.id
+    }
+
+    private func isProven(_ event: Event, group: Int, by rekey: EventID) -> Bool {
+        isLatest(rekey, group: group) && groups[group].sealing?.latest?.keys.isProven(event) == true
+    }
+
+    /// Whether an event of this batch need not wait for a secret that is proven.
+    func isReadable(_ event: EventID, group: Int) -> Bool { groups[group].sealing?.readable.contains(event) == true }
+
+    private func isLatest(_ rekey: EventID, group: Int) -> Bool { groups[group].sealing?.latest?.rekey == rekey }
 
     /// Whether the content's key has gone with another content: where a log is forked, what stands at one place has one key.
     private func isKeyErased(of event: Event, group: Int, _ store: any EventStore) throws(StoreError) -> Bool {

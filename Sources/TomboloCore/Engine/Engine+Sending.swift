@@ -178,12 +178,12 @@ extension Engine {
             if !sync.certificates.isEmpty { engine.send(sync, to: index) }
             sync.certificates = []
         }
-        for planned in window.events {
-            let log = groups[number].frontier.logs[planned.log]
+        for place in Set(window.events.lazy.map(\.log)).sorted() {
+            let log = groups[number].frontier.logs[place]
             // A peer that holds something of the log has its certificate.
             guard log.floor > 0, let certificate = log.certificate,
-                sessions[index].groups[group].heldByPeer[planned.log] <= log.floor,
-                sessions[index].groups[group].certificatesSaid.insert(planned.log).inserted
+                sessions[index].groups[group].heldByPeer[place] <= log.floor,
+                sessions[index].groups[group].certificatesSaid.insert(place).inserted
             else { continue }
             sync.certificates.append(certificate.encoded[...])
             if sync.weight > Limits.payload - 8_192 { flush(&self) }

@@ -39,6 +39,27 @@ package struct ContentKeys: Sendable {
         }
     }
 
+    /// Whether these keys have opened an event of the same log whose key follows from the same node: then they are right for this one. Of others'
+    /// logs it is no proof: its author may have sealed something that opens under a wrong key as well.
+    func isProven(_ event: Event) -> Bool {
+        let path = Self.path(toLog: event.log, number: event.sequence, isEphemeral: false)
+        return trees.contains { $0.isProven(path, event.log) }
+    }
+
+    /// Whether these keys open an event's content.
+    mutating func opens(_ event: Event, using cryptography: some Cryptography) -> Bool {
+        guard let content = event.content, let salt = event.salt else { return false }
+        let path = Self.path(toLog: event.log, number: event.sequence, isEphemeral: false)
+        for index in trees.indices {
+            guard let key = trees[index].key(at: path, event.log, using: cryptography),
+                cryptography.open(content, key: key, nonce: salt.prefix(12)) != nil
+            else { continue }
+            trees[index].noteProof(event.log)
+            return true
+        }
+        return false
+    }
+
     /// The same for an ephemeral one.
     mutating func openEphemeral(_ event: Event, using cryptography: some Cryptography) -> [UInt8]? {
         guard let content = event.content, content.count >= 12, event.timestamp > 0 else { return nil }
@@ -91,27 +112,40 @@ private struct TreeKeys: Sendable {
         /// The steps of the node that it begins at, and the keys from there on, one for each step.
         var start: Int
         var keys: [Bytes32]
+        /// Whether a key that follows from that node has opened a content of the log.
+        var isProven = false
     }
 
     init(tree: PuncturableKey) { self.tree = tree }
 
+    func isProven(_ path: TreePath, _ log: LogID) -> Bool {
+        guard let way = ways[log], way.isProven else { return false }
+        return way.path.commonSteps(with: path) >= way.start
+    }
+
+    /// The way of a log that was gone last has led to what opens.
+    mutating func noteProof(_ log: LogID) { ways[log]?.isProven = true }
+
     mutating func key(at path: TreePath, _ log: LogID, using cryptography: some Cryptography) -> Bytes32? {
-        var way: Way
-        if let known = ways[log], known.path.commonSteps(with: path) >= known.start {
-            way = known
-            way.keys.removeLast(known.path.count - known.path.commonSteps(with: path))
+        if ways.count >= Self.mostWays, ways[log] == nil { ways = [:] }
+        return Self.key(at: path, by: &ways[log], in: tree, using: cryptography)
+    }
+
+    private static func key(
+        at path: TreePath, by way: inout Way?, in tree: PuncturableKey, using cryptography: some Cryptography
+    ) -> Bytes32? {
+        if let known = way?.path, let start = way?.start, known.commonSteps(with: path) >= start {
+            way?.keys.removeLast(known.count - known.commonSteps(with: path))
         } else {
             guard let node = tree.node(above: path) else { return nil }
             way = Way(path: path, start: node.path.count, keys: [node.key])
         }
-        guard var key = way.keys.last else { return nil }
-        for step in way.start + way.keys.count - 1..<path.count {
+        guard let start = way?.start, let gone = way?.keys.count, var key = way?.keys.last else { return nil }
+        for step in start + gone - 1..<path.count {
             key = PuncturableKey.child(of: key, path[step], using: cryptography)
-            way.keys.append(key)
+            way?.keys.append(key)
         }
-        way.path = path
-        if ways.count >= Self.mostWays, ways[log] == nil { ways = [:] }
-        ways[log] = way
+        way?.path = path
         return key
     }
 }

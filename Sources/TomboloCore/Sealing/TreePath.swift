@@ -25,7 +25,20 @@ package struct TreePath: Hashable, Comparable, Sendable {
 
     /// The `count` lowest bits of `bits`, the highest of them first.
     mutating func append(_ bits: UInt64, count: Int) {
-        for shift in stride(from: count - 1, through: 0, by: -1) { append(bits >> UInt64(shift) & 1 == 1) }
+        precondition(self.count + count <= Self.longest, "a path has at most \(Self.longest) steps")
+        let room = 64 - self.count % 64
+        if count > room {
+            append(bits >> UInt64(count - room), count: room)
+            return append(bits, count: count - room)
+        }
+        guard count > 0 else { return }
+        let placed = (bits & (~0 >> UInt64(64 - count))) << UInt64(room - count)
+        switch self.count / 64 {
+        case 0: words.0 |= placed
+        case 1: words.1 |= placed
+        default: words.2 |= placed
+        }
+        self.count += count
     }
 
     func prefix(_ count: Int) -> TreePath {
