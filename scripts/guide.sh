@@ -206,10 +206,33 @@ as emil sync
 as emil group checkpoint
 as emil log
 halt dora
-port=$crew
 end
 cat << 'TEXT'
 Emil's device has agreed by itself: it had all of it, and nothing was left to read. From then on neither device knows that there was a first message, nor takes it from a third one that does.
+
+## Hide a group
+
+For a while Dora wants to hear what Emil says, and not to be heard:
+TEXT
+begin
+emil=$(TOMBOLO_DATA=$directory/emil "$tool" id | sed -n 's/^member //p' | cut -c1-8)
+as dora group visibility "$emil" visible
+as dora send --name dora 'I have lost the key'
+as emil send --name emil 'the drawer sticks'
+run dora "$port"
+as emil sync
+as emil log
+halt dora
+as dora log
+as dora group visibility "$emil" shared
+run dora "$port"
+as emil sync
+as emil log
+halt dora
+port=$crew
+end
+cat << 'TEXT'
+With `invisible` Emil's devices would not even have seen that Dora's has the group.
 
 ## Lose a device's store, and get it back
 

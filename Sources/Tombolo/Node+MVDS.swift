@@ -94,8 +94,8 @@ extension Node {
                 try reader.groups().filter { try reader.sharers(of: $0).contains(peer) }.map(\.id)
             }
             return PeerReport(
-                peer: peer, groups: isComplete ? groups.sorted() : [], reconciliations: [:], isComplete: isComplete,
-                bytesSent: traffic.sent,
+                peer: peer, groups: isComplete ? groups.sorted() : [], oneSidedGroups: [], reconciliations: [:],
+                isComplete: isComplete, bytesSent: traffic.sent,
                 bytesReceived: traffic.received, handshakeBytes: 0, duration: clock.uptime - start,
                 handshakeDuration: handshakeDuration)
         }

@@ -79,7 +79,7 @@ extension Node {
         }
         do {
             return try await sync(with: peer, at: address, joining: nil, within: budget)
-        } catch EngineError.visibilityChanged {
+        } catch EngineError.visibilityChanged where budget == .unlimited {
             // It has shown whose device it is.
             return try await sync(with: peer, at: address, joining: nil, within: budget)
         }
@@ -141,7 +141,8 @@ extension Node {
         }
         let traffic = meeting.traffic
         return PeerReport(
-            peer: peer, groups: agreed.keys.sorted(), reconciliations: agreed, isComplete: isComplete,
+            peer: peer, groups: agreed.keys.sorted(), oneSidedGroups: exchanged.subtracting(agreed.keys).sorted(),
+            reconciliations: agreed, isComplete: isComplete,
             bytesSent: traffic.sent,
             bytesReceived: traffic.received, handshakeBytes: traffic.handshake,
             duration: clock.uptime - start, handshakeDuration: handshakeDuration)

@@ -29,8 +29,6 @@ actor Replica {
     /// What has come and gone.
     nonisolated let progress = LatestValue(SyncProgress())
     private let instruments = Instruments()
-    /// Whether this device has come to know what another one of its member's knows, if it is not the first.
-    var hasAgreedOnce: Bool
     /// The first that were seen since the start.
     private(set) var forks: [(GroupID, EventID, EventID)] = []
     private static let mostForks = 1_024
@@ -51,7 +49,6 @@ actor Replica {
         self.clock = clock
         self.logger = logger
         engine = try Self.openEngine(storage, after: start)
-        hasAgreedOnce = try storage.read { try $0.value(forKey: IdentityKeys.ownGroupAgreed) } != nil
     }
 
     private static func openEngine(

@@ -127,7 +127,7 @@ extension SQLiteStorage {
         }
         try write(isDurable: true) { store in
             let notes = essentials.values.keys.filter(DeviceVisibility.isNote)
-            for key in keys + [IdentityKeys.ownGroup, IdentityKeys.ownGroupAgreed, FileLimits.key] + notes {
+            for key in keys + [IdentityKeys.ownGroup, FileLimits.key] + notes {
                 try store.setValue(essentials.values[key], forKey: key)
             }
             for peer in essentials.peers {

@@ -22,9 +22,11 @@ public struct PeerReport: Sendable, Hashable {
     public let peer: DeviceKey
     /// The groups in which both now know the same.
     public let groups: [GroupID]
+    /// The groups in which one of the two sends the other nothing (``SyncGroup/setVisibility(_:to:)``), and each has what it is to have.
+    public let oneSidedGroups: [GroupID]
     /// How it was found out what the two differed in, by group, and what that took.
     public let reconciliations: [GroupID: ReconciliationReport]
-    /// Whether that is so of every group that both have; else the budget was spent before.
+    /// Whether every group that both have is one of these; else the budget was spent before.
     public let isComplete: Bool
     /// Bytes on the wire, TLS included, handshake not.
     public let bytesSent: Int

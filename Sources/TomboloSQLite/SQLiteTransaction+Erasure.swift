@@ -35,6 +35,10 @@ extension SQLiteTransaction {
             let group = try Int64.fetchOne(db, sql: "SELECT replica FROM event WHERE ordinal = ?", arguments: [ordinal])
             for event in try headers(ordinals: [ordinal]) {
                 try refer(to: event.header.files, from: ordinal, inGroup: group ?? 0)
+                // Erased for good it was not to go away again.
+                guard let expiry = event.header.isErasable ? event.header.expiry : nil else { continue }
+                try execute(
+                    "INSERT OR IGNORE INTO expiry VALUES (?, ?, ?)", [group, Int64(clamping: expiry), ordinal])
             }
         }
     }

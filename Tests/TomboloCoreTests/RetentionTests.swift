@@ -49,6 +49,31 @@ struct RetentionTests {
         return devices.bytesSent.values.reduce(0, +) - before < 400
     }
 
+    @Test("what comes back goes away in its time, whatever had taken it away")
+    func backAndGone() throws {
+        let (devices, group) = try makeGroup(2, seed: 31)
+        let day: UInt64 = 86_400_000
+        for number in 0..<10 {
+            devices.now += 1
+            let expiry = devices.now + day
+            try devices.step(
+                0, [.append(3, group: group, kind: .message, content: Array("\(number)".utf8), expiry: expiry)])
+        }
+        try devices.meet(0, 1)
+        try keep(Retention(count: 2), on: 1, devices, group)
+        try pass(60_000, devices)
+        // As a redaction has done that does not stand any more.
+        let store = devices.devices[1].store
+        let gone = store.headers(ordinals: Array(1...store.lastOrdinal())).filter { !$0.hasContent }
+        #expect(gone.count == 8)
+        store.erase(gone, forGood: true, inGroup: 1)
+        try keep(.everything, on: 1, devices, group)
+        try devices.meet(1, 0)
+        #expect(shown(1, devices, group) == (0..<10).map { "\($0)" })
+        try pass(day, devices)
+        #expect(shown(1, devices, group) == [String](repeating: "-", count: 10))
+    }
+
     @Test("the latest so many, or so many bytes, or what came in so much time", arguments: [Policy.open, .private])
     func kept(policy: Policy) throws {
         let (devices, group) = try makeGroup(2, policy, seed: 1)

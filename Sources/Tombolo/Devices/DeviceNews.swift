@@ -28,10 +28,13 @@ struct DeviceNews {
     /// - Parameters:
     ///   - own: the group of the member's devices.
     ///   - device: this one.
+    ///   - follows: whether what the others have said is looked at.
     ///   - tellsOfVisibility: whether that group's state says anything of whom groups are hidden from.
-    init(of own: GroupRecord, on device: DeviceKey, tellsOfVisibility: Bool, in reader: SQLiteReader) throws {
+    init(
+        of own: GroupRecord, on device: DeviceKey, follows: Bool, tellsOfVisibility: Bool, in reader: SQLiteReader
+    ) throws {
         let visibility = try DeviceVisibility(of: own, isTold: tellsOfVisibility, in: reader)
-        try takeNotes(of: own, on: device, in: reader)
+        if follows { try takeNotes(of: own, on: device, in: reader) }
         inputs += visibility.inputs
         values += visibility.values
         prepared = visibility.prepared

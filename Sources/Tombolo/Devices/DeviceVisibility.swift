@@ -53,7 +53,8 @@ struct DeviceVisibility {
             let contacts = Set(here.settings.keys).union((told[group] ?? [:]).keys)
             for contact in contacts.sorted() {
                 try settle(
-                    Setting(group, contact), here: here[contact], told: told[group]?[contact], own.id, reader)
+                    Setting(group, contact), here: here[contact], told: told[group]?[contact],
+                    isFull: here.settings.count >= Limits.hiddenFrom, own.id, reader)
             }
         }
         for (group, settings) in told where !groups.contains(group) {
@@ -68,14 +69,16 @@ struct DeviceVisibility {
 
     /// Of what was set here and what others have told since the two were last the same, the later counts; where both are new, the less.
     private mutating func settle(
-        _ setting: Setting, here: Visibility, told: Visibility?, _ own: GroupID, _ reader: SQLiteReader
+        _ setting: Setting, here: Visibility, told: Visibility?, isFull: Bool, _ own: GroupID, _ reader: SQLiteReader
     ) throws {
         let last = try reader.value(forKey: setting.saidKey)?.first.flatMap { Visibility(rawValue: $0) }
         guard here != told || last != told else { return }
         let isNewHere = here != last ?? .shared
         let isNewThere = told != nil && told != last
         let result = isNewHere && isNewThere ? min(here, told ?? here) : isNewThere ? told ?? here : here
-        // Where it cannot be done (the contact is an own device by now, or there are too many), it is taken back the next time.
+        // There are too many: it is not followed here, nor taken back.
+        if isFull, here == .shared, result != .shared { return }
+        // The contact may be an own device by now: then it is taken back the next time.
         if result != here {
             inputs.append(.setVisibility(Self.request, group: setting.group, to: setting.contact, result))
         }

@@ -10,37 +10,22 @@ extension Replica {
             switch effect {
             case .created, .joined, .invited: true
             case .changed(let group): group == own
-            case .agreed(_, let group, _): group == own && !isFollowing
             default: false
             }
         }
-        guard mayBeNew else { return }
-        if !isFollowing { noteFollowing(own, after: effects) }
-        if isFollowing { tendDevices() }
-    }
-
-    private var isFollowing: Bool { engine.admittedBy.count == 1 || hasAgreedOnce }
-
-    /// A linked device does what the others have said once it knows all that one of them knew: a linking that was cut must not show anybody what
-    /// it was not told yet to hide.
-    private func noteFollowing(_ own: GroupID, after effects: [EngineEffect]) {
-        guard effects.contains(where: { if case .agreed(_, own, _) = $0 { true } else { false } }), failure == nil
-        else {
-            return
-        }
-        do {
-            try storage.write(isDurable: false) { try $0.setValue([1], forKey: IdentityKeys.ownGroupAgreed) }
-            hasAgreedOnce = true
-        } catch {
-            fail(error)
-        }
+        // What one device has said may be only a part of what it has to say: it is done once all of it is here. A group that another one is in
+        // must not be shown to anybody from whom that one hides it.
+        let follows = effects.contains { if case .agreed(_, own, _) = $0 { true } else { false } }
+        if mayBeNew || follows { tendDevices(follows: follows) }
     }
 
     /// The same, whatever has happened.
-    func tendDevices() {
-        guard let own = engine.ownGroup, failure == nil, isFollowing else { return }
+    ///
+    /// - Parameter follows: whether all is here that one of the others had to say.
+    func tendDevices(follows: Bool = false) {
+        guard let own = engine.ownGroup, failure == nil else { return }
         do {
-            while let news = try news(of: own), !news.isEmpty {
+            while let news = try news(of: own, follows: follows), !news.isEmpty {
                 // Before it is noted that they were looked at: to note it twice does no harm.
                 try storage.noteRead(news.read)
                 let effects = try storage.write(isDurable: true) { store in
@@ -69,12 +54,13 @@ extension Replica {
         effects.contains { if case .failed(0, _) = $0 { true } else { false } }
     }
 
-    private func news(of own: GroupID) throws -> DeviceNews? {
+    private func news(of own: GroupID, follows: Bool) throws -> DeviceNews? {
         let device = engine.device
         let tellsOfVisibility = engine.state(of: own)?.keys.contains(where: DeviceVisibility.isKey) ?? false
         return try storage.read { reader in
             guard let record = try reader.groups().first(where: { $0.id == own }) else { return nil }
-            return try DeviceNews(of: record, on: device, tellsOfVisibility: tellsOfVisibility, in: reader)
+            return try DeviceNews(
+                of: record, on: device, follows: follows, tellsOfVisibility: tellsOfVisibility, in: reader)
         }
     }
 }

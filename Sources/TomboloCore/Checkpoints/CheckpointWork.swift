@@ -10,8 +10,6 @@ struct CheckpointWork: Sendable {
     var ready: [EventID] = []
     /// Whether this device says again, with the next batch, what it has said and is to forget.
     var saysAgain = false
-    /// Whether the next batch writes nothing of it.
-    var hasNothingToSay: Bool { ready.isEmpty && !saysAgain }
     /// Those that were carried out.
     var done: Set<EventID> = []
     /// Up to where it was found that nothing of a log is left, nor missing.

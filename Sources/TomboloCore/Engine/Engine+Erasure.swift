@@ -174,6 +174,7 @@ extension Engine {
             else { continue }
             guard let place = try place(of: event, log: log, group: group, store) else { continue }
             try store.setContent(content, salt: salt, ofEvent: place.ordinal)
+            noteExpiry(of: event, group: group)
             complete.append(event.id)
         }
         try handOver(complete, group: group, store)

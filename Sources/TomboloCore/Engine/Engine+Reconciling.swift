@@ -65,7 +65,7 @@ extension Engine {
                     }
                     askForSecrets(group, session: index)
                     try askForDropped(group, session: index, store)
-                    if mayAgree(group, session: index) { try agree(group, session: index, store) }
+                    if sessions[index].groups[group].awaitsNothing { try agree(group, session: index, store) }
                 } else {
                     sessions[index].groups[group].phase = .exchanging
                     chooseBase(group, session: index)

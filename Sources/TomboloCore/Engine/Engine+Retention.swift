@@ -208,6 +208,7 @@ extension Engine {
                 try store.headers(ordinals: [place.ordinal]).first?.hasContent == false
             else { continue }
             try store.setContent(content, salt: salt, ofEvent: place.ordinal)
+            noteExpiry(of: event, group: group)
             count += 1
             if place.status == .delivered { restored.append(event.stored(place.ordinal)) }
         }

@@ -41,6 +41,8 @@ extension Engine {
         }
         let isLive = sessions[index].groups[group].phase == .live
         guard isLive || sessions[index].groups[group].hasFrontier, sessions[index].groups[group].isIdle else { return }
+        // Who agrees now, and hangs up, would not hear what this device passes with the next batch.
+        guard groups[sessions[index].groups[group].group].checkpoints.ready.isEmpty else { return }
         if !sessions[index].groups[group].awaitedContents.isEmpty {
             let deadline = sessions[index].groups[group].contentsDeadline
             if now < deadline {
@@ -63,19 +65,14 @@ extension Engine {
         if peerShows(root, group, session: index) {
             sessions[index].groups[group].phase = .live
             try askForDropped(group, session: index, store)
-            // Who hangs up now could not read what it was given, or would not have heard what this device passes with the next batch.
-            guard mayAgree(group, session: index) else { return }
+            // Who hangs up now could not read what it was given.
+            guard sessions[index].groups[group].awaitsNothing else { return }
             try agree(group, session: index, store)
         } else if sessions[index].groups[group].isOneSided {
             settleOneSided(group, session: index)
         } else {
             try repair(group, session: index, store)
         }
-    }
-
-    func mayAgree(_ group: Int, session index: Int) -> Bool {
-        sessions[index].groups[group].awaitsNothing
-            && groups[sessions[index].groups[group].group].checkpoints.hasNothingToSay
     }
 
     func peerShows(_ root: Bytes32, _ group: Int, session index: Int) -> Bool {

@@ -34,9 +34,9 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     var mayRefillFetches = true
     /// Whether a device of this member's was removed somewhere and may have written elsewhere.
     var maySpreadRemovals = false
-    /// Whether how far a group is shared with somebody has changed, and how many logs there were when that was looked at.
+    /// Whether how far a group is shared with somebody has changed, and how much there was by which it may when that was looked at.
     var mustReviewVisibility = false
-    var reviewedLogs = 0
+    var reviewedCount = 0
     var effects: [EngineEffect] = []
     /// Milliseconds since 1970, as last told.
     var now: UInt64 = 0

@@ -25,8 +25,6 @@ package enum IdentityKeys {
     package static let member = "member"
     package static let admission = "member-signature"
     package static let ownGroup = "own-group"
-    /// Whether a linked device has once come to know all that another one of the member's knew: till then it follows nothing.
-    package static let ownGroupAgreed = "own-group-agreed"
     package static let incarnation = "incarnation"
     /// From what keys for answers to bundles follow.
     package static let answerSeeds = "answer-seeds"

@@ -53,6 +53,7 @@ public protocol EventStore: RecordStore, FileStore {
     /// - Parameter isForGood: else they stay among what is to expire.
     func erase(_ events: [StoredHeader], forGood isForGood: Bool, inGroup group: Int64) throws(StoreError)
     /// Gives an event that is without its content what it says.
+    /// It expires in its time, whatever had taken it away before.
     func setContent(_ content: Bytes, salt: Bytes, ofEvent ordinal: Int64) throws(StoreError)
     /// Events whose expiry is not after `time`, each until it was erased; the earliest first.
     func expired(by time: UInt64, inGroup group: Int64, limit: Int) throws(StoreError) -> [Int64]

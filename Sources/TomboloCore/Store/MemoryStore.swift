@@ -16,6 +16,11 @@ public final class MemoryStore: EventStore {
             if change != .delivered { otherChanges[changes.count] = change }
             changes.append(ordinal)
         }
+
+        mutating func note(_ expiry: Expiry) {
+            let place = expiries.partitionPoint { $0 >= expiry }
+            if place == expiries.count || expiries[place] != expiry { expiries.insert(expiry, at: place) }
+        }
     }
 
     private struct Expiry: Comparable {
@@ -110,9 +115,7 @@ public final class MemoryStore: EventStore {
                 groupTable[Int(group) - 1].note(event.event.content == nil ? .erased : .delivered, event.ordinal)
             }
             if let time = event.event.expiryToCome {
-                let expiry = Expiry(time: time, ordinal: event.ordinal)
-                let place = groupTable[Int(group) - 1].expiries.partitionPoint { $0 > expiry }
-                groupTable[Int(group) - 1].expiries.insert(expiry, at: place)
+                groupTable[Int(group) - 1].note(Expiry(time: time, ordinal: event.ordinal))
             }
         }
         return first
@@ -225,6 +228,9 @@ public final class MemoryStore: EventStore {
         eventTable[Int(ordinal) - 1].event = stored.event.with(content, salt: salt)
         let group = groupTable.firstIndex { $0.logOfID[stored.event.log] == stored.log }
         files.refer(to: stored.event.header.files, from: ordinal, inGroup: Int64((group ?? 0) + 1))
+        if let group, let time = stored.event.expiryToCome {
+            groupTable[group].note(Expiry(time: time, ordinal: ordinal))
+        }
     }
 
     public func contentSizes(inGroup group: Int64, after ordinal: Int64, limit: Int) -> [ContentSize] {

@@ -95,9 +95,10 @@ extension Engine {
     /// Closes links on which a group is shared otherwise than it is to be by now, so that the next one goes by that; shows groups that are not
     /// hidden any more. So it is where a setting has changed, and where a device has shown whose it is.
     mutating func reviewVisibility(_ store: any EventStore) throws(StoreError) {
-        let logs = groups.reduce(0) { $0 + $1.frontier.logs.count }
-        guard mustReviewVisibility || hidesSomething && logs != reviewedLogs else { return }
-        (mustReviewVisibility, reviewedLogs) = (false, logs)
+        // By logs and state events shows whose device somebody is, and who was removed.
+        let count = groups.reduce(0) { $0 + $1.frontier.logs.count + $1.state.nodes.count }
+        guard mustReviewVisibility || hidesSomething && count != reviewedCount else { return }
+        (mustReviewVisibility, reviewedCount) = (false, count)
         let native = sessions.indices.filter { !sessions[$0].isClosed && sessions[$0].link.dialect == .native }
         for (index, visibilities) in zip(native, visibilities(forSessions: native)) {
             let isRight = sessions[index].groups.allSatisfy { $0.visibility == visibilities[$0.group] }
@@ -114,24 +115,24 @@ extension Engine {
 
     // MARK: Where one of the two sends nothing
 
-    /// In place of comparing roots again: tells the peer once that everything was sent, and who runs the engine once that nothing more is to
-    /// come.
+    /// In place of comparing roots again, where they differ: tells the peer once that everything was sent, and who only takes, after that, that
+    /// nothing more is asked for; and who runs the engine once that both have said so.
     mutating func settleOneSided(_ group: Int, session index: Int) {
-        sessions[index].groups[group].phase = .live
-        guard !sessions[index].groups[group].awaitsAnswers else { return }
         let number = sessions[index].groups[group].group
-        if sessions[index].groups[group].peerOnlyTakes, !sessions[index].groups[group].hasSaidAll {
+        let session = sessions[index].groups[group]
+        // What comes may have to be asked for.
+        let hasCome = session.visibility == .shared || session.peerOnlyTakes || session.peerHasSentAll
+        if !session.hasSaidAll, hasCome, session.awaitsNothing, !session.awaitsAnswers {
             sessions[index].groups[group].hasSaidAll = true
             var sync = GroupSync(number: number)
             sync.hasSentAll = true
             send(sync, to: index)
         }
-        // Who hangs up now could not read what it was given.
-        let isDone =
-            mayAgree(group, session: index)
-            && (sessions[index].groups[group].visibility == .shared || sessions[index].groups[group].peerHasSentAll)
-        guard isDone, !sessions[index].groups[group].hasToldExchanged else { return }
+        guard sessions[index].groups[group].hasSaidAll, session.peerHasSentAll, !session.hasToldExchanged else {
+            return
+        }
         sessions[index].groups[group].hasToldExchanged = true
+        sessions[index].groups[group].phase = .live
         effects.append(.exchanged(sessions[index].link.session, groups[number].id))
     }
 }

@@ -98,7 +98,7 @@ extension Simulation {
                 let isThere = device.node.hasContent(of: number)
                 guard isThere ? !isRedacted && !isOver : mayBeGone else {
                     let why =
-                        redaction.map { "taken back by number \($0)" }
+                        (isOver ? nil : redaction.map { "taken back by number \($0)" })
                         ?? header.expiry.map { "to go at \($0), the device's clock being at \(clock)" } ?? "to stay"
                     let others = honest.filter { $0.node.hasContent(of: number) }.map(\.number)
                     throw Violation(

@@ -72,6 +72,8 @@ struct Sync: AsyncParsableCommand {
                 let seconds = String(format: "%.3f", peer.duration / .seconds(1))
                 print(
                     "\("\(peer.peer)".prefix(8)): \(peer.groups.count) groups in sync"
+                        + (peer.oneSidedGroups.isEmpty
+                            ? "" : ", \(peer.oneSidedGroups.count) in which one side only takes")
                         + (peer.isComplete ? "" : " (cut before all were)")
                         + ", \(peer.bytesSent) bytes sent, \(peer.bytesReceived) received, \(seconds) s")
                 if explain { try tell(peer, of: node) }
@@ -124,6 +126,7 @@ struct ReconciliationRow: Codable {
 struct SyncRow: Codable {
     let peer: String
     let groups: Int
+    let oneSidedGroups: Int
     let isComplete: Bool
     let sent: Int
     let received: Int
@@ -139,6 +142,7 @@ struct SyncRow: Codable {
             ? report.reconciliations.sorted { $0.key < $1.key }.map { ReconciliationRow($0.key, $0.value) } : nil
         peer = "\(report.peer)"
         groups = report.groups.count
+        oneSidedGroups = report.oneSidedGroups.count
         isComplete = report.isComplete
         sent = report.bytesSent
         received = report.bytesReceived
