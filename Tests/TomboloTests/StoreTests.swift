@@ -3,6 +3,7 @@ import GRDB
 import Testing
 import Tombolo
 import TomboloCore
+import TomboloSQLite
 
 @Suite("Stores that are newer, or damaged")
 struct StoreTests {
@@ -11,6 +12,32 @@ struct StoreTests {
         let group = try await node.createGroup(named: "notes")
         for number in 0..<200 { try await group.send(Text("\(number) \(String(repeating: "y", count: 300))")) }
         try await node.close()
+    }
+
+    @Test("a content that comes back to a store goes away in its time again")
+    func expiryOfWhatComesBack() async throws {
+        try await withDirectory { root in
+            let node = try await Node.open(at: root)
+            let crew = try await node.createGroup(named: "crew")
+            try await crew.send(Text("the code is 4711"), expiring: .seconds(86_400))
+            try await node.close()
+            let storage = try SQLiteStorage(directory: root)
+            try storage.write(isDurable: true) { store in
+                let group = try #require(try store.groups().first).reference
+                let header = try #require(
+                    try store.headers(ordinals: Array(1...store.lastOrdinal())).first { $0.header.expiry != nil })
+                let event = try #require(try store.events(ordinals: [header.ordinal]).first).event
+                let (content, salt) = (try #require(event.content), try #require(event.salt))
+                #expect(try store.nextExpiry(inGroup: group) == header.header.expiry)
+                try store.erase([header], forGood: true, inGroup: group)
+                #expect(try store.nextExpiry(inGroup: group) == nil)
+                for _ in 0..<2 { try store.setContent(content, salt: salt, ofEvent: header.ordinal) }
+                #expect(try store.nextExpiry(inGroup: group) == header.header.expiry)
+                let due = try store.expired(by: .max, inGroup: group, limit: 9)
+                #expect(due == [header.ordinal])
+            }
+            try storage.close()
+        }
     }
 
     @Test("a store that a newer version has written is refused, and left as it is")
