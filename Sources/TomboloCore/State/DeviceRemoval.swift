@@ -50,7 +50,7 @@ public struct DeviceRemoval: Hashable, Sendable {
     func kept(ofLog log: LogID) -> [LogPosition] { kept.filter { $0.log == log } }
 
     /// Whether its signature stands, and that of each device that its signer was admitted by.
-    package func isValid(using cryptography: some Cryptography) -> Bool {
+    public func isValid(using cryptography: some Cryptography) -> Bool {
         signer.isValid(of: member, using: cryptography)
             && cryptography.isValid(
                 signature[...], over: Self.statement(member, device, signer.device, remaining, kept),
@@ -77,13 +77,15 @@ public struct DeviceRemoval: Hashable, Sendable {
     }
 
     /// The content of an event that posts it, as protocol §2.6 lays it out.
-    package var encoded: [UInt8] {
+    public var encoded: [UInt8] {
         Self.encoded(member, device, signer.device, remaining) + signature + [UInt8(signer.devices.count)]
             + signer.encoded + Self.encoded(kept)
     }
 
+    /// Takes what ``encoded`` makes. Whether its signature verifies, ``isValid(using:)`` tells.
+    ///
     /// - Throws: `WireError` if it is not laid out so.
-    package init(decoding bytes: Bytes) throws(WireError) {
+    public init(decoding bytes: Bytes) throws(WireError) {
         var reader = WireReader(bytes)
         let member = MemberKey(try reader.bytes32())
         let device = DeviceKey(try reader.bytes32())
