@@ -130,8 +130,8 @@ public struct Change: Sendable {
     /// Whether the entry is there from now on; or, because its author was removed, is not wanted any more; or is again; or its content is gone;
     /// or it is forgotten, with everything before it in its log.
     public let kind: ChangeKind
-    /// Where ``kind`` is ``TomboloCore/ChangeKind/forgotten`` only its log and sequence count, its id is all zeros: who keeps copies deletes those
-    /// of this log's entries up to there. They may include some whose ``TomboloCore/ChangeKind/erased`` it was never told.
+    /// Where ``kind`` is `forgotten` only its log and sequence count, its id is all zeros: who keeps copies deletes those
+    /// of this log's entries up to there. They may include some whose erasure it was never told.
     public let entry: Entry
     /// To be kept by the application in the transaction in which it applies the change.
     public let bookmark: Bookmark

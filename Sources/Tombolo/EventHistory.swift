@@ -34,7 +34,7 @@ public struct EventHistory: Sendable {
     /// Whether that is so although nobody took it back: see ``Entry/isDropped``.
     public let isDropped: Bool
     /// Whether it waits for the secret that it is sealed under: no peer that has it has been met, or none may hand it to this device. Or, under the
-    /// policy ``TomboloCore/Policy/privateFromJoining``, whether it is held back because that is never for this device's member.
+    /// policy `privateFromJoining`, whether it is held back because that is never for this device's member.
     public let lacksSecret: Bool
     /// All that it names: its log's event before it, then others.
     public let causes: [Cause]

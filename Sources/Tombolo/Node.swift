@@ -35,8 +35,11 @@ public final class Node: Sendable {
 
     /// Opens the device's store in `directory`, making its identity on first use. Peers are reached by TCP with TLS 1.3.
     ///
-    /// - Parameter lock: what its keys are locked by, if they are (``changeLock(to:)``); a new device's are from the beginning. Refused
-    ///   where they are not.
+    /// - Parameters:
+    ///   - directory: made if it is not there.
+    ///   - lock: what its keys are locked by, if they are (``changeLock(to:)``); a new device's are from the beginning. Refused
+    ///     where they are not.
+    ///   - logger: told of what nobody asked for.
     /// - Throws: `StoreError`: `busy` if another process uses it, `locked` if it takes another lock, `newer`, `corrupt` or `unavailable`.
     public static func open(
         at directory: URL, lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo")

@@ -38,7 +38,9 @@ extension Node {
     /// verifies. What is missing then comes back from peers at the next sync. The device writes to new logs.
     ///
     /// The damaged file is kept beside the new one.
-    /// - Parameter lock: what the device's keys were locked by, if they were. So they are in the new store.
+    /// - Parameters:
+    ///   - directory: the device's.
+    ///   - lock: what the device's keys were locked by, if they were. So they are in the new store.
     /// - Throws: `StoreError` if the device's keys cannot be read, or the disk is full: everything is as it was then.
     public static func rebuildStore(at directory: URL, lock: (any StoreLock)? = nil) throws -> StoreRebuilding {
         let aside = try SQLiteStorage.setAside(in: directory)

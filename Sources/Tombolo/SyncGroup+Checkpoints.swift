@@ -31,7 +31,7 @@ extension SyncGroup {
     /// Every member who may write then passes it, by one of its devices and without being asked, once that has everything that is to be
     /// forgotten, and nothing of it says anything there either. When the last one has, every device forgets it for good: nobody has, asks for or
     /// takes these events any more, and a device that was away meanwhile brings none of them back. Of who was removed nothing is forgotten.
-    /// Applications are told ``TomboloCore/ChangeKind/forgotten``.
+    /// Applications are told `forgotten`.
     /// - Throws: `EngineError` `notAllowed` if this device's member is no admin, nothing can be forgotten, or more than 1,024 other members may write;
     ///   `unknownGroup`, `notNative`.
     @discardableResult

@@ -29,7 +29,9 @@ public struct Redaction: Sendable {
 extension SyncGroup {
     /// Takes the content of an entry back, for everyone: at once here, elsewhere as soon as this is known there.
     ///
-    /// - Parameter reason: told to everyone; at most 1,024 bytes.
+    /// - Parameters:
+    ///   - entry: something that was said, with or without its content.
+    ///   - reason: told to everyone; at most 1,024 bytes.
     /// - Throws: `EngineError` `notAllowed` if the entry is another member's and this device's member is not an admin.
     public func redact(_ entry: Entry, reason: String = "") async throws {
         guard dialect == .native, let log = entry.log else { throw EngineError.notNative(id) }

@@ -36,7 +36,9 @@ public struct FileSealing: Sendable {
 
     /// The text; nil if it was not sealed with this key at this position, or was changed.
     ///
-    /// - Parameter room: ``nonceBytes`` bytes to write to, and behind them the sealed leaf.
+    /// - Parameters:
+    ///   - room: ``nonceBytes`` bytes to write to, and behind them the sealed leaf.
+    ///   - position: the chunk's, in its file.
     public func open(_ room: inout Data, at position: Int) -> Data? {
         guard room.count >= Self.nonceBytes + FileShape.sealBytes else { return nil }
         room.withUnsafeMutableBytes { Self.writeNonce(of: position, to: $0) }

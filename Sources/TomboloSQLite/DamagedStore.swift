@@ -20,7 +20,9 @@ public final class DamagedStore {
     private let database: DatabaseQueue
     private let cells: SecretCells
 
-    /// - Parameter lock: what its secrets were locked by, if they were.
+    /// - Parameters:
+    ///   - file: the database.
+    ///   - lock: what its secrets were locked by, if they were.
     /// - Throws: `StoreError` if it is no database any more, or takes another lock.
     public init(at file: URL, lock: (any StoreLock)? = nil) throws(StoreError) {
         do {

@@ -7,7 +7,10 @@ extension SQLiteReader {
     /// Delivered entries after a number of the change log that others wrote and that were not read on another device of a member's, merges
     /// not counted.
     ///
-    /// - Parameter member: whose own entries, on whatever device, do not count.
+    /// - Parameters:
+    ///   - group: as the store has it.
+    ///   - number: of the change log; 0 for all.
+    ///   - member: whose own entries, on whatever device, do not count.
     public func unreadCount(of group: GroupRecord, after number: Int64, by member: MemberKey) throws -> Int {
         if group.dialect == .mvds {
             return try Int.fetchOne(

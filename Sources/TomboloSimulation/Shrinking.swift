@@ -11,6 +11,8 @@ extension Simulation {
     /// Looks for a small scenario that breaks the same promise.
     ///
     /// - Parameters:
+    ///   - scenario: one that breaks it.
+    ///   - seed: with which it does.
     ///   - seeds: how many seeds a smaller scenario is given to fail.
     ///   - progress: told after each run what it is about now.
     /// - Returns: nil if the scenario keeps every promise with this seed.

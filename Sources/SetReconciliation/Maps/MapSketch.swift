@@ -51,7 +51,7 @@ public struct CodedEntries: Hashable, Sendable {
 /// Cells of a map: for two maps that have most keys in common and differ in the values of some, a third fewer bytes than coded
 /// symbols of their entries would take, since a changed value is one difference, not two.
 ///
-/// Keys and values are numbers from 1 to 2⁶¹ − 2; ``key(of:)`` and ``value(_:)`` make them.
+/// Keys and values are numbers from 1 to 2⁶¹ − 2.
 public struct MapSketch: Sendable {
     let hashKey: SipHashKey
     /// The cells; the first one has every entry.

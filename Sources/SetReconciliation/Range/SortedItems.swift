@@ -32,7 +32,9 @@ public struct SortedItems: RangeStorage, Sendable {
 
     /// Sorts the items; what is there twice counts once.
     ///
-    /// - Parameter indexesIDs: whether ids are to be found by how they begin without looking at all; for up to 2³² items.
+    /// - Parameters:
+    ///   - items: in any order.
+    ///   - indexesIDs: whether ids are to be found by how they begin without looking at all; for up to 2³² items.
     public init(_ items: some Sequence<RangeItem>, indexesIDs: Bool = false) {
         var unique: [RangeItem] = []
         for item in items.sorted() where unique.last != item { unique.append(item) }

@@ -32,6 +32,7 @@ extension SyncGroup {
     ///
     /// Only devices of the group can read it.
     /// - Parameters:
+    ///   - url: where nothing is yet.
     ///   - bundle: one that a device of the group has written: this one then has what that device lacked.
     ///   - progress: counts events.
     /// - Throws: ``TomboloError`` if there is something at the place already, the disk is full, or `bundle` is of another group: nothing is left at
@@ -82,7 +83,9 @@ extension SyncGroup {
 extension Node {
     /// Takes what is in a bundle, as it would take it from a peer: every event is verified, and what was erased stays so.
     ///
-    /// - Parameter progress: counts bytes.
+    /// - Parameters:
+    ///   - url: the file.
+    ///   - progress: counts bytes.
     /// - Throws: ``TomboloError`` if it cannot be read, is of no group that is here, or is damaged: what comes before the damage is taken.
     public func readBundle(
         at url: URL, reportingTo progress: TransferProgress? = nil

@@ -105,7 +105,7 @@ extension Node {
 
     /// Says that a device of the member's is lost, wherever it has written: what it said that is here stays, nothing else of it is wanted by
     /// anybody, and it reads nothing any more that is said in private groups. So for devices that it has admitted and that this one has not heard of;
-    /// those that this one has heard of stay (``DeviceRemoval/remaining``), and are to be removed as well if they are nobody's who should have one.
+    /// those that this one has heard of stay (`DeviceRemoval.remaining`), and are to be removed as well if they are nobody's who should have one.
     ///
     /// This device can remove itself. Nothing undoes it: a device that is found again is made anew, and linked.
     /// - Returns: the statement, which holds also in groups that this member's devices are not in (any more) where somebody posts it

@@ -50,7 +50,10 @@ public protocol EventStore: RecordStore, FileStore {
     /// Takes content and salt away. Of what was delivered, or withdrawn, the change log says so.
     ///
     /// Nothing of it may be left in the store's files once they were purged after the commit.
-    /// - Parameter isForGood: else they stay among what is to expire.
+    /// - Parameters:
+    ///   - events: as the store has them.
+    ///   - isForGood: else they stay among what is to expire.
+    ///   - group: the store's number of their group.
     func erase(_ events: [StoredHeader], forGood isForGood: Bool, inGroup group: Int64) throws(StoreError)
     /// Gives an event that is without its content what it says.
     /// It expires in its time, whatever had taken it away before.

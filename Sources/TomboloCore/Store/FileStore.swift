@@ -11,7 +11,7 @@ public protocol FileStore: AnyObject {
     func wantedFiles(
         _ want: FileRecord.Want, after file: FileID?, limit: Int
     ) throws(StoreError) -> [FileRecord]
-    /// The sum of what files count for, ``FileRecord/charge``.
+    /// The sum of what files count for towards the quota.
     func fileBytes() throws(StoreError) -> UInt64
     /// The store's numbers of groups in which a delivered event refers to a file, ascending.
     func groups(referringTo file: FileID) throws(StoreError) -> [Int64]

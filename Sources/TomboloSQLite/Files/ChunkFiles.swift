@@ -9,7 +9,7 @@ public import TomboloCore
 #endif
 
 /// Where a store keeps the chunks of files: for each file one of the file system's, in which a chunk stands at its position times
-/// ``Limits/chunk`` bytes. Which chunks are there the database says; what they must hash to, the file's name.
+/// 65,536 bytes (`Limits.chunk`). Which chunks are there the database says; what they must hash to, the file's name.
 public final class ChunkFiles: Sendable {
     public let directory: URL
     /// Open files; all are closed when they become too many.
