@@ -1,5 +1,6 @@
 public import Foundation
 public import TomboloCore
+import TomboloCrypto
 import TomboloSQLite
 
 /// A member of a group, as everyone who holds the same events sees it.
@@ -122,11 +123,21 @@ extension SyncGroup {
     }
 
     func graph(_ reader: SQLiteReader) throws -> StateGraph {
-        let statement = try statement
+        try reader.graph(of: record, try statement)
+    }
+}
+
+extension SQLiteReader {
+    /// A group's state with all that it says, as far as it can be read here.
+    func graph(of group: GroupRecord, _ statement: GroupStatement) throws -> StateGraph {
         var graph = StateGraph(owner: statement.owner, policy: statement.policy)
-        var opener = opener(reader)
-        try graph.insert(try reader.stateEvents(of: record)) { try opener.value($1, of: $0) }
+        var opener = opener(of: group)
+        try graph.insert(try stateEvents(of: group)) { try opener.value($1, of: $0) }
         return graph
+    }
+
+    func opener(of group: GroupRecord) -> ContentOpener<SwiftCryptography> {
+        ContentOpener(using: SwiftCryptography()) { try self.secret(of: $0, in: group) }
     }
 }
 

@@ -179,7 +179,7 @@ public struct SyncGroup: Sendable, Identifiable {
     }
 
     func opener(_ reader: SQLiteReader) -> ContentOpener<SwiftCryptography> {
-        ContentOpener(using: SwiftCryptography()) { try reader.secret(of: $0, in: record) }
+        reader.opener(of: record)
     }
 
     /// Events as applications see them.

@@ -111,13 +111,7 @@ struct VisibilityTests: VisibilityScenario {
 
     @Test("who asks all the same is not answered")
     func insisting() throws {
-        let (devices, group) = try makeGroup(seed: 6)
-        let file = try MadeFile(bytes: large, seed: 7)
-        try add(file, to: 0, devices)
-        try say([file.id], 0, devices, group)
-        try devices.meet(2, 0)
-        try devices.meet(2, 1)
-        #expect(try set(.visible, to: member(1, devices), devices, group) == nil)
+        let (devices, group, file) = try makeGroup(withFileOf: 0, seed: 6)
         try devices.say(0, "not for you", in: group)
         var (answers, wants) = (0, 0)
         devices.intercept = { [self] wire in
@@ -215,10 +209,7 @@ struct VisibilityTests: VisibilityScenario {
         #expect(try set(.visible, to: member(1, devices), devices, group) == nil)
         devices.devices[0].effects = []
         let session = try devices.connect(0, 1)
-        while hasExchanged(0, devices) == 0, !devices.queue.isEmpty {
-            let wire = devices.queue.removeFirst()
-            try devices.step(wire.to, [.payloadReceived(wire.session, wire.bytes[...])])
-        }
+        try devices.carry { hasExchanged(0, devices) > 0 }
         #expect(said(0, devices, group).contains("sealed anew"))
         try devices.disconnect(session)
     }
@@ -235,10 +226,7 @@ struct VisibilityTests: VisibilityScenario {
         let held = said(1, devices, group)
         let link = try hiderDials ? devices.connect(0, 1) : devices.connect(1, 0)
         let dialler = hiderDials ? 0 : 1
-        while hasExchanged(dialler, devices) == 0, !devices.queue.isEmpty {
-            let wire = devices.queue.removeFirst()
-            try devices.step(wire.to, [.payloadReceived(wire.session, wire.bytes[...])])
-        }
+        try devices.carry { hasExchanged(dialler, devices) > 0 }
         #expect(hasExchanged(dialler, devices) == 1)
         #expect(Set(held).isSubset(of: said(0, devices, group)) && said(1, devices, group) == held)
         try devices.disconnect(link)
@@ -246,13 +234,7 @@ struct VisibilityTests: VisibilityScenario {
 
     @Test("that more of a file comes is not told; and where two groups have it, it comes over the one that is shared")
     func files() throws {
-        let (devices, group) = try makeGroup(seed: 17)
-        let file = try MadeFile(bytes: large, seed: 18)
-        try add(file, to: 2, devices)
-        try say([file.id], 2, devices, group)
-        try devices.meet(2, 0)
-        try devices.meet(2, 1)
-        #expect(try set(.visible, to: member(1, devices), devices, group) == nil)
+        let (devices, _, file) = try makeGroup(withFileOf: 2, seed: 17)
         #expect(try want(file.id, 1, devices) == nil)
         #expect(try want(file.id, 0, devices) == nil)
         let links = [try devices.connect(1, 0), try devices.connect(2, 0)]

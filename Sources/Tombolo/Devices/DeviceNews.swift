@@ -33,7 +33,9 @@ struct DeviceNews {
     init(
         of own: GroupRecord, on device: DeviceKey, follows: Bool, tellsOfVisibility: Bool, in reader: SQLiteReader
     ) throws {
-        let visibility = try DeviceVisibility(of: own, isTold: tellsOfVisibility, in: reader)
+        let groups = try reader.groups().filter { $0.dialect == .native && $0.id != own.id }
+        let visibility = try DeviceVisibility(
+            of: own, isTold: tellsOfVisibility, beside: groups.map(\.id), in: reader)
         if follows { try takeNotes(of: own, on: device, in: reader) }
         inputs += visibility.inputs
         values += visibility.values
@@ -43,7 +45,7 @@ struct DeviceNews {
         func isNew(_ key: String) throws -> Bool {
             try reader.value(forKey: key) == nil && known.insert(key).inserted
         }
-        for group in try reader.groups() where group.dialect == .native && group.id != own.id {
+        for group in groups {
             let key = Self.key(of: group.id)
             if try isNew(key) { try say(.group(group), in: own, noting: key) }
             try sayRead(of: group, in: own, reader)
@@ -83,7 +85,7 @@ struct DeviceNews {
         guard let last = changes.last else { return }
         values.append((Self.bookmarkKey, ReadMark.encode(last.number)))
         let cryptography = SwiftCryptography()
-        var opener = ContentOpener(using: cryptography) { try reader.secret(of: $0, in: own) }
+        var opener = reader.opener(of: own)
         // Nobody else is in this group, whatever one of the devices has said in it. What this one said is news only to an older copy of it.
         let owner = try GroupStatement(decoding: own.statement[...]).owner
         let logs = Set(

@@ -1,5 +1,4 @@
 import TomboloCore
-import TomboloCrypto
 import TomboloSQLite
 
 /// From whom groups are hidden, as a member's devices tell each other: as keys of the state of their own group (protocol §5.9).
@@ -45,9 +44,9 @@ struct DeviceVisibility {
     /// - Parameters:
     ///   - own: the group of the member's devices.
     ///   - isTold: whether its state has such keys.
-    init(of own: GroupRecord, isTold: Bool, in reader: SQLiteReader) throws {
+    ///   - groups: the others that are here.
+    init(of own: GroupRecord, isTold: Bool, beside groups: [GroupID], in reader: SQLiteReader) throws {
         let told = isTold ? try Self.told(in: own, reader) : [:]
-        let groups = try reader.groups().filter { $0.dialect == .native && $0.id != own.id }.map(\.id)
         for group in groups {
             let here = try GroupVisibility(decoding: reader.value(forKey: GroupVisibility.key(of: group)))
             let contacts = Set(here.settings.keys).union((told[group] ?? [:]).keys)
@@ -91,9 +90,7 @@ struct DeviceVisibility {
         in own: GroupRecord, _ reader: SQLiteReader
     ) throws -> [GroupID: [Contact: Visibility]] {
         let statement = try GroupStatement(decoding: own.statement[...])
-        var graph = StateGraph(owner: statement.owner, policy: statement.policy)
-        var opener = ContentOpener(using: SwiftCryptography()) { try reader.secret(of: $0, in: own) }
-        try graph.insert(try reader.stateEvents(of: own)) { try opener.value($1, of: $0) }
+        let graph = try reader.graph(of: own, statement)
         var told: [GroupID: [Contact: Visibility]] = [:]
         for key in graph.keys where isKey(key) {
             guard let setting = Setting(key: key) else { continue }

@@ -36,11 +36,11 @@ extension Engine {
         try store.put(&record)
         groups.append(try Self.open(record, for: identity.member, store, recentEvents: recentEvents))
         noteRemovalsMaySpread()
-        for session in sessions.indices {
-            let visibility = visibilities(session: session)[groups.count - 1]
-            if visibility != .invisible {
-                try introduce(group: groups.count - 1, visibility, toSession: session, store)
-            }
+        let group = groups.count - 1
+        let all = Array(sessions.indices)
+        for (session, visibilities) in zip(all, visibilities(forSessions: all)) where visibilities[group] != .invisible
+        {
+            try introduce(group: group, visibilities[group], toSession: session, store)
         }
     }
 

@@ -18,7 +18,7 @@ package struct ContentKeys: Sendable {
 
     /// The key of an event's content; nil if it was punctured.
     package mutating func key(ofLog log: LogID, sequence: UInt64, using cryptography: some Cryptography) -> Bytes32? {
-        firstKey(at: Self.path(toLog: log, number: sequence, isEphemeral: false), log, using: cryptography) { $0 }
+        key(at: Self.path(toLog: log, number: sequence, isEphemeral: false), log, using: cryptography)
     }
 
     /// The key of the content of an ephemeral event, which has a time of its own in place of a sequence.
@@ -27,16 +27,19 @@ package struct ContentKeys: Sendable {
     ) -> Bytes32? {
         guard timestamp > 0 else { return nil }
         let path = Self.path(toLog: log, number: UInt64(timestamp), isEphemeral: true)
-        return firstKey(at: path, log, using: cryptography) { $0 }
+        return key(at: path, log, using: cryptography)
     }
 
     /// What an event says that is sealed under these keys and stored; nil if they do not open it.
     mutating func open(_ event: Event, using cryptography: some Cryptography) -> Bytes? {
-        guard let content = event.content, let salt = event.salt else { return nil }
-        let path = Self.path(toLog: event.log, number: event.sequence, isEphemeral: false)
-        return firstKey(at: path, event.log, using: cryptography) { key in
-            cryptography.open(content, key: key, nonce: salt.prefix(12)).map { $0[...] }
-        }
+        opened(event, using: cryptography).map { $0.text[...] }
+    }
+
+    /// Whether these keys open an event's content; if so, it proves them.
+    mutating func opens(_ event: Event, using cryptography: some Cryptography) -> Bool {
+        guard let opened = opened(event, using: cryptography) else { return false }
+        trees[opened.tree].noteProof(event.log)
+        return true
     }
 
     /// Whether these keys have opened an event of the same log whose key follows from the same node: then they are right for this one. Of others'
@@ -46,27 +49,11 @@ package struct ContentKeys: Sendable {
         return trees.contains { $0.isProven(path, event.log) }
     }
 
-    /// Whether these keys open an event's content.
-    mutating func opens(_ event: Event, using cryptography: some Cryptography) -> Bool {
-        guard let content = event.content, let salt = event.salt else { return false }
-        let path = Self.path(toLog: event.log, number: event.sequence, isEphemeral: false)
-        for index in trees.indices {
-            guard let key = trees[index].key(at: path, event.log, using: cryptography),
-                cryptography.open(content, key: key, nonce: salt.prefix(12)) != nil
-            else { continue }
-            trees[index].noteProof(event.log)
-            return true
-        }
-        return false
-    }
-
-    /// The same for an ephemeral one.
+    /// What an ephemeral event says; nil if these keys do not open it.
     mutating func openEphemeral(_ event: Event, using cryptography: some Cryptography) -> [UInt8]? {
         guard let content = event.content, content.count >= 12, event.timestamp > 0 else { return nil }
         let path = Self.path(toLog: event.log, number: UInt64(event.timestamp), isEphemeral: true)
-        return firstKey(at: path, event.log, using: cryptography) { key in
-            cryptography.open(content.dropFirst(12), key: key, nonce: content.prefix(12))
-        }
+        return opened(content.dropFirst(12), nonce: content.prefix(12), at: path, event.log, using: cryptography)?.text
     }
 
     /// What a state event sets a key to; nil if these keys do not open it.
@@ -76,12 +63,30 @@ package struct ContentKeys: Sendable {
         return cryptography.open(sealed.dropFirst(12), key: key, nonce: sealed.prefix(12))
     }
 
-    /// What is made of the first key at a place of which something can be made.
-    private mutating func firstKey<Result>(
-        at path: TreePath, _ log: LogID, using cryptography: some Cryptography, _ make: (Bytes32) -> Result?
-    ) -> Result? {
+    private mutating func key(at path: TreePath, _ log: LogID, using cryptography: some Cryptography) -> Bytes32? {
         for index in trees.indices {
-            if let key = trees[index].key(at: path, log, using: cryptography), let made = make(key) { return made }
+            if let key = trees[index].key(at: path, log, using: cryptography) { return key }
+        }
+        return nil
+    }
+
+    private mutating func opened(
+        _ event: Event, using cryptography: some Cryptography
+    ) -> (tree: Int, text: [UInt8])? {
+        guard let content = event.content, let salt = event.salt else { return nil }
+        let path = Self.path(toLog: event.log, number: event.sequence, isEphemeral: false)
+        return opened(content, nonce: salt.prefix(12), at: path, event.log, using: cryptography)
+    }
+
+    /// What is sealed at a place, and the first tree whose key opens it.
+    private mutating func opened(
+        _ sealed: Bytes, nonce: Bytes, at path: TreePath, _ log: LogID, using cryptography: some Cryptography
+    ) -> (tree: Int, text: [UInt8])? {
+        for index in trees.indices {
+            guard let key = trees[index].key(at: path, log, using: cryptography),
+                let text = cryptography.open(sealed, key: key, nonce: nonce)
+            else { continue }
+            return (index, text)
         }
         return nil
     }

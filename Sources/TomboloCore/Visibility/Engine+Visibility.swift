@@ -56,10 +56,10 @@ extension Engine {
         return members
     }
 
-    private var hidesSomething: Bool { groups.contains { !$0.visibility.isEmpty } }
+    private var hidesSomething: Bool { groups.indices.contains { !groups[$0].visibility.isEmpty } }
 
     /// How far each group is shared with the peer of each of some sessions.
-    private func visibilities(forSessions indices: [Int]) -> [[Visibility]] {
+    func visibilities(forSessions indices: [Int]) -> [[Visibility]] {
         let all = Array(repeating: Visibility.shared, count: groups.count)
         guard hidesSomething, !indices.isEmpty else { return Array(repeating: all, count: indices.count) }
         let own = ownDevices
@@ -95,9 +95,10 @@ extension Engine {
     /// Closes links on which a group is shared otherwise than it is to be by now, so that the next one goes by that; shows groups that are not
     /// hidden any more. So it is where a setting has changed, and where a device has shown whose it is.
     mutating func reviewVisibility(_ store: any EventStore) throws(StoreError) {
+        guard mustReviewVisibility || hidesSomething else { return }
         // By logs and state events shows whose device somebody is, and who was removed.
-        let count = groups.reduce(0) { $0 + $1.frontier.logs.count + $1.state.nodes.count }
-        guard mustReviewVisibility || hidesSomething && count != reviewedCount else { return }
+        let count = groups.indices.reduce(0) { $0 + groups[$1].frontier.logs.count + groups[$1].state.nodes.count }
+        guard mustReviewVisibility || count != reviewedCount else { return }
         (mustReviewVisibility, reviewedCount) = (false, count)
         let native = sessions.indices.filter { !sessions[$0].isClosed && sessions[$0].link.dialect == .native }
         for (index, visibilities) in zip(native, visibilities(forSessions: native)) {

@@ -30,11 +30,8 @@ package struct GroupVisibility: Hashable, Sendable {
         guard !settings.isEmpty else { return nil }
         var buffer: [UInt8] = []
         for (contact, visibility) in settings.sorted(by: { $0.key < $1.key }) {
-            switch contact {
-            case .member(let key): buffer += [0] + key.bytes
-            case .device(let key): buffer += [1] + key.bytes
-            }
-            buffer.append(visibility.rawValue)
+            buffer.append(contact.place.kind)
+            buffer += contact.place.key.bytes + [visibility.rawValue]
         }
         return buffer
     }

@@ -39,7 +39,7 @@ public enum Contact: Hashable, Comparable, Sendable, CustomStringConvertible {
         }
     }
 
-    private var place: (kind: UInt8, key: Bytes32) {
+    var place: (kind: UInt8, key: Bytes32) {
         switch self {
         case .member(let key): (0, key.value)
         case .device(let key): (1, key.value)

@@ -97,6 +97,14 @@ final class Devices {
         }
     }
 
+    /// Carries payloads one by one until something is so, or there are none, without letting time pass.
+    func carry(until isDone: () -> Bool) throws {
+        while !isDone(), !queue.isEmpty {
+            let wire = queue.removeFirst()
+            try step(wire.to, [.payloadReceived(wire.session, wire.bytes[...])])
+        }
+    }
+
     func disconnect(_ session: SessionID) throws {
         guard let (a, b) = links.removeValue(forKey: session) else { return }
         queue.removeAll { $0.session == session }

@@ -15,6 +15,18 @@ extension VisibilityScenario {
         return (devices, group)
     }
 
+    /// The same, after one of them has said a large file; the first one only takes from the second.
+    func makeGroup(withFileOf device: Int, seed: UInt64) throws -> (Devices, GroupID, MadeFile) {
+        let (devices, group) = try makeGroup(seed: seed)
+        let file = try MadeFile(bytes: large, seed: seed + 1)
+        try add(file, to: device, devices)
+        try say([file.id], device, devices, group)
+        try devices.meet(2, 0)
+        try devices.meet(2, 1)
+        #expect(try set(.visible, to: member(1, devices), devices, group) == nil)
+        return (devices, group, file)
+    }
+
     func said(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
         devices.delivered(device, in: group).filter { $0.header.kind == .message }.map {
             devices.text(of: $0, on: device, in: group) ?? "-"

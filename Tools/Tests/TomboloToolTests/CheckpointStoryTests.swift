@@ -4,23 +4,15 @@ import Testing
 @Suite("Forgetting, on the command line") struct CheckpointStoryTests {
     @Test("what was taken back is forgotten once both members have passed a checkpoint, and what was not is there")
     func forgotten() throws {
-        try withDirectory { root in
-            let (ann, ben) = (
-                Tool(directory: root.appendingPathComponent("ann")), Tool(directory: root.appendingPathComponent("ben"))
-            )
-            for tool in [ann, ben] { try tool.succeed("init") }
-            try ann.succeed("group", "create", "crew", "--policy", "private")
-            var running = try ann.start("run")
-            running.stop()
-            let link = try ann.succeed("group", "invite", "--address", "127.0.0.1:\(running.port)").lines[0]
+        try withInviter { ann, ben, link, port in
             for number in 1...3 {
                 try ann.succeed("send", "number \(number)")
                 let event = try ann.succeed("log").lines.last?.prefix(8) ?? ""
                 try ann.succeed("redact", String(event))
             }
             try ann.succeed("send", "stays")
-            running = try ann.start("run", "--port", "\(running.port)")
-            try ben.succeed("group", "join", String(link))
+            var running = try ann.start("run", "--port", port)
+            try ben.succeed("group", "join", link)
             try ben.succeed("sync")
             #expect(try ben.succeed("log").output.components(separatedBy: "(redacted)").count == 4)
             let refused = try ben("group", "checkpoint", "--propose")
@@ -30,7 +22,7 @@ import Testing
             #expect(
                 try ann.succeed("group", "checkpoint", "--propose").output.contains(
                     "1 of 2 members have passed it, not yet "))
-            running = try ann.start("run", "--port", "\(running.port)")
+            running = try ann.start("run", "--port", port)
             try ben.succeed("sync")
             running.stop()
             for tool in [ann, ben] {

@@ -97,6 +97,23 @@ struct Tool {
     }
 }
 
+/// Two devices that are gone after the test: the first one has a private group, and a link to it that says at which port it will run.
+func withInviter<Result>(_ body: (_ ann: Tool, _ ben: Tool, _ link: String, _ port: String) throws -> Result) throws
+    -> Result
+{
+    try withDirectory { root in
+        let (ann, ben) = (
+            Tool(directory: root.appendingPathComponent("ann")), Tool(directory: root.appendingPathComponent("ben"))
+        )
+        for tool in [ann, ben] { try tool.succeed("init") }
+        try ann.succeed("group", "create", "crew", "--policy", "private")
+        let running = try ann.start("run")
+        running.stop()
+        let link = try ann.succeed("group", "invite", "--address", "127.0.0.1:\(running.port)").lines[0]
+        return try body(ann, ben, String(link), "\(running.port)")
+    }
+}
+
 /// A directory that is gone after the test.
 func withDirectory<Result>(_ body: (URL) throws -> Result) throws -> Result {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-test-\(UUID().uuidString)")

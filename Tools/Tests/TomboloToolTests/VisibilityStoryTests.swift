@@ -4,17 +4,9 @@ import Testing
 @Suite("Hiding a group, on the command line") struct VisibilityStoryTests {
     @Test("who only takes sends nothing, who is hidden is not there, and what is shared again comes")
     func hidden() throws {
-        try withDirectory { root in
-            let (ann, ben) = (
-                Tool(directory: root.appendingPathComponent("ann")), Tool(directory: root.appendingPathComponent("ben"))
-            )
-            for tool in [ann, ben] { try tool.succeed("init") }
-            try ann.succeed("group", "create", "crew", "--policy", "private")
-            var running = try ann.start("run")
-            running.stop()
-            let link = try ann.succeed("group", "invite", "--address", "127.0.0.1:\(running.port)").lines[0]
-            running = try ann.start("run", "--port", "\(running.port)")
-            try ben.succeed("group", "join", String(link))
+        try withInviter { ann, ben, link, port in
+            var running = try ann.start("run", "--port", port)
+            try ben.succeed("group", "join", link)
             try ben.succeed("send", "hello")
             try ben.succeed("sync")
             running.stop()
@@ -25,7 +17,7 @@ import Testing
             #expect(
                 try ann.succeed("group", "visibility", key, "visible").output == "member \(member)  visible\n")
             try ann.succeed("send", "not for you")
-            running = try ann.start("run", "--port", "\(running.port)")
+            running = try ann.start("run", "--port", port)
             try ben.succeed("send", "for you")
             let sync = try ben.succeed("sync").output
             #expect(sync.contains("0 groups in sync, 1 in which one side only takes, "))
@@ -37,12 +29,12 @@ import Testing
             #expect(
                 try ann.succeed("group", "visibility", "--json").output
                     == "{\"key\":\"\(member)\",\"kind\":\"member\",\"visibility\":\"invisible\"}\n")
-            running = try ann.start("run", "--port", "\(running.port)")
+            running = try ann.start("run", "--port", port)
             try ben.succeed("sync")
             running.stop()
             #expect(try !ben.succeed("log").output.contains("not for you"))
             try ann.succeed("group", "visibility", key, "shared")
-            running = try ann.start("run", "--port", "\(running.port)")
+            running = try ann.start("run", "--port", port)
             try ben.succeed("sync")
             running.stop()
             #expect(try ben.succeed("log").output.contains("not for you"))
