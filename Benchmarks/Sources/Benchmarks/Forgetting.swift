@@ -37,7 +37,7 @@ struct Forgetting: AsyncParsableCommand {
             let crew = try await ann.createGroup(named: "crew", policy: open ? .open : .private)
             let joined = try await ben.join(try await crew.invite())
             note("\(events) events that expire…")
-            try await say(events, in: crew, expiring: .seconds(expiry))
+            try await crew.say(events, bytes: bytes, seed: 1, expiring: .seconds(expiry))
             try await sync(ben)
             note("…within \(expiry) s")
             try await Task.sleep(for: .seconds(expiry + 1))
@@ -60,7 +60,7 @@ struct Forgetting: AsyncParsableCommand {
                 "\nProposing it took \(proposed.rounded(to: 2)) s; until both members had passed it and forgotten "
                     + "\(try crew.forgottenEvents) events \(forgotten.rounded(to: 2)) s, in \(rounds) meetings.\n")
             let plain = try await ann.createGroup(named: "plain", policy: open ? .open : .private)
-            for group in [crew, plain] { try await say(staying, in: group, expiring: nil) }
+            for group in [crew, plain] { try await group.say(staying, bytes: bytes, seed: 1) }
             var best: [GroupID: Joined] = [:]
             for _ in 0..<runs {
                 for group in [plain, crew] {
@@ -86,19 +86,6 @@ struct Forgetting: AsyncParsableCommand {
 
     private func row(_ name: String, _ joined: Joined) -> [String] {
         [name, "\(joined.events)", "\(joined.received)", joined.seconds.rounded(to: 3), "\(joined.storeBytes)"]
-    }
-
-    private func say(_ count: Int, in group: SyncGroup, expiring: Duration?) async throws {
-        var generator = SplitMix(seed: 1)
-        let texts = (0..<count).map { _ in Text(text(of: bytes - 6, &generator)) }
-        for start in stride(from: 0, to: count, by: 1_024) {
-            try await withThrowingTaskGroup { tasks in
-                for text in texts[start..<min(start + 1_024, count)] {
-                    tasks.addTask { _ = try await group.send(text, expiring: expiring) }
-                }
-                try await tasks.waitForAll()
-            }
-        }
     }
 
     private func sync(_ node: Node) async throws {

@@ -35,7 +35,7 @@ struct Sealed: AsyncParsableCommand {
     func run() async throws {
         if let prepare {
             let pair = try await Pair(in: URL(fileURLWithPath: prepare, isDirectory: true), policy: .private)
-            try await pair.withGroup { try await say(in: $0, seed: 1) }
+            try await pair.withGroup { try await $0.say(events, bytes: bytes, seed: 1) }
             return print(pair.deviceA)
         }
         var (open, sealed) = (Figures(), Figures())
@@ -67,7 +67,7 @@ struct Sealed: AsyncParsableCommand {
             var figures = Figures()
             let pair = try await Pair(in: directory, policy: policy)
             var start = ContinuousClock.now
-            try await pair.withGroup { try await say(in: $0, seed: seed) }
+            try await pair.withGroup { try await $0.say(events, bytes: bytes, seed: seed) }
             figures.say = Double(events) / (ContinuousClock.now - start).inSeconds
             let fetched = try pair.sync().fetched
             guard fetched.events >= events else { throw BenchmarkError("\(fetched.events) of \(events) events came") }
@@ -89,17 +89,6 @@ struct Sealed: AsyncParsableCommand {
             guard read == events else { throw BenchmarkError("\(read) of \(events) events could be read") }
             try await node.close()
             return figures
-        }
-    }
-
-    private func say(in group: SyncGroup, seed: UInt64) async throws {
-        var generator = SplitMix(seed: seed)
-        for first in stride(from: 0, to: events, by: 1_024) {
-            let texts = (first..<min(events, first + 1_024)).map { _ in text(of: bytes - 6, &generator) }
-            try await withThrowingTaskGroup { tasks in
-                for text in texts { tasks.addTask { try await group.send(Text(text)) } }
-                try await tasks.waitForAll()
-            }
         }
     }
 
