@@ -26,7 +26,7 @@ public struct SipHashKey: Hashable, Sendable {
         v3 = key.k1 ^ 0x7465_6462_7974_6573
     }
 
-    @inlinable mutating func round() {
+    @inlinable @inline(__always) mutating func round() {
         v0 &+= v1
         v1 = (v1 << 13 | v1 >> 51) ^ v0
         v0 = v0 << 32 | v0 >> 32

@@ -40,7 +40,7 @@ extension Engine {
             Array("tombolo-map-1".utf8) + sessions[index].link.binding.bytes)
         return CodedFrontier(
             &groups[number].frontier, ordinal: try store.lastOrdinal(),
-            hashKey: hashKey, using: cryptography)
+            hashKey: hashKey, decodes: sessions[index].link.isDialler, using: cryptography)
     }
 
     private mutating func sendCoded(_ bytes: [UInt8], _ group: Int, session index: Int) {
@@ -108,7 +108,7 @@ extension Engine {
             throw WireError.invalid("a hint", offset: 1)
         }
         // Coded symbols cost 27 bytes a difference, whole frontiers 43 a log, each way.
-        guard difference <= 3 * coded.map.count else {
+        guard difference <= 3 * coded.count else {
             try askWhole(group, session: index, store)
             return false
         }
@@ -158,14 +158,14 @@ extension Engine {
             return false
         }
         if coded.decoder.isComplete {
-            try tellDifference(coded, group, session: index, store)
+            try tellDifference(&coded, group, session: index, store)
             return false
         }
         let taken = coded.decoder.cellCount
         guard taken == end else { return true }
         let needed = max(MapDecoder.cells(for: coded.decoder.estimatedDifference), taken + taken / 12 + 8)
         // Cells that should long have been enough are of no two frontiers.
-        guard needed <= min(Limits.codedCells, 4 * coded.map.count + 256) else {
+        guard needed <= min(Limits.codedCells, 4 * coded.count + 256) else {
             try askWhole(group, session: index, store)
             return false
         }
@@ -178,7 +178,7 @@ extension Engine {
 
     /// Tells of the logs that differ what is held here, where the peer cannot know or must be asked; plans what it is known to lack.
     private mutating func tellDifference(
-        _ coded: CodedFrontier, _ group: Int, session index: Int, _ store: any EventStore
+        _ coded: inout CodedFrontier, _ group: Int, session index: Int, _ store: any EventStore
     ) throws(StoreError) {
         let frontier = groups[sessions[index].groups[group].group].frontier
         var peer = PeerFrontier(basis: .differing(coded.ordinal), entries: [:])

@@ -201,6 +201,7 @@ extension Engine {
 
     /// Sends what a peer has asked for, asks it for more, and tells it when enough is here.
     mutating func moveChunks(_ index: Int, _ store: any EventStore) throws(StoreError) {
+        guard !sessions[index].files.isUnused else { return }
         try sendChunks(index, store)
         for id in sessions[index].files.sources.keys.sorted() {
             guard let source = sessions[index].files.sources[id] else { continue }

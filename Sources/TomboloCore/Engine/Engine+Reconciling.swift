@@ -59,10 +59,7 @@ extension Engine {
                     peerShows(groups[replica].frontier.root(using: cryptography), group, session: index)
                 {
                     sessions[index].groups[group].phase = .live
-                    let frontier = groups[replica].frontier
-                    for log in frontier.logs.indices where frontier.logs[log].isLinear {
-                        sessions[index].groups[group].heldByPeer[log] = frontier.logs[log].lastSequence
-                    }
+                    sessions[index].groups[group].heldByPeer = groups[replica].frontier.linearEnds
                     askForSecrets(group, session: index)
                     try askForDropped(group, session: index, store)
                     if sessions[index].groups[group].awaitsNothing { try agree(group, session: index, store) }
@@ -109,8 +106,8 @@ extension Engine {
         if let base = sessions[index].groups[group].base {
             flags |= FrontierFlags.since
             sessions[index].groups[group].reconciliation.strategy = .agreement
-            if sessions[index].groups[group].outgoingLogs.logs.isEmpty {
-                sessions[index].groups[group].outgoingLogs = LogTable(frontier.ids(upTo: base.lastLog))
+            if sessions[index].groups[group].outgoingLogs.count == 0 {
+                sessions[index].groups[group].outgoingLogs = LogTable(groups[number].frontier.ids(upTo: base.lastLog))
             }
             let changes = try store.changes(after: base.ordinal, inGroup: groups[number].record.reference)
             logs = changes.compactMap { frontier.index(ofReference: $0.log) }.sorted()
@@ -121,7 +118,7 @@ extension Engine {
         }
         sessions[index].groups[group].reconciliation.logs = logs.count
         var table = sessions[index].groups[group].outgoingLogs
-        let agreedLogs = table.logs.count
+        let agreedLogs = table.count
         repeat {
             var part: [UInt8] = [flags]
             if let base = sessions[index].groups[group].base {
@@ -172,7 +169,7 @@ extension Engine {
                 throw EngineError.protocolViolation("a frontier since an agreement that was not offered")
             }
             basis = .agreement(base.ordinal)
-            if sessions[index].groups[group].incomingLogs.logs.isEmpty {
+            if sessions[index].groups[group].incomingLogs.count == 0 {
                 let agreed = groups[sessions[index].groups[group].group].frontier.ids(upTo: base.lastLog)
                 sessions[index].groups[group].incomingLogs = LogTable(agreed)
                 sessions[index].groups[group].agreedLogs = agreed.count
@@ -223,9 +220,7 @@ extension Engine {
         case .agreement, .differing:
             plan.after = after
             // What did not change here since the agreement, the peer holds.
-            for log in frontier.logs.indices where frontier.logs[log].isLinear {
-                heldByPeer[log] = frontier.logs[log].lastSequence
-            }
+            heldByPeer = frontier.linearEnds
             let changes = try store.changes(after: after, inGroup: groups[number].record.reference)
             for change in changes {
                 guard let log = frontier.index(ofReference: change.log) else { continue }

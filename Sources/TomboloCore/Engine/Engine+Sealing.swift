@@ -331,8 +331,7 @@ extension Engine {
     /// Delivers what waited for keys that have gone.
     mutating func releaseKeyless(_ store: any EventStore) throws(StoreError) {
         for group in groups.indices {
-            while let rekeys = groups[group].sealing?.keyless, !rekeys.isEmpty {
-                groups[group].sealing?.keyless = []
+            while let rekeys = groups[group].sealing?.takeKeyless(), !rekeys.isEmpty {
                 try release(waitersOf: rekeys.sorted(), group: group, store)
             }
         }
@@ -340,6 +339,11 @@ extension Engine {
 }
 
 extension GroupSealing {
+    fileprivate mutating func takeKeyless() -> Set<EventID> {
+        defer { keyless = [] }
+        return keyless
+    }
+
     fileprivate mutating func note(_ node: StateNode, of frontier: Frontier) {
         switch node.action {
         case .rekey:

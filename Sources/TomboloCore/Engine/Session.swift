@@ -186,10 +186,10 @@ struct GroupSession: Sendable {
     var isMatched: Bool { theirNumber != nil }
 
     /// Whether the peer has answered for the secrets and contents that it was asked for.
-    var awaitsNothing: Bool {
+    @inline(__always) var awaitsNothing: Bool {
         awaitedSecrets.isEmpty && restoring.awaited.isEmpty && awaitedContents.isEmpty
     }
 
     /// Whether nothing is being sent or received.
-    var isIdle: Bool { plan.isEmpty && pacing.inFlight == 0 && window.isEmpty }
+    @inline(__always) var isIdle: Bool { pacing.inFlight == 0 && window.isEmpty && plan.isEmpty }
 }

@@ -63,6 +63,11 @@ struct FileSession: Sendable {
     /// Whether it was said last that something is on its way.
     var isTransferring = false
 
+    /// Whether no file is spoken of.
+    var isUnused: Bool {
+        sources.isEmpty && interests.isEmpty && asked.isEmpty && late.isEmpty && requested.isEmpty && unsaid.isEmpty
+    }
+
     /// Whether chunks are on their way or about to be, in either direction.
     var isBusy: Bool {
         !asked.isEmpty || sources.values.contains { !$0.hasAnswered || ($0.isUseful && !isStalled) }
@@ -71,6 +76,7 @@ struct FileSession: Sendable {
 
     /// When the peer's chunks, or its answers, are not waited for any more.
     func deadline(after patience: UInt64) -> UInt64? {
+        guard !asked.isEmpty || !sources.isEmpty else { return nil }
         let chunk = asked.values.min().map { max($0, lastArrival) }
         let answer = sources.values.lazy.filter { !$0.hasAnswered }.map(\.toldAt).min()
         return [chunk, answer].compactMap(\.self).min().map { $0 + patience }

@@ -6,9 +6,11 @@ struct CodedFrontier: Sendable {
     let hashKey: SipHashKey
     /// The device's last ordinal when the map was made.
     let ordinal: Int64
-    let map: [UInt64: UInt64]
-    /// The index of the log that each key stands for.
-    private let logs: [UInt64: Int]
+    /// How many logs something is known of: the entries of the map.
+    let count: Int
+    /// The map's keys and values, by the logs' indices; 0 for logs of which nothing is known.
+    private let keys: [UInt64]
+    private let values: [UInt64]
     private var sketch: MapSketch?
 
     /// Logs by the first five bytes of their keys, once they were asked for.
@@ -18,24 +20,33 @@ struct CodedFrontier: Sendable {
     /// Cells of the other side that were taken so far, and what was found.
     var decoder: MapDecoder
 
+    /// - Parameters:
+    ///   - ordinal: the device's last one.
+    ///   - hashKey: the same on both sides.
+    ///   - decodes: whether cells of the other side are to be taken.
     init(
-        _ frontier: inout Frontier, ordinal: Int64, hashKey: SipHashKey, using cryptography: some Cryptography
+        _ frontier: inout Frontier, ordinal: Int64, hashKey: SipHashKey, decodes: Bool,
+        using cryptography: some Cryptography
     ) {
-        var (map, logs): ([UInt64: UInt64], [UInt64: Int]) = ([:], [:])
-        map.reserveCapacity(frontier.logs.count)
-        logs.reserveCapacity(frontier.logs.count)
+        var keys = [UInt64](repeating: 0, count: frontier.logs.count)
+        var values = keys
+        var count = 0
         for index in frontier.logs.indices where frontier.logs[index].isKnown {
-            let log = frontier.logs[index]
-            let key = Self.key(of: log.id, hashKey: hashKey)
-            map[key] =
+            keys[index] = Self.key(of: frontier.logs[index].id, hashKey: hashKey)
+            values[index] =
                 LogSummary(
-                    isGapless: log.isGapless, sequence: log.lastSequence,
+                    isGapless: frontier.logs[index].isGapless, sequence: frontier.logs[index].lastSequence,
                     leaf: frontier.leaf(ofLog: index, using: cryptography), hashKey: hashKey
                 ).value
-            logs[key] = index
+            count += 1
         }
-        (self.map, self.logs, self.ordinal, self.hashKey) = (map, logs, ordinal, hashKey)
-        decoder = MapDecoder(map, hashKey: hashKey)
+        (self.keys, self.values, self.count, self.ordinal, self.hashKey) = (keys, values, count, ordinal, hashKey)
+        var ours: [UInt64: UInt64] = [:]
+        if decodes {
+            ours.reserveCapacity(count)
+            for (log, key) in keys.enumerated() where key != 0 { ours[key] = values[log] }
+        }
+        decoder = MapDecoder(ours, hashKey: hashKey)
     }
 
     static func key(of log: LogID, hashKey: SipHashKey) -> UInt64 {
@@ -47,16 +58,17 @@ struct CodedFrontier: Sendable {
 
     private mutating func sketch(_ count: Int) -> MapSketch {
         if let sketch, sketch.cells.count >= count { return sketch }
-        let made = MapSketch(of: map, count: count, hashKey: hashKey)
+        var made = MapSketch(count: count, hashKey: hashKey)
+        for (log, key) in keys.enumerated() where key != 0 { made.insert(values[log], forKey: key) }
         sketch = made
         return made
     }
 
     /// One byte of some cells: more for more logs, at most 120.
     mutating func hint() -> [UInt8] {
-        var count = 64
-        while count < 2 * map.count, count < 1 << 16 { count *= 2 }
-        return sketch(count + 8).hint()
+        var cells = 64
+        while cells < 2 * count, cells < 1 << 16 { cells *= 2 }
+        return sketch(cells + 8).hint()
     }
 
     mutating func estimatedDifference(fromHint hint: Bytes) -> Int? {
@@ -66,15 +78,17 @@ struct CodedFrontier: Sendable {
         return try? sketch(count).estimatedDifference(fromHint: Array(hint))
     }
 
-    /// The log that a key stands for; nil if there is none.
-    func log(_ key: UInt64) -> Int? { logs[key] }
+    /// The log that a key stands for; nil if there is none, or if another one's is alike in its first five bytes.
+    mutating func log(_ key: UInt64) -> Int? { logsByPrefix()[Self.prefix(of: key)].flatMap { keys[$0] == key ? $0 : nil } }
 
     /// The logs by the first five bytes of their keys; of two that are alike there, neither.
     mutating func logsByPrefix() -> [UInt64: Int] {
         if let logsOfPrefixes { return logsOfPrefixes }
         var found: [UInt64: Int] = [:]
         var ambiguous: Set<UInt64> = []
-        for (key, log) in logs where found.updateValue(log, forKey: Self.prefix(of: key)) != nil {
+        found.reserveCapacity(count)
+        for (log, key) in keys.enumerated()
+        where key != 0 && found.updateValue(log, forKey: Self.prefix(of: key)) != nil {
             ambiguous.insert(Self.prefix(of: key))
         }
         for prefix in ambiguous { found[prefix] = nil }

@@ -12,6 +12,10 @@ package struct Frontier {
     private(set) var hasFloors = false
     /// How often anything has changed.
     package private(set) var changes: UInt64 = 0
+    /// The last sequence of each log that is one chain, 0 of others: what a peer holds of them that knows the same.
+    private(set) var linearEnds = SequenceTable()
+    /// The ids that were last asked for, up to which of the store's numbers.
+    private var ids: (reference: Int64, ids: [LogID])?
 
     package init(_ logs: [LogState] = []) {
         for log in logs { append(log) }
@@ -34,7 +38,8 @@ package struct Frontier {
         indexOfLog[log.id] = index
         indexOfReference[log.reference] = index
         lastReference = max(lastReference, log.reference)
-        hasFloors = hasFloors || log.floor > 0
+        if let known = ids, log.reference <= known.reference { ids = nil }
+        note(index)
         let bucket = log.id.value.firstByte
         let position = buckets[bucket].firstIndex { logs[$0].id > log.id } ?? buckets[bucket].endIndex
         buckets[bucket].insert(index, at: position)
@@ -46,7 +51,7 @@ package struct Frontier {
         _ index: Int, _ change: (inout LogState) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         invalidate(index)
-        defer { hasFloors = hasFloors || logs[index].floor > 0 }
+        defer { note(index) }
         return try change(&logs[index])
     }
 
@@ -57,9 +62,21 @@ package struct Frontier {
         changes += 1
     }
 
+    private mutating func note(_ index: Int) {
+        hasFloors = hasFloors || logs[index].floor > 0
+        linearEnds[index] = logs[index].isLinear ? logs[index].lastSequence : 0
+    }
+
     /// The logs whose numbers are not above `reference`, in ascending order of their ids.
-    package func ids(upTo reference: Int64) -> [LogID] {
-        buckets.flatMap { $0.lazy.filter { self.logs[$0].reference <= reference }.map { self.logs[$0].id } }
+    package mutating func ids(upTo reference: Int64) -> [LogID] {
+        if let ids, ids.reference == reference { return ids.ids }
+        var found: [LogID] = []
+        found.reserveCapacity(logs.count)
+        for bucket in buckets {
+            for index in bucket where logs[index].reference <= reference { found.append(logs[index].id) }
+        }
+        ids = (reference, found)
+        return found
     }
 
     /// The root: equal roots, equal knowledge.

@@ -26,60 +26,61 @@ package struct FrontierEntry: Hashable {
 
 /// Log references of one direction of a session: numbers for log ids (protocol §5.1).
 package struct LogTable {
-    package private(set) var logs: [LogID] = []
+    /// Logs that both sides knew from the beginning, ascending: what sessions of one group share.
+    private let agreed: [LogID]
+    /// Those that were declared since, and their numbers.
+    private var declared: [LogID] = []
     private var numbers: [LogID: Int] = [:]
 
-    package init() {}
+    package init() { agreed = [] }
 
-    /// A table that begins with logs that both sides know.
-    init(_ logs: [LogID]) {
-        self.logs = logs
-        numbers.reserveCapacity(logs.count)
-        for (number, log) in logs.enumerated() { numbers[log] = number }
+    /// A table that begins with logs that both sides know, in ascending order of their ids.
+    init(_ logs: [LogID]) { agreed = logs }
+
+    package var count: Int { agreed.count + declared.count }
+
+    /// The log of a number below ``count``.
+    subscript(number: Int) -> LogID { number < agreed.count ? agreed[number] : declared[number - agreed.count] }
+
+    func number(of log: LogID) -> Int? {
+        if let number = numbers[log] { return number }
+        guard !agreed.isEmpty else { return nil }
+        let place = agreed.partitionPoint { $0 >= log }
+        return place < agreed.count && agreed[place] == log ? place : nil
     }
 
-    func number(of log: LogID) -> Int? { numbers[log] }
+    private mutating func declare(_ log: LogID) {
+        numbers[log] = count
+        declared.append(log)
+    }
 
     /// - Returns: the log's number.
     @discardableResult
     mutating func write(_ log: LogID, to buffer: inout [UInt8]) -> Int {
-        if let number = numbers[log] {
-            buffer.append(varint: number)
-            return number
-        }
-        buffer.append(varint: logs.count)
+        let known = number(of: log)
+        let number = known ?? count
+        buffer.append(varint: number)
+        guard known == nil else { return number }
         buffer.append(log)
-        numbers[log] = logs.count
-        logs.append(log)
-        return logs.count - 1
+        declare(log)
+        return number
     }
 
     mutating func read(_ reader: inout WireReader) throws(WireError) -> LogID {
-        logs[try readNumber(&reader)]
+        let number = try readNumber(&reader)
+        return self[number]
     }
 
     mutating func readNumber(_ reader: inout WireReader) throws(WireError) -> Int {
-        let number = try reader.varint(atMost: logs.count, "a log reference")
-        if number < logs.count { return number }
+        let number = try reader.varint(atMost: count, "a log reference")
+        if number < count { return number }
         guard number < Limits.logsPerGroup else { throw .tooLarge("a table of logs", limit: Limits.logsPerGroup) }
         let log = LogID(try reader.bytes32())
-        guard numbers[log] == nil else { throw .invalid("a log that is declared again", offset: reader.offset) }
-        numbers[log] = number
-        logs.append(log)
-        return number
-    }
-}
-
-/// The latest event of each log of a window, by the log's number.
-struct LatestOfLogs: Sendable {
-    private var events: [EventReference?] = []
-
-    subscript(number: Int) -> EventReference? {
-        get { number < events.count ? events[number] : nil }
-        set {
-            if number >= events.count { events += repeatElement(nil, count: number + 1 - events.count) }
-            events[number] = newValue
+        guard self.number(of: log) == nil else {
+            throw .invalid("a log that is declared again", offset: reader.offset)
         }
+        declare(log)
+        return number
     }
 }
 

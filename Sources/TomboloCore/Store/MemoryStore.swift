@@ -30,6 +30,7 @@ public final class MemoryStore: EventStore {
     }
 
     private struct Log {
+        let group: Int64
         var state: LogState
         var events = OrdinalsBySequence()
     }
@@ -98,7 +99,7 @@ public final class MemoryStore: EventStore {
             } else {
                 logs[index].reference = Int64(logTable.count + 1)
                 groupTable[Int(group) - 1].logOfID[id] = logs[index].reference
-                logTable.append(Log(state: logs[index]))
+                logTable.append(Log(group: group, state: logs[index]))
             }
         }
     }
@@ -184,9 +185,9 @@ public final class MemoryStore: EventStore {
 
     public func changes(after ordinal: Int64, inGroup group: Int64) -> [LogChange] {
         var changes: [Int64: LogChange] = [:]
-        for stored in eventTable.dropFirst(Int(ordinal)) where !forgotten.contains(stored.ordinal) {
+        for stored in eventTable.dropFirst(Int(ordinal)) where isOf(group, stored) {
+            guard forgotten.isEmpty || !forgotten.contains(stored.ordinal) else { continue }
             let sequence = stored.event.sequence
-            guard groupTable[Int(group) - 1].logOfID[stored.event.log] == stored.log else { continue }
             let known = changes[stored.log] ?? LogChange(log: stored.log, first: sequence, last: sequence)
             changes[stored.log] = LogChange(
                 log: stored.log, first: min(known.first, sequence), last: max(known.last, sequence))
@@ -226,17 +227,18 @@ public final class MemoryStore: EventStore {
     public func setContent(_ content: Bytes, salt: Bytes, ofEvent ordinal: Int64) {
         let stored = eventTable[Int(ordinal) - 1]
         eventTable[Int(ordinal) - 1].event = stored.event.with(content, salt: salt)
-        let group = groupTable.firstIndex { $0.logOfID[stored.event.log] == stored.log }
-        files.refer(to: stored.event.header.files, from: ordinal, inGroup: Int64((group ?? 0) + 1))
-        if let group, let time = stored.event.expiryToCome {
-            groupTable[group].note(Expiry(time: time, ordinal: ordinal))
+        let group = logTable[Int(stored.log) - 1].group
+        files.refer(to: stored.event.header.files, from: ordinal, inGroup: group)
+        if let time = stored.event.expiryToCome {
+            groupTable[Int(group) - 1].note(Expiry(time: time, ordinal: ordinal))
         }
     }
 
+    private func isOf(_ group: Int64, _ stored: StoredEvent) -> Bool { logTable[Int(stored.log) - 1].group == group }
+
     public func contentSizes(inGroup group: Int64, after ordinal: Int64, limit: Int) -> [ContentSize] {
-        let logs = Set(groupTable[Int(group) - 1].logOfID.values)
         return eventTable.dropFirst(Int(ordinal)).lazy.filter {
-            logs.contains($0.log) && $0.status == .delivered && $0.event.salt?.isEmpty == false
+            self.isOf(group, $0) && $0.status == .delivered && $0.event.salt?.isEmpty == false
                 && $0.event.content?.isEmpty == false && !self.forgotten.contains($0.ordinal)
         }.prefix(limit).map { ContentSize(ordinal: $0.ordinal, log: $0.log, bytes: $0.event.content?.count ?? 0) }
     }
@@ -244,9 +246,8 @@ public final class MemoryStore: EventStore {
     public func withoutContent(
         inGroup group: Int64, lamports: ClosedRange<UInt64>, after ordinal: Int64, limit: Int
     ) -> [Int64] {
-        let logs = Set(groupTable[Int(group) - 1].logOfID.values)
         return eventTable.dropFirst(Int(ordinal)).lazy.filter {
-            logs.contains($0.log) && $0.event.content == nil && lamports.contains($0.event.lamport)
+            self.isOf(group, $0) && $0.event.content == nil && lamports.contains($0.event.lamport)
                 && !self.forgotten.contains($0.ordinal)
         }.prefix(limit).map(\.ordinal)
     }
@@ -278,9 +279,8 @@ public final class MemoryStore: EventStore {
 
     public func takeUndelivered(inGroup group: Int64) -> [(ordinal: Int64, status: EventStatus)] {
         groupTable[Int(group) - 1].waiters = [:]
-        let logs = Set(groupTable[Int(group) - 1].logOfID.values)
         return eventTable.lazy.filter {
-            ($0.status == .waiting || $0.status == .invalid) && logs.contains($0.log)
+            ($0.status == .waiting || $0.status == .invalid) && self.isOf(group, $0)
                 && !self.forgotten.contains($0.ordinal)
         }.map { ($0.ordinal, $0.status) }
     }

@@ -16,7 +16,8 @@ struct TransitDecoder: Sendable {
     var listed: Int { list.count }
 
     private var list: [EventReference] = []
-    private var latestOfLog = LatestOfLogs()
+    /// The latest event of each log of the window, by the log's number.
+    private var latestOfLog: [Int: EventReference] = [:]
     private var timestamp: Int64 = 0
     /// What was said so far beside log, causes and time, without extensions.
     private var extras: [Extra] = []
@@ -62,7 +63,7 @@ struct TransitDecoder: Sendable {
             number = try logs.readNumber(&reader)
             latest = latestOfLog[number]
             header = EventHeader(
-                kind: .message, isSalted: flags & Flags.salted != 0, log: logs.logs[number], sequence: 1, previous: nil,
+                kind: .message, isSalted: flags & Flags.salted != 0, log: logs[number], sequence: 1, previous: nil,
                 contentLength: 0, commitment: .zero)
             header.sequence =
                 if flags & Flags.sequenceGiven != 0 { try reader.integer() } else if let latest {

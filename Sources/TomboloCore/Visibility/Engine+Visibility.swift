@@ -140,5 +140,5 @@ extension Engine {
 
 extension GroupSession {
     /// Whether one of the two sends nothing: they need not come to know the same.
-    var isOneSided: Bool { visibility != .shared || peerOnlyTakes }
+    @inline(__always) var isOneSided: Bool { visibility != .shared || peerOnlyTakes }
 }

@@ -63,16 +63,19 @@ extension Simulation {
         let honest = honest
         let events = devices[0].view.order.count
         guard honest.count * honest.count * events <= 100_000_000 else { return }
+        // Who said each, -1 for nobody and for state.
+        var writers = [Int](repeating: -1, count: history.pool.events.count)
+        for (number, said) in history.said where !history.isState(number) { writers[number] = said.device }
         for reader in honest {
-            var place: [Int32: Int] = [:]
-            for (index, number) in reader.view.order.enumerated() { place[number] = index }
+            var places = [Int](repeating: -1, count: writers.count)
+            for (index, number) in reader.view.order.enumerated() { places[Int(number)] = index }
             for writer in honest where writer !== reader && !writer.hasLostItsPast {
                 // The place here of the latest of what the writer had read by then.
                 var latest = -1
                 for number in writer.view.order {
-                    guard let here = place[number] else { continue }
-                    if history.said[Int(number)]?.device == writer.number, !history.isState(Int(number)), here < latest
-                    {
+                    let here = places[Int(number)]
+                    guard here >= 0 else { continue }
+                    if writers[Int(number)] == writer.number, here < latest {
                         throw Violation(.beforeWhatItsWriterRead, reader.number, "number \(number)")
                     }
                     latest = max(latest, here)
