@@ -63,6 +63,7 @@ extension Engine {
         for group in groups.indices where !groups[group].checkpoints.ready.isEmpty {
             let ready = groups[group].checkpoints.ready
             groups[group].checkpoints.ready = []
+            concernsAll = true
             // What has come since may be something else.
             for node in groups[group].state.checkpointNodes where ready.contains(node.reference.id) {
                 guard case .checkpoint(let checkpoint) = node.action, node.stands,

@@ -110,6 +110,7 @@ extension Engine {
             return
         }
         sessions[index].groups.append(GroupSession(group: group, visibility))
+        sessions[index].isConcerned = true
         guard sessions[index].hasGreeted, mayIntroduce(sessions[index].groups.count - 1, session: index) else {
             return
         }
@@ -164,11 +165,14 @@ extension Engine {
 
     mutating func close(_ index: Int, _ error: EngineError) {
         sessions[index].isClosed = true
+        noteConcern(ofClosing: index)
         releaseChunks(session: index)
         effects.append(.close(sessions[index].link.session, error))
     }
 
     private mutating func receive(_ payload: Payload, _ index: Int, _ store: any EventStore) throws {
+        sessions[index].isConcerned = true
+        noteConcern(of: payload)
         if sessions[index].link.dialect == .mvds { return try receiveRecords(payload, session: index, store) }
         if !sessions[index].hasHeardHello {
             guard let hello = payload.hello, hello.version == 1, hello.incarnation.count == 16 else {
@@ -369,6 +373,7 @@ extension Engine {
 
     mutating func linkClosed(_ id: SessionID, _ store: any EventStore) throws(StoreError) {
         guard let index = sessionIndex(id) else { return }
+        noteConcern(ofClosing: index)
         // The peer's last words may have come in the same batch: an agreement is not lost with the link.
         try advance(index, store)
         sessions[index].isClosed = true

@@ -37,6 +37,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// Whether how far a group is shared with somebody has changed, and how much there was by which it may when that was looked at.
     var mustReviewVisibility = false
     var reviewedCount = 0
+    /// Whether something has happened in this batch that may concern every session; how often anything had changed in the groups'
+    /// frontiers when sessions were last brought forward.
+    var concernsAll = false
+    var changesSeen: UInt64 = 0
     var effects: [EngineEffect] = []
     /// Milliseconds since 1970, as last told.
     var now: UInt64 = 0
@@ -166,14 +170,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         for index in groups.indices { try saveLogs(index, store) }
         try deliverOverdue(store)
         try refillFetches(store)
-        for index in sessions.indices { noteStall(index) }
-        for index in sessions.indices {
-            try advance(index, store)
-            try advanceRecordGroups(index, store)
-            try sendRecords(index, store)
-            try settleRecordGroups(index, store)
-        }
-        try saveFiles(store)
+        try advanceSessions(store)
         for index in groups.indices where groups[index].kept.isChanged { try saveKept(index, store) }
         sessions.removeAll { $0.isClosed }
         defer { effects = [] }
@@ -215,6 +212,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     }
 
     private mutating func take(_ input: EngineInput, _ store: any EventStore) throws(StoreError) {
+        if !input.isOfOneSession { concernsAll = true }
         switch input {
         case .linkOpened(let link): try open(link, store)
         case .payloadReceived(let session, let bytes): try receive(bytes, from: session, store)
@@ -270,16 +268,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     public var nextWake: UInt64? {
         var next: UInt64?
         func note(_ time: UInt64?) { if let time, next.map({ time < $0 }) ?? true { next = time } }
-        for session in sessions.indices {
-            for group in sessions[session].groups.indices {
-                note(sessions[session].groups[group].nextWake)
-                note(sessions[session].groups[group].nextAsk)
-            }
-            for group in sessions[session].recordGroups.indices { note(sessions[session].recordGroups[group].nextWake) }
-            note(sessions[session].records.nextWake)
-            note(sessions[session].files.deadline(after: Self.patienceForChunks))
-            if sessions[session].trust == .stranger { note(sessions[session].trustDeadline) }
-        }
+        for session in sessions.indices { note(sessions[session].nextWake) }
         for group in groups.indices {
             note(groups[group].nextExpiry)
             note(groups[group].receiptDue)

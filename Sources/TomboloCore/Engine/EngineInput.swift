@@ -98,6 +98,14 @@ public enum EngineInput: Sendable {
     case setFileLimits(RequestID, FileLimits)
     /// Nothing but that time has moved.
     case timePassed
+
+    /// Whether it concerns one session, as far as it does not show otherwise.
+    var isOfOneSession: Bool {
+        switch self {
+        case .linkOpened, .payloadReceived, .linkClosed, .timePassed: true
+        default: false
+        }
+    }
 }
 
 /// What to carry out once the transaction has committed, in this order.

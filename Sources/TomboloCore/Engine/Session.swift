@@ -29,6 +29,9 @@ struct Session: Sendable {
     var files = FileSession()
     /// Bytes of windows that the peer takes at once.
     var windowLimit = Limits.inFlight
+    /// Whether it is to be brought forward at the end of this batch, and when it is without anything coming over it.
+    var isConcerned = true
+    var nextWake: UInt64?
 
     init(_ link: Link, trust: Trust) {
         self.link = link
