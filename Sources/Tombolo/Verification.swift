@@ -146,9 +146,9 @@ private struct StoreVerifier {
             }
             return
         }
-        event.header.forEachAncestor { cause in
-            guard !delivered.contains(cause.id), cause.sequence > floors[cause.log] ?? 0 else { return }
-            if holdsBack, seen[cause.id] != nil { return }
+        for cause in event.header.ancestry {
+            guard !delivered.contains(cause.id), cause.sequence > floors[cause.log] ?? 0 else { continue }
+            if holdsBack, seen[cause.id] != nil { continue }
             problems.append("event \(event.id): it was delivered before \(cause.id), which it names")
         }
         if !delivered.insert(event.id).inserted { problems.append("event \(event.id): it was delivered twice") }

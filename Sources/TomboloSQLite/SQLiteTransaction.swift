@@ -171,6 +171,14 @@ final class SQLiteTransaction: EventStore {
         try run { try Row.fetchAll(db, sql: "SELECT * FROM peer ORDER BY device").map(Rows.peer) }
     }
 
+    func peer(_ device: DeviceKey) throws(StoreError) -> PeerRecord? {
+        try run {
+            try Row.fetchOne(
+                db.cachedStatement(sql: "SELECT * FROM peer WHERE device = ?"), arguments: [Data(device.bytes)]
+            ).map(Rows.peer)
+        }
+    }
+
     func put(_ peer: PeerRecord) throws(StoreError) {
         try run {
             try execute(

@@ -40,6 +40,56 @@ struct StoreTests {
         }
     }
 
+    @Test("what is known of peers is kept alike in memory and on disk")
+    func peers() async throws {
+        try await withDirectory { root in
+            let node = try await Node.open(at: root)
+            for name in ["one", "two"] { _ = try await node.createGroup(named: name) }
+            try await node.close()
+            let storage = try SQLiteStorage(directory: root)
+            try storage.write(isDurable: true) { store in
+                let groups = try store.groups()
+                let memory = MemoryStore()
+                for var group in groups { memory.put(&group) }
+                let devices = (1...9 as ClosedRange<UInt8>).map {
+                    DeviceKey(Bytes32([$0] + [UInt8](repeating: 7, count: 31)) ?? .zero)
+                }
+                for store in [store, memory] as [any EventStore] {
+                    #expect(try store.peer(devices[0]) == nil && store.peers().isEmpty)
+                    for place in [4, 0, 8, 2, 6, 4] {
+                        var peer = PeerRecord(device: devices[place], addresses: ["\(place):1"])
+                        peer.incarnation = [UInt8](repeating: UInt8(place), count: 16)
+                        try store.put(peer)
+                    }
+                    #expect(try store.peers().map(\.device) == [0, 2, 4, 6, 8].map { devices[$0] })
+                    var changed = try #require(try store.peer(devices[2]))
+                    #expect(changed.addresses == ["2:1"] && changed.incarnation == [UInt8](repeating: 2, count: 16))
+                    changed.member = MemberKey(.zero)
+                    try store.put(changed)
+                    #expect(try store.peer(devices[2]) == changed && store.peers().count == 5)
+                    #expect(try store.peer(devices[3]) == nil)
+                    // The newest agreements, in each group for itself.
+                    let (one, two) = (groups[0].reference, groups[1].reference)
+                    let agreements = (1...4).map { Agreement(token: UInt64($0), ordinal: Int64($0), lastLog: 1) }
+                    for agreement in agreements { try store.putAgreement(agreement, with: devices[2], inGroup: one) }
+                    try store.putAgreement(agreements[0], with: devices[2], inGroup: two)
+                    try store.putAgreement(agreements[1], with: devices[4], inGroup: two)
+                    let newest = Array(agreements.reversed().prefix(Limits.agreements))
+                    #expect(try store.agreements(with: devices[2], inGroup: one) == newest)
+                    #expect(try store.agreements(with: devices[2], inGroup: two) == [agreements[0]])
+                    #expect(try store.agreements(with: devices[6], inGroup: one) == [])
+                    try store.forgetAgreements(inGroup: two)
+                    #expect(try store.agreements(with: devices[2], inGroup: one) == newest)
+                    #expect(try store.agreements(with: devices[4], inGroup: two) == [])
+                    try store.forgetPeer(devices[2])
+                    #expect(try store.agreements(with: devices[2], inGroup: one) == [])
+                    #expect(try store.peer(devices[2]) == changed)
+                }
+            }
+            try storage.close()
+        }
+    }
+
     @Test("a store that a newer version has written is refused, and left as it is")
     func newer() async throws {
         try await withDirectory { root in

@@ -128,10 +128,10 @@ extension Engine {
     ) throws(StoreError) -> Verdict {
         var missing: EventID?
         var isInvalid = false
-        try header.forEachAncestor { (ancestor) throws(StoreError) in
+        for ancestor in header.ancestry {
             guard let place = try known(ancestor, group: group, store) else {
                 missing = missing ?? ancestor.id
-                return
+                continue
             }
             if place.status == .waiting { missing = missing ?? ancestor.id }
             if place.status == .invalid || place.lamport != ancestor.lamport { isInvalid = true }
@@ -248,7 +248,7 @@ extension Engine {
         var named: Set<EventID> = []
         named.reserveCapacity(delivered.count)
         for event in delivered.reversed() where !event.header.kind.isState {
-            event.header.forEachAncestor { named.insert($0.id) }
+            for ancestor in event.header.ancestry { named.insert(ancestor.id) }
             guard named.remove(event.id) == nil else { continue }
             groups[group].heads[event.id] = (event.reference, event.ordinal)
             added.append(event.ordinal)
@@ -267,18 +267,35 @@ extension EventHeader {
         stateHeads.isEmpty && rekeys.isEmpty ? parents : parents + stateHeads + rekeys
     }
 
-    /// The same as going through ``ancestors``, without making an array.
-    package func forEachAncestor<Failure: Error>(_ body: (EventReference) throws(Failure) -> Void) throws(Failure) {
-        if let previous {
-            try body(EventReference(id: previous.id, log: log, sequence: sequence - 1, lamport: previous.lamport))
+    /// All events that this one names, previous first.
+    package var ancestry: Ancestry { Ancestry(header: self) }
+
+    package struct Ancestry: Sequence, IteratorProtocol {
+        fileprivate let header: EventHeader
+        private var place = 0
+
+        fileprivate init(header: EventHeader) { self.header = header }
+
+        package mutating func next() -> EventReference? {
+            defer { place += 1 }
+            var left = place
+            if let previous = header.previous {
+                guard left > 0 else {
+                    return EventReference(
+                        id: previous.id, log: header.log, sequence: header.sequence - 1, lamport: previous.lamport)
+                }
+                left -= 1
+            }
+            if left < header.parents.count { return header.parents[left] }
+            left -= header.parents.count
+            if left < header.stateHeads.count { return header.stateHeads[left] }
+            left -= header.stateHeads.count
+            return left < header.rekeys.count ? header.rekeys[left] : nil
         }
-        for reference in parents { try body(reference) }
-        for reference in stateHeads { try body(reference) }
-        for reference in rekeys { try body(reference) }
     }
 
     /// The ids of all events that this one names.
-    package var ancestors: [EventID] { (previous.map { [$0.id] } ?? []) + references.map(\.id) }
+    package var ancestors: [EventID] { ancestry.map(\.id) }
 }
 
 extension Array {

@@ -205,6 +205,7 @@ extension Engine {
         sessions[index].groups[group].askedContents = asked.union(wanted.map(\.id))
         sessions[index].groups[group].awaitedContents = Set(wanted.map(\.id))
         sessions[index].groups[group].contentsDeadline = now + Self.patienceForContents
+        wake(group, session: index, at: now + Self.patienceForContents)
     }
 
     // MARK: What this device does

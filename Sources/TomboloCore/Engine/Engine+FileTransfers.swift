@@ -317,7 +317,7 @@ extension Engine {
 
     /// Says it where it has changed: before an agreement is said, so that nobody hangs up on what is about to be sent.
     mutating func noteTransferring(_ index: Int) {
-        let isBusy = sessions[index].files.isBusy
+        let isBusy = !sessions[index].files.isUnused && sessions[index].files.isBusy
         guard isBusy != sessions[index].files.isTransferring else { return }
         sessions[index].files.isTransferring = isBusy
         effects.append(.transferring(sessions[index].link.session, isBusy))

@@ -48,12 +48,16 @@ extension Engine {
         _ device: DeviceKey, of member: MemberKey? = nil, dialect: Dialect = .native, addresses: [String],
         _ store: any EventStore
     ) throws(StoreError) {
-        var peer = peers[device] ?? PeerRecord(device: device, dialect: dialect)
+        let known = try store.peer(device)
+        var peer = known ?? PeerRecord(device: device, dialect: dialect)
         if let member { peer.member = member }
         for address in addresses where !peer.addresses.contains(address) { peer.addresses.append(address) }
-        guard peer != peers[device] else { return }
-        peers[device] = peer
+        if peer != known { try keep(peer, store) }
+    }
+
+    mutating func keep(_ peer: PeerRecord, _ store: any EventStore) throws(StoreError) {
         try store.put(peer)
+        for index in sessions.indices where sessions[index].link.peer == peer.device { sessions[index].peer = peer }
     }
 
     mutating func invite(

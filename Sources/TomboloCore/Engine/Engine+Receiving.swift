@@ -55,7 +55,7 @@ extension Engine {
                     sessions[index].groups[group].announceDeadline ?? now + Self.announceDelay
             }
         }
-        if !acknowledged.isEmpty, peers[sessions[index].link.peer] != nil {
+        if !acknowledged.isEmpty, sessions[index].peer != nil {
             try store.acknowledge(acknowledged, by: sessions[index].link.peer)
         }
     }

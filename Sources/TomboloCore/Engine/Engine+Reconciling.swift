@@ -114,7 +114,8 @@ extension Engine {
         } else {
             flags |= FrontierFlags.whole
             sessions[index].groups[group].reconciliation.strategy = .frontier
-            logs = frontier.logs.indices.filter { frontier.logs[$0].isKnown }
+            logs = []
+            for log in frontier.logs.indices where frontier.logs[log].isKnown { logs.append(log) }
         }
         sessions[index].groups[group].reconciliation.logs = logs.count
         var table = sessions[index].groups[group].outgoingLogs
@@ -127,7 +128,7 @@ extension Engine {
             }
             var count = 0
             while count < logs.count, part.count < Limits.payload - 8_192 {
-                FrontierEntry.write(frontier[logs[count]], fullIDs: isRepeated, table: &table, to: &part)
+                FrontierEntry.write(frontier.logs[logs[count]], fullIDs: isRepeated, table: &table, to: &part)
                 count += 1
             }
             logs.removeFirst(count)

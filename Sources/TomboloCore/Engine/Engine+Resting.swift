@@ -2,7 +2,7 @@
 extension Engine {
     /// Brings sessions forward at the end of a batch.
     mutating func advanceSessions(_ store: any EventStore) throws(StoreError) {
-        let concernsAll = concernsAll || mayConcernAll
+        let concernsAll = concernsAll || mayConcernAll || !letsSessionsRest
         self.concernsAll = false
         for index in sessions.indices where concernsAll || isDue(index) { sessions[index].isConcerned = true }
         for index in sessions.indices where sessions[index].isConcerned { noteStall(index) }

@@ -4,8 +4,8 @@ extension Engine {
         guard sessions.count < Limits.sessions else {
             return effects.append(.close(link.session, .tooManySessions))
         }
-        var session = Session(link, trust: peers[link.peer] != nil || link.isDialler ? .peer : .stranger)
-        if link.isDialler, peers[link.peer] == nil { try addPeer(link.peer, addresses: [], store) }
+        if link.isDialler { try addPeer(link.peer, addresses: [], store) }
+        var session = Session(link, of: try store.peer(link.peer))
         if session.trust == .stranger { session.trustDeadline = now + Self.patienceWithStrangers }
         sessions.append(session)
         sessions.sort { $0.link.session < $1.link.session }
@@ -180,7 +180,7 @@ extension Engine {
             }
             sessions[index].hasHeardHello = true
             sessions[index].windowLimit = Int(clamping: max(hello.windowLimit, UInt64(Limits.smallestWindow)))
-            try noteIncarnation(Array(hello.incarnation), of: sessions[index].link.peer, store)
+            try noteIncarnation(Array(hello.incarnation), session: index, store)
         }
         if let join = payload.join {
             guard !sessions[index].hasJoined else { throw EngineError.protocolViolation("it joins twice") }
@@ -209,14 +209,13 @@ extension Engine {
     }
 
     private mutating func noteIncarnation(
-        _ incarnation: [UInt8], of device: DeviceKey, _ store: any EventStore
+        _ incarnation: [UInt8], session index: Int, _ store: any EventStore
     ) throws(StoreError) {
-        guard var peer = peers[device], peer.incarnation != incarnation else { return }
+        guard var peer = sessions[index].peer, peer.incarnation != incarnation else { return }
         // What it was known to hold may be gone: it is asked anew, and served in full.
-        if !peer.incarnation.isEmpty { try store.forgetPeer(device) }
+        if !peer.incarnation.isEmpty { try store.forgetPeer(peer.device) }
         peer.incarnation = incarnation
-        peers[device] = peer
-        try store.put(peer)
+        try keep(peer, store)
     }
 
     /// Finds the group that a tag names.
@@ -255,8 +254,9 @@ extension Engine {
     }
 
     private mutating func announceReadiness(_ index: Int) {
+        let matched = sessions[index].groups.indices.filter { sessions[index].groups[$0].isMatched }
         let common =
-            sessions[index].groups.filter(\.isMatched).map { groups[$0.group].id }
+            matched.map { groups[sessions[index].groups[$0].group].id }
             + sessions[index].recordGroups.filter { $0.theirNumber != nil }.map { mvdsGroups[$0.group].id }
         effects.append(.peerReady(sessions[index].link.session, sessions[index].link.peer, groups: common))
     }

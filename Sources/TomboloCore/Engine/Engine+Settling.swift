@@ -9,7 +9,7 @@ extension Engine {
         let agreement = Agreement(
             token: root.prefix64, ordinal: try store.lastOrdinal(), lastLog: groups[number].frontier.lastReference)
         // Of visitors nothing is remembered: there is no end of them.
-        if peers[peer] != nil, root != .zero,
+        if sessions[index].peer != nil, root != .zero,
             try store.agreements(with: peer, inGroup: reference).first?.token != agreement.token
         {
             try store.putAgreement(agreement, with: peer, inGroup: reference)
@@ -58,8 +58,9 @@ extension Engine {
         }
         guard let root = sessions[index].groups[group].lastRootSent else { return }
         // The proof costs something: what was agreed on is not proved again.
-        let isAgreed = isLive && sessions[index].groups[group].agreedRoot == root
-        if isAgreed, sessions[index].groups[group].peerRoot?.token == root.prefix64 {
+        if isLive, sessions[index].groups[group].agreedRoot == root,
+            sessions[index].groups[group].peerRoot?.token == root.prefix64
+        {
             return try askForDropped(group, session: index, store)
         }
         if peerShows(root, group, session: index) {
@@ -68,7 +69,8 @@ extension Engine {
             // Who hangs up now could not read what it was given.
             guard sessions[index].groups[group].awaitsNothing else { return }
             try agree(group, session: index, store)
-        } else if sessions[index].groups[group].isOneSided {
+        } else if sessions[index].groups[group].visibility != .shared || sessions[index].groups[group].peerOnlyTakes {
+            // One of the two sends nothing: they need not come to know the same.
             settleOneSided(group, session: index)
         } else {
             try repair(group, session: index, store)
@@ -105,8 +107,8 @@ extension Engine {
     /// help, the next while is longer.
     private mutating func repair(_ group: Int, session index: Int, _ store: any EventStore) throws(StoreError) {
         let repairs = sessions[index].groups[group].repairs
-        let delay = Self.mismatchDelay(afterRepairs: repairs)
-        let deadline = sessions[index].groups[group].mismatchDeadline ?? now + delay
+        let deadline =
+            sessions[index].groups[group].mismatchDeadline ?? now + Self.mismatchDelay(afterRepairs: repairs)
         guard now >= deadline else {
             sessions[index].groups[group].mismatchDeadline = deadline
             return wake(group, session: index, at: deadline)
@@ -116,13 +118,14 @@ extension Engine {
             effects.append(.differed(sessions[index].link.session, groups[sessions[index].groups[group].group].id))
         }
         sessions[index].groups[group].repairs += 1
-        sessions[index].groups[group].mismatchDeadline = nil
+        let next = now + Self.mismatchDelay(afterRepairs: repairs + 1)
+        sessions[index].groups[group].mismatchDeadline = next
         sessions[index].groups[group].phase = .exchanging
         sessions[index].groups[group].base = nil
         sessions[index].groups[group].hasHeardSinceRoot = false
         try sendFrontier(group, session: index, store)
-        // Looked at again even if the peer says nothing.
-        wake(group, session: index, at: now + delay)
+        // Looked at again even if the peer says no more; without its frontier there is nothing to look at.
+        if sessions[index].groups[group].hasFrontier { wake(group, session: index, at: next) }
     }
 
     /// Nothing has come since the root was said: more likely than that the two differ is that the peer has gone, and that the

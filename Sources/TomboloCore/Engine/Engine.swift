@@ -6,9 +6,7 @@
 /// - Important: After a commit that failed, or an error thrown by `process`, the engine MUST be discarded and opened
 ///   again: its memory may be ahead of its store.
 public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
-    let cryptography: Crypto
     var generator: any RandomNumberGenerator & Sendable
-    var identity: Identity<Crypto>
     let incarnation: [UInt8]
     var groups: [GroupReplica] = []
     /// Keys of this device's own logs, as they come to be used.
@@ -21,7 +19,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     let recentEvents: Int
     /// In ascending order of their ids.
     var sessions: [Session] = []
-    var peers: [DeviceKey: PeerRecord] = [:]
     /// Files that are wanted and not complete.
     var fetches: [FileID: FileFetch] = [:]
     /// How often one more was begun, or may be had in one more group.
@@ -40,10 +37,15 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// Whether something has happened in this batch that may concern every session; how often anything had changed in the groups'
     /// frontiers when sessions were last brought forward.
     var concernsAll = false
+    /// Whether sessions rest that a batch does not concern. It must show in nothing but the time that it takes.
+    package var letsSessionsRest = true
     var changesSeen: UInt64 = 0
     var effects: [EngineEffect] = []
     /// Milliseconds since 1970, as last told.
     var now: UInt64 = 0
+    // Last, since their sizes depend on the cryptography: where everything else stands does not.
+    let cryptography: Crypto
+    var identity: Identity<Crypto>
 
     /// Opens the engine on what a store holds, making the device's identity on first use.
     ///
@@ -77,8 +79,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             // What peers were found to hold was compared with what this device may have lost.
             for peer in try store.peers() { try store.forgetPeer(peer.device) }
         }
-        var peers: [DeviceKey: PeerRecord] = [:]
-        for peer in try store.peers() { peers[peer.device] = peer }
         var groups: [GroupReplica] = []
         var mvdsGroups: [MVDSReplica] = []
         for var record in try store.groups() {
@@ -102,7 +102,6 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         self.generator = generator
         self.identity = identity
         self.incarnation = incarnation
-        self.peers = peers
         self.fetches = fetches
         self.fileLimits = fileLimits
         self.fileBytes = fileBytes
@@ -172,7 +171,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         try refillFetches(store)
         try advanceSessions(store)
         for index in groups.indices where groups[index].kept.isChanged { try saveKept(index, store) }
-        sessions.removeAll { $0.isClosed }
+        for index in sessions.indices.reversed() where sessions[index].isClosed { sessions.remove(at: index) }
         defer { effects = [] }
         return effects
     }
@@ -289,6 +288,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         groups[index].changedLogs.removeAll(keepingCapacity: true)
         var states = changed.map { groups[index].frontier[$0] }
         try store.put(&states, inGroup: groups[index].record.reference)
+        for (log, state) in zip(changed, states) { groups[index].frontier.share(state, at: log) }
     }
 }
 

@@ -32,6 +32,7 @@ struct RecentEvents {
     mutating func beginBatch() {
         guard young.count >= capacity else { return }
         swap(&old, &young)
-        young.removeAll(keepingCapacity: true)
+        // Not the room that one large batch has taken.
+        young.removeAll(keepingCapacity: young.capacity <= 4 * capacity)
     }
 }

@@ -75,7 +75,11 @@ struct SendPlan {
     private var hasUnqueued = false
 
     /// Whether nothing is left to send. Cursors that are not yet read count as something.
-    var isEmpty: Bool { heap.isEmpty && !(hasUnqueued && cursors.contains { !$0.isQueued && !$0.ranges.isEmpty }) }
+    var isEmpty: Bool {
+        guard heap.isEmpty, hasUnqueued else { return heap.isEmpty }
+        for index in cursors.indices where !cursors[index].isQueued && !cursors[index].ranges.isEmpty { return false }
+        return true
+    }
 
     /// Adds a part of a log; what is planned already and not yet read is not planned twice.
     ///

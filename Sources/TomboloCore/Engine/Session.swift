@@ -1,6 +1,8 @@
 /// One contact with one peer.
 struct Session: Sendable {
     let link: Link
+    /// What is kept of the peer; nil for a stranger, or a visitor.
+    var peer: PeerRecord?
     var isClosed = false
     var hasSaidHello = false
     /// As what the peer was shown our groups' tags.
@@ -33,9 +35,10 @@ struct Session: Sendable {
     var isConcerned = true
     var nextWake: UInt64?
 
-    init(_ link: Link, trust: Trust) {
+    init(_ link: Link, of peer: PeerRecord?) {
         self.link = link
-        self.trust = trust
+        self.peer = peer
+        trust = peer == nil ? .stranger : .peer
     }
 
     /// Who the peer is to this device.

@@ -3,15 +3,34 @@
 /// The log's id is a hash over all of it but the signatures, so that a log can belong to nobody else later, nor to another way of
 /// admitting the device.
 public struct Certificate: Hashable, Sendable {
+    /// Shared by all copies: there is one a log, in memory, in the store, and in each session that asks whose it is.
+    private final class Storage: Sendable {
+        let isStateLog: Bool
+        let member: MemberKey
+        let admission: DeviceAdmission
+        let key: Bytes32
+        let deviceSignature: [UInt8]
+
+        init(
+            _ isStateLog: Bool, _ member: MemberKey, _ admission: DeviceAdmission, _ key: Bytes32,
+            _ deviceSignature: [UInt8]
+        ) {
+            (self.isStateLog, self.member, self.admission) = (isStateLog, member, admission)
+            (self.key, self.deviceSignature) = (key, deviceSignature)
+        }
+    }
+
+    private let storage: Storage
+
     /// Whether the log carries the group's state or its conversation.
-    public var isStateLog: Bool
-    public var member: MemberKey
+    public var isStateLog: Bool { storage.isStateLog }
+    public var member: MemberKey { storage.member }
     /// How the device came to be the member's.
-    public var admission: DeviceAdmission
+    public var admission: DeviceAdmission { storage.admission }
     /// The Ed25519 public key that signs the log's events.
-    public var key: Bytes32
+    public var key: Bytes32 { storage.key }
     /// The device's signature over the group, the member, itself and the log's key.
-    public var deviceSignature: [UInt8]
+    public var deviceSignature: [UInt8] { storage.deviceSignature }
 
     public var device: DeviceKey { admission.device }
 
@@ -21,11 +40,7 @@ public struct Certificate: Hashable, Sendable {
         isStateLog: Bool = false, member: MemberKey, admission: DeviceAdmission, key: Bytes32,
         deviceSignature: [UInt8]
     ) {
-        self.isStateLog = isStateLog
-        self.member = member
-        self.admission = admission
-        self.key = key
-        self.deviceSignature = deviceSignature
+        storage = Storage(isStateLog, member, admission, key, deviceSignature)
     }
 
     /// The certificate of a log, signed by the device that was admitted.
@@ -33,24 +48,35 @@ public struct Certificate: Hashable, Sendable {
         ofLogWithKey key: Crypto.SigningKey, isStateLog: Bool = false, in group: GroupID, member: MemberKey,
         admission: DeviceAdmission, signedBy deviceKey: Crypto.SigningKey, using cryptography: Crypto
     ) {
-        self.init(
+        let unsigned = Certificate(
             isStateLog: isStateLog, member: member, admission: admission, key: cryptography.publicKey(of: key),
             deviceSignature: [])
-        deviceSignature = cryptography.sign(logStatement(in: group), with: deviceKey)
+        let signature = cryptography.sign(unsigned.logStatement(in: group), with: deviceKey)
+        self.init(
+            isStateLog: isStateLog, member: member, admission: admission, key: unsigned.key, deviceSignature: signature)
     }
 
     public init(decoding bytes: Bytes) throws(WireError) {
         var reader = WireReader(bytes)
         let logClass = try reader.byte()
         guard logClass <= 1 else { throw .invalid("the class of a log", offset: 0) }
-        isStateLog = logClass == 1
-        member = MemberKey(try reader.bytes32())
+        let member = MemberKey(try reader.bytes32())
         let device = DeviceKey(try reader.bytes32())
-        key = try reader.bytes32()
+        let key = try reader.bytes32()
         let signature = try reader.take(DeviceAdmission.signatureLength)
-        deviceSignature = Array(try reader.take(64))
-        admission = try DeviceAdmission(decoding: (signature + reader.rest())[...], of: device)
+        let deviceSignature = Array(try reader.take(64))
+        let admission = try DeviceAdmission(decoding: (signature + reader.rest())[...], of: device)
+        self.init(
+            isStateLog: logClass == 1, member: member, admission: admission, key: key, deviceSignature: deviceSignature)
     }
+
+    public static func == (lhs: Certificate, rhs: Certificate) -> Bool {
+        lhs.storage === rhs.storage
+            || (lhs.key == rhs.key && lhs.isStateLog == rhs.isStateLog && lhs.member == rhs.member
+                && lhs.admission == rhs.admission && lhs.deviceSignature == rhs.deviceSignature)
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(key) }
 
     public var encoded: [UInt8] {
         [isStateLog ? 1 : 0] + member.bytes + device.bytes + key.bytes + (admission.signatures.last ?? [])

@@ -64,7 +64,7 @@ struct FileSession: Sendable {
     var isTransferring = false
 
     /// Whether no file is spoken of.
-    var isUnused: Bool {
+    @inline(__always) var isUnused: Bool {
         sources.isEmpty && interests.isEmpty && asked.isEmpty && late.isEmpty && requested.isEmpty && unsaid.isEmpty
     }
 

@@ -79,7 +79,9 @@ struct CodedFrontier: Sendable {
     }
 
     /// The log that a key stands for; nil if there is none, or if another one's is alike in its first five bytes.
-    mutating func log(_ key: UInt64) -> Int? { logsByPrefix()[Self.prefix(of: key)].flatMap { keys[$0] == key ? $0 : nil } }
+    mutating func log(_ key: UInt64) -> Int? {
+        logsByPrefix()[Self.prefix(of: key)].flatMap { keys[$0] == key ? $0 : nil }
+    }
 
     /// The logs by the first five bytes of their keys; of two that are alike there, neither.
     mutating func logsByPrefix() -> [UInt64: Int] {
@@ -133,9 +135,4 @@ extension Cryptography {
         let hash = hmac(key: secret, label).bytes
         return SipHashKey(UInt64(bytes: hash[0..<8]), UInt64(bytes: hash[8..<16]))
     }
-}
-
-extension LogState {
-    /// Whether the log is held from its first event to its one end.
-    var isGapless: Bool { isLinear && floor == 0 && ends.count == 1 && starts.count == 1 && starts[0].sequence == 1 }
 }

@@ -2,10 +2,12 @@
 package struct Frontier {
     package private(set) var logs: [LogState] = []
     private var indexOfLog: [LogID: Int] = [:]
-    private var indexOfReference: [Int64: Int] = [:]
+    /// The store's numbers for the logs, ascending, and the logs' indices.
+    private var places: [(reference: Int64, index: Int)] = []
     /// Indices of the logs whose ids begin with this byte, in ascending order of their ids.
     private var buckets: [[Int]] = Array(repeating: [], count: 256)
-    private var leaves: [Bytes32?] = []
+    /// Zero where it is to be made.
+    private var leaves: [Bytes32] = []
     private var bucketHashes: [Bytes32?] = Array(repeating: .zero, count: 256)
     private var knownRoot: Bytes32? = .zero
     /// Whether the beginning of a log is forgotten.
@@ -26,7 +28,10 @@ package struct Frontier {
 
     package func index(of id: LogID) -> Int? { indexOfLog[id] }
     func certificate(ofLog id: LogID) -> Certificate? { indexOfLog[id].flatMap { logs[$0].certificate } }
-    package func index(ofReference reference: Int64) -> Int? { indexOfReference[reference] }
+    package func index(ofReference reference: Int64) -> Int? {
+        let place = places.partitionPoint { $0.reference >= reference }
+        return place < places.count && places[place].reference == reference ? places[place].index : nil
+    }
 
     package subscript(index: Int) -> LogState { logs[index] }
 
@@ -34,9 +39,9 @@ package struct Frontier {
     package mutating func append(_ log: LogState) -> Int {
         let index = logs.count
         logs.append(log)
-        leaves.append(nil)
+        leaves.append(.zero)
         indexOfLog[log.id] = index
-        indexOfReference[log.reference] = index
+        places.insert((log.reference, index), at: places.partitionPoint { $0.reference > log.reference })
         lastReference = max(lastReference, log.reference)
         if let known = ids, log.reference <= known.reference { ids = nil }
         note(index)
@@ -55,8 +60,11 @@ package struct Frontier {
         return try change(&logs[index])
     }
 
+    /// Takes the store's copy of what is known of a log, which it may share with other stores.
+    mutating func share(_ log: LogState, at index: Int) { if logs[index] == log { logs[index] = log } }
+
     private mutating func invalidate(_ index: Int) {
-        leaves[index] = nil
+        leaves[index] = .zero
         bucketHashes[logs[index].id.value.firstByte] = nil
         knownRoot = nil
         changes += 1
@@ -98,9 +106,8 @@ package struct Frontier {
 
     /// The Merkle leaf of a log.
     mutating func leaf(ofLog index: Int, using cryptography: some Cryptography) -> Bytes32 {
-        let leaf = leaves[index] ?? logs[index].leaf(using: cryptography)
-        leaves[index] = leaf
-        return leaf
+        if leaves[index] == .zero { leaves[index] = logs[index].leaf(using: cryptography) }
+        return leaves[index]
     }
 
     private mutating func bucketHash(_ bucket: Int, using cryptography: some Cryptography) -> Bytes32 {

@@ -35,7 +35,7 @@ package struct LogTable {
     package init() { agreed = [] }
 
     /// A table that begins with logs that both sides know, in ascending order of their ids.
-    init(_ logs: [LogID]) { agreed = logs }
+    package init(_ logs: [LogID]) { agreed = logs }
 
     package var count: Int { agreed.count + declared.count }
 
@@ -56,7 +56,7 @@ package struct LogTable {
 
     /// - Returns: the log's number.
     @discardableResult
-    mutating func write(_ log: LogID, to buffer: inout [UInt8]) -> Int {
+    package mutating func write(_ log: LogID, to buffer: inout [UInt8]) -> Int {
         let known = number(of: log)
         let number = known ?? count
         buffer.append(varint: number)
@@ -66,7 +66,7 @@ package struct LogTable {
         return number
     }
 
-    mutating func read(_ reader: inout WireReader) throws(WireError) -> LogID {
+    package mutating func read(_ reader: inout WireReader) throws(WireError) -> LogID {
         let number = try readNumber(&reader)
         return self[number]
     }

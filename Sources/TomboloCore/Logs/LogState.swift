@@ -6,7 +6,7 @@ public struct LogState: Hashable, Sendable {
     /// Nil until the log's first event has come.
     public var certificate: Certificate?
     /// Below it the log's events are gone for good here.
-    public var floor: UInt64 = 0
+    public private(set) var floor: UInt64 = 0
     /// Held events whose previous is not held, ascending.
     package private(set) var starts: [Start] = []
     /// Held events that no held event of the log names as previous, ascending.
@@ -36,15 +36,30 @@ public struct LogState: Hashable, Sendable {
 
     package init(id: LogID) { self.id = id }
 
+    // What follows from the above; kept, since it is asked for of all logs at once.
     /// The highest sequence that is held, or the floor.
-    public var lastSequence: UInt64 { ends.last?.sequence ?? floor }
+    public private(set) var lastSequence: UInt64 = 0
+    /// Whether everything held is one chain up from the floor: then a sequence names an event.
+    package private(set) var isLinear = true
+    /// Whether the log is held from its first event to its one end.
+    package private(set) var isGapless = false
+
+    private mutating func noteShape() {
+        lastSequence = ends.last?.sequence ?? floor
+        isLinear = ends.count <= 1 && starts.count <= 1 && (starts.first?.sequence ?? floor + 1) == floor + 1
+        isGapless = isLinear && floor == 0 && ends.count == 1 && starts.count == 1
+    }
 
     /// Held events of the log that wait for ancestors.
     public var waitingForAncestors: Int { waiting }
 
-    /// Whether everything held is one chain up from the floor: then a sequence names an event.
-    package var isLinear: Bool {
-        ends.count <= 1 && starts.count <= 1 && (starts.first?.sequence ?? floor + 1) == floor + 1
+    /// The same state, with the other one's copies of what they have in common.
+    func sharing(_ other: LogState) -> LogState {
+        var state = self
+        if other.certificate == certificate { state.certificate = other.certificate }
+        if other.starts == starts { state.starts = other.starts }
+        if other.ends == ends { state.ends = other.ends }
+        return state
     }
 
     package func isEnd(_ id: EventID, at sequence: UInt64) -> Bool {
@@ -95,6 +110,7 @@ public struct LogState: Hashable, Sendable {
             ends.insert(
                 End(sequence: sequence, id: id, lamport: lamport, start: start, startID: startID), at: index)
         }
+        noteShape()
         return .placed
     }
 
@@ -110,10 +126,11 @@ public struct LogState: Hashable, Sendable {
             // Which of them its chain begins with need not be known: nothing will come below.
             (ends[index].start, ends[index].startID) = (floor + 1, next.count == 1 ? next[0].id : nil)
         }
+        noteShape()
     }
 
     /// Whether anything was ever held of the log: only then is it a part of what is known.
-    var isKnown: Bool { !ends.isEmpty || floor > 0 }
+    var isKnown: Bool { lastSequence > 0 }
 
     /// The Merkle leaf (protocol §3).
     package func leaf(using cryptography: some Cryptography) -> Bytes32 {
@@ -197,5 +214,6 @@ extension LogState {
                 ends[index].startID = EventID(try reader.bytes32())
             }
         }
+        noteShape()
     }
 }

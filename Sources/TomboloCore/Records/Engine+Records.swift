@@ -21,8 +21,8 @@ extension Engine {
     ) throws(StoreError) {
         let peer = sessions[received].link.peer
         // Of several links to a peer one speaks: what is to be answered is noted there.
-        let index = speakingSession(to: peer) ?? received
         guard mvdsGroups.contains(where: { $0.peers.contains(peer) }) else { return }
+        let index = speakingSession(to: peer) ?? received
         let acks = ids(payload.acks)
         if !acks.isEmpty {
             try store.removeRecords(of: acks, with: peer)

@@ -1,4 +1,4 @@
-/// Events that many stores of one process hold, each kept once: what lets a simulator run thousands of replicas of one group.
+/// Events that many stores of one process hold, and what they know of logs, each kept once: what lets a simulator run thousands of replicas of one group.
 ///
 /// For use from one thread.
 public final class EventPool {
@@ -7,7 +7,27 @@ public final class EventPool {
     /// The same event as it also is: in the middle of a run without its signature, or erased.
     private var variants: [Int: [Event]] = [:]
 
+    private var logs: [LogID: LogState] = [:]
+    private var peers: [PeerRecord: PeerTable.Shared] = [:]
+
     public init() {}
+
+    /// The same state of a log, sharing what it has in common with what was last seen of it.
+    func shared(_ log: LogState) -> LogState {
+        // Of a log of which nothing is held yet there is nothing to share.
+        guard log.isKnown else { return log }
+        let shared = logs[log.id].map(log.sharing) ?? log
+        logs[log.id] = shared
+        return shared
+    }
+
+    /// The same record of a peer.
+    func shared(_ peer: PeerRecord) -> PeerTable.Shared {
+        if let known = peers[peer] { return known }
+        let shared = PeerTable.Shared(peer)
+        peers[peer] = shared
+        return shared
+    }
 
     /// The event as it was first seen: with the same signature, or both without one, and with its content, or both without.
     func shared(_ event: Event) -> Event {

@@ -100,9 +100,11 @@ public protocol EventStore: RecordStore, FileStore {
     func heads(inGroup group: Int64) throws(StoreError) -> [StoredHeader]
     func changeHeads(adding: [Int64], removing: [Int64], inGroup group: Int64) throws(StoreError)
 
+    /// What is kept of all peers, in ascending order of their keys, and of one.
     func peers() throws(StoreError) -> [PeerRecord]
+    func peer(_ device: DeviceKey) throws(StoreError) -> PeerRecord?
     func put(_ peer: PeerRecord) throws(StoreError)
-    /// Newest first, at most ``Limits/agreements``.
+    /// Newest first, at most ``Limits/agreements``; none with a device of which nothing is kept.
     func agreements(with peer: DeviceKey, inGroup group: Int64) throws(StoreError) -> [Agreement]
     /// Puts a new one first; nil forgets all of them, in all groups, and what the peer acknowledged.
     func putAgreement(_ agreement: Agreement, with peer: DeviceKey, inGroup group: Int64) throws(StoreError)

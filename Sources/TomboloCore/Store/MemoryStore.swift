@@ -5,7 +5,8 @@ public final class MemoryStore: EventStore {
         var heads: Set<Int64> = []
         var logOfID: [LogID: Int64] = [:]
         var waiters: [EventID: [Int64]] = [:]
-        var changes: [Int64] = []
+        /// Ordinals of what it tells of.
+        var changes: [Int32] = []
         /// Places in the change log that say something else than that an event was delivered.
         var otherChanges: [Int: ChangeKind] = [:]
         /// What expires, ascending.
@@ -14,7 +15,7 @@ public final class MemoryStore: EventStore {
 
         mutating func note(_ change: ChangeKind, _ ordinal: Int64) {
             if change != .delivered { otherChanges[changes.count] = change }
-            changes.append(ordinal)
+            changes.append(Int32(ordinal))
         }
 
         mutating func note(_ expiry: Expiry) {
@@ -38,16 +39,10 @@ public final class MemoryStore: EventStore {
     private var values: [String: [UInt8]] = [:]
     private var groupTable: [Group] = []
     private var logTable: [Log] = []
-    private var eventTable: [StoredEvent] = []
+    private var eventTable = EventTable()
     /// Ordinals of events that are forgotten: only the change log still has them.
     private var forgotten: Set<Int64> = []
-    private var peerTable: [DeviceKey: PeerRecord] = [:]
-    private struct AgreementKey: Hashable {
-        let peer: DeviceKey
-        let group: Int64
-    }
-
-    private var agreementTable: [AgreementKey: [Agreement]] = [:]
+    private var peerTable = PeerTable()
     var mvds = MemoryRecords()
     var files = MemoryFiles()
     private var invitations: [[UInt8]: InvitationRecord] = [:]
@@ -64,7 +59,6 @@ public final class MemoryStore: EventStore {
         eventTable = other.eventTable
         forgotten = other.forgotten
         peerTable = other.peerTable
-        agreementTable = other.agreementTable
         mvds = other.mvds
         files = other.files
         invitations = other.invitations
@@ -93,6 +87,7 @@ public final class MemoryStore: EventStore {
     public func put(_ logs: inout [LogState], inGroup group: Int64) {
         for index in logs.indices {
             let id = logs[index].id
+            if let pool { logs[index] = pool.shared(logs[index]) }
             if let known = groupTable[Int(group) - 1].logOfID[id] {
                 logs[index].reference = known
                 logTable[Int(known) - 1].state = logs[index]
@@ -105,18 +100,17 @@ public final class MemoryStore: EventStore {
     }
 
     public func insert(_ events: [StoredEvent], inGroup group: Int64) -> Int64 {
-        let first = Int64(eventTable.count + 1)
-        for var event in events {
-            event.ordinal = Int64(eventTable.count + 1)
-            if let pool { event.event = pool.shared(event.event) }
-            eventTable.append(event)
-            files.refer(to: event.event.filesReferredTo, from: event.ordinal, inGroup: group)
-            logTable[Int(event.log) - 1].events.insert(event.ordinal, at: event.event.sequence)
-            if event.status == .delivered {
-                groupTable[Int(group) - 1].note(event.event.content == nil ? .erased : .delivered, event.ordinal)
+        let first = eventTable.last + 1
+        for stored in events {
+            let (event, ordinal) = (pool?.shared(stored.event) ?? stored.event, eventTable.last + 1)
+            eventTable.append(event, ofLog: stored.log, stored.status)
+            files.refer(to: event.filesReferredTo, from: ordinal, inGroup: group)
+            logTable[Int(stored.log) - 1].events.insert(ordinal, at: event.sequence)
+            if stored.status == .delivered {
+                groupTable[Int(group) - 1].note(event.content == nil ? .erased : .delivered, ordinal)
             }
-            if let time = event.event.expiryToCome {
-                groupTable[Int(group) - 1].note(Expiry(time: time, ordinal: event.ordinal))
+            if let time = event.expiryToCome {
+                groupTable[Int(group) - 1].note(Expiry(time: time, ordinal: ordinal))
             }
         }
         return first
@@ -134,15 +128,15 @@ public final class MemoryStore: EventStore {
         groupTable[Int(group) - 1].secrets[rekey] = secret
     }
 
-    public func lastOrdinal() -> Int64 { Int64(eventTable.count) }
+    public func lastOrdinal() -> Int64 { eventTable.last }
 
     public func places(of keys: [EventKey]) -> [EventPlace?] {
         keys.map { key in
             let ordinals = logTable[Int(key.log) - 1].events[key.sequence]
-            guard let ordinal = ordinals.first(where: { eventTable[Int($0) - 1].event.id == key.id }) else {
+            guard let ordinal = ordinals.first(where: { eventTable[$0].event.id == key.id }) else {
                 return nil
             }
-            let stored = eventTable[Int(ordinal) - 1]
+            let stored = eventTable[ordinal]
             return EventPlace(ordinal: ordinal, lamport: stored.event.lamport, status: stored.status)
         }
     }
@@ -162,7 +156,7 @@ public final class MemoryStore: EventStore {
         let table = logTable[Int(log) - 1].events
         var from = sequences.lowerBound
         while result.count < limit, let sequence = table.next(from: from), sequence <= sequences.upperBound {
-            let found = table[sequence].map { eventTable[Int($0) - 1] }
+            let found = table[sequence].map { eventTable[$0] }
             result += found.count < 2 ? found : found.sorted { $0.event.id < $1.event.id }
             from = sequence + 1
         }
@@ -171,7 +165,7 @@ public final class MemoryStore: EventStore {
 
     public func events(ordinals: [Int64]) -> [StoredEvent] {
         ordinals.compactMap {
-            $0 >= 1 && $0 <= eventTable.count && !forgotten.contains($0) ? eventTable[Int($0) - 1] : nil
+            eventTable.contains($0) && !forgotten.contains($0) ? eventTable[$0] : nil
         }
     }
 
@@ -185,7 +179,7 @@ public final class MemoryStore: EventStore {
 
     public func changes(after ordinal: Int64, inGroup group: Int64) -> [LogChange] {
         var changes: [Int64: LogChange] = [:]
-        for stored in eventTable.dropFirst(Int(ordinal)) where isOf(group, stored) {
+        for stored in eventTable.after(ordinal) where isOf(group, stored) {
             guard forgotten.isEmpty || !forgotten.contains(stored.ordinal) else { continue }
             let sequence = stored.event.sequence
             let known = changes[stored.log] ?? LogChange(log: stored.log, first: sequence, last: sequence)
@@ -198,20 +192,19 @@ public final class MemoryStore: EventStore {
     public func setStatus(
         _ status: EventStatus, ordinals: [Int64], noting change: ChangeKind?, inGroup group: Int64
     ) {
-        for ordinal in ordinals { eventTable[Int(ordinal) - 1].status = status }
+        for ordinal in ordinals { eventTable.setStatus(status, of: ordinal) }
         guard let change else { return }
         for ordinal in ordinals { groupTable[Int(group) - 1].note(change, ordinal) }
     }
 
     public func erase(_ events: [StoredHeader], forGood isForGood: Bool, inGroup group: Int64) {
         for event in events {
-            let index = Int(event.ordinal) - 1
-            let stored = eventTable[index]
+            let stored = eventTable[event.ordinal]
             if stored.event.content != nil, stored.status == .delivered || stored.status == .withdrawn {
                 groupTable[Int(group) - 1].note(.erased, event.ordinal)
             }
             files.endReferences(to: stored.event.filesReferredTo, from: event.ordinal)
-            eventTable[index].event = stored.event.erased
+            eventTable.replace(event.ordinal, by: stored.event.erased)
             if isForGood, let time = stored.event.expiryToCome {
                 let expiry = Expiry(time: time, ordinal: event.ordinal)
                 let place = groupTable[Int(group) - 1].expiries.partitionPoint { $0 >= expiry }
@@ -225,8 +218,8 @@ public final class MemoryStore: EventStore {
     }
 
     public func setContent(_ content: Bytes, salt: Bytes, ofEvent ordinal: Int64) {
-        let stored = eventTable[Int(ordinal) - 1]
-        eventTable[Int(ordinal) - 1].event = stored.event.with(content, salt: salt)
+        let stored = eventTable[ordinal]
+        eventTable.replace(ordinal, by: stored.event.with(content, salt: salt))
         let group = logTable[Int(stored.log) - 1].group
         files.refer(to: stored.event.header.files, from: ordinal, inGroup: group)
         if let time = stored.event.expiryToCome {
@@ -237,7 +230,7 @@ public final class MemoryStore: EventStore {
     private func isOf(_ group: Int64, _ stored: StoredEvent) -> Bool { logTable[Int(stored.log) - 1].group == group }
 
     public func contentSizes(inGroup group: Int64, after ordinal: Int64, limit: Int) -> [ContentSize] {
-        return eventTable.dropFirst(Int(ordinal)).lazy.filter {
+        return eventTable.after(ordinal).filter {
             self.isOf(group, $0) && $0.status == .delivered && $0.event.salt?.isEmpty == false
                 && $0.event.content?.isEmpty == false && !self.forgotten.contains($0.ordinal)
         }.prefix(limit).map { ContentSize(ordinal: $0.ordinal, log: $0.log, bytes: $0.event.content?.count ?? 0) }
@@ -246,7 +239,7 @@ public final class MemoryStore: EventStore {
     public func withoutContent(
         inGroup group: Int64, lamports: ClosedRange<UInt64>, after ordinal: Int64, limit: Int
     ) -> [Int64] {
-        return eventTable.dropFirst(Int(ordinal)).lazy.filter {
+        return eventTable.after(ordinal).filter {
             self.isOf(group, $0) && $0.event.content == nil && lamports.contains($0.event.lamport)
                 && !self.forgotten.contains($0.ordinal)
         }.prefix(limit).map(\.ordinal)
@@ -279,14 +272,14 @@ public final class MemoryStore: EventStore {
 
     public func takeUndelivered(inGroup group: Int64) -> [(ordinal: Int64, status: EventStatus)] {
         groupTable[Int(group) - 1].waiters = [:]
-        return eventTable.lazy.filter {
+        return eventTable.after(0).filter {
             ($0.status == .waiting || $0.status == .invalid) && self.isOf(group, $0)
                 && !self.forgotten.contains($0.ordinal)
         }.map { ($0.ordinal, $0.status) }
     }
 
     public func forgetAgreements(inGroup group: Int64) {
-        agreementTable = agreementTable.filter { $0.key.group != group }
+        peerTable.forgetAgreements(inGroup: group)
     }
 
     public func addWaiting(_ waiting: [(missing: EventID, waiter: Int64)], inGroup group: Int64) {
@@ -306,21 +299,21 @@ public final class MemoryStore: EventStore {
         groupTable[Int(group) - 1].heads.formUnion(adding)
     }
 
-    public func peers() -> [PeerRecord] { peerTable.values.sorted { $0.device < $1.device } }
-    public func put(_ peer: PeerRecord) { peerTable[peer.device] = peer }
+    public func peers() -> [PeerRecord] { peerTable.records }
+    public func peer(_ device: DeviceKey) -> PeerRecord? { peerTable[device] }
+    public func put(_ peer: PeerRecord) {
+        peerTable.put(pool?.shared(peer) ?? PeerTable.Shared(peer))
+    }
 
     public func agreements(with peer: DeviceKey, inGroup group: Int64) -> [Agreement] {
-        agreementTable[AgreementKey(peer: peer, group: group)] ?? []
+        peerTable.agreements(with: peer, inGroup: group)
     }
 
     public func putAgreement(_ agreement: Agreement, with peer: DeviceKey, inGroup group: Int64) {
-        let kept = [agreement] + agreements(with: peer, inGroup: group)
-        agreementTable[AgreementKey(peer: peer, group: group)] = Array(kept.prefix(Limits.agreements))
+        peerTable.put(agreement, with: peer, inGroup: group)
     }
 
-    public func forgetPeer(_ peer: DeviceKey) {
-        for group in groupTable.indices { agreementTable[AgreementKey(peer: peer, group: Int64(group + 1))] = nil }
-    }
+    public func forgetPeer(_ peer: DeviceKey) { peerTable.forgetAgreements(with: peer) }
 
     /// Not kept: it is for those who look at a store from outside, and would be the most of it.
     public func acknowledge(_ logs: [(log: Int64, sequence: UInt64)], by peer: DeviceKey) {}
@@ -337,7 +330,7 @@ public final class MemoryStore: EventStore {
         let log = groupTable.first { $0.record.id == id }?.logOfID[event.header.log]
         guard let log else { return nil }
         let ordinals = logTable[Int(log) - 1].events[event.sequence]
-        return ordinals.lazy.map { self.eventTable[Int($0) - 1] }.first { $0.event.id == event.id }
+        return ordinals.lazy.map { self.eventTable[$0] }.first { $0.event.id == event.id }
     }
 
     /// Up to where a log is forgotten here.
@@ -359,7 +352,7 @@ public final class MemoryStore: EventStore {
     public func changes(in id: GroupID, after count: Int = 0) -> [(kind: ChangeKind, event: StoredEvent)] {
         guard let group = groupTable.first(where: { $0.record.id == id }) else { return [] }
         return group.changes.indices.dropFirst(count).map {
-            (group.otherChanges[$0] ?? .delivered, eventTable[Int(group.changes[$0]) - 1])
+            (group.otherChanges[$0] ?? .delivered, eventTable[Int64(group.changes[$0])])
         }
     }
 }

@@ -42,9 +42,10 @@ extension Engine {
     }
 
     /// Whose some devices have shown to be, when they joined, or by what they, or devices that they have admitted, have written anywhere.
-    private func members(of devices: Set<DeviceKey>) -> [DeviceKey: Set<MemberKey>] {
+    private func members(ofPeersOf indices: [Int]) -> [DeviceKey: Set<MemberKey>] {
         var members: [DeviceKey: Set<MemberKey>] = [:]
-        for device in devices { members[device] = peers[device]?.member.map { [$0] } }
+        for index in indices { members[sessions[index].link.peer] = sessions[index].peer?.member.map { [$0] } ?? [] }
+        let devices = Set(members.keys)
         for group in groups {
             for log in group.frontier.logs {
                 guard let certificate = log.certificate else { continue }
@@ -63,7 +64,7 @@ extension Engine {
         let all = Array(repeating: Visibility.shared, count: groups.count)
         guard hidesSomething, !indices.isEmpty else { return Array(repeating: all, count: indices.count) }
         let own = ownDevices
-        let members = members(of: Set(indices.map { sessions[$0].link.peer }))
+        let members = members(ofPeersOf: indices)
         return indices.map { index in
             let peer = sessions[index].link.peer
             if own.contains(peer) { return all }
@@ -136,9 +137,4 @@ extension Engine {
         sessions[index].groups[group].phase = .live
         effects.append(.exchanged(sessions[index].link.session, groups[number].id))
     }
-}
-
-extension GroupSession {
-    /// Whether one of the two sends nothing: they need not come to know the same.
-    @inline(__always) var isOneSided: Bool { visibility != .shared || peerOnlyTakes }
 }

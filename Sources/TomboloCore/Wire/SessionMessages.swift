@@ -124,7 +124,12 @@ package struct GroupSync: Hashable, Sendable {
     }
 
     /// About as many bytes as it takes.
-    var weight: Int { (files + certificates).reduce(256 + (events?.count ?? 0)) { $0 + $1.count + 8 } }
+    var weight: Int {
+        var weight = 256 + (events?.count ?? 0) + (frontier?.count ?? 0) + (have?.count ?? 0) + (coded?.count ?? 0)
+        for part in files { weight += part.count + 8 }
+        for part in certificates { weight += part.count + 8 }
+        return weight
+    }
 
     var encoded: [UInt8] {
         var buffer: [UInt8] = []

@@ -26,4 +26,6 @@ package enum Mutant: Hashable, Sendable, CaseIterable {
     case hidesWhatIsWithdrawn
     /// Holds back one event in five, on one device alone.
     case misjudges
+    /// Brings all sessions forward with each batch, which is no mistake: every run is the same as without.
+    case restless
 }

@@ -34,15 +34,22 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         (self.keeps, self.lifetime, self.isPrivate, self.mutant) = (keeps, lifetime, isPrivate, mutant)
         generator = SeededGenerator(seed: seed)
         store = MemoryStore(sharing: history.pool)
-        engine = try Engine(
-            opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
-            beginsIncarnation: false, recentEvents: Self.recentEvents)
+        engine = try Self.open(store, crypto, &generator, mutant)
         enter()
         keepCopies(isSynced: true)
     }
 
-    /// There are thousands of devices, and their stores answer at once.
-    private static var recentEvents: Int { 64 }
+    private static func open(
+        _ store: MemoryStore, _ crypto: Crypto, _ generator: inout SeededGenerator, _ mutant: Mutant?,
+        beginsIncarnation: Bool = false, beginsLogs: Bool = false
+    ) throws(StoreError) -> Engine<Crypto> {
+        // There are thousands of devices, and their stores answer at once: few events are remembered besides.
+        var engine = try Engine(
+            opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
+            beginsIncarnation: beginsIncarnation, beginsLogs: beginsLogs, recentEvents: 16)
+        engine.letsSessionsRest = mutant != .restless
+        return engine
+    }
 
     /// The group that all are in, once it was made.
     var group: GroupID { directory.group }
@@ -121,9 +128,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     private func become(_ store: MemoryStore, in directory: Directory) throws(StoreError) {
         self.store = store
         self.directory = directory
-        engine = try Engine(
-            opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
-            beginsIncarnation: false, recentEvents: Self.recentEvents)
+        engine = try Self.open(store, crypto, &generator, mutant)
     }
 
     private func keepCopies(isSynced: Bool) {
@@ -238,10 +243,9 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         case .restoredBackup: if let backup { store = MemoryStore(copying: backup) }
         case .wiped: store = MemoryStore(sharing: history.pool)
         }
-        engine = try Engine(
-            opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
-            beginsIncarnation: stop != .crash, beginsLogs: stop == .restoredBackup && mutant != .goesOnInItsLog,
-            recentEvents: Self.recentEvents)
+        engine = try Self.open(
+            store, crypto, &generator, mutant, beginsIncarnation: stop != .crash,
+            beginsLogs: stop == .restoredBackup && mutant != .goesOnInItsLog)
         if stop != .crash { (taken, handedOver) = (0, BitSet()) }
         enter()
         durable = keeps.durable ? MemoryStore(copying: store) : nil

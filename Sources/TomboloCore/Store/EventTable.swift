@@ -1,0 +1,34 @@
+/// The events of a store in memory by their ordinals: sixteen bytes each, beside what all stores of the process share.
+struct EventTable {
+    private struct Row {
+        var event: Event
+        let log: Int32
+        var status: EventStatus
+    }
+
+    private var rows: [Row] = []
+
+    /// The highest ordinal so far; 0 for none.
+    var last: Int64 { Int64(rows.count) }
+
+    func contains(_ ordinal: Int64) -> Bool { ordinal >= 1 && ordinal <= last }
+
+    /// The event of an ordinal, which must be one.
+    subscript(ordinal: Int64) -> StoredEvent {
+        let row = rows[Int(ordinal) - 1]
+        return StoredEvent(ordinal: ordinal, log: Int64(row.log), status: row.status, event: row.event)
+    }
+
+    /// Those that came after an ordinal, in the order of arrival.
+    func after(_ ordinal: Int64) -> LazyMapSequence<Range<Int64>, StoredEvent> {
+        (min(ordinal, last)..<last).lazy.map { self[$0 + 1] }
+    }
+
+    /// Adds an event to a log, whose number is below 2³¹.
+    mutating func append(_ event: Event, ofLog log: Int64, _ status: EventStatus) {
+        rows.append(Row(event: event, log: Int32(log), status: status))
+    }
+
+    mutating func setStatus(_ status: EventStatus, of ordinal: Int64) { rows[Int(ordinal) - 1].status = status }
+    mutating func replace(_ ordinal: Int64, by event: Event) { rows[Int(ordinal) - 1].event = event }
+}
