@@ -32,6 +32,8 @@ public struct Simulation {
     /// Of strategies that are not the engine.
     let conversation = Conversation()
     var devices: [SimulatedDevice] = []
+    /// An honest device that was last found to be behind the others.
+    let straggler = Straggler()
     /// Who can be dialled, to be drawn from.
     let online = OnlineDevices()
     var agenda = Agenda<Happening>()
@@ -175,6 +177,10 @@ public struct Simulation {
         }
         return false
     }
+}
+
+final class Straggler {
+    var number = 0
 }
 
 /// Why a scenario cannot be run.

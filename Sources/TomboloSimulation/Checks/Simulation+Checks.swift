@@ -9,10 +9,16 @@ extension Simulation {
     var isConverged: Bool {
         guard unsaid == 0, let first = devices.first else { return false }
         if scenario.acts > 0 { return isJudgedAlike }
-        let honest = honest
-        return honest.allSatisfy { $0.isUp && $0.view.order.count == first.view.order.count }
-            && honest.allSatisfy { $0.inbox.isEmpty && $0.view.isAlike(first.view) }
-            && history.said.allSatisfy { devices[$0.value.device].role == .hostile || first.view.contains($0.key) }
+        func isBehind(_ device: SimulatedDevice) -> Bool {
+            !device.isUp || !device.inbox.isEmpty || !device.view.isAlike(first.view)
+        }
+        // It is asked with every batch: who was behind when it was last asked is most likely so still.
+        if isBehind(devices[straggler.number]) { return false }
+        for device in devices where device.role != .hostile && isBehind(device) {
+            straggler.number = device.number
+            return false
+        }
+        return history.said.allSatisfy { devices[$0.value.device].role == .hostile || first.view.contains($0.key) }
     }
 
     func divergence() -> Violation {
@@ -64,7 +70,8 @@ extension Simulation {
         let events = devices[0].view.order.count
         guard honest.count * honest.count * events <= 100_000_000 else { return }
         // Who said each, -1 for nobody and for state.
-        var writers = [Int](repeating: -1, count: history.pool.events.count)
+        let highest = honest.reduce(history.said.keys.max() ?? 0) { max($0, Int($1.view.order.max() ?? 0)) }
+        var writers = [Int](repeating: -1, count: highest + 1)
         for (number, said) in history.said where !history.isState(number) { writers[number] = said.device }
         for reader in honest {
             var places = [Int](repeating: -1, count: writers.count)

@@ -5,7 +5,7 @@ extension Simulation {
     mutating func dial(_ number: Int) throws {
         schedule(.dials(number), in: generator.any(scenario.conditions.dialling))
         let device = devices[number]
-        guard device.isReachable, takesPart(number), device.links.count < scenario.conditions.links else { return }
+        guard device.isReachable, device.links.count < scenario.conditions.links, takesPart(number) else { return }
         let met = device.links.compactMap { links[$0]?.other(than: number) }
         func canBeMet(_ other: Int) -> Bool {
             other != number && devices[other].isReachable && !met.contains(other) && !isSevered(number, other)

@@ -62,8 +62,13 @@ public struct SimulationReport: Hashable, Sendable, Codable {
         public let p50: UInt64
         public let p90: UInt64
         public let p99: UInt64
-        /// How many deliveries took less than so many milliseconds, for a chart: powers of two.
-        public let histogram: [UInt64: Int]
+        /// How many deliveries took less than so many milliseconds, for a chart: powers of two, ascending.
+        public let histogram: [Bar]
+
+        public struct Bar: Hashable, Sendable, Codable {
+            public let milliseconds: UInt64
+            public let count: Int
+        }
     }
 
     public struct PerDevice: Hashable, Sendable, Codable {
@@ -124,9 +129,11 @@ extension SimulationReport.Latency {
             return sorted.last?.key ?? 0
         }
         (p50, p90, p99) = (percentile(50), percentile(90), percentile(99))
-        var histogram: [UInt64: Int] = [:]
+        var histogram: [Bar] = []
         for (latency, count) in sorted {
-            histogram[1 << UInt64(64 - latency.leadingZeroBitCount), default: 0] += count
+            let edge: UInt64 = 1 << UInt64(64 - latency.leadingZeroBitCount)
+            let before = histogram.last?.milliseconds == edge ? histogram.removeLast().count : 0
+            histogram.append(Bar(milliseconds: edge, count: before + count))
         }
         self.histogram = histogram
     }

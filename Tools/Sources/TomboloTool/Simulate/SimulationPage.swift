@@ -99,7 +99,7 @@ struct SimulationPage {
 
     private func latencyCurves(_ reports: [SimulationReport]) -> String {
         let firsts = Strategy.allCases.compactMap { strategy in reports.first { $0.scenario.strategy == strategy } }
-        let edges = firsts.flatMap { $0.latency.histogram.keys }
+        let edges = firsts.flatMap { $0.latency.histogram.map(\.milliseconds) }
         guard let least = edges.min(), let most = edges.max(), least < most else { return "" }
         let (low, high) = (log2(Double(max(1, least))) - 1, log2(Double(most)))
         func x(_ milliseconds: UInt64) -> Double {
@@ -121,10 +121,10 @@ struct SimulationPage {
         for (index, report) in firsts.enumerated() {
             let all = Double(max(1, report.messages * (report.scenario.devices - 1)))
             var below = 0
-            var points = ["\(number(x(max(1, (report.latency.histogram.keys.min() ?? 1) / 2)))),230"]
-            for (edge, count) in report.latency.histogram.sorted(by: { $0.key < $1.key }) {
-                below += count
-                points.append("\(number(x(edge))),\(number(230 - Double(below) / all * 200))")
+            var points = ["\(number(x(max(1, (report.latency.histogram.first?.milliseconds ?? 1) / 2)))),230"]
+            for bar in report.latency.histogram {
+                below += bar.count
+                points.append("\(number(x(bar.milliseconds))),\(number(230 - Double(below) / all * 200))")
             }
             let isOwn = report.scenario.strategy == .tombolo
             let colour =
