@@ -11,13 +11,18 @@ demo: setup
 	@swift build -c release --package-path Tools --product tombolo
 	@$(TOOL) demo
 
+# All packages into one folder, so that what they have in common is built once; what developers build elsewhere stays as it is.
+# SwiftPM would take one package's manifest for another's there.
+CHECKED = --scratch-path .build-test --disable-build-manifest-caching
 test: setup
-	swift build --build-tests
-	swift test --skip-build
-	swift build --package-path Tools --build-tests
-	swift test --package-path Tools --skip-build
-	swift build --package-path Examples --build-tests
-	swift test --package-path Examples --skip-build
+	swift build $(CHECKED) --build-tests
+	swift test $(CHECKED) --skip-build
+	swift build $(CHECKED) --package-path Tools --build-tests
+	swift test $(CHECKED) --package-path Tools --skip-build
+	swift build $(CHECKED) --package-path Examples --build-tests
+	swift test $(CHECKED) --package-path Examples --skip-build
+	swift build $(CHECKED) --package-path Benchmarks
+	swift build $(CHECKED) --package-path Fuzz --target Fuzz
 
 # The figures of docs/measurements.md.
 bench: setup
@@ -62,4 +67,4 @@ format:
 		Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources Examples/Tests Fuzz/Package.swift Fuzz/Sources
 
 clean:
-	rm -rf .build Tools/.build Benchmarks/.build Examples/.build Fuzz/.build
+	rm -rf .build .build-test Tools/.build Benchmarks/.build Examples/.build Fuzz/.build
