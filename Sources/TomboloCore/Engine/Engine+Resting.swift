@@ -6,7 +6,8 @@ extension Engine {
         self.concernsAll = false
         for index in sessions.indices where concernsAll || isDue(index) { sessions[index].isConcerned = true }
         for index in sessions.indices where sessions[index].isConcerned { noteStall(index) }
-        for index in sessions.indices where sessions[index].isConcerned {
+        for index in sessions.indices where sessions[index].isConcerned || self.concernsAll {
+            sessions[index].isConcerned = true
             try advance(index, store)
             try advanceRecordGroups(index, store)
             try sendRecords(index, store)
@@ -14,7 +15,8 @@ extension Engine {
         }
         try saveFiles(store)
         for index in sessions.indices where sessions[index].isConcerned {
-            sessions[index].isConcerned = false
+            // What there was no room to acknowledge goes with the next batch.
+            sessions[index].isConcerned = sessions[index].groups.contains { $0.mustAcknowledge }
             sessions[index].nextWake = nextWake(ofSession: index)
         }
         changesSeen = changes

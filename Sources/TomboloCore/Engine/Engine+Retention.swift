@@ -171,6 +171,8 @@ extension Engine {
                 // Above what has not come everything is here, but for what was taken back.
                 groups[number].kept.horizon = min(kept.horizon, restoring.left)
                 groups[number].kept.noteAsked(peer, asking)
+                // All peers are told, also those that were brought forward before.
+                if groups[number].kept.horizon != kept.horizon { concernsAll = true }
                 return
             }
             restoring.after = last

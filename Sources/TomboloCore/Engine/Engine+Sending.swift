@@ -75,8 +75,12 @@ extension Engine {
         while !sessions[index].groups[group].plan.isEmpty, !sessions[index].isClosed,
             let size = sessions[index].groups[group].pacing.nextWindow(limit: limit)
         {
-            let window = try nextWindow(group, session: index, bytes: size, store)
-            guard !window.events.isEmpty else { return }
+            var hasDropped = false
+            let window = try nextWindow(group, session: index, bytes: size, &hasDropped, store)
+            guard !window.events.isEmpty else {
+                if hasDropped { continue }
+                return
+            }
             try shareSecrets(of: window, group, session: index, store)
             sendCertificates(of: window, group, session: index)
             sendWindow(window, group, session: index)
@@ -85,8 +89,10 @@ extension Engine {
     }
 
     /// Takes events from the plan until they make a window; each log's last one is signed (protocol §2.3).
+    ///
+    /// - Parameter hasDropped: set if a log is sent no more, whose events would take more than a window to vouch for.
     private mutating func nextWindow(
-        _ group: Int, session index: Int, bytes target: Int, _ store: any EventStore
+        _ group: Int, session index: Int, bytes target: Int, _ hasDropped: inout Bool, _ store: any EventStore
     ) throws(StoreError) -> Window {
         let frontier = groups[sessions[index].groups[group].group].frontier
         var plan = sessions[index].groups[group].plan
@@ -110,7 +116,12 @@ extension Engine {
             guard window.isUnsigned(cursor), !isEnd else { continue }
             // What there is no room to vouch for waits for the next window.
             let (tail, isSomeLeft) = window.removeUnsigned(of: cursor)
-            if isSomeLeft || tail.allSatisfy(\.isLinear) { plan.putBack(tail) } else { plan.drop(cursor) }
+            if isSomeLeft || tail.allSatisfy(\.isLinear) {
+                plan.putBack(tail)
+            } else {
+                plan.drop(cursor)
+                hasDropped = true
+            }
         }
         return window
     }

@@ -275,7 +275,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             note(groups[group].checkpoints.due)
             if !groups[group].checkpoints.ready.isEmpty { note(now) }
         }
-        if maySpreadRemovals { note(now) }
+        if maySpreadRemovals || concernsAll { note(now) }
         for group in mvdsGroups.indices { note(mvdsGroups[group].waiting.map(\.deadline).min()) }
         return next
     }

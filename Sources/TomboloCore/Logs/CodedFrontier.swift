@@ -15,6 +15,8 @@ struct CodedFrontier: Sendable {
 
     /// Logs by the first five bytes of their keys, once they were asked for.
     private var logsOfPrefixes: [UInt64: Int]?
+    /// First five bytes that more than one key has.
+    private var ambiguous: Set<UInt64> = []
     /// Cells that were given to the other side.
     var sentCells = 0
     /// Cells of the other side that were taken so far, and what was found.
@@ -78,16 +80,17 @@ struct CodedFrontier: Sendable {
         return try? sketch(count).estimatedDifference(fromHint: Array(hint))
     }
 
-    /// The log that a key stands for; nil if there is none, or if another one's is alike in its first five bytes.
+    /// The log that a key stands for; nil if there is none.
     mutating func log(_ key: UInt64) -> Int? {
-        logsByPrefix()[Self.prefix(of: key)].flatMap { keys[$0] == key ? $0 : nil }
+        let logs = logsByPrefix()
+        guard !ambiguous.contains(Self.prefix(of: key)) else { return keys.firstIndex(of: key) }
+        return logs[Self.prefix(of: key)].flatMap { keys[$0] == key ? $0 : nil }
     }
 
     /// The logs by the first five bytes of their keys; of two that are alike there, neither.
     mutating func logsByPrefix() -> [UInt64: Int] {
         if let logsOfPrefixes { return logsOfPrefixes }
         var found: [UInt64: Int] = [:]
-        var ambiguous: Set<UInt64> = []
         found.reserveCapacity(count)
         for (log, key) in keys.enumerated()
         where key != 0 && found.updateValue(log, forKey: Self.prefix(of: key)) != nil {

@@ -84,6 +84,27 @@ package struct LogTable {
     }
 }
 
+/// The latest event of each log of a window, by the log's number.
+struct LatestOfLogs: Sendable {
+    private var events: [EventReference] = []
+    /// Where in ``events`` each log's is, counted from 1; 0 for none: of many logs few are in a window.
+    private var places: [Int32] = []
+
+    subscript(number: Int) -> EventReference? {
+        get { number < places.count && places[number] > 0 ? events[Int(places[number]) - 1] : nil }
+        set {
+            guard let newValue else { return }
+            if number >= places.count { places += repeatElement(0, count: number + 1 - places.count) }
+            if places[number] > 0 {
+                events[Int(places[number]) - 1] = newValue
+            } else {
+                events.append(newValue)
+                places[number] = Int32(events.count)
+            }
+        }
+    }
+}
+
 extension FrontierEntry {
     /// Our own knowledge of a log, as it is told to a peer.
     static func write(_ log: LogState, fullIDs: Bool, table: inout LogTable, to buffer: inout [UInt8]) {

@@ -97,11 +97,18 @@ extension Engine {
         {
             return try endReconciling(group, session: index, outstanding: [], store)
         }
-        sessions[index].recordGroups[group].phase = .reconciling
+        waitForReconciliation(group, session: index)
         guard sessions[index].link.isDialler else { return }
         try reconcile(group, session: index, store) { reconciler throws(ReconciliationError) in
             ReconciliationStep(reply: try reconciler.initiate())
         }
+    }
+
+    /// Until it has ended, nothing is compared.
+    private mutating func waitForReconciliation(_ group: Int, session index: Int) {
+        sessions[index].recordGroups[group].phase = .reconciling
+        sessions[index].recordGroups[group].rootDeadline = nil
+        sessions[index].recordGroups[group].mismatchDeadline = nil
     }
 
     /// Whether records of a session wait until it is known which of them are needed.
@@ -137,7 +144,7 @@ extension Engine {
                 // The dialler has found that the two still differ.
                 sessions[index].recordGroups[group].progress = nil
                 sessions[index].recordGroups[group].snapshot = try store.lastMessage()
-                sessions[index].recordGroups[group].phase = .reconciling
+                waitForReconciliation(group, session: index)
             }
             guard sessions[index].recordGroups[group].phase != .bringing else {
                 throw EngineError.protocolViolation("a message of a reconciliation that has ended")
@@ -293,6 +300,7 @@ extension Engine {
         let peer = sessions[index].link.peer
         guard try store.nextRecord(with: peer) == nil, sessions[index].records.isIdle else {
             sessions[index].recordGroups[group].rootDeadline = nil
+            sessions[index].recordGroups[group].mismatchDeadline = nil
             return
         }
         let session = sessions[index].recordGroups[group]
@@ -301,7 +309,10 @@ extension Engine {
             // At once after a reconciliation; while people talk, a second after the last word.
             let deadline = session.rootDeadline ?? (session.agreedRoot == nil ? now : now + Self.settleDelay)
             sessions[index].recordGroups[group].rootDeadline = deadline
-            guard now >= deadline else { return }
+            guard now >= deadline else {
+                sessions[index].recordGroups[group].mismatchDeadline = nil
+                return
+            }
             sessions[index].recordGroups[group].rootDeadline = nil
             sessions[index].recordGroups[group].lastRootSent = root
             var sync = GroupSync(number: session.number)

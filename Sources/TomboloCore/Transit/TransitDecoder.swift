@@ -16,8 +16,7 @@ struct TransitDecoder: Sendable {
     var listed: Int { list.count }
 
     private var list: [EventReference] = []
-    /// The latest event of each log of the window, by the log's number.
-    private var latestOfLog: [Int: EventReference] = [:]
+    private var latestOfLog = LatestOfLogs()
     private var timestamp: Int64 = 0
     /// What was said so far beside log, causes and time, without extensions.
     private var extras: [Extra] = []

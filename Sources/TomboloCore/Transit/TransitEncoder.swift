@@ -2,8 +2,7 @@
 struct TransitEncoder {
     private var numberOfID: [EventID: Int] = [:]
     private var count = 0
-    /// The latest event of each log of the window, by the log's number.
-    private var latestOfLog: [Int: EventReference] = [:]
+    private var latestOfLog = LatestOfLogs()
     private var timestamp: Int64 = 0
     private var extra: [UInt8] = []
     /// What was said so far beside log, causes and time, without extensions, and which of it was said last.
