@@ -186,6 +186,24 @@ struct RetentionTests {
         #expect(try isQuiet(0, 1, devices) && isQuiet(0, 1, devices))
     }
 
+    @Test("what one gets back, who is connected to it gets from it", arguments: [false, true])
+    func alongTheLine(firstLinked: Bool) throws {
+        let (devices, group) = try makeGroup(3, seed: 9)
+        for number in 0..<50 { try devices.say(0, "\(number)", in: group) }
+        for index in 1..<3 { try devices.meet(0, index) }
+        for index in 1..<3 { try keep(Retention(count: 5), on: index, devices, group) }
+        try pass(60_000, devices)
+        for index in 1..<3 { try keep(.everything, on: index, devices, group) }
+        // Neither has what the other one lacks, and they stay connected.
+        if firstLinked { try devices.connect(2, 1) } else { try devices.meet(2, 1) }
+        try devices.settle()
+        #expect(shown(2, devices, group).count { $0 == "-" } == 45)
+        try devices.connect(0, 1)
+        if !firstLinked { try devices.connect(1, 2) }
+        try devices.settle()
+        for device in 1..<3 { #expect(shown(device, devices, group) == (0..<50).map { "\($0)" }) }
+    }
+
     @Test("what was dropped expires as it should after it has come back")
     func expiry() throws {
         let (devices, group) = try makeGroup(2, seed: 5)
