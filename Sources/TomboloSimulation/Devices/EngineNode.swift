@@ -25,6 +25,8 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     private var taken = 0
     /// A backup is made now and then.
     private var batches = 0
+    /// What came of what it was asked between batches, and was not carried out yet.
+    private var askedEffects: [EngineEffect] = []
 
     init(
         number: Int, crypto: Crypto, skew: Int64, history: History, directory: Directory,
@@ -68,7 +70,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     /// - Returns: the group's id.
     func createGroup(named name: String, now: UInt64) throws(StoreError) -> GroupID? {
         let policy: Policy = isPrivate ? .private : .open
-        for case .created(_, let id) in try run([.createGroup(1, name: name, policy: policy)], now: now) { return id }
+        for case .created(_, let id) in try ask([.createGroup(1, name: name, policy: policy)], now: now) { return id }
         return nil
     }
 
@@ -77,19 +79,19 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         // Whom the founder invites can invite, as in a group that is open: who was wiped has to be admitted again.
         for role in isPrivate && number == 0 ? [Role.admin, .member] : [.member] {
             let input = EngineInput.invite(1, group: group, addresses: [], expiry: expiry, role: role)
-            for case .invited(_, let made) in try run([input], now: now) { return made }
+            for case .invited(_, let made) in try ask([input], now: now) { return made }
         }
         return nil
     }
 
     func linkDevice(now: UInt64) throws(StoreError) -> Invitation? {
         let input = EngineInput.linkDevice(1, addresses: [], expiry: clock(now) + 86_400_000)
-        for case .invited(_, let made) in try run([input], now: now) { return made }
+        for case .invited(_, let made) in try ask([input], now: now) { return made }
         return nil
     }
 
     func open(_ group: GroupRecord, now: UInt64) throws(StoreError) {
-        _ = try run([.openGroup(1, group)], now: now)
+        _ = try ask([.openGroup(1, group)], now: now)
         enter()
     }
 
@@ -97,7 +99,9 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
 
     func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect] {
         var effects: [NodeEffect] = []
-        for effect in try run(inputs.compactMap { engineInput($0, now: now) }, now: now) {
+        let early = askedEffects
+        askedEffects = []
+        for effect in early + (try run(inputs.compactMap { engineInput($0, now: now) }, now: now)) {
             switch effect {
             case .send(let session, let bytes):
                 effects.append(.send(link: session.rawValue, mutant == .keepsItsSecrets ? withoutShares(bytes) : bytes))
@@ -115,6 +119,13 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
             default: break
             }
         }
+        return effects
+    }
+
+    /// Between batches: what else comes of it is carried out with the next one.
+    private func ask(_ inputs: [EngineInput], now: UInt64) throws(StoreError) -> [EngineEffect] {
+        let effects = try run(inputs, now: now)
+        askedEffects += effects.filter { if case .failed = $0 { false } else { true } }
         return effects
     }
 
@@ -246,6 +257,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         engine = try Self.open(
             store, crypto, &generator, mutant, beginsIncarnation: stop != .crash,
             beginsLogs: stop == .restoredBackup && mutant != .goesOnInItsLog)
+        askedEffects = []
         if stop != .crash { (taken, handedOver) = (0, BitSet()) }
         enter()
         durable = keeps.durable ? MemoryStore(copying: store) : nil
