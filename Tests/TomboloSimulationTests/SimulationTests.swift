@@ -26,7 +26,7 @@ struct SimulationTests {
 
     @Test(
         "in a private group all can read what they were handed, whatever breaks",
-        arguments: [0, 1, 48, 71, 109] as [UInt64])
+        arguments: [0, 1, 48, 70, 71, 109] as [UInt64])
     func sealed(seed: UInt64) throws {
         _ = try Simulation.run(.sealed, seed: seed)
         var hostile = Scenario.hostile

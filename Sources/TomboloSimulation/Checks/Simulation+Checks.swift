@@ -55,9 +55,15 @@ extension Simulation {
     /// What a device said that has lost its past, and that nobody else has either, is gone: nobody promised that it survives.
     func forgetWhatNobodyHas() {
         for (number, said) in history.said where devices[said.device].hasLostItsPast {
-            let isSomewhere = honest.contains { $0.view.contains(number) || $0.node.status(of: number) != nil }
-            if !isSomewhere { history.forget(said: number) }
+            if !honest.contains(where: { $0.view.contains(number) || has(number, $0) }) { history.forget(said: number) }
         }
+    }
+
+    /// Whether a device can deliver a message at some time: not what waits for a secret that has gone with its author's device.
+    private func has(_ number: Int, _ device: SimulatedDevice) -> Bool {
+        guard let status = device.node.status(of: number) else { return false }
+        guard scenario.isPrivate, status == .waiting, !history.isState(number) else { return true }
+        return (device.node as? any MemberNode)?.opens(number) ?? true
     }
 
     /// Writes follow reads: what a device had been delivered when it said something comes before that on every device. (State comes
