@@ -262,11 +262,6 @@ extension Engine {
 }
 
 extension EventHeader {
-    /// All events that this one names but previous.
-    var references: [EventReference] {
-        stateHeads.isEmpty && rekeys.isEmpty ? parents : parents + stateHeads + rekeys
-    }
-
     /// All events that this one names, previous first.
     package var ancestry: Ancestry { Ancestry(header: self) }
 

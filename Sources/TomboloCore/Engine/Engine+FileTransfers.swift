@@ -317,6 +317,7 @@ extension Engine {
 
     /// Says it where it has changed: before an agreement is said, so that nobody hangs up on what is about to be sent.
     mutating func noteTransferring(_ index: Int) {
+        // Most sessions speak of no file: nothing of it is looked into, or copied, then.
         let isBusy = !sessions[index].files.isUnused && sessions[index].files.isBusy
         guard isBusy != sessions[index].files.isTransferring else { return }
         sessions[index].files.isTransferring = isBusy

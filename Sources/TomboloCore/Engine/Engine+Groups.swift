@@ -44,15 +44,18 @@ extension Engine {
         }
     }
 
+    /// - Returns: what is kept of the peer now.
+    @discardableResult
     mutating func addPeer(
         _ device: DeviceKey, of member: MemberKey? = nil, dialect: Dialect = .native, addresses: [String],
         _ store: any EventStore
-    ) throws(StoreError) {
+    ) throws(StoreError) -> PeerRecord {
         let known = try store.peer(device)
         var peer = known ?? PeerRecord(device: device, dialect: dialect)
         if let member { peer.member = member }
         for address in addresses where !peer.addresses.contains(address) { peer.addresses.append(address) }
         if peer != known { try keep(peer, store) }
+        return peer
     }
 
     mutating func keep(_ peer: PeerRecord, _ store: any EventStore) throws(StoreError) {

@@ -4,8 +4,8 @@ extension Engine {
         guard sessions.count < Limits.sessions else {
             return effects.append(.close(link.session, .tooManySessions))
         }
-        if link.isDialler { try addPeer(link.peer, addresses: [], store) }
-        var session = Session(link, of: try store.peer(link.peer))
+        let peer = link.isDialler ? try addPeer(link.peer, addresses: [], store) : try store.peer(link.peer)
+        var session = Session(link, of: peer)
         if session.trust == .stranger { session.trustDeadline = now + Self.patienceWithStrangers }
         sessions.append(session)
         sessions.sort { $0.link.session < $1.link.session }

@@ -70,8 +70,7 @@ struct FileSession: Sendable {
 
     /// Whether chunks are on their way or about to be, in either direction.
     var isBusy: Bool {
-        guard !isUnused else { return false }
-        return !asked.isEmpty || sources.values.contains { !$0.hasAnswered || ($0.isUseful && !isStalled) }
+        !asked.isEmpty || sources.values.contains { !$0.hasAnswered || ($0.isUseful && !isStalled) }
             || interests.values.contains { !$0.isSatisfied }
     }
 

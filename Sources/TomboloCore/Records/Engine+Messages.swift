@@ -50,7 +50,7 @@ extension Engine {
         guard let index = mvdsIndex(group) else {
             return effects.append(.failed(request, groupIndex(group) == nil ? .unknownGroup(group) : .notMVDS(group)))
         }
-        if try store.peer(peer) == nil { try addPeer(peer, addresses: [], store) }
+        try addPeer(peer, addresses: [], store)
         try store.share(mvdsGroups[index].record.reference, with: peer)
         mvdsGroups[index].peers = try store.peers(sharing: mvdsGroups[index].record.reference)
         effects.append(.created(request, group))

@@ -21,11 +21,10 @@ struct PeerTable {
 
     mutating func put(_ shared: Shared) {
         let device = shared.record.device
-        let place = peers.partitionPoint { $0.shared.record.device >= device }
-        if place < peers.count, peers[place].shared.record.device == device {
+        if let place = place(of: device) {
             peers[place].shared = shared
         } else {
-            peers.insert(Peer(shared: shared), at: place)
+            peers.insert(Peer(shared: shared), at: peers.partitionPoint { $0.shared.record.device > device })
         }
     }
 
