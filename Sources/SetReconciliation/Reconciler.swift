@@ -1,22 +1,23 @@
-/// One side of finding out what two sets differ in: messages in, messages out.
+/// One side of a set reconciliation: it receives messages and returns messages.
 ///
-/// One side begins, and learns at the end what each lacks; the other one answers. A peer that does not want to end can always ask
-/// for more: whoever runs this bounds the rounds.
+/// One side, the initiator, begins, and learns at the end which elements each side lacks. The other side answers. A
+/// peer can prolong the exchange forever by asking for more, so the caller must bound the rounds.
 public protocol Reconciler {
-    /// The first message. Makes this side the initiator.
+    /// Makes this side the initiator and returns the first message.
     mutating func initiate() throws(ReconciliationError) -> [UInt8]
-    /// Takes the other side's message.
+    /// Processes a message of the other side and returns the answer.
     mutating func reconcile(_ message: [UInt8]) throws(ReconciliationError) -> ReconciliationStep
 }
 
-/// What one message led to.
+/// The result of processing one message.
 public struct ReconciliationStep: Hashable, Sendable {
-    /// What to send; nil for the initiator when everything is known.
+    /// The message to send; nil for the initiator when the difference is known.
     public var reply: [UInt8]?
-    /// For the initiator: ids that it has and the other side lacks, and the reverse.
+    /// The ids that the initiator has and the other side lacks. `need` has the reverse.
     public var have: [ItemID] = []
     public var need: [ItemID] = []
-    /// In place of `need`, where that was asked for: how they begin, as for ``RangeStorage/ids(withPrefixes:)``.
+    /// Replaces `need` if the caller asked for prefixes: the first bytes of ids, as for
+    /// ``RangeStorage/ids(withPrefixes:)``.
     public var needPrefixes: [UInt64] = []
 
     public init(
@@ -29,14 +30,14 @@ public struct ReconciliationStep: Hashable, Sendable {
     }
 }
 
-/// Why a reconciliation cannot go on.
+/// An error that ends a reconciliation.
 public enum ReconciliationError: Error, Hashable, Sendable, CustomStringConvertible {
     case malformed(offset: Int)
-    /// The other side speaks another version of the protocol.
+    /// The other side uses another version of the protocol.
     case unsupportedVersion(UInt8)
-    /// Coded symbols that cannot be those of two sets under one key.
+    /// The coded symbols cannot be those of two sets under one key.
     case inconsistent
-    /// Where the set is kept failed.
+    /// The storage of the set failed.
     case storage(String)
 
     public var description: String {

@@ -6,15 +6,18 @@
 import Crypto
 public import TomboloCore
 
-/// How the leaves of a file's tree are sealed (protocol §2.9): ChaCha20-Poly1305 (RFC 8439) under the file's own key, which seals nothing
-/// else, and a nonce that is the leaf's position (u64) ‖ 4 zero bytes.
+/// The sealing of the leaves of a file's tree (protocol §2.9).
+///
+/// It uses ChaCha20-Poly1305 (RFC 8439) under the file's own key, which seals nothing else. The nonce is the leaf's
+/// position (u64) ‖ 4 zero bytes.
 public struct FileSealing: Sendable {
     private let key: SymmetricKey
 
-    /// - Parameter key: 32 random bytes that seal one file.
+    /// - Parameter key: 32 random bytes that seal a single file.
     public init(key: Bytes32) { self.key = key.withBytes { SymmetricKey(data: $0) } }
 
-    /// Room that a sealed leaf is read behind: so it is opened where it is.
+    /// The number of bytes to reserve in front of a sealed leaf. The nonce is written there, so that the leaf is opened
+    /// in place.
     public static let nonceBytes = 12
 
     private static func writeNonce(of position: Int, to bytes: UnsafeMutableRawBufferPointer) {
@@ -22,7 +25,7 @@ public struct FileSealing: Sendable {
         bytes.storeBytes(of: 0, toByteOffset: 8, as: UInt32.self)
     }
 
-    /// The sealed leaf: 16 bytes more than the text.
+    /// The sealed leaf, which is 16 bytes longer than the text.
     public func seal(_ text: Data, at position: Int) -> Data {
         var nonce = Data(count: Self.nonceBytes)
         nonce.withUnsafeMutableBytes { Self.writeNonce(of: position, to: $0) }
@@ -34,11 +37,11 @@ public struct FileSealing: Sendable {
         }
     }
 
-    /// The text; nil if it was not sealed with this key at this position, or was changed.
+    /// The text; nil if the leaf was changed, or not sealed with this key at this position.
     ///
     /// - Parameters:
-    ///   - room: ``nonceBytes`` bytes to write to, and behind them the sealed leaf.
-    ///   - position: the chunk's, in its file.
+    ///   - room: ``nonceBytes`` bytes that are overwritten, and behind them the sealed leaf.
+    ///   - position: the position of the chunk in its file.
     public func open(_ room: inout Data, at position: Int) -> Data? {
         guard room.count >= Self.nonceBytes + FileShape.sealBytes else { return nil }
         room.withUnsafeMutableBytes { Self.writeNonce(of: position, to: $0) }

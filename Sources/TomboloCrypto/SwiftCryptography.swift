@@ -6,7 +6,7 @@
 import Crypto
 public import TomboloCore
 
-/// The real cryptography, by swift-crypto: SHA-256, HMAC, Ed25519, ChaCha20-Poly1305, HPKE.
+/// The real cryptography, from swift-crypto: SHA-256, HMAC, Ed25519, ChaCha20-Poly1305 and HPKE.
 public struct SwiftCryptography: Cryptography {
     public init() {}
 
@@ -85,7 +85,8 @@ public struct SwiftCryptography: Cryptography {
     }
 
     public func seal(_ text: [UInt8], to key: Bytes32, info: [UInt8]) -> [UInt8]? {
-        // Who says a key of small order makes what it is given readable to all: it could as well hand that around.
+        // A device that states a key of small order makes its share readable to everyone. It could as well publish the
+        // share, so such keys need no check here.
         guard let recipient = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: key.bytes),
             var sender = try? HPKE.Sender(
                 recipientKey: recipient, ciphersuite: .Curve25519_SHA256_ChachaPoly, info: Data(info)),
@@ -109,9 +110,9 @@ extension SymmetricKey {
     fileprivate init(_ key: Bytes32) { self = key.withBytes { SymmetricKey(data: $0) } }
 }
 
-/// The part of the acceptance rule (protocol §2.3) that libraries differ in: which encodings of points count.
+/// The part of the acceptance rule (protocol §2.3) in which libraries differ: the accepted encodings of points.
 enum Ed25519Point {
-    /// Whether the encoding is canonical (RFC 8032 §5.1.3) and not of one of the eight points of small order.
+    /// Tells whether the encoding is canonical (RFC 8032 §5.1.3) and not of one of the eight points of small order.
     static func isAcceptable(_ encoded: Bytes32) -> Bool {
         var y = encoded.bytes
         y[31] &= 0x7f
@@ -119,7 +120,7 @@ enum Ed25519Point {
         return !smallOrder.contains(y)
     }
 
-    /// y < 2^255 − 19, little endian.
+    /// Tells whether y < 2^255 − 19, with y in little endian.
     private static func isBelowPrime(_ y: [UInt8]) -> Bool {
         guard y[31] == 0x7f, y[1..<31].allSatisfy({ $0 == 0xff }) else { return true }
         return y[0] < 0xed

@@ -1,20 +1,20 @@
-/// Payloads of a connection that wait to be dealt with: while they are too many, nothing more is read.
+/// The payloads of a connection that wait to be processed. While they exceed a bound, no more bytes are read.
 struct BackPressure {
-    /// Bytes that may wait.
+    /// The number of waiting bytes at which reading stops.
     let highWater: Int
     private var waitingBytes = 0
     private var isHeldBack = false
 
-    /// What a waiting payload costs beside its bytes: small ones must not be free.
+    /// The cost of a waiting payload in addition to its bytes. It bounds the number of tiny payloads.
     private static let payloadCost = 512
 
     init(highWater: Int) { self.highWater = highWater }
 
-    /// A payload has come.
+    /// Counts a received payload.
     mutating func add(_ bytes: Int) { waitingBytes += bytes + Self.payloadCost }
 
-    /// A payload was dealt with.
-    /// - Returns: whether to go on with what was held back.
+    /// Counts a processed payload.
+    /// - Returns: true if the handler must resume reading.
     mutating func consumed(_ bytes: Int) -> Bool {
         waitingBytes -= bytes + Self.payloadCost
         guard isHeldBack, waitingBytes < highWater / 2 else { return false }
@@ -22,7 +22,8 @@ struct BackPressure {
         return true
     }
 
-    /// Whether there is room for more; else it is held back, be it on the socket or in a buffer: what is read may inflate.
+    /// Tells whether more may be read. If not, the handler must resume later: bytes wait on the socket, or in a buffer
+    /// because they may inflate.
     mutating func hasRoom() -> Bool {
         guard waitingBytes >= highWater else { return true }
         isHeldBack = true

@@ -2,7 +2,7 @@ import NIOCore
 import Synchronization
 import TomboloCore
 
-/// Counts the bytes of a connection below TLS.
+/// A counter of a connection's bytes below TLS.
 final class ByteCounter: Sendable {
     private let state = Mutex(Traffic())
 
@@ -15,9 +15,10 @@ final class ByteCounter: Sendable {
         }
     }
 
-    /// What was counted so far was the handshake, but for what was received of the first frame.
+    /// Moves the bytes counted so far to the handshake, except the received bytes of the first frame.
     ///
-    /// Called when TLS is up and again at the first frame: in TLS 1.3 a server's session tickets come in between.
+    /// The handler calls it when TLS is established and again at the first frame: in TLS 1.3 a server's session tickets
+    /// arrive in between.
     func endHandshake(sent: Bool, firstFrame: Int = 0) {
         state.withLock {
             let received = max(0, $0.received - firstFrame)
@@ -28,7 +29,7 @@ final class ByteCounter: Sendable {
     }
 }
 
-/// Sits between the socket and TLS.
+/// A handler between the socket and TLS that counts bytes.
 final class CountingHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer

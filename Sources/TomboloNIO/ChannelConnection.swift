@@ -2,7 +2,7 @@ import NIOCore
 import Synchronization
 import TomboloCore
 
-/// A connection over a NIO channel: TLS with the peer's device key proved, or plain to one that speaks MVDS alone.
+/// A connection over a NIO channel: TLS with a proved device key, or plain TCP to a peer that speaks MVDS alone.
 final class ChannelConnection: Connection {
     let peer: DeviceKey
     let isDialler: Bool
@@ -10,7 +10,7 @@ final class ChannelConnection: Connection {
     let dialect: Dialect
     private let channel: any Channel
     private let counter: ByteCounter
-    /// Bytes of payloads that have not left yet.
+    /// The number of payload bytes that have not been written to the socket yet.
     private let waiting = Atomic(0)
     private static let mostUnsent = 64 << 20
 
@@ -29,14 +29,16 @@ final class ChannelConnection: Connection {
 
     func send(_ payload: [UInt8]) {
         let unsent = waiting.add(payload.count, ordering: .relaxed).newValue
-        // What a peer may have under way is bounded by windows; who asks and never reads is cut off.
+        // Windows bound the bytes that a peer may have in flight. A peer that sends requests and never reads is
+        // disconnected.
         guard unsent <= Self.mostUnsent else { return channel.close(promise: nil) }
         channel.writeAndFlush(payload).whenComplete { [self] _ in
             waiting.subtract(payload.count, ordering: .relaxed)
         }
     }
 
-    /// Once everything has left, or after five seconds: who does not read holds no link for ever.
+    /// Closes once everything has been sent, or after five seconds. A peer that does not read cannot hold the link
+    /// longer.
     func close() {
         let channel = channel
         channel.writeAndFlush([UInt8]()).whenComplete { _ in channel.close(promise: nil) }
@@ -47,7 +49,7 @@ final class ChannelConnection: Connection {
         channel.pipeline.fireUserInboundEventTriggered(BytesConsumed(count: bytes))
     }
 
-    /// Counted below TLS.
+    /// The bytes of the connection, counted below TLS.
     var traffic: Traffic { counter.traffic }
 }
 

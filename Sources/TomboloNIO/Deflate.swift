@@ -1,11 +1,12 @@
 import NIOCore
 
-/// Raw deflate (RFC 1951) of one payload at a time: libdeflate on Linux, the system's zlib elsewhere (decision 0007).
+/// Raw deflate (RFC 1951) of single payloads, by libdeflate on Linux and by the system's zlib elsewhere (decision
+/// 0007).
 struct Deflate {
-    /// Payloads below this are not worth it.
+    /// The length of a payload below which compression is not worthwhile.
     static let shortest = 128
 
-    /// Made when it is first needed: most connections that strangers open never do.
+    /// The coder, created on first use: most connections that strangers open never need it.
     private var made: DeflateCoder?
 
     private mutating func coder() -> DeflateCoder? {
@@ -13,9 +14,9 @@ struct Deflate {
         return made
     }
 
-    /// Writes the deflated bytes, if they are shorter.
+    /// Writes the deflated bytes if they are shorter than the payload.
     ///
-    /// - Returns: how many were written; 0 if none.
+    /// - Returns: the number of bytes written; 0 if none.
     mutating func compress(_ bytes: [UInt8], into buffer: inout ByteBuffer) -> Int {
         guard bytes.count >= Self.shortest, let coder = coder() else { return 0 }
         return bytes.withUnsafeBytes { input in
@@ -28,7 +29,7 @@ struct Deflate {
 
     private static let sample = 4_096
 
-    /// Whether a part from the middle of a long payload gets shorter: what is sealed, or compressed already, does not.
+    /// Tells whether a sample from the middle of a long payload gets shorter. Sealed or compressed bytes do not.
     private static func getsShorter(_ bytes: UnsafeRawBufferPointer, _ coder: DeflateCoder) -> Bool {
         let part = UnsafeRawBufferPointer(rebasing: bytes[(bytes.count / 2)...].prefix(sample))
         return withUnsafeTemporaryAllocation(byteCount: sample - sample / 64, alignment: 1) { output in
@@ -36,7 +37,7 @@ struct Deflate {
         }
     }
 
-    /// The inflated bytes, or nil if they are not a deflate stream or more than `limit`.
+    /// The inflated bytes; nil if `bytes` are not a deflate stream, or inflate to more than `limit`.
     mutating func decompress(_ bytes: UnsafeRawBufferPointer, limit: Int) -> [UInt8]? {
         guard let coder = coder() else { return nil }
         var isSound = false
@@ -45,7 +46,8 @@ struct Deflate {
             (count, isSound) = (written, true)
         }
         guard isSound, !result.isEmpty else { return nil }
-        // What is kept of it keeps all of it: not the room for the largest payload.
+        // A receiver may keep a slice, which keeps the whole buffer alive. Copying a short result frees the room for
+        // the largest payload.
         return result.count < limit / 2 ? Array(result[...]) : result
     }
 }

@@ -1,12 +1,12 @@
 #if canImport(CLibdeflate)
     import CLibdeflate
 
-    /// libdeflate's state. Twice as fast as zlib both ways, and its output is shorter.
+    /// The state of libdeflate. It is twice as fast as zlib in both directions, and its output is shorter.
     final class DeflateCoder {
         private let compressor: OpaquePointer
         private let decompressor: OpaquePointer
 
-        /// Nil if there is no memory.
+        /// Allocates the state; nil without memory.
         init?() {
             guard let compressor = libdeflate_alloc_compressor(1) else { return nil }
             guard let decompressor = libdeflate_alloc_decompressor() else {
@@ -22,14 +22,14 @@
             libdeflate_free_decompressor(decompressor)
         }
 
-        /// - Returns: how many bytes were written; nil if there was no room.
+        /// - Returns: the number of bytes written; nil if `output` has no room.
         func compress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
             let count = libdeflate_deflate_compress(
                 compressor, input.baseAddress, input.count, output.baseAddress, output.count)
             return count == 0 ? nil : count
         }
 
-        /// - Returns: how many bytes were written; nil if the input is not one whole stream, or there was no room.
+        /// - Returns: the number of bytes written; nil if the input is not one whole stream, or `output` has no room.
         func decompress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
             var (read, written) = (0, 0)
             let result = libdeflate_deflate_decompress_ex(

@@ -1,11 +1,11 @@
 #if !canImport(CLibdeflate)
     import CZlib
 
-    /// zlib, which every Apple platform has. Keeps nothing between payloads.
+    /// The coder of zlib, which every Apple platform has. It keeps no state between payloads.
     struct DeflateCoder {
         init?() {}
 
-        /// - Returns: how many bytes were written; nil if there was no room.
+        /// - Returns: the number of bytes written; nil if `output` has no room.
         func compress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
             var stream = z_stream()
             let size = Int32(MemoryLayout<z_stream>.size)
@@ -18,7 +18,7 @@
             return deflate(&stream, Z_FINISH) == Z_STREAM_END ? Int(stream.total_out) : nil
         }
 
-        /// - Returns: how many bytes were written; nil if the input is not one whole stream, or there was no room.
+        /// - Returns: the number of bytes written; nil if the input is not one whole stream, or `output` has no room.
         func decompress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
             var stream = z_stream()
             let size = Int32(MemoryLayout<z_stream>.size)

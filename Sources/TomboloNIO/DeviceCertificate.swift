@@ -5,14 +5,14 @@ import SwiftASN1
 import TomboloCore
 import X509
 
-/// The self-signed certificate that a device shows: its key is all that counts (protocol §4).
+/// The self-signed certificate of a device. Peers check its key and nothing else (protocol §4).
 struct DeviceCertificate: Sendable {
     let device: DeviceKey
     let der: [UInt8]
     let certificate: NIOSSLCertificate
     let key: NIOSSLPrivateKey
 
-    /// Makes a certificate with a fresh random serial number over the key that the seed makes.
+    /// Creates a certificate with a fresh random serial number, over the key that the seed determines.
     init(deviceSeed: Bytes32) throws {
         let key = try Curve25519.Signing.PrivateKey(rawRepresentation: deviceSeed.bytes)
         let name = try DistinguishedName { CommonName("tombolo") }
@@ -20,7 +20,7 @@ struct DeviceCertificate: Sendable {
         let certificate = try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(bytes: serial),
             publicKey: Certificate.PublicKey(key.publicKey),
-            // Fixed times: a device with a wrong clock must be able to connect.
+            // The times are fixed, since a device with a wrong clock must be able to connect.
             notValidBefore: Date(timeIntervalSince1970: 1_577_836_800),
             notValidAfter: Date(timeIntervalSince1970: 4_102_444_800),
             issuer: name, subject: name, signatureAlgorithm: .ed25519, extensions: Certificate.Extensions {},
@@ -29,7 +29,7 @@ struct DeviceCertificate: Sendable {
         try serializer.serialize(certificate)
         der = serializer.serializedBytes
         self.certificate = try NIOSSLCertificate(bytes: der, format: .der)
-        // PKCS #8 for Ed25519 (RFC 8410 §7).
+        // The prefix of an Ed25519 key in PKCS #8 (RFC 8410 §7).
         let prefix: [UInt8] = [
             0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
         ]
@@ -57,7 +57,7 @@ struct DeviceCertificate: Sendable {
         return configuration
     }
 
-    /// The Ed25519 key of a peer's certificate, or nil if it is of another kind.
+    /// The Ed25519 key of a peer's certificate; nil if the certificate has another kind of key.
     static func deviceKey(of certificate: NIOSSLCertificate) -> DeviceKey? {
         guard let spki = try? certificate.extractPublicKey().toSPKIBytes(), spki.count == 44,
             spki.prefix(12) == [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00]

@@ -3,7 +3,7 @@ import NIOSSL
 import NIOTLS
 import TomboloCore
 
-/// Frames payloads (protocol §4), and stops reading while too many wait to be dealt with.
+/// A handler that frames payloads (protocol §4). It stops reading while too many payloads wait to be processed.
 final class FrameHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = Never
@@ -20,9 +20,10 @@ final class FrameHandler: ChannelDuplexHandler {
     private var buffer = ByteBuffer()
     private var deflate = Deflate()
     private var backPressure = BackPressure(highWater: 4 << 20)
-    /// Payloads that did not get shorter lately: for a while the next ones are not tried.
+    /// The number of recent payloads that compression did not shorten. For a while the next ones are sent without an
+    /// attempt.
     private var incompressible = 0
-    /// Kept when the peer has proved its key, or broken when the channel closes before.
+    /// A promise that succeeds when the peer has proved its key and fails if the channel closes before.
     private let established: EventLoopPromise<Void>?
     private var handshakeDeadline: Scheduled<Void>?
 
@@ -39,7 +40,7 @@ final class FrameHandler: ChannelDuplexHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        // The first payload must come within ten seconds, handshake included.
+        // The first payload must arrive within ten seconds, which include the handshake.
         let channel = context.channel
         handshakeDeadline = context.eventLoop.scheduleTask(in: .seconds(10)) { channel.close(promise: nil) }
         context.fireChannelActive()
@@ -92,7 +93,7 @@ final class FrameHandler: ChannelDuplexHandler {
             if let deadline = handshakeDeadline {
                 deadline.cancel()
                 handshakeDeadline = nil
-                // The frame, what follows it here, and a TLS record's 22 bytes.
+                // The first frame, the bytes received behind it, and the 22 bytes of a TLS record.
                 counter.endHandshake(sent: false, firstFrame: 4 + count + buffer.readableBytes + 22)
             }
             backPressure.add(payload.count)
@@ -101,7 +102,7 @@ final class FrameHandler: ChannelDuplexHandler {
         buffer.discardReadBytes()
     }
 
-    /// The next payload, of `count` bytes on the wire; nil if it does not inflate.
+    /// Reads the next payload, of `count` bytes on the wire; nil if it does not inflate.
     private func readPayload(_ count: Int, isDeflated: Bool) -> [UInt8]? {
         guard isDeflated else { return buffer.readBytes(length: count) }
         defer { buffer.moveReaderIndex(forwardBy: count) }

@@ -3,16 +3,17 @@ import NIOPosix
 import Synchronization
 import TomboloCore
 
-/// The ports that a transport listens at, and a bound on the connections that come in by them.
+/// The ports on which a transport listens, and a bound on the connections that arrive at them.
 final class Listeners: Sendable {
     private let channels = Mutex<[any Channel]>([])
     private let inbound = Mutex(0)
-    /// Connections from outside that may stand at once; further ones are closed unread.
+    /// The most simultaneous connections from outside. Further ones are closed before anything is read.
     private let mostInbound: Int
 
     init(mostInbound: Int) { self.mostInbound = mostInbound }
 
-    /// - Parameter configure: sets up an accepted connection, or throws to have it closed unread.
+    /// - Parameter configure: sets up an accepted connection. If it throws, the connection is closed before anything is
+    ///   read.
     /// - Returns: the port.
     func listen(
         host: String, port: Int, on group: any EventLoopGroup,
@@ -46,7 +47,7 @@ final class Listeners: Sendable {
         return admitted
     }
 
-    /// Stops listening. Connections stay.
+    /// Stops listening. Open connections stay open.
     func stop() async {
         let listening = channels.withLock { channels in
             defer { channels = [] }

@@ -1,8 +1,8 @@
 import NIOCore
 import TomboloCore
 
-/// Frames payloads for peers that speak MVDS alone: a length of four bytes, big endian, then the payload, without TLS
-/// (protocol §1). Stops reading while too many wait to be dealt with.
+/// A handler that frames payloads for peers that speak MVDS alone: a length of four bytes, big endian, then the
+/// payload, without TLS (protocol §1). It stops reading while too many payloads wait to be processed.
 final class MVDSFrameHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = Never

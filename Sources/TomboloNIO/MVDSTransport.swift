@@ -3,7 +3,8 @@ import NIOPosix
 import Synchronization
 public import TomboloCore
 
-/// Plain TCP to peers that speak MVDS alone. Nothing proves who they are or hides what is said: the address is the peer.
+/// Plain TCP to peers that speak MVDS alone. Nothing authenticates the peer or encrypts the payloads; the address
+/// stands for the peer.
 public final class MVDSTransport: Sendable {
     private let group: any EventLoopGroup
     private let handler: any ConnectionHandler
@@ -14,7 +15,7 @@ public final class MVDSTransport: Sendable {
         self.handler = handler
     }
 
-    /// Dials `host:port`, and stands for `peer` from then on.
+    /// Dials `host:port`. The connection then belongs to `peer`.
     public func dial(_ address: String, as peer: DeviceKey) async throws {
         guard let target = PeerAddress(address) else {
             throw TransportError("\(address) is not an address of the form host:port")
@@ -34,12 +35,13 @@ public final class MVDSTransport: Sendable {
         }
     }
 
-    /// Listens for peers that are told by the address that they come from; others are closed unread.
+    /// Listens for peers that are identified by their IP address. A connection from another address is closed before
+    /// anything is read.
     ///
     /// - Parameters:
     ///   - host: the address to listen on.
-    ///   - port: 0 takes any free one.
-    ///   - identify: the peer at an IP address, if there is one.
+    ///   - port: the port; 0 selects any free one.
+    ///   - identify: returns the peer at an IP address; nil if there is none.
     /// - Returns: the port.
     public func listen(
         host: String, port: Int, identify: @escaping @Sendable (_ address: String) -> DeviceKey?
@@ -52,12 +54,13 @@ public final class MVDSTransport: Sendable {
         }
     }
 
-    /// The IP address that a host's name stands for now. Asks the system's resolver, which may take its time.
+    /// The IP address that a host name has now; nil if the name is unknown. The call blocks on the system's resolver,
+    /// which can be slow.
     public static func resolve(_ host: String) -> String? {
         try? SocketAddress.makeAddressResolvingHost(host, port: 0).ipAddress
     }
 
-    /// Stops listening. Connections stay.
+    /// Stops listening. Open connections stay open.
     public func stopListening() async { await listeners.stop() }
 
     private func configure(_ channel: any Channel, peer: DeviceKey, isDialler: Bool) throws {

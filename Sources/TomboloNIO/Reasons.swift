@@ -3,7 +3,7 @@ import NIOCore
 import NIOPosix
 import TomboloCore
 
-/// Why a socket could not be opened, in the system's own words.
+/// The reason why a socket could not be opened, in the words of the system.
 func reason(for error: any Error) -> String {
     switch error {
     case let error as NIOConnectionError:

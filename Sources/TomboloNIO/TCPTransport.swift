@@ -4,7 +4,7 @@ import NIOSSL
 import Synchronization
 public import TomboloCore
 
-/// TCP with TLS 1.3, both sides pinned to their device keys (protocol §4).
+/// TCP with TLS 1.3, with both sides pinned to their device keys (protocol §4).
 public final class TCPTransport: Transport {
     private let certificate: DeviceCertificate
     private let group: any EventLoopGroup
@@ -21,7 +21,7 @@ public final class TCPTransport: Transport {
         serverContext = try NIOSSLContext(configuration: certificate.configuration(isServer: true))
     }
 
-    /// Listens for peers; port 0 takes any free one.
+    /// Listens for peers; port 0 selects any free port.
     /// - Returns: the port.
     /// - Throws: `TransportError` if the port is taken or the address is not of this machine.
     public func listen(host: String, port: Int) async throws -> Int {
@@ -30,7 +30,7 @@ public final class TCPTransport: Transport {
         }
     }
 
-    /// Dials `host:port`. Returns when the peer has proved its key; the connection is handed to the handler.
+    /// Dials `host:port`. Returns when the peer has proved its key. The handler receives the connection.
     public func dial(_ address: String, expecting peer: DeviceKey) async throws {
         guard let target = PeerAddress(address) else {
             throw TransportError("\(address) is not an address of the form host:port")

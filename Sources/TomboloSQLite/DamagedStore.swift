@@ -2,18 +2,18 @@ public import Foundation
 import GRDB
 public import TomboloCore
 
-/// A store that was set aside because it is damaged: what can still be read of it is read, table by table and row by row.
+/// A damaged store that was set aside. It reads everything that is still readable, table by table and row by row.
 public final class DamagedStore {
-    /// What makes the device, and what it takes to meet its peers again.
+    /// The keys of the device, and the data that it needs to meet its peers again.
     public struct Essentials: Sendable {
         public var values: [String: [UInt8]] = [:]
         public var groups: [GroupRecord] = []
         public var peers: [PeerRecord] = []
-        /// Peers with whom a group of the mvds dialect is shared.
+        /// The peers that share each group of the mvds dialect.
         public var sharers: [GroupID: [DeviceKey]] = [:]
-        /// The secrets that contents of private groups are sealed under, by their rekey events.
+        /// The secrets that seal the contents of private groups, by their rekey events.
         public var secrets: [GroupID: [EventID: [UInt8]]] = [:]
-        /// What could not be read, in words.
+        /// Descriptions of the parts that could not be read.
         public var unreadable: [String] = []
     }
 
@@ -22,8 +22,8 @@ public final class DamagedStore {
 
     /// - Parameters:
     ///   - file: the database.
-    ///   - lock: what its secrets were locked by, if they were.
-    /// - Throws: `StoreError` if it is no database any more, or takes another lock.
+    ///   - lock: the lock of its secrets; nil if they were not locked.
+    /// - Throws: `StoreError` if the file is no longer a database, or needs another lock.
     public init(at file: URL, lock: (any StoreLock)? = nil) throws(StoreError) {
         do {
             var configuration = Configuration()
@@ -87,7 +87,7 @@ public final class DamagedStore {
         return found
     }
 
-    /// The certificates of a group's logs whose beginnings are forgotten, as far as they can be read.
+    /// The certificates of a group's logs whose beginnings are forgotten, as far as they are readable.
     public func forgottenBeginnings(of group: GroupRecord) -> [Certificate] {
         let rows = try? database.read { db in
             try Row.fetchAll(db, sql: "SELECT * FROM log WHERE replica = ?", arguments: [group.reference])
@@ -95,8 +95,8 @@ public final class DamagedStore {
         return (rows ?? []).compactMap { try? Rows.log($0) }.filter { $0.floor > 0 }.compactMap(\.certificate)
     }
 
-    /// Hands over the events, or messages, of a group that can still be read, in runs that end with a signed event. Where a page is
-    /// damaged, what stands on it is passed over.
+    /// Passes the readable events or messages of a group to `body`, in runs that end with a signed event. Rows on a
+    /// damaged page are skipped.
     public func forEachRun(of group: GroupRecord, _ body: ([Message]) throws -> Void) throws {
         var run: [Message] = []
         func flush() throws {
@@ -111,7 +111,7 @@ public final class DamagedStore {
             }
             return try flush()
         }
-        // State first: it says what of the rest is forgotten.
+        // State events come first: they tell which of the other events are forgotten.
         for isState in [true, false] {
             try forEachRow(in: "event") { row in
                 guard row[1] as Int64? == group.reference, let stored = try? Rows.event(row),
@@ -126,7 +126,8 @@ public final class DamagedStore {
 
     private static let runLength = 256
 
-    /// Rows by their number, a part of the table at a time: a part that cannot be read is read in halves.
+    /// Passes the rows of a table to `body` in the order of their numbers, part by part. A part that cannot be read is
+    /// halved and tried again.
     private func forEachRow(in table: String, _ body: (Row) throws -> Void) throws {
         var parts: [ClosedRange<Int64>] = []
         let end = lastNumber(in: table)
@@ -151,8 +152,10 @@ public final class DamagedStore {
         }
     }
 
-    /// The last row's number, or one above it: where the last row stands on a damaged page, as many rows more are tried than the file has room
-    /// for behind what is told of elsewhere.
+    /// The number of the last row, or an upper bound of it.
+    ///
+    /// If the last row is on a damaged page, other tables give the highest number that they know. The bound adds the
+    /// most rows that the file has room for.
     private func lastNumber(in table: String) -> Int64 {
         func number(_ sql: String) -> Int64? { (try? database.read { try Int64.fetchOne($0, sql: sql) }) ?? nil }
         if let last = number("SELECT max(ordinal) FROM \(table)") { return last }
@@ -162,6 +165,6 @@ public final class DamagedStore {
     }
 
     private static let partLength = 4_096
-    /// Bytes, of a header alone.
+    /// The size in bytes of the smallest row, which has a header alone.
     private static let smallestRow: Int64 = 128
 }

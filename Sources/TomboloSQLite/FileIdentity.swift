@@ -1,10 +1,11 @@
 import CFileBirth
 
 extension SQLiteStorage {
-    /// Which file the database is in, whatever it is called: a copy is in another one. Nil where it cannot be told.
+    /// The identity of the database's file, whatever its name. A copy has another identity. It is nil if the system
+    /// does not provide it.
     ///
-    /// The number of the file alone would not do: it is given to another once the file is gone. So the time at which it was made
-    /// belongs to it.
+    /// The inode number alone does not suffice, since the system reuses it after the file is deleted. The identity
+    /// therefore includes the time of creation.
     public var fileIdentity: [UInt8]? {
         var birth = tombolo_file_birth()
         guard tombolo_file_birth(path, &birth) == 0 else { return nil }

@@ -2,7 +2,8 @@ import GRDB
 import GRDBSQLite
 import TomboloCore
 
-/// A prepared statement of GRDB's, stepped by hand: binding and reading through GRDB's values allocates for each column.
+/// A prepared statement of GRDB that calls SQLite directly. GRDB's own binding and reading allocate memory for each
+/// column.
 struct RawStatement {
     private let statement: Statement
     private var pointer: OpaquePointer { statement.sqliteStatement }
@@ -23,12 +24,13 @@ struct RawStatement {
 
     // MARK: Binding
 
-    /// Binds integers from the first parameter on.
+    /// Binds integers, beginning with the first parameter.
     func bind(_ values: Int64...) throws {
         for (index, value) in values.enumerated() { try check(sqlite3_bind_int64(pointer, Int32(index + 1), value)) }
     }
 
-    /// Runs the statement to its end with these as the parameters from `index` on, which SQLite reads where they are.
+    /// Runs the statement to its end, with these values as its parameters from `index` on. SQLite reads the bytes in
+    /// place.
     func execute(
         binding name: Bytes32, _ one: Bytes, _ two: Bytes?, _ three: Bytes?, _ four: Bytes?, from index: Int32
     ) throws {
@@ -67,7 +69,7 @@ struct RawStatement {
         guard code == SQLITE_DONE else { throw failure(code) }
     }
 
-    /// Goes to the next row; false after the last one.
+    /// Moves to the next row; false after the last one.
     func step() throws -> Bool {
         switch sqlite3_step(pointer) {
         case SQLITE_ROW: return true
@@ -92,7 +94,8 @@ struct RawStatement {
             start: sqlite3_column_blob(pointer, column), count: Int(sqlite3_column_bytes(pointer, column)))
     }
 
-    /// A row of ordinal, id, header, and whether there are a signature and the content.
+    /// The event header in the current row. The columns are ordinal, id, header, and whether a signature and the
+    /// content exist.
     func header() throws -> StoredHeader {
         let ordinal = integer(0)
         guard let id = name(1), let bytes = blob(2) else {
@@ -107,7 +110,7 @@ struct RawStatement {
         }
     }
 
-    /// The row of `SELECT * FROM event`. Its four runs of bytes share one allocation.
+    /// The event in the current row of `SELECT * FROM event`. Its four byte columns share one allocation.
     func event() throws -> StoredEvent {
         let ordinal = integer(0)
         guard let id = name(8), let status = EventStatus(rawValue: UInt8(clamping: integer(6))),

@@ -2,16 +2,16 @@ import Foundation
 import GRDB
 import TomboloCore
 
-/// What a row says; a row that says nothing sensible is damage, and reported as such.
+/// Conversions from rows to values. A row without a valid value is reported as damage.
 enum Rows {
     private static func damaged(_ what: String) -> StoreError { StoreError(.corrupt, "the row of \(what) is damaged") }
 
-    /// What a key of the store's values has, as it stands there.
+    /// The stored form of a value: encrypted if the value is secret and the store has a lock.
     static func value(_ key: String, _ db: Database) throws -> Data? {
         try Data.fetchOne(db, sql: "SELECT value FROM value WHERE key = ?", arguments: [key])
     }
 
-    /// - Parameter isForRecovery: whether it may be without the key of the device's log, which is of no use to a new store.
+    /// - Parameter isForRecovery: true to omit the key of the device's own log, which a new store cannot use.
     static func group(_ row: Row, _ cells: SecretCells, isForRecovery: Bool = false) throws -> GroupRecord {
         guard let id = Data.fromDatabaseValue(row["id"]).flatMap({ GroupID($0) }),
             let cell = Data.fromDatabaseValue(row["discovery"]),
@@ -41,7 +41,7 @@ enum Rows {
         }
     }
 
-    /// `SELECT * FROM event`.
+    /// The event in a row of `SELECT * FROM event`.
     static func event(_ row: Row) throws -> StoredEvent {
         let ordinal: Int64 = row[0]
         let header = Array(row[9] as Data)[...]
@@ -60,7 +60,7 @@ enum Rows {
         }
     }
 
-    /// `SELECT * FROM message`.
+    /// The message in a row of `SELECT * FROM message`.
     static func message(_ row: Row) throws -> StoredMessage {
         let ordinal: Int64 = row[0]
         guard let id = EventID(row[5] as Data), let status = EventStatus(rawValue: row[4]),
@@ -69,7 +69,7 @@ enum Rows {
         return StoredMessage(ordinal: ordinal, group: row[1], status: status, id: id, message: message)
     }
 
-    /// `SELECT * FROM record`.
+    /// The record in a row of `SELECT * FROM record`.
     static func record(_ row: Row) throws -> SyncRecord {
         guard let peer = DeviceKey(row[0] as Data), let id = EventID(row[1] as Data),
             let kind = SyncRecord.Kind(rawValue: row[2])
@@ -84,7 +84,7 @@ enum Rows {
         guard let dialect = Dialect(rawValue: row["dialect"]) else { throw damaged("peer \(device)") }
         var peer = PeerRecord(
             device: device, dialect: dialect, addresses: addresses, incarnation: Array(row["incarnation"] as Data))
-        // A damaged store may be an earlier version's.
+        // The database of an earlier version has no such column. A damaged store may be one.
         peer.member = (row["member"] as Data?).flatMap { MemberKey($0) }
         return peer
     }
@@ -99,7 +99,7 @@ enum Rows {
         return invitation
     }
 
-    /// Keys that follow each other.
+    /// The device keys in a concatenation of keys.
     private static func devices(_ bytes: Data) -> [DeviceKey] {
         let bytes = Array(bytes)
         return stride(from: 0, to: bytes.count, by: 32).compactMap { DeviceKey(bytes[$0..<min($0 + 32, bytes.count)]) }

@@ -2,22 +2,23 @@ import Foundation
 import GRDB
 public import TomboloCore
 
-// What has been read.
+// Reading positions.
 extension SQLiteReader {
-    /// Delivered entries after a number of the change log that others wrote and that were not read on another device of a member's, merges
-    /// not counted.
+    /// The number of unread entries: delivered, written by other members, and not read on another device of `member`.
+    /// Merges do not count.
     ///
     /// - Parameters:
-    ///   - group: as the store has it.
-    ///   - number: of the change log; 0 for all.
-    ///   - member: whose own entries, on whatever device, do not count.
+    ///   - group: the group's record in this store.
+    ///   - number: the number of the change log after which entries count; 0 for all.
+    ///   - member: the member. Its own entries do not count, on whichever device they were written.
     public func unreadCount(of group: GroupRecord, after number: Int64, by member: MemberKey) throws -> Int {
         if group.dialect == .mvds {
             return try Int.fetchOne(
                 db, sql: "SELECT count(*) FROM \(Self.delivered("message"))",
                 arguments: [group.reference, number, number]) ?? 0
         }
-        // The header's second byte is the kind, the certificate's from the second on are the member's key (protocol §2.1, §2.2).
+        // The second byte of a header is the kind of event. The second to 33rd bytes of a certificate are the member's
+        // key (protocol §2.1, §2.2).
         return try Int.fetchOne(
             db,
             sql: """
@@ -32,7 +33,7 @@ extension SQLiteReader {
             arguments: [group.reference, number, number, Data(member.bytes), Data(group.id.bytes)]) ?? 0
     }
 
-    /// Of each log, the highest sequence of what was delivered after one number of the change log and up to another.
+    /// The highest delivered sequence of each log, from after `number` to `last` in the change log.
     public func lastEvents(
         of group: GroupRecord, after number: Int64, through last: Int64
     ) throws -> [LogID: UInt64] {
@@ -52,7 +53,8 @@ extension SQLiteReader {
         return found
     }
 
-    /// When the last event of a log was made, by its author's clock: milliseconds since 1970; 0 if there is none.
+    /// The timestamp of a log's last event, by its author's clock, in milliseconds since 1970; 0 if the log has no
+    /// event.
     public func lastTimestamp(of log: LogState) throws -> UInt64 {
         UInt64(
             clamping: try Int64.fetchOne(
@@ -62,7 +64,7 @@ extension SQLiteReader {
 }
 
 extension SQLiteStorage {
-    /// Notes up to which events of logs somebody's other devices have read; never back.
+    /// Stores how far the member's other devices have read each log. A mark never moves back.
     public func noteRead(_ marks: [(group: GroupID, log: LogID, sequence: UInt64)]) throws(StoreError) {
         guard !marks.isEmpty else { return }
         do {

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 public import TomboloCore
 
-/// Reads a snapshot of the store beside the engine: what applications see.
+/// A view of a snapshot of the store, for applications. It reads beside the engine.
 public struct SQLiteReader {
     let db: Database
     let cells: SecretCells
@@ -29,7 +29,7 @@ public struct SQLiteReader {
             .compactMap { DeviceKey($0) }
     }
 
-    /// The secret of a rekey event, or what is left of it.
+    /// The secret of a rekey event, or its remainder after punctures.
     public func secret(of rekey: EventID, in group: GroupRecord) throws -> [UInt8]? {
         try Data.fetchOne(
             db.cachedStatement(sql: "SELECT nodes FROM secret WHERE replica = ? AND rekey = ?"),
@@ -37,7 +37,7 @@ public struct SQLiteReader {
         ).map { try cells.openedSecret($0, of: rekey, in: group.id) }
     }
 
-    /// The invitations to a group that this device has given out, the latest to expire last.
+    /// The invitations to a group that this device has created, ordered by expiry.
     public func invitations(to group: GroupRecord) throws -> [InvitationRecord] {
         try Row.fetchAll(
             db, sql: "SELECT * FROM invitation WHERE replica = ? ORDER BY expiry, id", arguments: [Data(group.id.bytes)]
@@ -48,8 +48,8 @@ public struct SQLiteReader {
         try Rows.value(key, db).map { try cells.value($0, forKey: key) }
     }
 
-    /// Delivered rows of a table after a number of the change log, to be counted: `change CROSS JOIN table` and its condition, whose
-    /// arguments are the group, the number and the number again.
+    /// The SQL to count delivered rows of a table after a number of the change log: `change CROSS JOIN table` and its
+    /// condition. The arguments are the group and, twice, the number.
     static func delivered(_ table: String) -> String {
         """
         change CROSS JOIN \(table) ON \(table).ordinal BETWEEN change.event AND change.event + change.count - 1
@@ -58,9 +58,10 @@ public struct SQLiteReader {
         """
     }
 
-    /// Rows of a table in the order of delivery, each with its number in the change log; of what is forgotten, the row of the log.
+    /// Rows of a table in the order of delivery, each with its number in the change log. For a forgotten beginning, the
+    /// row is that of the log.
     ///
-    /// - Throws: `StoreError` `corrupt` if one is missing: damage in a database's pages need not show in any other way.
+    /// - Throws: `StoreError` `corrupt` if a row is missing. Damaged database pages may show in no other way.
     private func delivered(
         from table: String, after number: Int64, of group: GroupRecord, limit: Int
     ) throws -> [(number: Int64, kind: ChangeKind, row: Row)] {
@@ -107,7 +108,7 @@ public struct SQLiteReader {
             arguments: [group.reference]) ?? 0
     }
 
-    /// The event of a log at a sequence that has this id.
+    /// The event with this log, sequence and id.
     public func event(of group: GroupRecord, log: LogID, sequence: UInt64, id: EventID) throws -> StoredEvent? {
         try Row.fetchAll(
             db,
@@ -118,12 +119,12 @@ public struct SQLiteReader {
         ).map(Rows.event).first { $0.event.id == id }
     }
 
-    /// The event that another one names.
+    /// The event that a reference in another event names.
     public func event(of group: GroupRecord, at place: EventReference) throws -> StoredEvent? {
         try event(of: group, log: place.log, sequence: place.sequence, id: place.id)
     }
 
-    /// The event of a log at a sequence; of several, the first to arrive.
+    /// The event of a log at a sequence. If there are several, the first to arrive is returned.
     public func event(ofLog log: LogState, at sequence: UInt64) throws -> StoredEvent? {
         try Row.fetchOne(
             db.cachedStatement(sql: "SELECT * FROM event WHERE log = ? AND sequence = ? ORDER BY ordinal LIMIT 1"),
@@ -131,7 +132,7 @@ public struct SQLiteReader {
         ).map(Rows.event)
     }
 
-    /// The sequence of a log's first event that waits, be it for its content, which is not here; nil if none does.
+    /// The sequence of a log's first waiting event whose content is not held; nil if there is none.
     public func firstWithheld(ofLog log: LogState) throws -> UInt64? {
         try Int64.fetchOne(
             db, sql: "SELECT min(sequence) FROM event WHERE log = ? AND status = 0 AND content IS NULL",
@@ -139,7 +140,7 @@ public struct SQLiteReader {
         ).map { UInt64(clamping: $0) }
     }
 
-    /// Events whose ids begin with eight bytes in this range. Goes through the index of the group's order.
+    /// The events whose ids begin with eight bytes in this range. The query uses the index of the group's order.
     public func events(
         of group: GroupRecord, idsFrom first: UInt64, through last: UInt64, limit: Int
     ) throws -> [StoredEvent] {
@@ -150,7 +151,8 @@ public struct SQLiteReader {
         ).map(Rows.event)
     }
 
-    /// The peers that are known to hold an event: they have said so, or agreed on everything since it came.
+    /// The peers that are known to hold an event. A peer is known to hold it if it acknowledged the event, or agreed on
+    /// the whole group after the event arrived.
     public func holders(of stored: StoredEvent, in group: GroupRecord) throws -> [DeviceKey] {
         try Data.fetchAll(
             db,
@@ -162,7 +164,7 @@ public struct SQLiteReader {
         ).compactMap { DeviceKey($0) }
     }
 
-    /// The peers that were found to have the group.
+    /// The peers that are known to have the group.
     public func peers(of group: GroupRecord) throws -> [DeviceKey] {
         try Data.fetchAll(
             db,
@@ -174,7 +176,8 @@ public struct SQLiteReader {
         ).compactMap { DeviceKey($0) }
     }
 
-    /// Those of the peers that a message is shared with and has nothing outstanding towards.
+    /// The peers that are known to hold a message: they share the group, and no offer or message to them is
+    /// outstanding.
     public func holders(ofMessage id: EventID, in group: GroupRecord) throws -> [DeviceKey] {
         try Data.fetchAll(
             db,
@@ -187,7 +190,7 @@ public struct SQLiteReader {
 
     // MARK: Groups of the mvds dialect
 
-    /// Delivered messages in the order of delivery, each with its number in the change log.
+    /// The delivered messages in the order of delivery, each with its number in the change log.
     public func messageChanges(
         after number: Int64, of group: GroupRecord, limit: Int
     ) throws -> [(Int64, StoredMessage)] {
@@ -196,7 +199,7 @@ public struct SQLiteReader {
         }
     }
 
-    /// Delivered messages below a place in the order of (timestamp, id), the latest `limit` of them, ascending.
+    /// The latest `limit` delivered messages below a place in the order of (timestamp, id), ascending.
     public func messageTimeline(
         of group: GroupRecord, before place: (timestamp: Int64, id: EventID)?, limit: Int
     ) throws -> [StoredMessage] {
@@ -215,7 +218,7 @@ public struct SQLiteReader {
         return messages.reversed()
     }
 
-    /// All messages of a group in the order of arrival, `limit` after an ordinal.
+    /// The next messages of a group after an ordinal, at most `limit`, in the order of arrival.
     public func messages(of group: GroupRecord, after ordinal: Int64, limit: Int) throws -> [StoredMessage] {
         try Row.fetchAll(
             db, sql: "SELECT * FROM message WHERE replica = ? AND ordinal > ? ORDER BY ordinal LIMIT ?",
@@ -229,10 +232,10 @@ public struct SQLiteReader {
             db, sql: "SELECT count(*) FROM message WHERE replica = ?\(filter)", arguments: [group.reference]) ?? 0
     }
 
-    /// Messages of all groups of the mvds dialect.
+    /// The number of messages in all groups of the mvds dialect.
     public func messageCount() throws -> Int { try Int.fetchOne(db, sql: "SELECT count(*) FROM message") ?? 0 }
 
-    /// Records outstanding towards a peer.
+    /// The number of records outstanding towards a peer.
     public func recordCount(with peer: DeviceKey) throws -> Int {
         try Int.fetchOne(
             db, sql: "SELECT count(*) FROM record WHERE peer = ?", arguments: [Data(peer.bytes)]) ?? 0
@@ -240,7 +243,7 @@ public struct SQLiteReader {
 
     // MARK: Native groups
 
-    /// What the change log says after a number, in its order.
+    /// The entries of the change log after a number, in order.
     public func changes(
         after number: Int64, of group: GroupRecord, limit: Int
     ) throws -> [(number: Int64, change: StoredChange)] {
@@ -251,7 +254,8 @@ public struct SQLiteReader {
         }
     }
 
-    /// Delivered events below a place of the total order (or all), the latest `limit` of them, ascending.
+    /// The latest `limit` delivered events below a place in the total order, ascending. Without a place, the latest of
+    /// all.
     public func timeline(
         of group: GroupRecord, before place: (lamport: UInt64, id: EventID)?, limit: Int
     ) throws -> [StoredEvent] {
@@ -271,7 +275,7 @@ public struct SQLiteReader {
         return events.reversed()
     }
 
-    /// All events of a group in the order of arrival, `limit` after an ordinal.
+    /// The next events of a group after an ordinal, at most `limit`, in the order of arrival.
     public func events(of group: GroupRecord, after ordinal: Int64, limit: Int) throws -> [StoredEvent] {
         try Row.fetchAll(
             db.cachedStatement(sql: "SELECT * FROM event WHERE +replica = ? AND ordinal > ? ORDER BY ordinal LIMIT ?"),
@@ -285,7 +289,7 @@ public struct SQLiteReader {
             db, sql: "SELECT count(*) FROM event WHERE replica = ?\(filter)", arguments: [group.reference]) ?? 0
     }
 
-    /// Bytes of content of all events of a group but the first `count` to arrive.
+    /// The bytes of content in all events of a group, except the first `count` to arrive.
     public func contentBytes(of group: GroupRecord, skipping count: Int) throws -> Int {
         try Int.fetchOne(
             db,
@@ -295,7 +299,7 @@ public struct SQLiteReader {
                 """, arguments: [group.reference, count]) ?? 0
     }
 
-    /// The state events of a group that are part of its state, or were, each with its author.
+    /// The events of a group's state logs, each with its author. Some may no longer be part of the state.
     public func stateEvents(of group: GroupRecord) throws -> [(LogAuthor, StoredEvent)] {
         var events: [(LogAuthor, StoredEvent)] = []
         for log in try logs(of: group) {
@@ -309,7 +313,7 @@ public struct SQLiteReader {
         return events
     }
 
-    /// Events that were delivered, and are not wanted any more.
+    /// The ids of events that were delivered and are no longer wanted.
     public func withdrawnEvents(of group: GroupRecord) throws -> [EventID] {
         try Data.fetchAll(
             db, sql: "SELECT id FROM event WHERE replica = ? AND status = ?",

@@ -3,13 +3,14 @@ import GRDB
 public import TomboloCore
 
 extension SQLiteStorage {
-    /// Encrypts the store's secrets anew, under a new key that a lock keeps; without a lock they stand there as they are from now on.
+    /// Encrypts the store's secrets again, under a new key that the lock keeps. Without a lock, they are stored in
+    /// plain form.
     ///
-    /// What was there before is overwritten, and leaves the WAL: only copies of the files have it still.
+    /// The old form is overwritten and removed from the WAL. Only copies of the files still contain it.
     ///
-    /// - Returns: whether it has left the files. If somebody reads an older snapshot, or the disk is full, it has not: ``purge()`` is to be
-    ///   tried again, as it is at the next start.
-    /// - Throws: `StoreError`; everything is as it was then.
+    /// - Returns: true if the old form has left the files. It has not if an older snapshot is being read, or if the
+    ///   disk is full. Then call ``purge()`` again; the next start does so too.
+    /// - Throws: `StoreError`; the store is then unchanged.
     public func relock(with lock: (any StoreLock)?) throws(StoreError) -> Bool {
         var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
         let key = lock == nil ? nil : Bytes32.random(using: &generator)
@@ -56,11 +57,11 @@ extension SQLiteStorage {
                     sql: "INSERT INTO value VALUES (?, ?)", arguments: [SecretCells.lockKey, Data(kept)])
             }
         }
-        // It has been committed: whatever happens now, the new lock holds.
+        // The change is committed: the new lock holds even if the purge fails.
         return (try? purge()) ?? false
     }
 
-    /// The group and the rekey event of a row of ``secretRows``.
+    /// The group and the rekey event in a row of ``secretRows``.
     private static func place(_ row: Row) throws -> (GroupID, EventID) {
         guard let group = (row["id"] as Data?).flatMap({ GroupID($0) }), let rekey = EventID(row["rekey"] as Data)
         else {
@@ -72,10 +73,10 @@ extension SQLiteStorage {
     private static let secretRows =
         "SELECT replica, rekey, nodes, id FROM secret LEFT JOIN replica ON reference = replica"
 
-    /// Bytes that a store keeps of a lock.
+    /// The most bytes that a store keeps for a lock.
     private static var mostKept: Int { 1_024 }
 
-    /// What of the store's secrets does not open, in words.
+    /// Descriptions of the secrets that cannot be decrypted.
     func unopenedSecrets(_ db: Database) throws -> [String] {
         let cells = try cells
         var problems: [String] = []
@@ -100,7 +101,7 @@ extension SQLiteStorage {
         return problems
     }
 
-    /// Whether the store in a directory takes a lock to be opened; false if there is none.
+    /// Tells whether the store in a directory needs a lock; false if there is no store.
     public static func isLocked(in directory: URL) throws(StoreError) -> Bool {
         guard exists(in: directory) else { return false }
         do {

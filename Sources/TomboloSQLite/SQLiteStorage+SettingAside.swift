@@ -4,15 +4,16 @@ public import TomboloCore
 extension SQLiteStorage {
     private static let parts = ["", "-wal", "-shm"]
 
-    /// Whether there is a store in a directory.
+    /// Tells whether a directory contains a store.
     public static func exists(in directory: URL) -> Bool {
         FileManager.default.fileExists(atPath: directory.appendingPathComponent(fileName).path)
     }
 
-    /// Gives the database of a directory another name, beside which a new one can be made.
+    /// Renames the database in a directory, so that a new one can be created there.
     ///
-    /// - Returns: the file, of a name that no other has.
-    /// - Throws: `StoreError` `unavailable` if there is none or it cannot be renamed, `busy` if another process uses it.
+    /// - Returns: the renamed file, with a name that no other file has.
+    /// - Throws: `StoreError` `unavailable` if there is no database or it cannot be renamed; `busy` if another process
+    ///   uses it.
     public static func setAside(in directory: URL) throws(StoreError) -> URL {
         let name = directory.appendingPathComponent(fileName).path
         guard exists(in: directory) else {
@@ -26,7 +27,7 @@ extension SQLiteStorage {
         return URL(fileURLWithPath: aside)
     }
 
-    /// Undoes ``setAside(in:)``, and removes what was made in its place.
+    /// Undoes ``setAside(in:)``. A database that was created in its place is removed.
     public static func putBack(_ aside: URL, in directory: URL) throws(StoreError) {
         let name = directory.appendingPathComponent(fileName).path
         for part in parts { try? FileManager.default.removeItem(atPath: name + part) }

@@ -9,39 +9,39 @@ public import TomboloCore
     import Darwin
 #endif
 
-/// A device's store on disk: one SQLite database in WAL mode, in a directory that one process writes at a time.
+/// The durable store of a device: one SQLite database in WAL mode, in a directory that one process at a time may write.
 public final class SQLiteStorage: Sendable {
     private struct Opened {
         var pool: DatabasePool
         var cells: SecretCells
-        /// The locked file; nil when read-only.
+        /// The descriptor of the locked file; nil if read-only.
         var lock: Int32?
     }
 
-    /// Where the store is.
+    /// The directory of the store.
     public let directory: URL
     private let isReadOnly: Bool
     private let storeLock: Mutex<(any StoreLock)?>
-    /// Nil while suspended, and once closed.
+    /// The open database; nil while the store is suspended or closed.
     private let opened: Mutex<Opened?>
 
     /// The chunks of files.
     public let chunks: ChunkFiles
 
-    /// The database.
+    /// The path of the database.
     public var path: String { directory.appendingPathComponent(Self.fileName).path }
-    /// The database's name within the directory.
+    /// The name of the database within the directory.
     public static let fileName = "tombolo.sqlite"
 
-    /// Opens the store in `directory`, making both if they are not there.
+    /// Opens the store in `directory`. Both are created if they do not exist.
     ///
     /// - Parameters:
-    ///   - directory: where the store is, or is to be.
-    ///   - isReadOnly: for a second process: does not lock, and fails if there is no store.
-    ///   - lock: what the store's secrets are locked by. A store that has none yet, nor a device, is locked by it from then on; of one that
-    ///     is not locked it is refused.
-    /// - Throws: `StoreError` `busy` if another process writes it, `newer` if a newer version made it, `locked` if it takes another
-    ///   lock, `corrupt` or `unavailable` if it cannot be read.
+    ///   - directory: the directory of the store.
+    ///   - isReadOnly: true for a second process. It takes no lock on the directory, and fails if there is no store.
+    ///   - lock: the lock of the store's secrets. A store with neither a lock nor a device is locked by it from then
+    ///     on. A store with a device and no lock refuses it.
+    /// - Throws: `StoreError` `busy` if another process writes the store, `newer` if a newer version created it, or
+    ///   `locked` if it needs another lock. A store that cannot be read throws `corrupt` or `unavailable`.
     public init(directory: URL, isReadOnly: Bool = false, lock: (any StoreLock)? = nil) throws(StoreError) {
         self.directory = directory
         self.isReadOnly = isReadOnly
@@ -72,7 +72,7 @@ public final class SQLiteStorage: Sendable {
             configuration.prepareDatabase { db in
                 guard !isReadOnly else { return }
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
-                // What is erased is overwritten, not left on free pages or between rows.
+                // Erased data is overwritten. It must not stay on free pages or between rows.
                 try db.execute(sql: "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY")
                 try db.execute(sql: "PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -32000")
             }
@@ -85,7 +85,7 @@ public final class SQLiteStorage: Sendable {
             if !isReadOnly {
                 try protect(path)
                 try migrator.migrate(pool)
-                // A crash may have come between an erasure and the purge after it.
+                // The process may have crashed after an erasure and before its purge.
                 _ = try pool.writeWithoutTransaction(purge)
             }
             return Opened(pool: pool, cells: try pool.read { try SecretCells(of: $0, storeLock) }, lock: lock)
@@ -117,7 +117,8 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    /// Runs `body`, which writes all secrets anew, in one transaction that is synced to disk; from then on they are read with other cells.
+    /// Runs `body`, which writes all secrets again, in one transaction that is synced to disk. Afterwards the secrets
+    /// are read with the new cells.
     func exchangeCells(
         for new: SecretCells, _ lock: (any StoreLock)?, _ body: (Database, SecretCells) throws -> Void
     ) throws(StoreError) {
@@ -137,7 +138,7 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    /// Closes the database and lets another process have the directory. Everything fails after that, until ``resume()``.
+    /// Closes the database and releases the directory to other processes. Every other call fails until ``resume()``.
     public func close() throws(StoreError) {
         let opened = opened.withLock { opened in
             defer { opened = nil }
@@ -158,14 +159,14 @@ public final class SQLiteStorage: Sendable {
         opened.withLock { $0 = again }
     }
 
-    /// The files hold keys: nobody else reads them.
+    /// Restricts the files to their owner, because they hold keys.
     private static func protect(_ path: String) throws {
         for file in [path, path + "-wal", path + "-shm"] where FileManager.default.fileExists(atPath: file) {
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
         }
     }
 
-    /// - Throws: `busy` if another process has it.
+    /// - Throws: `busy` if another process holds the lock.
     static func lock(_ directory: URL) throws(StoreError) -> Int32 {
         let path = directory.appendingPathComponent("lock").path
         let file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
@@ -178,11 +179,12 @@ public final class SQLiteStorage: Sendable {
         return file
     }
 
-    /// Runs `body` in one transaction, which commits when it returns and is rolled back when it throws.
+    /// Runs `body` in one transaction. It commits when `body` returns and rolls back when `body` throws.
     ///
     /// - Parameters:
-    ///   - isDurable: syncs to disk at the commit; else a power cut (not a crash) may lose it.
-    ///   - body: what to do with the transaction.
+    ///   - isDurable: true to sync to disk at the commit. Otherwise a power cut, but no crash, may lose the
+    ///     transaction.
+    ///   - body: the work to do in the transaction.
     public func write<Result>(isDurable: Bool, _ body: (any EventStore) throws -> Result) throws(StoreError) -> Result {
         do {
             return try pool.writeWithoutTransaction { db in
@@ -202,9 +204,10 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    /// Removes files to which nothing refers: who added them was stopped before saying so, or a crash came between a commit and the removal.
+    /// Removes files to which no event refers. A process may have been stopped before it stored the reference, or
+    /// between a commit and the removal.
     ///
-    /// Chunks of which the store knows nothing at all stay for a week: it may be one that was put back, or made anew.
+    /// Chunks of files unknown to the store stay for a week, because the store may be an older copy or a new one.
     public func sweepFiles() throws(StoreError) {
         do {
             try pool.writeWithoutTransaction { db in
@@ -221,7 +224,7 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    /// Runs `body` on a snapshot, beside the writer.
+    /// Runs `body` on a snapshot, concurrently with the writer.
     public func read<Result>(_ body: (SQLiteReader) throws -> Result) throws(StoreError) -> Result {
         do {
             return try pool.read { db in try body(SQLiteReader(db, try cells)) }
@@ -230,7 +233,7 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    /// Everything that was committed is synced to disk, and the WAL is moved into the database.
+    /// Syncs all committed data to disk and moves the WAL into the database.
     public func synchronize() throws(StoreError) {
         do {
             try pool.writeWithoutTransaction { db in
@@ -242,9 +245,9 @@ public final class SQLiteStorage: Sendable {
         }
     }
 
-    /// Makes what was erased leave the files: the WAL holds pages as they were before.
+    /// Removes erased data from the files. The WAL still holds pages from before the erasure.
     ///
-    /// - Returns: false if somebody reads an older snapshot: to be tried again.
+    /// - Returns: false if somebody reads an older snapshot. Then call it again later.
     public func purge() throws(StoreError) -> Bool {
         do {
             return try pool.writeWithoutTransaction(Self.purge)
@@ -266,7 +269,8 @@ public final class SQLiteStorage: Sendable {
 
     private static let busySeconds = 5
 
-    /// SQLite's own check of its file, and whether what is locked opens. Empty if it is sound.
+    /// The problems that SQLite finds in its file, or the secrets that cannot be decrypted. Empty if the store is
+    /// sound.
     public func integrityProblems() throws(StoreError) -> [String] {
         do {
             return try pool.read { db in
@@ -279,7 +283,7 @@ public final class SQLiteStorage: Sendable {
     }
 }
 
-/// The C function, whose name the class has for something else.
+/// Calls the C function `close`. Inside the class that name means another method.
 func closeFile(_ descriptor: Int32) { _ = close(descriptor) }
 
 extension StoreError {

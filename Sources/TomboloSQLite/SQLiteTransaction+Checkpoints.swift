@@ -8,7 +8,7 @@ extension SQLiteTransaction {
             try execute("UPDATE lastOrdinal SET ordinal = ?", [try lastOrdinal()])
             var ordinals: [Int64] = []
             for beginning in beginnings {
-                // First, so that no number of the change log is given again.
+                // The entry is added first, so that no number of the change log is reused.
                 try addChanges(.forgotten, from: beginning.log, count: 1, inGroup: group)
                 try execute(
                     """
@@ -37,9 +37,9 @@ extension SQLiteTransaction {
         }
     }
 
-    /// Takes events out of the runs of the change log. The numbers of all else stay.
+    /// Removes events from the runs of the change log. All other events keep their numbers.
     ///
-    /// - Parameter ordinals: ascending.
+    /// - Parameter ordinals: the ordinals of the events, ascending.
     private func forget(_ ordinals: [Int64], inChangeLogOf group: Int64) throws {
         guard let first = ordinals.first, let last = ordinals.last else { return }
         let runs = try Row.fetchAll(

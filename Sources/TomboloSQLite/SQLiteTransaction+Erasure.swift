@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import TomboloCore
 
-// What goes away (protocol §2.7).
+// Erasure (protocol §2.7).
 extension SQLiteTransaction {
     func erase(
         _ events: [StoredHeader], forGood isForGood: Bool, inGroup group: Int64
@@ -35,7 +35,7 @@ extension SQLiteTransaction {
             let group = try Int64.fetchOne(db, sql: "SELECT replica FROM event WHERE ordinal = ?", arguments: [ordinal])
             for event in try headers(ordinals: [ordinal]) {
                 try refer(to: event.header.files, from: ordinal, inGroup: group ?? 0)
-                // Erased for good it was not to go away again.
+                // An erasure for good removed the expiry. The content is held again, so it must expire again.
                 guard let expiry = event.header.isErasable ? event.header.expiry : nil else { continue }
                 try execute(
                     "INSERT OR IGNORE INTO expiry VALUES (?, ?, ?)", [group, Int64(clamping: expiry), ordinal])

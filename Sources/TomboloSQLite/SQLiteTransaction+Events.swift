@@ -1,7 +1,7 @@
 import GRDB
 import TomboloCore
 
-// The hot paths: a row costs no allocation on the way in, and one on the way out.
+// The hot paths: a row costs no allocation when written, and one when read.
 extension SQLiteTransaction {
     func insert(_ events: [StoredEvent], inGroup group: Int64) throws(StoreError) -> Int64 {
         try run {
@@ -85,7 +85,7 @@ extension SQLiteTransaction {
         }
     }
 
-    // The content is a row's last column: what does not ask for it does not read it.
+    // The content is the last column of a row. A query that does not select it does not read its pages.
 
     static let headerColumns = "ordinal, id, header, signature IS NOT NULL, content IS NOT NULL"
 
@@ -135,7 +135,7 @@ extension SQLiteTransaction {
         }
     }
 
-    /// Appends `count` events from an ordinal on to a group's change log.
+    /// Appends `count` events, beginning at an ordinal, to a group's change log.
     func addChanges(
         _ kind: ChangeKind, from first: Int64, count: Int, inGroup group: Int64
     ) throws {

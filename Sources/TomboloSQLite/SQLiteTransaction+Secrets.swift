@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import TomboloCore
 
-// What contents are sealed under (protocol §2.8).
+// The secrets that seal contents (protocol §2.8).
 extension SQLiteTransaction {
     func secrets(inGroup group: Int64) throws(StoreError) -> [(rekey: EventID, extent: SecretExtent)] {
         try run {
@@ -10,7 +10,7 @@ extension SQLiteTransaction {
                 db, sql: "SELECT rekey, substr(nodes, 1, 1) FROM secret WHERE replica = ? ORDER BY rekey",
                 arguments: [group]
             ).compactMap { row in
-                // Of what does not begin so, somebody asks for the secret and is told that it is damaged.
+                // A damaged first byte counts as unproven. The damage is reported when the secret itself is read.
                 let extent = (row[1] as Data?)?.first.flatMap { SecretExtent(rawValue: $0) } ?? .unproven
                 return EventID(row[0] as Data).map { ($0, extent) }
             }
@@ -34,7 +34,7 @@ extension SQLiteTransaction {
         }
     }
 
-    /// Secrets are bound to their groups, not to these groups' numbers, which can be changed.
+    /// The id of a group. Secrets are bound to the id, because an attacker can change the group's number in the file.
     private func id(ofGroup group: Int64) throws -> GroupID {
         let statement = try db.cachedStatement(sql: "SELECT id FROM replica WHERE reference = ?")
         guard let id = try Data.fetchOne(statement, arguments: [group]).flatMap({ GroupID($0) }) else {

@@ -2,12 +2,12 @@ import Foundation
 import GRDB
 import TomboloCore
 
-/// One transaction of a ``SQLiteStorage``, as the engine sees it.
+/// The engine's view of one transaction of a ``SQLiteStorage``.
 final class SQLiteTransaction: EventStore {
     let db: Database
     let chunks: ChunkFiles
     let cells: SecretCells
-    /// Whose chunks are to be removed once this has committed.
+    /// The files whose chunks are removed after the commit.
     var removedFiles: [FileID] = []
 
     init(_ db: Database, _ chunks: ChunkFiles, _ cells: SecretCells) {
@@ -95,7 +95,7 @@ final class SQLiteTransaction: EventStore {
 
     func changes(after ordinal: Int64, inGroup group: Int64) throws(StoreError) -> [LogChange] {
         try run {
-            // The pluses keep SQLite from going through all events by an index: few are that new.
+            // The plus signs stop SQLite from using an index over all events. Few events are that new.
             try Row.fetchAll(
                 db,
                 sql: """

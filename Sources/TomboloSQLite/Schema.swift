@@ -1,10 +1,10 @@
 import GRDB
 import TomboloCore
 
-/// The tables, and how an older store becomes a newer one.
+/// The tables and their migrations.
 ///
-/// Events are clustered by arrival. There is no index over their ids (random keys are what is slow in SQLite): whoever names an
-/// event says where it stands in its log.
+/// Events are clustered by arrival. There is no index of their ids, because random keys are slow in SQLite. A query for
+/// an event must state its place in its log.
 enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -68,12 +68,12 @@ enum Schema {
                     ALTER TABLE peer ADD COLUMN dialect INTEGER NOT NULL DEFAULT 0;
                     """)
         }
-        // A row of the change log is a run of events that arrived and were delivered one after the other: `number` is that of
+        // A row of the change log is a run of events that arrived and were delivered consecutively. `number` is that of
         // the first.
         migrator.registerMigration("3") { db in
             try db.execute(sql: "ALTER TABLE change ADD COLUMN count INTEGER NOT NULL DEFAULT 1")
         }
-        // Agreements say which logs both sides knew: earlier ones do not, and are forgotten.
+        // Agreements state which logs both sides knew. Earlier agreements do not, so they are deleted.
         migrator.registerMigration("4") { db in
             try db.execute(
                 sql: """
@@ -84,7 +84,7 @@ enum Schema {
                         PRIMARY KEY (replica, number));
                     """)
         }
-        // What a run of the change log says of its events, and what an invitation makes of who uses it.
+        // The kind of change of a run in the change log, and the role that an invitation grants.
         migrator.registerMigration("5") { db in
             try db.execute(
                 sql: """
@@ -92,7 +92,8 @@ enum Schema {
                     ALTER TABLE invitation ADD COLUMN role INTEGER NOT NULL DEFAULT 2;
                     """)
         }
-        // When contents are to be erased. The content stays an event's last column, so that what does not ask for it does not read it.
+        // The times at which contents expire. The content stays the last column of an event, so that other queries do
+        // not read its pages.
         migrator.registerMigration("6") { db in
             try db.execute(
                 sql: """
@@ -101,7 +102,7 @@ enum Schema {
                         PRIMARY KEY (replica, time, event)) WITHOUT ROWID;
                     """)
         }
-        // What contents are sealed under, as far as it has not been punctured.
+        // The secrets that seal contents, as far as they are not punctured.
         migrator.registerMigration("7") { db in
             try db.execute(
                 sql: """
@@ -110,7 +111,7 @@ enum Schema {
                         PRIMARY KEY (replica, rekey)) WITHOUT ROWID;
                     """)
         }
-        // Files: what of each is here, as ranges of positions, and the events that refer to it and were not erased.
+        // Files: the held ranges of positions, and the events that refer to each file and are not erased.
         migrator.registerMigration("8") { db in
             try db.execute(
                 sql: """
@@ -122,11 +123,12 @@ enum Schema {
                         PRIMARY KEY (file, replica, event)) WITHOUT ROWID;
                     """)
         }
-        // How many devices an invitation admits; `usedBy` has their keys, one behind the other.
+        // The number of devices that an invitation admits. `usedBy` holds their keys, concatenated.
         migrator.registerMigration("9") { db in
             try db.execute(sql: "ALTER TABLE invitation ADD COLUMN uses INTEGER NOT NULL DEFAULT 1")
         }
-        // Up to which event of a log other devices of the member have read; groups and logs need not be here yet.
+        // The last event of each log that other devices of the member have read. The groups and logs may be unknown
+        // here.
         migrator.registerMigration("10") { db in
             try db.execute(
                 sql: """
@@ -135,8 +137,9 @@ enum Schema {
                         PRIMARY KEY (replica, log)) WITHOUT ROWID;
                     """)
         }
-        // A run of the change log that says that a log's beginning is forgotten has the log's number in place of an event's, and counts one. The
-        // highest ordinal that was given, where its event may be forgotten: none is given twice.
+        // A change of kind `forgotten` has the log's number in place of an event's, and a count of one.
+        // `lastOrdinal` is the highest ordinal assigned, even if its event is forgotten, so that no ordinal is used
+        // twice.
         migrator.registerMigration("11") { db in
             try db.execute(
                 sql: """
@@ -144,7 +147,7 @@ enum Schema {
                     INSERT INTO lastOrdinal VALUES (0);
                     """)
         }
-        // Whose device a peer has proved to be when it joined.
+        // The member that a peer proved to belong to when it joined.
         migrator.registerMigration("12") { db in try db.execute(sql: "ALTER TABLE peer ADD COLUMN member BLOB") }
         return migrator
     }

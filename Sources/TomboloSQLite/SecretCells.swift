@@ -3,14 +3,16 @@ import Foundation
 import GRDB
 import TomboloCore
 
-/// How a store's secrets stand in its cells: as they are, or encrypted under the key that a lock keeps (ChaCha20-Poly1305, each bound to its place).
+/// The stored form of a store's secrets: plain, or encrypted under the key that a lock keeps. The encryption is
+/// ChaCha20-Poly1305, bound to each cell's place.
 struct SecretCells: Sendable {
-    /// Nil where the store has no lock.
+    /// The key of the encryption; nil if the store has no lock.
     private let key: SymmetricKey?
 
-    /// Where the store has what its lock keeps.
+    /// The key under which the store keeps the bytes of its lock.
     static let lockKey = "lock"
-    /// Values that are secrets, or that say who the device is: somebody else is not to say it.
+    /// The keys of values that are secret, or that state who the device is. An attacker must not be able to replace the
+    /// latter.
     static let values = [
         IdentityKeys.deviceSeed, IdentityKeys.memberSeed, IdentityKeys.member, IdentityKeys.admission,
         IdentityKeys.ownGroup, IdentityKeys.answerSeeds,
@@ -20,15 +22,15 @@ struct SecretCells: Sendable {
 
     init(key: Bytes32? = nil) { self.key = key.map { SymmetricKey(data: $0.bytes) } }
 
-    /// The cells of a store that was just opened.
+    /// Creates the cells of a store that was just opened.
     ///
-    /// - Throws: `StoreError` `locked` if it takes a lock, or another one.
+    /// - Throws: `StoreError` `locked` if the store needs a lock, or another one.
     init(of db: Database, _ lock: (any StoreLock)?) throws {
         let kept = try Self.kept(db)
         if kept != nil, lock == nil {
             throw StoreError(.locked, "the keys of this device are locked: open it with what they were locked by")
         }
-        // Whoever took the lock out of a store, or put another store there, is noticed.
+        // The check detects an attacker that removed the lock from a store or put another store in its place.
         if kept == nil, lock != nil, try Self.hasIdentity(db) {
             throw StoreError(
                 .locked, "the keys of this device are not locked, and should be: open it without a lock, and lock them")
@@ -40,12 +42,12 @@ struct SecretCells: Sendable {
         try Rows.value(IdentityKeys.deviceSeed, db) != nil
     }
 
-    /// What the store's lock keeps; nil if there is none.
+    /// The bytes that the store keeps for its lock; nil if there is no lock.
     static func kept(_ db: Database) throws -> [UInt8]? {
         try Rows.value(lockKey, db).map { Array($0) }
     }
 
-    /// - Parameter place: what it is, and whose.
+    /// - Parameter place: the column of the secret, and its row.
     func closed(_ secret: [UInt8], _ place: Place) throws -> Data {
         guard let key else { return Data(secret) }
         return try ChaChaPoly.seal(secret, using: key, authenticating: place.bytes).combined
@@ -61,7 +63,8 @@ struct SecretCells: Sendable {
         }
     }
 
-    /// Of which cell something is. Whoever changes the file cannot put one in the place of another.
+    /// The cell to which a secret is bound. An attacker that changes the file cannot move a secret from one cell to
+    /// another.
     struct Place {
         let column: String
         let row: [UInt8]
@@ -70,11 +73,12 @@ struct SecretCells: Sendable {
         static func value(_ key: String) -> Place { Place(column: "value.\(key)", row: []) }
         static func discovery(_ group: GroupID) -> Place { Place(column: "replica.discovery", row: group.bytes) }
         static func ownSeed(_ group: GroupID) -> Place { Place(column: "replica.ownSeed", row: group.bytes) }
-        /// The first byte says how much of the secret is here.
+        /// The place of a group's secret. Its first byte states how much of the secret is held.
         static func secret(_ rekey: EventID, _ group: GroupID, _ first: [UInt8]) -> Place {
             Place(column: "secret.nodes", row: group.bytes + rekey.bytes + first)
         }
-        /// With all that it admits to, and whom it has admitted.
+        /// The place of an invitation's secret. It includes all that the invitation grants, and the devices that it has
+        /// admitted.
         static func invitation(_ invitation: InvitationRecord) -> Place {
             var row = invitation.id + invitation.group.bytes + [invitation.role.rawValue]
             row.append(fixed64: invitation.expiry)
@@ -83,9 +87,10 @@ struct SecretCells: Sendable {
         }
     }
 
-    // MARK: Cells that say something besides
+    // MARK: Cells with more than the secret
 
-    /// The first byte of what is kept of a secret says how much it is: it is looked for.
+    /// Encrypts all of a secret but its first byte. That byte states how much of the secret is held, and queries read
+    /// it.
     func closed(_ secret: [UInt8], of rekey: EventID, in group: GroupID) throws -> Data {
         let first = Array(secret.prefix(1))
         return try Data(first) + closed(Array(secret.dropFirst()), .secret(rekey, group, first))

@@ -1,9 +1,10 @@
-/// What happens when: a binary heap, by time and then in the order of entry. Keys alone are moved about.
+/// The queue of future happenings: a binary heap, ordered by time and then by the order of entry. Only keys move in the
+/// heap.
 package struct Agenda<Item> {
     private struct Key {
         let time: UInt64
         let number: UInt64
-        /// Where the item stands in ``items``.
+        /// The index of the item in ``items``.
         let place: Int32
 
         @inline(__always) func precedes(_ other: Key) -> Bool {
@@ -42,7 +43,7 @@ package struct Agenda<Item> {
 
     package var nextTime: UInt64? { heap.first?.time }
 
-    /// Takes out what is next; nil if there is nothing.
+    /// Removes and returns the next item; nil if there is none.
     package mutating func popFirst() -> Item? {
         guard let first = heap.first, let last = heap.popLast() else { return nil }
         if !heap.isEmpty { sink(last) }

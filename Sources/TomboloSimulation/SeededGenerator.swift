@@ -1,4 +1,5 @@
-/// SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same seed, the same numbers.
+/// The generator SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014). The same seed
+/// gives the same numbers.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -12,27 +13,29 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
         return z ^ (z >> 31)
     }
 
-    /// A seed for something of its own, which depends on this one and a number alone.
+    /// A seed for another generator, which depends on this generator's state and a number alone.
     package func seed(of number: UInt64) -> UInt64 {
         var generator = SeededGenerator(seed: state ^ (number &+ 1) &* 0xd134_2543_de82_ef95)
         return generator.next()
     }
 
-    /// Whether something comes about that does so with this chance; draws nothing where it is 0.
+    /// Draws whether something with this chance occurs. A chance of 0 draws nothing.
     package mutating func chance(_ share: Double) -> Bool {
         share > 0 && uniform() < share
     }
 
-    /// At least 0 and below 1.
+    /// A random number from 0 up to, but not including, 1.
     private mutating func uniform() -> Double { Double(next() >> 11) / 9_007_199_254_740_992 }
 
     mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
 
-    /// A number of the range.
+    /// A random number of the range.
     package mutating func any(_ range: ClosedRange<UInt64>) -> UInt64 { .random(in: range, using: &self) }
 
-    /// How long until something happens that does so `rate` times a minute on average; nil for never. The time is exponentially
-    /// distributed, by comparisons alone (von Neumann 1951), so that it is the same on every platform.
+    /// The time in milliseconds until something occurs that has an average `rate` a minute; nil for never.
+    ///
+    /// The time is exponentially distributed. It uses comparisons alone (von Neumann 1951), so that every platform
+    /// gives the same time.
     package mutating func wait(_ rate: Double) -> UInt64? {
         guard rate > 0 else { return nil }
         var whole = 0.0

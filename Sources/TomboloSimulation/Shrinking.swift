@@ -1,20 +1,20 @@
-/// A run that breaks a promise, made as small as it goes: fewer devices, fewer messages, less time, fewer kinds of faults.
+/// A reduced scenario that breaks a promise: with fewer devices, fewer messages, less time and fewer kinds of faults.
 public struct ShrunkFailure: Hashable, Sendable {
     public let scenario: Scenario
     public let seed: UInt64
     public let violation: Violation
-    /// How many runs it took to find it.
+    /// The number of runs that the search took.
     public let runs: Int
 }
 
 extension Simulation {
-    /// Looks for a small scenario that breaks the same promise.
+    /// Searches for a small scenario that breaks the same promise.
     ///
     /// - Parameters:
-    ///   - scenario: one that breaks it.
-    ///   - seed: with which it does.
-    ///   - seeds: how many seeds a smaller scenario is given to fail.
-    ///   - progress: told after each run what it is about now.
+    ///   - scenario: a scenario that breaks the promise.
+    ///   - seed: the seed with which it does.
+    ///   - seeds: the number of seeds to try for each smaller scenario.
+    ///   - progress: called at the start of each run with its scenario.
     /// - Returns: nil if the scenario keeps every promise with this seed.
     public static func shrink(
         _ scenario: Scenario, seed: UInt64, seeds: UInt64 = 8, progress: (Scenario) -> Void = { _ in }
@@ -43,7 +43,7 @@ extension Simulation {
         while goesOn {
             goesOn = false
             for smaller in smallest.smaller where smaller.problem == nil && smaller != smallest {
-                // Its own seed first: often it is the same run without what played no part.
+                // The scenario's own seed comes first: often the run is the same without the part that was removed.
                 for candidate in [itsSeed] + (1..<max(1, seeds)) {
                     guard let found = try failure(smaller, candidate), found.promise == violation.promise else {
                         continue
@@ -60,7 +60,7 @@ extension Simulation {
 }
 
 extension Scenario {
-    /// The same with one thing less, the most telling first.
+    /// This scenario with one thing less each, the most informative reductions first.
     var smaller: [Scenario] {
         func changed(_ change: (inout Scenario) -> Void) -> Scenario {
             var scenario = self
@@ -92,7 +92,7 @@ extension Scenario {
             changed { $0.messages = max(1, messages - 1) }, changed { $0.devices = max(2, devices - 1) },
             changed { $0.speakers = nil },
         ]
-        // A conversation is cut from its end.
+        // A conversation is shortened from its end.
         if case .replayed(let utterances) = workload {
             for index in smaller.indices {
                 smaller[index].workload = .replayed(Array(utterances.prefix(smaller[index].messages)))

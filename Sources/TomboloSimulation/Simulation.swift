@@ -1,8 +1,8 @@
 import TomboloCore
 import TomboloCrypto
 
-/// One run of a scenario: real engines, a virtual clock and network, everything from one seed. The same scenario and seed are the same
-/// run, event for event, on every platform.
+/// A run of a scenario, with real engines, a virtual clock and a virtual network, all from one seed. The same scenario
+/// and seed give the same run, event for event, on every platform.
 public struct Simulation {
     enum Happening {
         case arrives(link: UInt64, to: Int, bytes: [UInt8])
@@ -29,38 +29,38 @@ public struct Simulation {
     var generator: SeededGenerator
     let history = History()
     let directory = Directory()
-    /// Of strategies that are not the engine.
+    /// The messages of strategies other than the engine.
     let conversation = Conversation()
     var devices: [SimulatedDevice] = []
-    /// An honest device that was last found to be behind the others.
+    /// The honest device that was last found behind the others.
     let straggler = Straggler()
-    /// Who can be dialled, to be drawn from.
+    /// The devices that can be dialled, for random draws.
     let online = OnlineDevices()
     var agenda = Agenda<Happening>()
     var links: [UInt64: Link] = [:]
     var linkCount: UInt64 = 0
     var now: UInt64 = Simulation.begin
     static let begin: UInt64 = 1_760_000_000_000
-    /// Devices on the one side of a partition, and whether what they send gets through all the same on links that stand.
+    /// The devices on one side of a partition, and whether existing links still carry payloads to them.
     var severed: (Set<Int>, isOneWay: Bool)?
-    /// At the beginning, while everyone joins, and at the end.
+    /// Tells whether there are no faults: at the beginning, while all devices join, and at the end.
     var isFaultless = true
-    /// What is said when by whom, and how much of it is still to be said.
+    /// The planned messages. `unsaid` counts those that are still to be sent.
     var plan: [Scenario.Utterance] = []
     var unsaid = 0
-    /// The number in ``history`` of each of the plan's messages that was said.
+    /// The number in ``history`` of each planned message that was sent.
     var numberOfUtterance: [Int: Int] = [:]
-    /// Of the plan's messages that are on their way into a device: each device says one after the other.
+    /// The planned messages that each device is about to send. A device sends one after the other.
     var saying: [Int: [Int]] = [:]
-    /// Of the plan's messages that are taken back, how long after they were said.
+    /// The planned messages that are redacted, with the delays after they were sent.
     var redactions: [Int: UInt64] = [:]
     var measured = Measurements()
-    /// What every text begins with, by which it is found on the wire.
+    /// The mark at the beginning of every text, by which texts are found on the wire.
     let textMark: UInt64
 
     /// Runs a scenario to its end.
     ///
-    /// - Throws: ``Violation`` if a promise was not kept; ``SimulationError`` if the scenario makes no sense.
+    /// - Throws: ``Violation`` if a promise was broken; ``SimulationError`` if the scenario is invalid.
     public static func run(_ scenario: Scenario, seed: UInt64) throws -> SimulationReport {
         try run(scenario, seed: seed, mutant: nil)
     }
@@ -122,7 +122,8 @@ public struct Simulation {
             devices: devices, measured: measured, digest: digest)
     }
 
-    /// Strategies that tell each other only by chance do not promise that all come to hold the same.
+    /// Tells whether the strategy promises that all devices come to hold the same. A strategy with random partners does
+    /// not.
     private var promisesConvergence: Bool { scenario.strategy != .randomPartners }
 
     // MARK: Time
@@ -131,7 +132,7 @@ public struct Simulation {
         if let delay { agenda.add(happening, at: now + delay) }
     }
 
-    /// Goes on until a time, or until something is so, which is looked at whenever a device has taken a batch.
+    /// Advances to a time, or until `isDone` holds. It is asked whenever a device has processed a batch.
     @discardableResult
     mutating func advance(until end: UInt64, _ isDone: (Simulation) -> Bool) throws -> Bool {
         if isDone(self) { return true }
@@ -144,7 +145,7 @@ public struct Simulation {
         return isDone(self)
     }
 
-    /// - Returns: whether a device took something.
+    /// - Returns: true if a device processed a batch.
     private mutating func happen(_ happening: Happening) throws -> Bool {
         measured.steps += 1
         switch happening {
@@ -183,7 +184,7 @@ final class Straggler {
     var number = 0
 }
 
-/// Why a scenario cannot be run.
+/// The reason why a scenario cannot be run.
 public struct SimulationError: Error, Hashable, Sendable, CustomStringConvertible {
     public let description: String
     init(_ description: String) { self.description = description }

@@ -1,7 +1,10 @@
 import TomboloCore
 
-/// Hashes, signatures and seals that are fast, deterministic and worth nothing: whoever knows a public key signs for it, and whoever reads opens. For runs of so many
-/// verifications that real ones would be the whole of it; ``Scenario/cryptography`` says which are used, and so does every report.
+/// A stand-in for cryptography that is fast and deterministic, and protects nothing.
+///
+/// Anyone that knows a public key can sign for it, and any reader can open a seal. It is for runs with so many
+/// verifications that the real cryptography would take most of the time. ``Scenario/cryptography`` and every report
+/// state which is used.
 struct StandInCryptography: Cryptography {
     struct SigningKey: Sendable {
         let publicKey: Bytes32
@@ -52,7 +55,8 @@ struct StandInCryptography: Cryptography {
         hmac(key: key, more + [UInt8(truncatingIfNeeded: more.count)] + text)
     }
 
-    /// Two accumulators of 64 bits, each folded by a product of 128 bits for 16 bytes, spread over 32 bytes at the end.
+    /// A hash with two accumulators of 64 bits. Each 16 bytes are folded in by products of 128 bits. The end spreads
+    /// the accumulators over 32 bytes.
     private func hash(_ bytes: UnsafeRawBufferPointer, _ seed: UInt64) -> Bytes32 {
         var one = seed ^ 0x9e37_79b9_7f4a_7c15 ^ UInt64(bytes.count)
         var other = seed &+ 0xd1b5_4a32_d192_ed03

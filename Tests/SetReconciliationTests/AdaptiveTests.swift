@@ -1,7 +1,7 @@
 import SetReconciliation
 import Testing
 
-@Suite("Reconciliation by what is cheapest")
+@Suite("Adaptive reconciliation")
 struct AdaptiveTests {
     typealias Generator = RangeTests.Generator
     private let key = SipHashKey(11, 12)
@@ -47,7 +47,7 @@ struct AdaptiveTests {
             options: AdaptiveOptions(isKnownToDiffer: isKnownToDiffer, mostCells: mostCells), sha256: sha256)
     }
 
-    @Test("what is found is the plain difference", arguments: 0..<30 as Range<UInt64>)
+    @Test("reconciliation finds the plain difference", arguments: 0..<30 as Range<UInt64>)
     func model(seed: UInt64) throws {
         var generator = Generator(state: seed)
         let sizes = [0, 1, 5, 40, 300, 3_000]
@@ -62,7 +62,7 @@ struct AdaptiveTests {
     }
 
     @Test(
-        "many differences that lie close together are found by ranges, scattered ones by cells: each at about the lesser cost"
+        "each placement uses the cheaper method: ranges for many differences close together, cells for scattered ones"
     )
     func placement() throws {
         var generator = Generator(state: 4)
@@ -77,7 +77,7 @@ struct AdaptiveTests {
         #expect(!scattered.usedRanges && scattered.need.count == 3_000 && scattered.bytes < 66 * 3_000)
     }
 
-    @Test("ids that are alike in their first eight bytes cancel out in cells, and are found by ranges")
+    @Test("ids with the same first eight bytes cancel out in cells and are found by ranges")
     func alike() throws {
         var generator = Generator(state: 5)
         let common = try (0..<300 as Range<UInt64>).map { try item($0, &generator) }
@@ -89,7 +89,7 @@ struct AdaptiveTests {
         #expect(outcome.bytes < 30_000)
     }
 
-    @Test("equal sets cost a summary; a few differences one packet; what is one-sided one round trip and the ids")
+    @Test("equal sets cost a summary, few differences one packet, a one-sided difference one round trip and the ids")
     func costs() throws {
         var generator = Generator(state: 1)
         let common = try (0..<5_000 as Range<UInt64>).map { try item($0, &generator) }
@@ -114,7 +114,7 @@ struct AdaptiveTests {
         #expect(outcome.have == Set(a.map(\.id)) && outcome.need == Set(b.map(\.id)))
     }
 
-    @Test("a sketch that was kept under the key is used")
+    @Test("a sketch that is kept up to date under the same key is used")
     func warm() throws {
         var generator = Generator(state: 3)
         let common = try (0..<500 as Range<UInt64>).map { try item($0, &generator) }
@@ -127,7 +127,7 @@ struct AdaptiveTests {
         #expect(outcome.have == [extra.id] && outcome.need.isEmpty)
     }
 
-    @Test("messages that are lost and asked again, or come twice, change nothing", arguments: 0..<12 as Range<UInt64>)
+    @Test("repeated queries and duplicate answers change nothing", arguments: 0..<12 as Range<UInt64>)
     func repeated(seed: UInt64) throws {
         var generator = Generator(state: 700 + seed)
         let common = try (0..<600 as Range<UInt64>).map { try item($0, &generator) }
@@ -138,14 +138,14 @@ struct AdaptiveTests {
             var (have, need): (Set<ItemID>, Set<ItemID>) = ([], [])
             var message: [UInt8]? = try one.initiate()
             while let query = message {
-                // The first answer is lost; the query is sent again.
+                // The first answer is lost, so the query is sent again.
                 let first = try other.reconcile(query).reply
                 guard let reply = try other.reconcile(query).reply else { break }
                 #expect(reply == first, "seed \(seed)")
                 let step = try one.reconcile(reply)
                 have.formUnion(step.have)
                 need.formUnion(step.need)
-                // It comes once more: refused, or nothing new.
+                // The answer arrives once more. It must be refused or yield nothing new.
                 if let again = try? one.reconcile(reply) {
                     #expect(Set(again.have).isSubset(of: a.map(\.id)) && Set(again.need).isSubset(of: b.map(\.id)))
                 }
@@ -159,7 +159,7 @@ struct AdaptiveTests {
             RangeReconciler(SortedItems(common + b), sha256: sha256))
     }
 
-    @Test("cells that lie lead to ranges or an error, never to a wrong difference", arguments: 0..<40 as Range<UInt64>)
+    @Test("false cells lead to ranges or an error, never to a wrong difference", arguments: 0..<40 as Range<UInt64>)
     func lies(seed: UInt64) throws {
         var generator = Generator(state: 100 + seed)
         let common = try (0..<400 as Range<UInt64>).map { try item($0, &generator) }
@@ -170,7 +170,7 @@ struct AdaptiveTests {
             let outcome = try run(reconciler(common + a), reconciler(common + b)) { reply in
                 guard let kind = reply.first, kind != 4, reply.count > 40 else { return reply }
                 var reply = reply
-                // Not in the summary, which says what they have: what they lie about there they lie about for good.
+                // The summary stays intact. It states the other side's set, and a lie about it cannot be detected.
                 let place = Int.random(in: (kind == 2 ? 36 : 1)..<reply.count, using: &generator)
                 reply[place] ^= UInt8.random(in: 1...255, using: &generator)
                 return reply
@@ -181,7 +181,7 @@ struct AdaptiveTests {
         }
     }
 
-    @Test("messages of any kind are refused or answered in both roles", arguments: 0..<10 as Range<UInt64>)
+    @Test("arbitrary messages are refused or answered in both roles", arguments: 0..<10 as Range<UInt64>)
     func hostile(seed: UInt64) throws {
         var generator = Generator(state: 900 + seed)
         let items = try (0..<200 as Range<UInt64>).map { try item($0, &generator) }

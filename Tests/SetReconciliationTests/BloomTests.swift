@@ -14,12 +14,12 @@ struct BloomTests {
     }
 
     @Test(
-        "asking again and again finds everything, each question a datagram",
+        "repeated questions find everything, and each question fits into a datagram",
         arguments: [BloomQuery.Choice.modulo, .pivot], [0, 500, 5_000])
     func everything(choice: BloomQuery.Choice, common: Int) throws {
         var generator = Generator(state: 3)
         let all = try items(common + 60, &generator)
-        // What is missing is anywhere for the one choice, recent for the other.
+        // For `modulo` the missing items are anywhere, for `pivot` they are recent.
         let missing = Set(choice == .modulo ? Array(all.shuffled(using: &generator).prefix(60)) : Array(all.suffix(60)))
         let theirs = SortedItems(all)
         var ours = Set(all).subtracting(missing)
@@ -38,7 +38,7 @@ struct BloomTests {
         }
     }
 
-    @Test("about one in a hundred is taken for known by mistake, and others under another salt")
+    @Test("about one element in a hundred is a false positive, and another salt gives other ones")
     func error() throws {
         var generator = Generator(state: 4)
         let all = try items(1_000, &generator)

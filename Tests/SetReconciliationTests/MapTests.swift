@@ -8,7 +8,7 @@ struct MapTests {
 
     private func number(_ generator: inout Generator) -> UInt64 { .random(in: 1..<MapSketch.bound, using: &generator) }
 
-    /// Two maps of `common` keys, and how they differ.
+    /// Creates two maps with `common` equal entries, and their differences.
     private func maps(
         common: Int, changed: Int, theirsAlone: Int, oursAlone: Int, _ generator: inout Generator
     ) -> (theirs: [UInt64: UInt64], ours: [UInt64: UInt64], differences: Set<MapDecoder.Difference>) {
@@ -39,7 +39,7 @@ struct MapTests {
         return decoder
     }
 
-    @Test("what is found is the plain difference of the maps", arguments: 0..<40 as Range<UInt64>)
+    @Test("reconciliation finds the plain difference of the maps", arguments: 0..<40 as Range<UInt64>)
     func model(seed: UInt64) throws {
         var generator = Generator(state: seed)
         let sizes = [0, 1, 3, 30, 400]
@@ -58,7 +58,7 @@ struct MapTests {
         #expect(decoder.isComplete && decoder.cellCount <= 1_500)
     }
 
-    @Test("a hint of some bytes tells about how many differ", arguments: [1, 10, 100, 1_000, 10_000])
+    @Test("a hint of some bytes gives an estimate of the difference", arguments: [1, 10, 100, 1_000, 10_000])
     func hint(difference: Int) throws {
         var generator = Generator(state: UInt64(difference))
         let (theirs, ours, _) = maps(
@@ -71,7 +71,7 @@ struct MapTests {
         #expect(try other.estimatedDifference(fromHint: other.hint()) == 0)
     }
 
-    @Test("an entry that is taken away leaves no trace; cells are the same after the wire")
+    @Test("a removed entry leaves no trace, and cells survive encoding")
     func cells() throws {
         var generator = Generator(state: 2)
         let (map, _, _) = maps(common: 50, changed: 0, theirsAlone: 0, oursAlone: 0, &generator)
@@ -90,7 +90,7 @@ struct MapTests {
     }
 
     @Test(
-        "made-up cells end in an error or in nothing, never in a wrong difference", arguments: 0..<30 as Range<UInt64>)
+        "false cells lead to an error or no result, never to a wrong difference", arguments: 0..<30 as Range<UInt64>)
     func hostile(seed: UInt64) throws {
         var generator = Generator(state: 300 + seed)
         let (theirs, ours, differences) = maps(

@@ -25,7 +25,7 @@ struct NegentropyFile: Decodable {
 
 func sha256(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
 
-@Suite("negentropy V1, against its C++ implementation")
+@Suite("negentropy version 1, against its C++ implementation")
 struct NegentropyVectors {
     private func items(_ pairs: [[String]]) throws -> SortedItems {
         SortedItems(
@@ -45,7 +45,7 @@ struct NegentropyVectors {
         return result
     }
 
-    @Test("in either role we send the same bytes, and find the same differences")
+    @Test("both roles send the same bytes and find the same differences")
     func exchanges() throws {
         let file = try NegentropyFile.load()
         #expect(!file.exchanges.isEmpty)

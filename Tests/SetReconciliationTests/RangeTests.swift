@@ -19,7 +19,7 @@ struct RangeTests {
         return RangeItem(timestamp: timestamp, id: try #require(ItemID(bytes)))
     }
 
-    @Test("what is found is the plain difference of the sets", arguments: 0..<40 as Range<UInt64>)
+    @Test("reconciliation finds the plain difference of the sets", arguments: 0..<40 as Range<UInt64>)
     func model(seed: UInt64) throws {
         var generator = Generator(state: seed)
         let sizes = [0, 1, 31, 32, 33, 500, 2_000]
@@ -56,7 +56,7 @@ struct RangeTests {
         #expect(Set(need) == Set(b.subtracting(a).map(\.id)), "seed \(seed)")
     }
 
-    @Test("damaged messages are refused or answered, and nothing crashes", arguments: 0..<8 as Range<UInt64>)
+    @Test("damaged messages are refused or answered without a crash", arguments: 0..<8 as Range<UInt64>)
     func mutations(seed: UInt64) throws {
         var generator = Generator(state: 1_000 + seed)
         let items = try (0..<300).map { try item($0, &generator) }
@@ -86,7 +86,7 @@ struct RangeTests {
         }
     }
 
-    @Test("another version is answered by ours, and ends the initiator's try")
+    @Test("a responder answers another version with its own, and an initiator throws")
     func versions() throws {
         var one = RangeReconciler(SortedItems([]), sha256: sha256)
         #expect(try one.reconcile([0x62, 1, 2, 3]).reply == [0x61])

@@ -1,7 +1,7 @@
 import SetReconciliation
 import Testing
 
-@Suite("The tree that is kept in order")
+@Suite("A tree that stays ordered")
 struct RangeTreeTests {
     typealias Generator = RangeTests.Generator
 
@@ -11,7 +11,7 @@ struct RangeTreeTests {
             id: try #require(ItemID((0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) })))
     }
 
-    /// Everything that a storage says, beside a sorted array of the same items.
+    /// Compares all results of a tree with those of a sorted array of the same items.
     private func compare(_ tree: RangeTree<some RangePages>, _ items: Set<RangeItem>, _ generator: inout Generator)
         throws
     {
@@ -34,14 +34,14 @@ struct RangeTreeTests {
         #expect(try tree.firstIndex(notBelow: .infinity, from: 0) == model.count)
     }
 
-    @Test("it says what a sorted array says, whatever was inserted and removed", arguments: 0..<12 as Range<UInt64>)
+    @Test("a tree equals a sorted array after any insertions and removals", arguments: 0..<12 as Range<UInt64>)
     func model(seed: UInt64) throws {
         var generator = Generator(state: seed)
         var tree = try RangeTree()
         var items: Set<RangeItem> = []
         for round in 0..<6 {
             for _ in 0..<Int.random(in: 0...1_500, using: &generator) {
-                // In order, at random, or with many equal times.
+                // The items come in order, at random, or with many equal times.
                 let time: UInt64 =
                     switch seed % 3 {
                     case 0: UInt64(items.count / 10)
@@ -64,7 +64,7 @@ struct RangeTreeTests {
         #expect(tree.count == 0)
     }
 
-    @Test("it is opened again by its root alone, through the bytes of its pages")
+    @Test("a tree opens from its root number and the bytes of its pages")
     func reopened() throws {
         var generator = Generator(state: 77)
         var tree = try RangeTree(in: StoredPages())
@@ -80,7 +80,7 @@ struct RangeTreeTests {
         #expect(throws: ReconciliationError.self) { try RangePage(bytes: [0, 1, 2]) }
     }
 
-    @Test("two trees reconcile as two sorted arrays do")
+    @Test("two trees reconcile like two sorted arrays")
     func reconcile() throws {
         var generator = Generator(state: 5)
         let common = try (0..<4_000 as Range<UInt64>).map { try item($0, &generator) }
@@ -101,7 +101,7 @@ struct RangeTreeTests {
     }
 }
 
-/// Pages as a database keeps them: bytes by number.
+/// Pages as a database stores them: bytes by number.
 private struct StoredPages: RangePages {
     private var table: [Int: [UInt8]] = [:]
     private var last = 0

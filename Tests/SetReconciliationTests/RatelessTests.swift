@@ -1,11 +1,11 @@
 import SetReconciliation
 import Testing
 
-@Suite("Reconciliation by coded symbols without end")
+@Suite("Reconciliation by rateless coded symbols")
 struct RatelessTests {
     typealias Generator = RangeTests.Generator
 
-    /// Two sets with `common` elements in common, and some that one side alone has.
+    /// Creates two sets with `common` elements in common, and further elements on one side only.
     private func sets(
         common: Int, remote: Int, local: Int, _ generator: inout Generator
     ) -> (remote: Set<UInt64>, local: Set<UInt64>) {
@@ -21,7 +21,7 @@ struct RatelessTests {
         #expect((0x0706_0504_0302_0100 as UInt64).hash(key: key) == 0x93f5_f579_9a93_2462)
     }
 
-    @Test("what is found is the plain difference, with few symbols", arguments: 0..<40 as Range<UInt64>)
+    @Test("decoding finds the plain difference, with few symbols", arguments: 0..<40 as Range<UInt64>)
     func model(seed: UInt64) throws {
         var generator = Generator(state: seed)
         let sizes = [0, 1, 2, 10, 100, 1_000]
@@ -42,7 +42,7 @@ struct RatelessTests {
         #expect(decoder.remote.count + decoder.local.count == difference, "seed \(seed)")
     }
 
-    @Test("a sketch that is kept up to date has the cells of a set that is encoded anew")
+    @Test("a sketch that is kept up to date has the cells of a newly encoded set")
     func kept() {
         var generator = Generator(state: 7)
         let key = SipHashKey(generator.next(), generator.next())
@@ -72,7 +72,7 @@ struct RatelessTests {
         #expect(Double(total) / Double(5 * difference) <= 1.4)
     }
 
-    @Test("whole ids, four bytes of checksum, counts as differences from what is expected: over the wire and back")
+    @Test("whole ids, four checksum bytes and relative counts survive encoding")
     func wire() throws {
         var generator = Generator(state: 3)
         func id() throws -> ItemID {
@@ -98,7 +98,7 @@ struct RatelessTests {
         #expect(Set(decoder.remote) == Set(theirs) && Set(decoder.local) == Set(ours))
     }
 
-    @Test("counts that are made up make an estimate, not a crash")
+    @Test("invented counts give an estimate, not a crash")
     func madeUpCounts() throws {
         var decoder = RatelessDecoder<UInt64>(key: SipHashKey(1, 2))
         for count in [Int64.max, .min, 0, .max, .min] {
@@ -107,7 +107,7 @@ struct RatelessTests {
         #expect(decoder.estimatedDifference > 0)
     }
 
-    @Test("64 cells that do not decode tell about how many elements differ", arguments: [500, 20_000])
+    @Test("64 cells that do not decode give an estimate of the difference", arguments: [500, 20_000])
     func estimate(difference: Int) throws {
         var generator = Generator(state: 11)
         var good = 0
@@ -125,7 +125,7 @@ struct RatelessTests {
         #expect(good >= 34)
     }
 
-    @Test("cells that are made up end the decoding, and nothing crashes", arguments: 0..<20 as Range<UInt64>)
+    @Test("invented cells end the decoding without a crash", arguments: 0..<20 as Range<UInt64>)
     func hostile(seed: UInt64) throws {
         var generator = Generator(state: 500 + seed)
         let key = SipHashKey(generator.next(), generator.next())
@@ -139,7 +139,7 @@ struct RatelessTests {
             case 1: theirs[place].sum = generator.next()
             case 2: theirs[place] = theirs[Int.random(in: 0..<400, using: &generator)]
             default:
-                // A forger who knows the key: an element that is in a cell where it should not be.
+                // An attacker that knows the key puts an element into a cell to which it does not belong.
                 let symbol = generator.next()
                 theirs[place] = CodedSymbol(sum: symbol, checksum: symbol.hash(key: key), count: 1)
             }

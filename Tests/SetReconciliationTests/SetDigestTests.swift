@@ -4,7 +4,7 @@ import Testing
 @Suite("The digest of a set")
 struct SetDigestTests {
     @Test(
-        "the same set has the same digest whatever the order, another set another one; what is taken away leaves no trace"
+        "equal sets have equal digests in any order, other sets have others, and removed ids leave no trace"
     )
     func orders() throws {
         var generator = RangeTests.Generator(state: 1)

@@ -5,7 +5,7 @@ import Testing
 struct SketchTests {
     typealias Generator = RangeTests.Generator
 
-    @Test("a sketch of eight bytes a difference names exactly the difference", arguments: [1, 2, 3, 7, 16, 40])
+    @Test("a sketch of eight bytes a difference finds exactly the difference", arguments: [1, 2, 3, 7, 16, 40])
     func exact(difference: Int) throws {
         var generator = Generator(state: UInt64(difference))
         for round in 0..<5 {
@@ -27,7 +27,7 @@ struct SketchTests {
         }
     }
 
-    @Test("fewer differences than the capacity are named as well, and none is an empty list")
+    @Test("a sketch also finds fewer differences than its capacity, and none as an empty list")
     func fewer() throws {
         var sketch = ExactSketch(capacity: 12)
         #expect(sketch.decoded() == [])
@@ -43,7 +43,7 @@ struct SketchTests {
         #expect(sketch.decoded() == [])
     }
 
-    @Test("too many differences are nearly always seen")
+    @Test("too many differences are nearly always detected")
     func tooMany() {
         var generator = Generator(state: 9)
         var wrong = 0
@@ -52,14 +52,14 @@ struct SketchTests {
             for _ in 0..<Int.random(in: 9...30, using: &generator) { sketch.toggle(generator.next()) }
             if sketch.decoded() != nil { wrong += 1 }
         }
-        #expect(wrong == 0)  // 1/8! each
+        #expect(wrong == 0)  // the chance is 1/8! each
     }
 
-    @Test("bytes of any kind decode to something or nothing", arguments: 0..<30 as Range<UInt64>)
+    @Test("arbitrary bytes decode to elements or to nil", arguments: 0..<30 as Range<UInt64>)
     func hostile(seed: UInt64) {
         var generator = Generator(state: seed)
         let bytes = (0..<Int.random(in: 0...80, using: &generator)).map { _ in
-            // Also many zeros: degenerate polynomials.
+            // Many zeros make degenerate polynomials.
             Int.random(in: 0..<3, using: &generator) == 0 ? UInt8.random(in: 0...255, using: &generator) : 0
         }
         guard let sketch = ExactSketch(bytes: bytes, limit: 10) else {
@@ -72,11 +72,11 @@ struct SketchTests {
 
     @Test("the layout is that of libminisketch: little endian odd power sums over its field of 64 bits")
     func layout() {
-        // One element's sums are its odd powers; those of 2 = x are x, x³, x⁵.
+        // The sums of a single element are its odd powers. For 2 = x these are x, x³ and x⁵.
         var sketch = ExactSketch(capacity: 3)
         sketch.toggle(2)
         #expect(sketch.bytes == [2, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0])
-        // x⁶³ squared is x¹²⁶ = x⁶²·x⁶⁴ = x⁶²·(x⁴ + x³ + x + 1), reduced again.
+        // x⁶³ squared is x¹²⁶ = x⁶²·x⁶⁴ = x⁶²·(x⁴ + x³ + x + 1), which is reduced again.
         sketch = ExactSketch(capacity: 2)
         sketch.toggle(1 << 63)
         #expect(Array(sketch.bytes.prefix(8)) == [0, 0, 0, 0, 0, 0, 0, 128])

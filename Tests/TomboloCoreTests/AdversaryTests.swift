@@ -2,10 +2,10 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-// Each of these once broke something: found by a review as a hostile peer.
-@Suite("What a member with a modified client tries")
+// Each of these attacks once succeeded. A review from the view of a hostile peer found them.
+@Suite("Attacks by a member with a modified client")
 struct AdversaryTests {
-    @Test("a first event with a previous, or a later one without, is no event")
+    @Test("a first event with a previous, and a later event without one, are malformed")
     func previousWithoutSequence() throws {
         let id = EventID(Bytes32.zero)
         var header = EventHeader(
@@ -20,7 +20,7 @@ struct AdversaryTests {
         #expect(throws: EventError.self) { try header.check() }
     }
 
-    @Test("a gap below a signed event is filled by a run that only that one vouches for")
+    @Test("a gap below a signed event is filled by a run that only that signature authenticates")
     func gapBelowSigned() throws {
         let devices = try Devices(2, seed: 51)
         let group = try devices.makeGroup()
@@ -39,7 +39,7 @@ struct AdversaryTests {
     }
 
     @Test(
-        "above a gap nothing is held before a signed event, so that the gap can be filled by whoever has other signatures"
+        "no event above a gap is held before a signed one, so any device with other signatures can fill the gap"
     )
     func unsignedAboveGap() throws {
         let devices = try Devices(2, seed: 52)
@@ -55,7 +55,7 @@ struct AdversaryTests {
         #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
     }
 
-    @Test("a trunk is vouched for by the nearer of two branches' signatures", arguments: 0..<6 as Range<UInt64>)
+    @Test("a trunk is authenticated by the nearer signature of two branches", arguments: 0..<6 as Range<UInt64>)
     func sparselySignedFork(seed: UInt64) throws {
         let devices = try Devices(2, seed: 61 + seed)
         let group = try devices.makeGroup()
@@ -73,7 +73,7 @@ struct AdversaryTests {
         #expect(devices.delivered(1, in: group).count == 151)
     }
 
-    @Test("an event that names another log's event as its previous takes nothing from that log")
+    @Test("an event whose previous is in another log takes nothing from that log")
     func foreignPrevious() throws {
         let devices = try Devices(1, seed: 68)
         let group = try devices.makeGroup()
@@ -88,7 +88,7 @@ struct AdversaryTests {
         #expect(Set(devices.texts(0, in: group)).isSuperset(of: ["victim 0", "victim 1", "victim 2"]))
     }
 
-    @Test("filling one branch's gap claims nothing of another branch")
+    @Test("filling a gap in one branch claims nothing of another branch")
     func branchesWithGaps() throws {
         let devices = try Devices(2, seed: 53)
         let group = try devices.makeGroup()
@@ -104,7 +104,7 @@ struct AdversaryTests {
     }
 
     @Test(
-        "all branches of a fork are sent, with their signatures, however many stand at the end", arguments: [2, 3, 64])
+        "all branches of a fork are sent with their signatures, however many there are", arguments: [2, 3, 64])
     func manyBranches(branches: Int) throws {
         let devices = try Devices(2, seed: 54)
         let group = try devices.makeGroup()
@@ -124,7 +124,7 @@ struct AdversaryTests {
     }
 
     @Test(
-        "a log with too many branches stops only itself; who carries it is not blamed, and the difference is reported")
+        "a log with too many branches stops only itself; its sender is not blamed, and the difference is reported")
     func tooManyBranches() throws {
         let devices = try Devices(2, seed: 55)
         let group = try devices.makeGroup()
@@ -143,7 +143,7 @@ struct AdversaryTests {
         #expect(differed)
     }
 
-    @Test("a second first event with another certificate is refused by who knows the log and by who does not")
+    @Test("a second first event with another certificate is refused, whether or not the log is known")
     func secondCertificate() throws {
         let devices = try Devices(2, seed: 56)
         let group = try devices.makeGroup()
@@ -163,7 +163,7 @@ struct AdversaryTests {
         }
     }
 
-    @Test("an event whose previous stands elsewhere in its log is placed alike, whatever is remembered")
+    @Test("an event with a misplaced previous is treated alike, whatever a device remembers")
     func misplacedPrevious() throws {
         let devices = try Devices(2, seed: 57)
         let group = try devices.makeGroup()
@@ -183,7 +183,7 @@ struct AdversaryTests {
         for device in 0..<2 { #expect(devices.texts(device, in: group) == ["chain 0", "chain 1"]) }
     }
 
-    @Test("nothing of a log is held before its first event is")
+    @Test("no event of a log is held before its first event")
     func withoutFirst() throws {
         let devices = try Devices(2, seed: 58)
         let group = try devices.makeGroup()
@@ -198,7 +198,7 @@ struct AdversaryTests {
         #expect(devices.texts(0, in: group) == ["1", "2", "3"])
     }
 
-    @Test("very many heads are joined a few at a time, and the conversation goes on")
+    @Test("very many heads are joined a few at a time, and the conversation continues")
     func manyHeads() throws {
         let devices = try Devices(1, seed: 59)
         let group = try devices.makeGroup()
@@ -216,7 +216,7 @@ struct AdversaryTests {
         #expect(isCausal(said))
     }
 
-    @Test("of one log at most 65,536 events wait for ancestors that never come, and a run more; other logs go on")
+    @Test("at most 65,536 events of a log, and a run more, wait for missing ancestors; other logs continue")
     func waitingQuota() throws {
         let devices = try Devices(1, seed: 69)
         let group = try devices.makeGroup()
@@ -249,7 +249,7 @@ struct AdversaryTests {
         #expect(devices.delivered(0, in: group).count == 3)
     }
 
-    @Test("many logs, each in the middle of a long run of large headers, are sent in windows that receivers take")
+    @Test("many logs with long runs of large headers are sent in windows that receivers accept")
     func heavyWindows() throws {
         let devices = try Devices(2, seed: 60)
         let group = try devices.makeGroup()

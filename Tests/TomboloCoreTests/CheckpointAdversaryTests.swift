@@ -2,11 +2,11 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// What no checkpoint does, whoever has made it up.
-@Suite("Checkpoints of those that mean no good")
+/// Checkpoints that an attacker creates, and the harm that they must not do.
+@Suite("Hostile checkpoints")
 struct CheckpointAdversaryTests: CheckpointGroupTests {
     @Test(
-        "an admin who asks nobody has nothing forgotten that others have said, nowhere, not even where it has not come yet"
+        "an admin without the author's consent makes no device forget its events, even before they arrive"
     )
     func unasked() throws {
         let (devices, group) = try makeGroup(4, seed: 5) { $0 == 1 ? .admin : .reader }
@@ -15,7 +15,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         try meetAll(devices, [0, 1])
         let log = try #require(conversation(0, devices).last { $0.event.content?.isEmpty == false }?.event.log)
         try propose([.init(log: log, sequence: 3)], by: 1, devices, group)
-        // It asks another one than the author, who would find nothing that has gone.
+        // This one asks the log's author, which finds that nothing is gone.
         try propose(
             [.init(log: log, sequence: 100)], to: [devices.devices[0].engine.member], by: 1, devices, group)
         try devices.meet(1, 2)
@@ -30,7 +30,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         #expect(roots(devices, group).count == 1)
     }
 
-    @Test("a device whose own words are to be forgotten says them again, once there is more, and goes on")
+    @Test("a device whose own events a checkpoint forgets writes them again with its next event")
     func own() throws {
         let (devices, group) = try makeGroup(3, seed: 8) { _ in .admin }
         for number in 0..<5 { try say(1, "own \(number)", for: nil, devices, group) }
@@ -38,7 +38,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         let last = try #require(conversation(1, devices).last { $0.event.content?.isEmpty == false }?.event)
         try propose(
             [.init(log: last.log, sequence: last.sequence)].sorted { $0.log < $1.log }, by: 1, devices, group)
-        // Of what never comes, nothing comes of it.
+        // A floor that the log never reaches has no effect.
         try propose([.init(log: last.log, sequence: 1 << 40)], by: 1, devices, group)
         try meetAll(devices)
         for device in 0..<3 { #expect(texts(device, devices, group).count == 5) }
@@ -52,7 +52,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         #expect((0..<3).allSatisfy { devices.errors($0).isEmpty })
     }
 
-    @Test("a lost device has nothing forgotten that its member's others have said; who admitted another one may")
+    @Test("a lost device cannot make others forget events of its member's other devices; its admitter can")
     func lostDevice() throws {
         let (devices, group) = try makeGroup(3, seed: 9) { _ in .admin }
         try devices.link(Devices.Device(seed: 78), to: 1, in: group)
@@ -63,7 +63,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         func log(_ device: Int) throws -> LogID {
             try #require(devices.devices[device].store.groups().first { $0.id == group }?.ownLog)
         }
-        // The linked one names both; of its own nothing is left but the last.
+        // The linked device names both logs. Of its own log only the last event remains.
         let floors = try [log(1), log(3)].sorted().map { Checkpoint.LogFloor(log: $0, sequence: 2) }
         func floor(_ log: LogID, on device: Int) -> UInt64 {
             devices.devices[device].store.floor(ofLog: log, in: group)
@@ -72,19 +72,19 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         try propose(floors, by: 3, devices, group)
         try meetAll(devices)
         for device in 0..<4 { #expect(floor(first, on: device) == 0 && floor(linked, on: device) == 2) }
-        // The one that has admitted it asks for the same.
+        // The device that admitted it proposes the same.
         try propose(floors, by: 1, devices, group)
         try meetAll(devices)
         try meetAll(devices)
         for device in 0..<4 {
             #expect(floor(first, on: device) == 2 && floor(linked, on: device) == 2)
-            // What they have said stands elsewhere.
+            // The contents are in other events now.
             #expect(texts(device, devices, group).count == 12)
         }
         #expect(roots(devices, group).count == 1)
     }
 
-    @Test("a log with a gap as large as can be costs nobody anything")
+    @Test("a log with the largest possible gap costs no device anything")
     func largeGap() throws {
         let (devices, group) = try makeGroup(2, seed: 10) { _ in .admin }
         var foreign = ForeignLog(group: group, seed: 3)
@@ -96,14 +96,14 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         }
         try devices.ingest([first, last], into: 0, group: group)
         try propose([.init(log: foreign.id, sequence: 1 << 51)], to: [foreign.member], by: 0, devices, group)
-        // It may not write any more: what is wanted of it is looked through. What is kept of it is what was known.
+        // The member is demoted, so its wanted chain is searched. The demotion keeps the events that its author knew.
         try devices.step(0, [.setRole(7, group: group, of: foreign.member, to: .none)])
         try meetAll(devices)
         #expect(roots(devices, group).count == 1)
         for device in 0..<2 { #expect(devices.devices[device].store.status(of: first, in: group) == .delivered) }
     }
 
-    @Test("nobody ends the group's time by what it says of something forgotten")
+    @Test("a reference to a forgotten event cannot exhaust the group's Lamport time")
     func endOfTime() throws {
         let (devices, group) = try makeGroup(2, seed: 11)
         for number in 0..<5 { try say(0, "gone \(number)", devices, group) }
@@ -129,7 +129,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         #expect(roots(devices, group).count == 1 && devices.errors(0).isEmpty)
     }
 
-    @Test("a log of which only the end is handed on is not begun by it, nor passed, unless a checkpoint says so")
+    @Test("the end of a log without its beginning is neither held nor passed unless a checkpoint allows it")
     func onlyTheEnd() throws {
         let (devices, group) = try makeGroup(4, seed: 14) { _ in .admin }
         for number in 0..<10 { try say(1, "stays \(number)", for: nil, devices, group) }
@@ -139,7 +139,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         let certificate = try #require(said.lazy.compactMap(\.header.certificate).first)
         let log = try #require(said.last?.log)
         let end = said.filter { $0.log == log }.suffix(5)
-        // Whoever it comes from.
+        // The source of the events plays no part.
         try devices.step(
             2, [.ingest(9, group: group, end.map { $0.message(in: group) }, certificates: [certificate])])
         #expect(devices.devices[2].store.status(of: end[end.startIndex], in: group) == nil)
@@ -150,13 +150,13 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         #expect(roots(devices, group).count == 1)
     }
 
-    @Test("what names something that was forgotten is judged alike, whenever it has come")
+    @Test("an event that names a forgotten event has one verdict, whenever it arrives")
     func oneVerdict() throws {
         let (devices, group) = try makeGroup(2, seed: 6)
         for number in 0..<10 { try say(0, "gone \(number)", devices, group) }
         try say(0, "stays", for: nil, devices, group)
         let third = try #require(conversation(0, devices).map(\.event).first { $0.sequence == 3 })
-        // One names what is not there, one the right event with a wrong time; each log goes on.
+        // One event names an unknown id, the other the right event with a wrong time. Each log continues.
         var (strange, wrong) = (ForeignLog(group: group, seed: 1), ForeignLog(group: group, seed: 2))
         var other = third.reference
         other.id = EventID(Bytes32(word: 7))
@@ -178,7 +178,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         }
         #expect(statuses(0) == [.waiting, .waiting, .invalid, .invalid])
         try pass(Self.day, devices)
-        // The strangers need not pass it.
+        // The members of the foreign logs need not pass the checkpoint.
         try propose([.init(log: third.log, sequence: 10)], by: 0, devices, group)
         #expect(statuses(0) == [.delivered, .delivered, .delivered, .delivered])
         for _ in 0..<2 { try devices.meet(0, 1) }
@@ -187,7 +187,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         #expect(try isQuiet(0, 1, devices))
     }
 
-    @Test("a certificate that does not verify costs the link")
+    @Test("an invalid certificate closes the link")
     func wrongCertificate() throws {
         let (devices, group) = try makeGroup(2, seed: 13)
         for number in 0..<3 { try say(0, "gone \(number)", devices, group) }
@@ -213,7 +213,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         #expect(roots(devices, group).count == 1)
     }
 
-    @Test("forms that are no checkpoint")
+    @Test("malformed checkpoints are refused")
     func forms() throws {
         let (one, other) = (MemberKey(Bytes32(word: 1)), MemberKey(Bytes32(word: 2)))
         let (log, next) = (LogID(Bytes32(word: 1)), LogID(Bytes32(word: 2)))
@@ -236,7 +236,7 @@ struct CheckpointAdversaryTests: CheckpointGroupTests {
         #expect(throws: WireError.self) { try StateAction(decoding: [], kind: .checkpoint) }
         #expect(throws: WireError.self) { try StateAction(decoding: [3], kind: .checkpoint) }
         #expect(throws: WireError.self) { try StateAction(decoding: passed.encoded[...] + [0], kind: .checkpoint) }
-        // The bounds, from both sides.
+        // The bounds are tested from both sides.
         for (logs, members, isAllowed) in [
             (Limits.checkpointLogs, Limits.checkpointMembers, true), (Limits.checkpointLogs + 1, 0, false),
             (0, Limits.checkpointMembers + 1, false),

@@ -4,7 +4,7 @@ import TomboloCrypto
 
 @Suite("Groups with very many logs")
 struct CodedFrontierTests {
-    /// Two devices that never met over a group of many logs, most of them alike.
+    /// Two devices that never met, and a group of many logs, most of which they share.
     private struct Crowd {
         let devices: Devices
         let group: GroupID
@@ -26,7 +26,7 @@ struct CodedFrontierTests {
             devices.bytesSent = [:]
         }
 
-        /// One device goes on in some logs.
+        /// Extends some logs on one device.
         mutating func advance(_ device: Int, _ range: Range<Int>, by length: Int = 2, _ text: String = "more") throws {
             for number in range {
                 let more = logs[number].chain(length, after: common[number].last, text)
@@ -51,7 +51,7 @@ struct CodedFrontierTests {
         }
     }
 
-    @Test("devices that remember nothing of each other pay for the logs that differ: at most 50 bytes each, hint aside")
+    @Test("devices without an agreement pay at most 50 bytes for each differing log, apart from the hint")
     func unknown() throws {
         var crowd = try Crowd(400, seed: 71)
         try crowd.advance(0, 0..<15)
@@ -67,7 +67,7 @@ struct CodedFrontierTests {
     }
 
     @Test(
-        "whatever the logs differ in, both know the same at the first agreement", arguments: 0..<12 as Range<UInt64>)
+        "both devices know the same at the first agreement, in any case", arguments: 0..<12 as Range<UInt64>)
     func anyDifference(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var crowd = try Crowd(160, seed: 500 + seed)
@@ -77,10 +77,10 @@ struct CodedFrontierTests {
         }
         try crowd.advance(0, some())
         try crowd.advance(1, some())
-        // The same sequence, and another event: a fork.
+        // The same sequence with different events makes a fork.
         try crowd.advance(0, 155..<157, by: 1, "left")
         try crowd.advance(1, 155..<157, by: 1, "right")
-        // Logs that one side alone has, and one that has a gap there.
+        // Three logs exist on one side only. A fourth has a gap on one side.
         for number in 0..<4 {
             var log = ForeignLog(group: crowd.group, seed: 77_000 + UInt64(number))
             let chain = log.chain(40, "alone \(number)")
@@ -95,7 +95,7 @@ struct CodedFrontierTests {
         crowd.check("seed \(seed)")
     }
 
-    @Test("where nearly all logs differ, coded symbols are still the cheaper way")
+    @Test("coded symbols are the cheaper method even if nearly all logs differ")
     func nearlyAll() throws {
         var crowd = try Crowd(200, seed: 72)
         try crowd.advance(0, 0..<95)
@@ -107,7 +107,7 @@ struct CodedFrontierTests {
         #expect(report.bytesSent + report.bytesReceived <= 96 + 50 * 190, "\(report)")
     }
 
-    @Test("branches of one log of different lengths are found at the comparison of roots, by whole frontiers")
+    @Test("branches of different lengths in one log are found by comparing roots, then by whole frontiers")
     func branches() throws {
         var crowd = try Crowd(150, seed: 76)
         try crowd.advance(1, 7..<8, by: 4, "left")
@@ -117,7 +117,7 @@ struct CodedFrontierTests {
         #expect(crowd.reports(0).first?.strategy == .frontier)
     }
 
-    @Test("what is said meanwhile is not lost")
+    @Test("events that are written during the exchange are not lost")
     func meanwhile() throws {
         var crowd = try Crowd(150, seed: 74)
         try crowd.advance(0, 0..<3)
@@ -140,7 +140,7 @@ struct CodedFrontierTests {
         #expect(texts.count { $0.hasPrefix("said") } == 12 && texts.count { $0.hasPrefix("more") } == 12 + 24)
     }
 
-    @Test("peers that remember each other pay at most 64 bytes and 12 for each log that changed, in one round trip")
+    @Test("devices with an agreement pay at most 64 bytes and 12 for each changed log, in one round trip")
     func remembered() throws {
         var crowd = try Crowd(400, seed: 75)
         try crowd.devices.meet(0, 1)
@@ -157,7 +157,7 @@ struct CodedFrontierTests {
         }
     }
 
-    @Test("a member that asks for the same cells again, or hints twice, is hung up on", arguments: [0, 1])
+    @Test("a member that asks for the same cells again, or hints twice, is disconnected", arguments: [0, 1])
     func greedy(trick: Int) throws {
         let crowd = try Crowd(150, seed: 77)
         let devices = crowd.devices
@@ -170,7 +170,7 @@ struct CodedFrontierTests {
             else { return wire.bytes }
             repeated = true
             var again = payload.groups[0]
-            // Kind 2: cells from 0 on, which were given already.
+            // Kind 2 asks for cells from 0 on, which were sent already.
             if trick == 0 { again.coded = [2, 0, 5] }
             payload.groups.append(again)
             return payload.encoded
@@ -180,7 +180,7 @@ struct CodedFrontierTests {
     }
 
     @Test(
-        "coded symbols that are damaged on the way end in whole frontiers or a closed link",
+        "damaged coded symbols end in whole frontiers or a closed link",
         arguments: 0..<24 as Range<UInt64>)
     func damaged(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

@@ -20,13 +20,13 @@ struct ConvergenceTests {
             #expect(devices.errors(device).isEmpty)
             #expect(isCausal(devices.delivered(device, in: group)))
         }
-        // B met C before C met A: what A said came to B and so to C; B lacks nothing either, A's came first.
+        // A's events reached B, and through B also C before C met A. B received C's events from C itself.
         let sets = (0..<3).map { Set(devices.texts($0, in: group)) }
         #expect(sets[0].count == 60)
         #expect(sets[2] == sets[0])
     }
 
-    @Test("two devices in sync say little, however much they hold")
+    @Test("two devices in sync send little, however much they hold")
     func quiet() throws {
         let devices = try Devices(2, seed: 2)
         let group = try devices.makeGroup()
@@ -41,7 +41,7 @@ struct ConvergenceTests {
         #expect(devices.bytesSent.values.reduce(0, +) <= 300)
     }
 
-    @Test("a device that is one event behind is told no more than that")
+    @Test("a device that is one event behind receives no more than that")
     func oneBehind() throws {
         let devices = try Devices(2, seed: 3)
         let group = try devices.makeGroup()
@@ -57,7 +57,7 @@ struct ConvergenceTests {
         #expect(devices.bytesSent.values.reduce(0, +) <= 1_024)
     }
 
-    @Test("an introduction and a frontier that come in one batch are as good as one after the other")
+    @Test("an introduction and a frontier in one batch work like one after the other")
     func oneBatch() throws {
         let devices = try Devices(2, seed: 5)
         let group = try devices.makeGroup()
@@ -70,7 +70,7 @@ struct ConvergenceTests {
             for device in 0..<2 { devices.devices[device].effects = [] }
             let session = try devices.connect(dialler, 1 - dialler)
             while !devices.queue.isEmpty {
-                // All that is under way to one device comes at once.
+                // All payloads in flight to one device arrive at once.
                 let next = devices.queue[0].to
                 let batch = devices.queue.filter { $0.to == next }
                 devices.queue.removeAll { $0.to == next }
@@ -88,10 +88,10 @@ struct ConvergenceTests {
         }
     }
 
-    @Test("a group that two devices come to share while they are linked is in sync over the link that stands")
+    @Test("a group that two linked devices come to share syncs over the existing link")
     func joinedWhileLinked() throws {
         let devices = try Devices(2, seed: 5)
-        // Linked as devices are that know each other, by another group.
+        // The devices know each other, and are linked, because of another group.
         _ = try devices.makeGroup()
         try devices.connect(0, 1)
         try devices.settle()

@@ -2,7 +2,7 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Several devices of one member, between engines.
+/// Several devices of one member, tested between engines.
 @Suite("Devices of one member") struct DeviceTests {
     private func meetAll(_ devices: Devices, _ some: [Int]) throws {
         for _ in 0..<3 {
@@ -17,7 +17,7 @@ import TomboloCrypto
         return store.events(ordinals: Array(1...store.lastOrdinal())).filter { logs.contains($0.log) }
     }
 
-    /// What a device shows of what was said.
+    /// The texts that a device shows.
     private func said(_ device: Int, in group: GroupID, _ devices: Devices) -> [String] {
         events(device, in: group, devices).filter {
             $0.status == .delivered && $0.event.kind == .message
@@ -27,7 +27,7 @@ import TomboloCrypto
     private func key(_ device: Int, _ devices: Devices) -> DeviceKey { devices.devices[device].engine.device }
     private func member(_ device: Int, _ devices: Devices) -> MemberKey { devices.devices[device].engine.member }
 
-    /// - Returns: why it was refused; nil if it was not.
+    /// - Returns: the reason of the refusal; nil if the inputs were accepted.
     private func refusal(_ device: Int, _ devices: Devices, _ inputs: [EngineInput]) throws -> String? {
         let before = devices.devices[device].effects.count
         try devices.step(device, inputs)
@@ -42,7 +42,8 @@ import TomboloCrypto
         return try #require(made.last)
     }
 
-    /// Devices 0 and 1 are the owner's, 2 is another member's; 3 has joined nothing. All three have said something.
+    /// Creates a group. Devices 0 and 1 are the owner's and have sent a message each. 2 is another member's; 3 has
+    /// joined nothing.
     private func makeGroup(_ policy: Policy = .private, seed: UInt64) throws -> (Devices, GroupID) {
         let devices = try Devices(4, seed: seed)
         try devices.step(0, [.createGroup(1, name: "crew", policy: policy)])
@@ -60,7 +61,7 @@ import TomboloCrypto
         return (devices, group)
     }
 
-    @Test("a linked device is the same member: it reads what was said, and writes with the member's role")
+    @Test("a linked device is the same member: it reads the history and writes with the member's role")
     func linked() throws {
         let (devices, group) = try makeGroup(seed: 1)
         #expect(member(0, devices) == member(1, devices) && key(0, devices) != key(1, devices))
@@ -72,21 +73,21 @@ import TomboloCrypto
         #expect(try refusal(1, devices, [.setRole(3, group: group, of: member(2, devices), to: .admin)]) == nil)
         try meetAll(devices, [0, 1, 2])
         #expect(devices.devices[0].engine.role(of: member(2, devices), in: group) == .admin)
-        // Opened anew, it is who it was.
+        // After a restart it is still the same member.
         devices.devices[1] = try Devices.Device(seed: 9, store: devices.devices[1].store)
         #expect(member(0, devices) == member(1, devices))
         #expect(devices.devices[0].engine.ownGroup == devices.devices[1].engine.ownGroup)
     }
 
     @Test(
-        "a link works once; a device with groups of its own is not linked, nor is one that the inviter has removed again"
+        "a link works once; a device with groups of its own is not linked, and a removed device links nobody"
     )
     func refusedLinks() throws {
         let (devices, group) = try makeGroup(seed: 2)
         try devices.link(2, to: 0)
         #expect(member(2, devices) != member(0, devices))
         #expect(devices.errors(2).contains { $0.contains("groups of its own") })
-        // Somebody else has the same link.
+        // Another device uses the same link.
         let session = try devices.connect(3, 0, invitation: devices.invitation(by: 0))
         try devices.settle()
         try devices.disconnect(session)
@@ -95,17 +96,17 @@ import TomboloCrypto
         let own = try #require(known)
         let why = try refusal(0, devices, [.invite(4, group: own, addresses: [], expiry: devices.now + 9)])
         #expect(why?.contains("link one instead") == true)
-        // Who is removed admits nobody.
+        // A removed device admits nobody.
         _ = try refusal(0, devices, [.removeDevice(5, key(1, devices))])
         try meetAll(devices, [0, 1])
         #expect(try refusal(1, devices, [.linkDevice(6, addresses: [], expiry: devices.now + 9)]) != nil)
         #expect(said(0, in: group, devices).count == 2)
     }
 
-    @Test("what a lost device said that was known stays; what it says without having heard of it is nobody's to see")
+    @Test("events of a lost device stay if its remover knew them; others are withdrawn or never shown")
     func lost() throws {
         let (devices, group) = try makeGroup(seed: 3)
-        // The thief goes on in the laptop's name, and raises a friend.
+        // The thief continues in the laptop's name and promotes a friend.
         try devices.say(1, "known to the other member alone", in: group)
         try devices.meet(1, 2)
         #expect(said(2, in: group, devices).contains("known to the other member alone"))
@@ -121,11 +122,11 @@ import TomboloCrypto
         }
         let changes = devices.devices[2].store.changes(in: group)
         #expect(changes.contains { $0.kind == .withdrawn })
-        // The member itself goes on.
+        // The member itself continues to write.
         try devices.say(0, "only the phone hears me", in: group)
         try meetAll(devices, [0, 2])
         #expect(said(2, in: group, devices).last == "only the phone hears me")
-        // The lost one hears of it, says nothing more, and does not read what comes now.
+        // The lost device learns of it, writes nothing more, and cannot read new messages.
         try meetAll(devices, [0, 1, 2])
         #expect(try refusal(1, devices, [.append(5, group: group, kind: .message, content: [1], expiry: nil)]) != nil)
         #expect(!said(1, in: group, devices).contains("only the phone hears me"))
@@ -135,7 +136,7 @@ import TomboloCrypto
     }
 
     @Test(
-        "a modified client of a lost device that names the state from before is heard nowhere",
+        "events of a lost device's modified client that name older state are delivered nowhere",
         arguments: [Policy.open, .private])
     func modified(policy: Policy) throws {
         let (devices, group) = try makeGroup(policy, seed: 4)
@@ -154,12 +155,12 @@ import TomboloCrypto
         }
     }
 
-    @Test("the first device is removed as any other; what it had admitted remains, what it admits later does not")
+    @Test("the first device is removed like any other; devices that it admitted before remain, later ones do not")
     func firstDevice() throws {
         let (devices, group) = try makeGroup(seed: 5)
         let before = MemoryStore(copying: devices.devices[0].store)
         #expect(try refusal(1, devices, [.removeDevice(3, key(0, devices))]) == nil)
-        // The thief, who does not let the phone hear of it, links one of its own.
+        // The thief hides the removal from the phone and links a device of its own.
         devices.devices[0] = try Devices.Device(seed: 78, store: before)
         try devices.link(3, to: 0)
         #expect(member(3, devices) == member(0, devices))
@@ -177,10 +178,10 @@ import TomboloCrypto
         #expect(said(2, in: group, devices).last == "it was stolen")
     }
 
-    @Test("it takes effect in every group: posted by the member's devices by themselves, and by anybody who has it")
+    @Test("a removal takes effect in every group: the member's devices post it, and so can anyone that has it")
     func elsewhere() throws {
         let (devices, group) = try makeGroup(seed: 6)
-        // Another group, in which the phone has never been.
+        // The phone has never been in this group.
         try devices.step(2, [.createGroup(1, name: "other", policy: .open)])
         let other = try #require(devices.devices[2].store.groups().last).id
         try devices.open(other, on: 1, from: 2)
@@ -191,11 +192,11 @@ import TomboloCrypto
         try devices.say(1, "late", in: other)
         try meetAll(devices, [1, 2])
         #expect(said(2, in: other, devices) == ["hello", "late"])
-        // What the phone did not know of when it signed is not kept.
+        // Events that the phone did not know when it signed are not kept.
         #expect(try refusal(2, devices, [.post(4, removal, group: other)]) == nil)
         #expect(said(2, in: other, devices).isEmpty)
         #expect(devices.devices[2].store.changes(in: other).count { $0.kind == .withdrawn } == 2)
-        // A device of the same member that comes later posts it without being asked.
+        // A device of the same member that comes later posts the removal by itself.
         let (again, second) = try makeGroup(seed: 7)
         try again.step(2, [.createGroup(1, name: "other", policy: .open)])
         let third = try #require(again.devices[2].store.groups().last).id
@@ -210,12 +211,12 @@ import TomboloCrypto
         #expect(said(0, in: group, devices).count == 2)
     }
 
-    @Test("a device that was admitted and never said anything is known, removed, and handed no secrets anywhere")
+    @Test("a device that was admitted and never wrote is known, removable, and receives no secrets anywhere")
     func silent() throws {
         let (devices, group) = try makeGroup(seed: 9)
         try devices.link(3, to: 0)
         try devices.open(group, on: 3, from: 0)
-        // It has kept all to itself. Whoever has it goes on with what it was admitted by.
+        // The device has written nothing. A thief continues with the admission that it received.
         #expect(try refusal(0, devices, [.removeDevice(3, key(3, devices))]) == nil)
         try devices.say(0, "not for the thief", in: group)
         try meetAll(devices, [0, 1, 2])
@@ -230,7 +231,7 @@ import TomboloCrypto
         #expect(!texts.contains("not for the thief"))
     }
 
-    @Test("what a removed device signs is not posted by who knows, and nobody's log is worse for it")
+    @Test("an informed member does not post a removal that a removed device signed, and no log suffers from it")
     func signedByRemoved() throws {
         let (devices, group) = try makeGroup(seed: 10)
         let copy = MemoryStore(copying: devices.devices[1].store)
@@ -246,13 +247,13 @@ import TomboloCrypto
         #expect(said(0, in: group, devices).last == "I can still write")
     }
 
-    @Test("a stolen device that removes the others does not undo what it had built upon")
+    @Test("a stolen device that removes the others does not undo the events that it had built upon")
     func spite() throws {
         let (devices, group) = try makeGroup(seed: 11)
         let copy = MemoryStore(copying: devices.devices[1].store)
         #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
         try meetAll(devices, [0, 2])
-        // The thief's client posts a statement that keeps nothing, in a log that knows of nothing.
+        // The thief's client posts a removal that keeps nothing, in a log that knows nothing.
         devices.devices[1] = try Devices.Device(seed: 80, store: copy)
         #expect(try refusal(1, devices, [.removeDevice(3, key(0, devices))]) == nil)
         try devices.meet(1, 2)
@@ -261,14 +262,14 @@ import TomboloCrypto
             #expect(devices.devices[device].engine.role(of: member(2, devices), in: group) == .member)
             #expect(said(device, in: group, devices) == ["from the phone", "from the laptop"])
         }
-        // Neither of the two is heard any more; others go on.
+        // Neither of the two devices is heard any more. Other members continue.
         #expect(try refusal(0, devices, [.append(5, group: group, kind: .message, content: [1], expiry: nil)]) != nil)
         try devices.say(2, "what is going on?", in: group)
         try meetAll(devices, [0, 2])
         #expect(said(2, in: group, devices).last == "what is going on?")
     }
 
-    @Test("what a removed device broadcasts is not heard")
+    @Test("a broadcast of a removed device is ignored")
     func broadcast() throws {
         let (devices, group) = try makeGroup(.open, seed: 12)
         let copy = MemoryStore(copying: devices.devices[1].store)
@@ -285,7 +286,7 @@ import TomboloCrypto
         devices.devices[1] = try Devices.Device(seed: 81, store: copy)
         devices.now += 10
         let session = try devices.connect(1, 2)
-        // It lets nothing tell it of its removal.
+        // The device drops every payload that would inform it of its removal.
         devices.intercept = { wire in
             guard wire.to == 1, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
             for index in payload.groups.indices { payload.groups[index].events = nil }
@@ -298,7 +299,7 @@ import TomboloCrypto
         try devices.disconnect(session)
     }
 
-    @Test("a thief that forks the log of a lost device does not take the keys of what stays along")
+    @Test("a thief that forks the log of a lost device does not destroy the keys of kept events")
     func forkedKeys() throws {
         let (devices, group) = try makeGroup(seed: 13)
         let copy = MemoryStore(copying: devices.devices[1].store)
@@ -306,7 +307,7 @@ import TomboloCrypto
         try meetAll(devices, [0, 1, 2])
         #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
         try meetAll(devices, [0, 2])
-        // At the same place of the log, and over before it comes.
+        // The fork is at the same place of the log, and expires before it arrives.
         devices.devices[1] = try Devices.Device(seed: 82, store: copy)
         try devices.step(1, [.append(5, group: group, kind: .message, content: [7], expiry: devices.now + 5)])
         devices.now += 10
@@ -318,7 +319,7 @@ import TomboloCrypto
         }
     }
 
-    @Test("a log is of one way of admitting its device")
+    @Test("each chain of admissions gives a log of its own")
     func chains() throws {
         let cryptography = SwiftCryptography()
         let keys = (1...3).map { cryptography.signingKey(seed: Bytes32([UInt8](repeating: $0, count: 32)) ?? .zero) }
@@ -343,7 +344,7 @@ import TomboloCrypto
         #expect(try Certificate(decoding: both[0].encoded[...]) == both[0])
     }
 
-    @Test("a statement that nobody of the member's has signed does nothing")
+    @Test("a removal that no device of the member signed has no effect")
     func forged() throws {
         let (devices, group) = try makeGroup(seed: 8)
         let cryptography = SwiftCryptography()
@@ -356,20 +357,20 @@ import TomboloCrypto
             signedBy: stranger, using: cryptography)
         #expect(!forged.isValid(using: cryptography))
         #expect(try refusal(2, devices, [.post(4, forged, group: group)])?.contains("does not verify") == true)
-        // One that another member signed of its own device, with the name of this one's put in.
+        // A valid removal in which the removed device's key is replaced by another key.
         #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
         var bytes = try removal(0, devices).encoded
         bytes.replaceSubrange(32..<64, with: key(0, devices).bytes)
         #expect(!(try DeviceRemoval(decoding: bytes[...])).isValid(using: cryptography))
     }
 
-    @Test("whoever posts it: signed it does its work, forged it does none")
+    @Test("a signed removal works whoever posts it, and a forged one never does")
     func posted() throws {
         let (devices, group) = try makeGroup(.open, seed: 14)
         let cryptography = SwiftCryptography()
         #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
         let signed = try removal(0, devices)
-        // Nobody but its own client has looked at what a stranger posts.
+        // Only the poster's own client checks a removal before it is posted, and a stranger's client does not.
         let thief = DeviceRemoval(
             of: key(0, devices), of: member(0, devices), remaining: [], kept: [], by: signed.signer,
             signedBy: cryptography.signingKey(seed: .zero), using: cryptography)
@@ -388,7 +389,7 @@ import TomboloCrypto
         #expect(said(2, in: group, devices).last == "I am still here")
     }
 
-    @Test("removals and admissions at their bounds, and whatever bytes somebody sends")
+    @Test("removals and admissions at their bounds, and arbitrary bytes")
     func coding() throws {
         let cryptography = SwiftCryptography()
         let key = cryptography.signingKey(seed: .zero)

@@ -1,7 +1,7 @@
 import Testing
 import TomboloCore
 
-/// What goes away, between engines: each would fail if one of the checks were taken out.
+/// Erasure, tested between engines. Each test would fail if one of the checks were removed.
 struct ErasureTests {
     private let day: UInt64 = 86_400_000
 
@@ -27,7 +27,7 @@ struct ErasureTests {
         return try #require(held(text, device, devices)).event.reference
     }
 
-    /// - Returns: why it was refused; nil if it was not.
+    /// - Returns: the reason of the refusal; nil if the redaction was accepted.
     @discardableResult
     private func redact(
         _ event: EventReference, by device: Int, _ devices: Devices, _ group: GroupID
@@ -61,7 +61,7 @@ struct ErasureTests {
         devices.devices[device].store.changes(in: group).filter { $0.event.event.id == event.id }.map(\.kind)
     }
 
-    /// Whether nothing of a text is, or was from now on, on the wire or in a store.
+    /// Starts to watch for a text. The result tells whether the wire has not carried it since, and no store holds it.
     private func watch(for text: String, _ devices: Devices) -> () -> Bool {
         let carried = Carried()
         devices.intercept = { wire in
@@ -73,7 +73,7 @@ struct ErasureTests {
 
     private final class Carried { var isSeen = false }
 
-    /// Delivered on all devices, and gone from them.
+    /// Expects that the event is delivered on all devices and its content is erased.
     private func expectErased(_ event: EventReference, _ devices: Devices) throws {
         for device in devices.devices.indices {
             let stored = try #require(held(event, device, devices), "device \(device)")
@@ -91,7 +91,7 @@ struct ErasureTests {
         try devices.meet(0, 1)
         #expect(held("for a day", 1, devices) != nil)
         #expect(devices.devices[1].engine.nextWake == event.expiry(in: devices))
-        // One millisecond before its time nothing happens.
+        // One millisecond before the expiry nothing happens.
         let time = devices.devices[1].engine.nextWake
         devices.now = try #require(time) - 1
         for device in 0..<2 { try devices.step(device, [.timePassed]) }
@@ -100,7 +100,7 @@ struct ErasureTests {
         for device in 0..<3 { try devices.step(device, [.timePassed]) }
         let isGone = watch(for: "for a day", devices)
         #expect(changes(event, 1, devices, group) == [.delivered, .erased])
-        // The third has been away, and gets it from one that has nothing left to give.
+        // The third device was away. It receives the event from one that no longer has the content.
         try devices.meet(1, 2)
         try devices.meet(0, 1)
         try expectErased(event, devices)
@@ -121,7 +121,7 @@ struct ErasureTests {
         }
         let stored = try #require(held(whole.reference, 1, devices))
         #expect(stored.status == .delivered)
-        // Nor does who held it while others erased it.
+        // A device that still held the content when others erased it does not bring it back either.
         try devices.step(0, [.timePassed])
         try devices.ingest([whole], into: 0, group: group)
         #expect(held("for a day", 0, devices) == nil)
@@ -171,7 +171,7 @@ struct ErasureTests {
         try setExpiry(nil)
         let kept = try say(1, "kept", devices, group)
         #expect(held(kept, 1, devices)?.event.header.expiry == nil)
-        // Admins set it, and nobody else; and what would be gone at once is refused.
+        // Only admins set the group's expiry. A message that has already expired is refused.
         try devices.step(1, [.setState(8, group: group, key: "expiry", value: [0x31])])
         guard case .failed(_, .notAllowed)? = devices.devices[1].effects.last else {
             Issue.record("a member has set the group's expiry")
@@ -196,7 +196,7 @@ struct ErasureTests {
         #expect(held(event, 1, devices)?.event.content == nil)
         let isGone = watch(for: "my address", devices)
         try devices.meet(1, 0)
-        // Who was away with the content meets who was away without it: the redaction comes later.
+        // A device that was away with the content meets one that was away without it. The redaction comes later.
         try devices.meet(2, 0)
         try devices.meet(3, 0)
         try expectErased(event, devices)
@@ -225,7 +225,7 @@ struct ErasureTests {
         let event = try say(1, "what I think", devices, group)
         for (one, other) in [(0, 1), (0, 2)] { try devices.meet(one, other) }
         #expect(try redact(event, by: 2, devices, group) != nil)
-        // A client that does it all the same.
+        // A modified client redacts the event all the same.
         let author = devices.devices[1].engine.member
         for claimed in [author, devices.devices[2].engine.member] {
             let position = LogPosition(log: event.log, sequence: event.sequence, id: event.id)
@@ -246,7 +246,7 @@ struct ErasureTests {
         try expectErased(event, devices)
     }
 
-    /// A store that is opened while events wait without a content that is over: they wait for their causes, and for nothing else.
+    /// Opens a store in which events wait without an expired content. They wait for their causes and for nothing else.
     @Test func whatHasExpiredIsNotWaitedForAfterARestart() throws {
         let (devices, group) = try makeGroup(2, seed: 14)
         try say(0, "first", devices, group)
@@ -263,7 +263,8 @@ struct ErasureTests {
         #expect(held(middle, 1, devices)?.status == .delivered)
     }
 
-    /// Others may have erased it already: nobody waits for what nobody may have any more.
+    /// Expects that no device waits for a content that nobody may have any more, since others may have erased it
+    /// already.
     @Test func whatARemovedAdminTookBackIsKeptByWhoHeardOfTheRemovalFirst() throws {
         let (devices, group) = try makeGroup(5, seed: 8)
         let admin = devices.devices[1].engine.member
@@ -271,7 +272,7 @@ struct ErasureTests {
         for index in 1..<4 { try devices.meet(0, index) }
         let event = try say(2, "evidence", devices, group)
         for index in [0, 1, 3] { try devices.meet(2, index) }
-        // Each without knowing of the other.
+        // The two acts are concurrent.
         #expect(try redact(event, by: 1, devices, group) == nil)
         try devices.step(0, [.setRole(7, group: group, of: admin, to: .none)])
         try devices.meet(0, 3)
@@ -279,7 +280,7 @@ struct ErasureTests {
         #expect(held(event, 2, devices)?.event.content == nil)
         try devices.meet(3, 1)
         #expect(held("evidence", 3, devices) != nil)
-        // One who comes later is not held up by who has nothing left.
+        // A device that joins later is not delayed by a device without the content.
         try devices.meet(2, 0)
         try devices.meet(2, 4)
         try say(2, "more", devices, group)
@@ -296,7 +297,7 @@ struct ErasureTests {
         var unknown = state.reference
         unknown.log = LogID(.zero)
         #expect(try redact(unknown, by: 0, devices, group) != nil)
-        // Events whose content nothing hides, and state events, are not taken without it.
+        // Events with unsalted content, and state events, are not accepted without their content.
         var foreign = ForeignLog(group: group, seed: 3)
         for event in [foreign.event(after: nil, "unsalted").erased, state.erased] {
             let effects = try devices.ingest([event], into: 1, group: group)
@@ -307,7 +308,7 @@ struct ErasureTests {
         }
     }
 
-    /// What is planned and read ahead is sent as it is by then.
+    /// Contents that were planned and read ahead are sent as they are at the time of sending.
     @Test func whatIsBeingSentWhenItIsTakenBackIsNotSent() throws {
         let (devices, group) = try makeGroup(2, seed: 10)
         var last: EventReference?
@@ -332,13 +333,13 @@ struct ErasureTests {
         let (devices, group) = try makeGroup(3, seed: 11)
         let first = try say(0, "first", devices, group)
         try say(0, "second", devices, group)
-        // A peer that gives all but what one event says, to one that is opened anew meanwhile.
+        // The peer gives everything except one event's content, to a device that restarts meanwhile.
         let stripped = events(0, devices).map { $0.event.id == first.id ? $0.event.erased : $0.event }
         try devices.ingest(stripped, into: 1, group: group)
         #expect(held(first, 1, devices)?.status == .waiting)
         #expect(said(1, devices, group).isEmpty)
         devices.devices[1] = try Devices.Device(seed: 42, store: devices.devices[1].store)
-        // To others it can give no more than it has.
+        // That device can give others no more than it has.
         try devices.meet(1, 2)
         #expect(held(first, 2, devices)?.status == .waiting)
         try devices.meet(2, 0)
@@ -362,7 +363,7 @@ struct ErasureTests {
         try devices.step(1, [.timePassed])
         #expect(said(1, devices, group) == ["second"])
         #expect(changes(first, 1, devices, group) == [.erased])
-        // The same where it is redacted.
+        // The same holds for a redacted content.
         let third = try say(0, "third", devices, group)
         try say(0, "fourth", devices, group)
         try devices.ingest(
@@ -371,7 +372,7 @@ struct ErasureTests {
         try redact(third, by: 0, devices, group)
         try devices.meet(0, 1)
         #expect(said(1, devices, group) == ["second", "fourth"])
-        // What was told of, in whatever way, comes after its causes.
+        // Every reported event comes after its causes, in whatever way it was reported.
         #expect(isCausal(devices.devices[1].store.changes(in: group).map(\.event.event)))
     }
 
@@ -395,9 +396,10 @@ struct ErasureTests {
         }
         for device in 1..<3 { try devices.ingest([redaction], into: device, group: group) }
         try say(2, "by the way", devices, group)
-        // After a while one that is quiet says so by an empty event; one that has spoken has said it.
+        // After a while a silent device confirms the erasure by an empty event. A device that has written since has
+        // confirmed it.
         devices.now += 60_000
-        // It is on the disk before it leaves, like all that a device writes; and the next thing comes after it.
+        // The confirmation is synced to disk before it leaves, like every own event. The next own event follows it.
         let isSynced = devices.devices[1].engine.mustBeSynced([.timePassed])
         #expect(isSynced)
         for device in 0..<3 { try devices.step(device, [.timePassed]) }
@@ -410,7 +412,7 @@ struct ErasureTests {
         #expect(says(1).map(\.header.kind) == [.merge, .message])
         #expect(says(2).map(\.header.kind) == [.message])
         #expect(says(0).isEmpty, "who redacts has said so by that")
-        // No more is said of it.
+        // Nothing more is written about it.
         let count = events(0, devices).count
         devices.now += 60_000
         for device in 0..<3 { try devices.step(device, [.timePassed]) }

@@ -3,9 +3,9 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Engines to which everything happens: links that break, chunks that are changed on their way or rot where they are, restarts, files
-/// that are dropped, wanted again, taken back. When it is over, whoever wants a file has it, if anybody has.
-@Suite("Files, whatever happens") struct FileConvergenceTests {
+/// Engines under all faults: links that break, chunks that change in transit or rot on disk, restarts, and files that
+/// are dropped, wanted or redacted. In the end every device that wants a file has it, if any device has it.
+@Suite("Files under all faults") struct FileConvergenceTests {
     private static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_SEEDS"].flatMap { Int($0) } ?? 60
 
     private struct World {
@@ -42,7 +42,7 @@ import TomboloCrypto
             devices.devices[device] = try Devices.Device(seed: seed, store: devices.devices[device].store)
         }
 
-        /// Refers to a file that the device has, or one that it has heard of.
+        /// Sends an event that refers to a file which the device holds or knows of.
         mutating func say(_ file: MadeFile, _ device: Int) throws {
             devices.now += 1
             try devices.step(
@@ -53,7 +53,7 @@ import TomboloCrypto
             events[file.id, default: []].append((event.reference, device))
         }
 
-        /// Carries some of what is on its way.
+        /// Carries some of the payloads in flight.
         func carry(_ count: Int) throws {
             for _ in 0..<count where !devices.queue.isEmpty {
                 let wire = devices.queue.removeFirst()
@@ -86,7 +86,7 @@ import TomboloCrypto
                 guard let file, let said = events[file.id]?.randomElement(using: &generator) else { break }
                 try devices.step(device, [.redact(6, group: group, said.event, reason: "")])
             case 13:
-                // A bit of what is there turns, where nobody looks.
+                // A bit of a stored chunk flips without notice.
                 guard let file, let held = store.file(file.id)?.held, !held.isEmpty,
                     let position = held.ranges.flatMap(\.self).randomElement(using: &generator),
                     var chunk = store.chunk(position, of: file.id)
@@ -100,7 +100,7 @@ import TomboloCrypto
             devices.now += UInt64.random(in: 0..<400, using: &generator)
         }
 
-        /// All meet all, a few times; what has rotted is found out when somebody reads it.
+        /// Lets all devices meet several times. Damage on disk is found when a chunk is checked.
         mutating func settle() throws {
             devices.intercept = { $0.bytes }
             for _ in 0..<3 {
@@ -128,7 +128,7 @@ import TomboloCrypto
             let noise = Bool.random(using: &world.generator)
             var noisy = SeededGenerator(seed: UInt64(seed) + 500)
             world.devices.intercept = { wire in
-                // What no transport of ours lets through: a chunk that is changed on its way.
+                // The chunk is changed in transit, which none of our transports lets pass.
                 guard noise, noisy.next() % 12 == 0, case .chunk? = Devices.fileMessages(in: wire).first else {
                     return wire.bytes
                 }
@@ -146,7 +146,7 @@ import TomboloCrypto
                     let place: Comment = "seed \(seed), device \(device), file \(file.id)"
                     guard isSaid else {
                         let left = store.file(file.id)
-                        // But where it was added once more, and not said.
+                        // A record without a wish may remain if the file was added again and no event refers to it.
                         #expect(left == nil || left?.want == FileRecord.Want.none, place)
                         gone += 1
                         continue
@@ -156,7 +156,7 @@ import TomboloCrypto
                         #expect(store.chunk(position, of: file.id) == file.chunks[position], place)
                     }
                     if record.want != .none, all.contains(0) {
-                        // Whatever anybody has of it is here.
+                        // The device has every part that any device has.
                         #expect(record.held == all, place)
                         fetched += 1
                     } else if record.isComplete {

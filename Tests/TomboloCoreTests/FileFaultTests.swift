@@ -2,9 +2,9 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// What goes wrong between two devices, and what somebody does on purpose.
-@Suite("Files, where something is wrong") struct FileFaultTests: FileScenario {
-    /// Of what hangs below it nothing is fetched again.
+/// Faults between two devices, and deliberate attacks.
+@Suite("Files under faults and attacks") struct FileFaultTests: FileScenario {
+    /// Expects that no chunk below the node is fetched again.
     @Test func aNodeThatIsLostAloneIsFetchedAlone() throws {
         let (devices, _, file) = try makeDevices(2, seed: 13, bytes: 900_000)
         try devices.connect(1, 0)
@@ -20,7 +20,7 @@ import TomboloCrypto
         try devices.settle()
         #expect(isWhole(file, 1, devices))
         #expect(sent == [0])
-        // And so is a leaf, of a peer of which all had been taken.
+        // The same holds for a leaf from a peer that had given everything.
         try spoil(5, of: file, on: 1, devices)
         try devices.step(1, [.checkChunk(80, file.id, 5)])
         try devices.settle()
@@ -28,7 +28,7 @@ import TomboloCrypto
         #expect(sent == [0, 5])
     }
 
-    /// Who has all but the node that verifies it is of no use, and nobody waits for it.
+    /// A peer that has all chunks but the root node is of no use, and nobody waits for it.
     @Test func whoHasLostTheRootIsNotWaitedFor() throws {
         for isRotten in [true, false] {
             let devices = try Devices(2, seed: 14)
@@ -44,7 +44,7 @@ import TomboloCrypto
         }
     }
 
-    /// Files that nobody has keep no others from coming.
+    /// Files that nobody has do not keep others from coming.
     @Test func manyFilesThatNobodyHasAreNoObstacle() throws {
         let devices = try Devices(3, seed: 15)
         let group = try devices.makeGroup()
@@ -88,7 +88,7 @@ import TomboloCrypto
         #expect(!isBusy(0, devices) && !isBusy(1, devices))
     }
 
-    /// The one that is asked in its place may have been met before it.
+    /// The peer that is asked instead may have been met earlier.
     @Test func whoStallsIsReplacedWhoeverWasMetFirst() throws {
         for order in [[0, 1], [1, 0]] {
             let (devices, _, file) = try makeDevices(3, seed: 17, bytes: large, fetchedBy: [1])
@@ -98,12 +98,12 @@ import TomboloCrypto
             #expect(try want(file.id, 2, devices) == nil)
             try devices.settle()
             #expect(isWhole(file, 2, devices))
-            // Nor does anybody wait for it for ever.
+            // Nobody waits for the stalled peer forever.
             #expect(!isBusy(2, devices))
         }
     }
 
-    /// Who refuses what it was not asked for has no say in what others were.
+    /// A peer that refuses chunks which it was not asked for does not affect requests to others.
     @Test func aRefusalThatNobodyAskedForIsPassedOver() throws {
         let (devices, _, file) = try makeDevices(3, seed: 18, bytes: large)
         for other in [1, 2] {
@@ -136,7 +136,7 @@ import TomboloCrypto
         #expect(Set(sent).count == sent.count)
     }
 
-    /// What a device refers to that may not say it in the group opens nothing there.
+    /// A reference by a member without the right to write gives it no file of the group.
     @Test func whatWasNotDeliveredUnlocksNothing() throws {
         let devices = try Devices(3, seed: 19)
         let group = try devices.makeGroup()
@@ -148,7 +148,7 @@ import TomboloCrypto
         try say([file.id], 0, devices, secret)
         let member = devices.devices[1].engine.member
         try devices.step(0, [.setRole(83, group: group, of: member, to: .none)])
-        // The removed one has not heard of it, and knows the file's name.
+        // The removed member does not know of its removal, and knows the file's id.
         try devices.step(1, [.addFile(84, file.id, held: RangeSet())])
         try say([file.id], 1, devices, group)
         #expect(try want(file.id, 1, devices) == nil)
@@ -187,7 +187,7 @@ import TomboloCrypto
         #expect(isWhole(file, 1, devices))
     }
 
-    /// More parts than one message names.
+    /// The file has more parts than one message can name.
     @Test func whoHasVeryManyPartsGivesAllOfThem() throws {
         let devices = try Devices(2, seed: 21)
         let group = try devices.makeGroup()

@@ -3,7 +3,8 @@ import TomboloCore
 import TomboloCrypto
 
 @Suite("The shape of a file's tree") struct FileShapeTests {
-    /// Every chunk but the root has its hash at the place in another one that the shape says, whatever the size.
+    /// Every chunk but the root has its hash in the chunk, and at the place, that the shape states. This holds for
+    /// every size.
     @Test(arguments: [2, 3, 5]) func everyChunkIsInTheListOfTheOneAboveIt(branches: Int) throws {
         for size in UInt64(0)...200 {
             let shape = FileShape(size: size, leafBytes: 3, branches: branches)
@@ -83,7 +84,7 @@ import TomboloCrypto
         }
     }
 
-    /// What is said about files is what was said, and whatever else comes is refused or read, and nothing else.
+    /// Messages about files survive coding. Other bytes are refused or decoded without any further effect.
     @Test(arguments: [UInt64(1), 2, 3]) func messagesSurviveTheWireAndNoiseIsHarmless(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let id = try #require(FileID(size: 300_000_000, root: SwiftCryptography().sha256([7])))

@@ -2,7 +2,7 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Files between engines: stores in memory, links that carry what is said at once.
+/// Files between engines, with stores in memory and links that carry payloads at once.
 @Suite("Files between devices") struct FileTransferTests: FileScenario {
     @Test func whatIsSmallComesByItselfAndWhatIsLargeWhenItIsAskedFor() throws {
         let devices = try Devices(3, seed: 1)
@@ -19,7 +19,7 @@ import TomboloCrypto
         #expect(isWhole(files[2], 1, devices))
         #expect(devices.devices[1].store.wantedFiles(.asked, after: nil, limit: 9).isEmpty)
         try devices.disconnect(session)
-        // From one who has fetched it, to one who wants it before it has met anybody.
+        // The file goes from a device that has fetched it to one that has not met its sender.
         try devices.connect(2, 1)
         try devices.settle()
         #expect(try want(files[2].id, 2, devices) == nil)
@@ -43,7 +43,7 @@ import TomboloCrypto
         for device in 0...2 { #expect((sent[device]?.count ?? 0) > 40, "device \(device)") }
     }
 
-    /// Two who have different halves give them to each other.
+    /// Two devices with different halves give them to each other.
     @Test func whoFetchesGivesAsWell() throws {
         let (devices, _, file) = try makeDevices(3, seed: 3, bytes: large)
         let shape = FileShape(size: file.id.size)
@@ -62,7 +62,7 @@ import TomboloCrypto
 
     @Test func whatComesWrongIsRefusedAndFetchedFromAnother() throws {
         let (devices, _, file) = try makeDevices(3, seed: 4, bytes: large, fetchedBy: [1])
-        // One bit of a leaf, and one of the root, have rotted on the first device's disk.
+        // One bit of a leaf and one of the root have rotted on the first device's disk.
         for position in [0, 17] {
             var chunk = try #require(file.chunks[position])
             chunk[1_000] ^= 4
@@ -83,7 +83,7 @@ import TomboloCrypto
         #expect(isWhole(file, 2, devices))
         #expect(doubted.contains(0))
         #expect(devices.errors(2).isEmpty && devices.errors(0).isEmpty)
-        // Who was told looks for itself, and gets again what it has lost.
+        // The device that was told checks its chunks and fetches the lost ones again.
         try devices.connect(0, 1)
         try devices.settle()
         try devices.step(0, [.checkChunk(73, file.id, 17)])
@@ -91,7 +91,7 @@ import TomboloCrypto
         #expect(isWhole(file, 0, devices))
     }
 
-    /// Chunks that nobody can have made are refused, whatever else a peer does; others bring them.
+    /// False chunks are refused whatever else the peer does, and others provide the true ones.
     @Test func whoLiesIsNotBelieved() throws {
         let (devices, _, file) = try makeDevices(3, seed: 5, bytes: large, fetchedBy: [1])
         devices.intercept = { [self] wire in
@@ -174,7 +174,7 @@ import TomboloCrypto
             #expect(store.file(other.id) == nil && store.chunk(1, of: other.id) == nil, "device \(device)")
             #expect(try want(other.id, device, devices) == .unknownFile(other.id))
         }
-        // Not even who still has it brings it back, nor gets it.
+        // A device that still has the file neither brings it back nor receives it.
         try add(other, to: 0, devices)
         try devices.connect(1, 0)
         try devices.settle()
@@ -184,7 +184,7 @@ import TomboloCrypto
     @Test func thereIsNoMoreThanTheQuota() throws {
         let devices = try Devices(2, seed: 11)
         let group = try devices.makeGroup()
-        // Each counts for 25 blocks of 4,096 bytes and one more.
+        // Each file counts as 25 blocks of 4,096 bytes and one more.
         let files = try (0..<3).map { try MadeFile(bytes: 100_000 + $0, seed: 20 + UInt64($0)) }
         let charge: UInt64 = 26 * 4_096
         for file in files { try add(file, to: 0, devices) }
@@ -205,7 +205,7 @@ import TomboloCrypto
         try devices.settle()
         #expect(isWhole(missing, 1, devices))
         #expect(try want(here[0].id, 1, devices) == .fileQuota(quota: 3 * charge - 1))
-        // Dropped, and fetched again over the same link.
+        // The file is dropped, and fetched again over the same link.
         try devices.step(1, [.dropFile(75, here[1].id)])
         #expect(try want(here[1].id, 1, devices) == nil)
         try devices.settle()

@@ -2,10 +2,11 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Groups in which who joins reads what is said from then on, between engines: each test would fail if one of the checks were taken out.
-@Suite("History from joining on")
+/// Groups in which a new member reads only later messages, tested between engines. Each test would fail if one of the
+/// checks were removed.
+@Suite("History from joining")
 struct HistoryFromJoiningTests {
-    /// A group of the first devices, and others that have not joined.
+    /// Creates a group of the first devices, and others that have not joined.
     private func makeGroup(_ count: Int, outside: Int = 0, seed: UInt64) throws -> (Devices, GroupID) {
         let devices = try Devices(count, seed: seed)
         let group = try devices.makeGroup(.privateFromJoining) { _ in .admin }
@@ -33,13 +34,13 @@ struct HistoryFromJoiningTests {
         return store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
     }
 
-    /// What a device can make of all that it holds, as a client that keeps no rule would.
+    /// The texts that a device can decrypt among all events that it holds, like a client that ignores the rules.
     private func readable(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
         events(device, devices).filter { $0.event.header.kind == .message }
             .compactMap { devices.text(of: $0.event, on: device, in: group) }
     }
 
-    /// What its application was told, in that order.
+    /// The texts that the device's application received, in that order.
     private func said(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
         devices.devices[device].store.changes(in: group)
             .filter { $0.event.event.header.kind == .message && ($0.kind == .delivered || $0.kind == .restored) }
@@ -52,7 +53,7 @@ struct HistoryFromJoiningTests {
         events(device, devices).first { devices.text(of: $0.event, on: reader, in: group) == text }?.status
     }
 
-    /// What a device reads of a key.
+    /// The value of a key as a device reads it.
     private func value(of key: String, on device: Int, _ devices: Devices, _ group: GroupID) throws -> String? {
         let store = devices.devices[device].store
         let reference = try #require(store.groups().first { $0.id == group }?.reference)
@@ -73,7 +74,7 @@ struct HistoryFromJoiningTests {
         }
     }
 
-    @Test("who joins reads what is said from then on and the group's state, and can read nothing from before")
+    @Test("a new member reads later messages and the group's state, and can read nothing from before")
     func joining() throws {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 1)
         try devices.say(0, "before", in: group)
@@ -87,7 +88,7 @@ struct HistoryFromJoiningTests {
         #expect(said(2, devices, group) == ["after"])
         #expect(readable(2, devices, group) == ["after"])
         #expect(try value(of: "title", on: 2, devices, group) == "Low tide")
-        // It goes on from what it holds, and keeps it for who can read it.
+        // The new member continues from the events that it holds, and keeps them for those that can read them.
         try devices.say(2, "thank you", in: group)
         try meetAll(devices)
         for device in 0..<2 {
@@ -99,7 +100,7 @@ struct HistoryFromJoiningTests {
         #expect(devices.devices.indices.allSatisfy { devices.errors($0).isEmpty })
         let roots = (0..<3).map { devices.devices[$0].engine.root(of: group) }
         #expect(Set(roots).count == 1)
-        // Opened anew it is the same; and what was passed over is asked for by nobody.
+        // After a restart the result is the same, and no device asks for the secrets of the skipped events.
         devices.devices[2] = try Devices.Device(seed: 90, store: devices.devices[2].store)
         var asked = 0
         devices.intercept = { wire in
@@ -111,7 +112,7 @@ struct HistoryFromJoiningTests {
         #expect(said(2, devices, group) == ["after", "thank you"] && asked == 0)
     }
 
-    @Test("who asks for what it is not to read is handed the values key alone, by anybody")
+    @Test("a device that asks for secrets from before it joined receives the values key alone, from anyone")
     func asking() throws {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 2)
         try devices.say(0, "before", in: group)
@@ -126,7 +127,7 @@ struct HistoryFromJoiningTests {
             if wire.from == 2 {
                 if !asked.isEmpty { payload.groups[0].secretsWanted = asked.flatMap(\.bytes)[...] }
             } else {
-                // What a client that keeps no rule would get out of it.
+                // These are the secrets that a client without rules would extract.
                 let seed = devices.devices[2].engine.sharingSeed(of: group)
                 for share in payload.groups.compactMap(\.share) where wire.to == 2 && share.count > 32 {
                     guard let rekey = EventID(share.prefix(32)),
@@ -149,7 +150,7 @@ struct HistoryFromJoiningTests {
             #expect(parts.count >= 2, "with its event, and when it was asked for")
             #expect(parts.allSatisfy { $0.nodes.isEmpty && $0.values != nil })
         }
-        // What is begun afterwards it is handed whole.
+        // A secret that begins later is given to it whole.
         asked = []
         try devices.say(1, "after", in: group)
         try meetAll(devices)
@@ -157,7 +158,7 @@ struct HistoryFromJoiningTests {
         #expect(readable(2, devices, group) == ["after"])
     }
 
-    @Test("what is said by who does not know yet that somebody has joined is not for that one; and what follows is")
+    @Test("a message whose author did not know of the joining is not for the new member, and later ones are")
     func concurrent() throws {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 3)
         try devices.say(0, "before", in: group)
@@ -173,7 +174,7 @@ struct HistoryFromJoiningTests {
         #expect(Set(said(0, devices, group)) == ["before", "at sea", "in the harbour", "on land"])
     }
 
-    @Test("another device of a member has that member's history, from whoever it meets")
+    @Test("another device of a member has that member's history, from whichever device it meets")
     func linked() throws {
         let (devices, group) = try makeGroup(3, seed: 4)
         try devices.say(0, "for all of us", in: group)
@@ -184,7 +185,7 @@ struct HistoryFromJoiningTests {
     }
 
     @Test(
-        "a member that comes back keeps what its devices have, hands it to its new ones, and they are told of it then")
+        "a returning member keeps its devices' history and gives it to its new devices, which then learn of it")
     func comingBack() throws {
         let (devices, group) = try makeGroup(2, seed: 5)
         try devices.say(0, "the first time", in: group)
@@ -196,7 +197,7 @@ struct HistoryFromJoiningTests {
         try devices.say(0, "again", in: group)
         try meetAll(devices)
         #expect(said(1, devices, group) == ["the first time", "again"])
-        // A new device of the member is handed what the member might ever read, by anybody.
+        // Any device gives a new device of the member all secrets that the member could ever read.
         devices.devices.append(try Devices.Device(seed: 92))
         try devices.link(2, to: 1)
         try devices.open(group, on: 2, from: 1)
@@ -207,7 +208,7 @@ struct HistoryFromJoiningTests {
         #expect(devices.devices.indices.allSatisfy { devices.errors($0).isEmpty })
     }
 
-    @Test("whoever two admit at once reads what is said by who knows of one of them")
+    @Test("a member that two admins admit at once reads messages of authors that know either admission")
     func admittedTwice() throws {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 8)
         try devices.say(0, "before", in: group)
@@ -219,7 +220,7 @@ struct HistoryFromJoiningTests {
         #expect(Set(said(2, devices, group)) == ["admitted by 0", "admitted by 1"])
     }
 
-    @Test("a secret that somebody hands over against the rule is not taken")
+    @Test("a secret that is given against the rule is not accepted")
     func handedAgainstTheRule() throws {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 9)
         try devices.say(0, "before", in: group)
@@ -252,7 +253,7 @@ struct HistoryFromJoiningTests {
     }
 
     @Test(
-        "whoever is removed and comes back takes no part of what is passed over with it, and what is erased is erased silently"
+        "an author's removal and return show a newer member no skipped events, and erasures stay silent"
     )
     func authorsAndErasure() throws {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 6)
@@ -261,7 +262,7 @@ struct HistoryFromJoiningTests {
         try devices.say(1, "said next", in: group)
         try meetAll(devices)
         try join(2, by: 0, devices, group)
-        // The removal keeps nothing of the member's that its author has not seen: it has seen all.
+        // The removal keeps the member's events that the removal's author has seen. It has seen all of them.
         try setRole(1, to: .none, by: 0, devices, group)
         try meetAll(devices)
         try setRole(1, to: .member, by: 0, devices, group)
@@ -274,7 +275,7 @@ struct HistoryFromJoiningTests {
         #expect(said(0, devices, group).contains("said next"))
     }
 
-    @Test("a secret is begun for who has joined, and not for who has only another role")
+    @Test("a new secret begins for a new member, and not for a promoted one")
     func rekeys() throws {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 7)
         func count() -> Int { events(0, devices).count { $0.event.header.kind == .rekey } }
@@ -293,13 +294,13 @@ struct HistoryFromJoiningTests {
     }
 
     @Test(
-        "who joins a group with very many secrets behind it is handed the values key of each, in as many sessions as it takes"
+        "a new member of a group with very many secrets receives the values key of each, over several sessions"
     )
     func manySecrets() throws {
         let (devices, group) = try makeGroup(2, outside: 1, seed: 10)
         try devices.step(0, [.setState(5, group: group, key: "mood", value: Array("calm".utf8))])
         for number in 0..<620 {
-            // Each lowering calls for a secret.
+            // Each demotion requires a new secret.
             try setRole(1, to: number.isMultiple(of: 2) ? .reader : .admin, by: 0, devices, group)
             if number.isMultiple(of: 2) { try devices.say(0, "\(number)", in: group) }
             devices.now += Limits.rekeyAge

@@ -29,7 +29,7 @@ struct HostileInputTests {
             try devices.say(0, "more", in: group)
             try devices.say(1, "more", in: group)
         }
-        // Whatever happened, an honest meeting afterwards makes them equal.
+        // An honest meeting afterwards makes the devices equal, whatever happened before.
         devices.intercept = { $0.bytes }
         for _ in 0..<2 {
             let session = try devices.connect(0, 1)
@@ -41,7 +41,7 @@ struct HostileInputTests {
         for device in 0..<2 { #expect(isCausal(devices.delivered(device, in: group)), "seed \(seed)") }
     }
 
-    @Test("random bytes are refused or understood, never fatal", arguments: [UInt64(21), 22])
+    @Test("random bytes are refused or decoded, and never crash", arguments: [UInt64(21), 22])
     func randomBytes(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<20_000 {
@@ -61,7 +61,7 @@ struct HostileInputTests {
         }
     }
 
-    @Test("integers of 2^53 and above are refused wherever they stand, and the highest below are taken")
+    @Test("integers of 2^53 and above are refused everywhere, and the highest below are accepted")
     func integers() throws {
         let (id, log) = (EventID(.zero), LogID(.zero))
         let highest = Limits.integer - 1
@@ -92,7 +92,7 @@ struct HostileInputTests {
         }
     }
 
-    @Test("a header decodes to itself, and one byte more or less is refused or another header")
+    @Test("a header decodes to itself; a byte more or less gives an error or another header")
     func headers() throws {
         let id = EventID(Bytes32(hex: String(repeating: "ab", count: 32)) ?? .zero)
         let log = LogID(Bytes32(hex: String(repeating: "cd", count: 32)) ?? .zero)

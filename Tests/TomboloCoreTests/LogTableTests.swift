@@ -1,14 +1,14 @@
 import Testing
 import TomboloCore
 
-@Suite("Numbers that stand for logs")
+@Suite("Log tables")
 struct LogTableTests {
     private func ids(_ count: Int, seed: UInt64) -> [LogID] {
         var generator: any RandomNumberGenerator & Sendable = SeededGenerator(seed: seed)
         return (0..<count).map { _ in LogID(.random(using: &generator)) }
     }
 
-    @Test("are those of the logs that both knew, ascending, then those of what is declared", arguments: [0, 1, 2, 100])
+    @Test("numbers of agreed logs come first, ascending, then those of declared logs", arguments: [0, 1, 2, 100])
     func numbers(agreed count: Int) throws {
         let (known, others) = (ids(count, seed: 3).sorted(), ids(5, seed: 4))
         var (writer, reader) = (LogTable(known), LogTable(known))
@@ -18,7 +18,7 @@ struct LogTableTests {
             let before = bytes.count
             let number = writer.write(log, to: &bytes)
             #expect(number == known.firstIndex(of: log) ?? count + (others.firstIndex(of: log) ?? 0))
-            // It is written out once.
+            // A new log is written out once.
             #expect((bytes.count - before > 32) == (place < others.count))
         }
         var source = WireReader(bytes[...])
@@ -26,7 +26,7 @@ struct LogTableTests {
         #expect(source.isAtEnd && reader.count == count + others.count)
     }
 
-    @Test("are refused of a log that is declared though both knew it, or again, and beyond the table")
+    @Test("a declaration of an agreed log, a repeated one, and a number beyond the table are refused")
     func declaredAgain() throws {
         let known = ids(3, seed: 5).sorted()
         let new = ids(1, seed: 6)[0]
@@ -47,14 +47,14 @@ struct LogTableTests {
     }
 
     @Test(
-        "and ids of a frontier's logs stay right whatever comes in whatever order",
+        "ids and numbers of a frontier's logs stay right in any order of arrival",
         arguments: 1...5 as ClosedRange<UInt64>)
     func frontier(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var frontier = Frontier()
         var references: [LogID: Int64] = [:]
         for (place, id) in ids(60, seed: seed).enumerated() {
-            // Numbers of one store, in which other groups have logs as well: not in the order in which they come here.
+            // The numbers belong to one store, in which other groups have logs too. They do not arrive in this order.
             let reference = Int64(place) * 3 + Int64.random(in: -30...30, using: &generator) * 180
             var log = LogState(id: id)
             log.reference = reference
@@ -63,7 +63,7 @@ struct LogTableTests {
             #expect(frontier.index(ofReference: reference) == index && frontier.index(of: id) == index)
             for limit in [Int64.random(in: -6_000...6_000, using: &generator), .max, .min] {
                 let expected = references.filter { $0.value <= limit }.map(\.key).sorted()
-                // Asked twice, since the answer is kept.
+                // The question is asked twice, since the answer is cached.
                 for _ in 0..<2 { #expect(frontier.ids(upTo: limit) == expected) }
             }
         }

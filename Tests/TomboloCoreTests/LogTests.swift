@@ -2,9 +2,9 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-@Suite("Logs with forks, gaps and lies")
+@Suite("Logs with forks, gaps and false claims")
 struct LogTests {
-    @Test("both branches of a fork come to be held by both, reported, and the two agree", arguments: [1, 3, 40, 200])
+    @Test("both devices hold both branches of a fork, report it and agree", arguments: [1, 3, 40, 200])
     func forks(length: Int) throws {
         let devices = try Devices(2, seed: 31)
         let group = try devices.makeGroup()
@@ -24,13 +24,13 @@ struct LogTests {
             #expect(devices.forks(device) > 0)
             #expect(devices.haveAgreed(device))
         }
-        // And the conversation goes on.
+        // The conversation continues.
         try devices.say(0, "after the fork", in: group)
         try devices.meet(0, 1)
         #expect(devices.texts(1, in: group).last == "after the fork")
     }
 
-    @Test("who cannot rebuild a window learns the logs that it declares all the same")
+    @Test("a receiver that cannot rebuild a window still learns the logs that it declares")
     func stuckWindow() throws {
         let devices = try Devices(4, seed: 77)
         let group = try devices.makeGroup()
@@ -40,10 +40,10 @@ struct LogTests {
         try devices.meet(2, 0)
         try devices.meet(0, 3)
         let copy = MemoryStore(copying: devices.devices[2].store)
-        // Sent over the link: the dialler counts on it from now on.
+        // The event is sent over the link. The dialler relies on it in later windows.
         try devices.say(2, "the one", in: group)
         try devices.meet(2, 0)
-        // Now the listener has two events of one sequence, which the dialler does not know.
+        // The listener receives a second event of the same sequence, which the dialler does not know.
         let original = devices.devices[2]
         devices.devices[2] = try Devices.Device(seed: 5, store: copy)
         try devices.say(2, "the other", in: group)
@@ -51,7 +51,7 @@ struct LogTests {
         try devices.carry(only: other)
         try devices.disconnect(other)
         devices.devices[2] = original
-        // A window that goes on with the log, and declares another one behind it, which what is said later counts upon.
+        // A window continues the log and declares another one behind it. Later windows rely on that declaration.
         try devices.say(2, "after the one", in: group)
         let news = try devices.connect(2, 3)
         try devices.carry(only: news)
@@ -67,7 +67,7 @@ struct LogTests {
         try devices.disconnect(link)
     }
 
-    @Test("events wait for ancestors that come from somebody else, and are delivered after them")
+    @Test("events wait for ancestors from another sender and are delivered after them")
     func waiting() throws {
         let devices = try Devices(2, seed: 32)
         let group = try devices.makeGroup()
@@ -89,7 +89,7 @@ struct LogTests {
         }
     }
 
-    @Test("what was relayed in pieces of any length is relayed on", arguments: [UInt64(1), 2, 3])
+    @Test("events that were relayed in pieces of any length are relayed further", arguments: [UInt64(1), 2, 3])
     func relayed(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let devices = try Devices(4, seed: seed)
@@ -116,7 +116,7 @@ struct LogTests {
         }
     }
 
-    @Test("an event whose signature is wrong is not held, and nothing that only it vouches for")
+    @Test("an event with an invalid signature is not held, nor are events that only it authenticates")
     func badSignature() throws {
         let devices = try Devices(1, seed: 33)
         let group = try devices.makeGroup()
@@ -128,11 +128,11 @@ struct LogTests {
         #expect(devices.delivered(0, in: group).isEmpty)
         let third = log.event(after: second, "third")
         try devices.ingest([first, second, third], into: 0, group: group)
-        // The third's signature vouches for all three; a spoilt signature spoils no event.
+        // The signature of the third event authenticates all three. An invalid signature does not spoil its event.
         #expect(devices.delivered(0, in: group).count == 3)
     }
 
-    @Test("what claims of its ancestors something that is not so is never delivered, nor what descends from it")
+    @Test("an event with false claims about its ancestors is never delivered, nor are its descendants")
     func falseClaims() throws {
         let devices = try Devices(2, seed: 34)
         let group = try devices.makeGroup()
@@ -144,7 +144,7 @@ struct LogTests {
         }
         let heir = other.event(after: liar, "heir")
         try devices.ingest([root, liar, heir], into: 0, group: group)
-        // In another order of arrival the verdict is the same.
+        // The verdict is the same in another order of arrival.
         try devices.ingest([liar, heir], into: 1, group: group)
         try devices.ingest([root], into: 1, group: group)
         for device in 0..<2 { #expect(devices.texts(device, in: group) == ["root"]) }

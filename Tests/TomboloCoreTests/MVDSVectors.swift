@@ -4,7 +4,7 @@ import TomboloCrypto
 
 @Suite("MVDS wire format, against the reference implementation")
 struct MVDSWireVectors {
-    @Test("every message has the reference's bytes and id, both ways")
+    @Test("every message has the bytes and the id of the reference, both ways")
     func messages() throws {
         let file = try Vectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
         #expect(!file.messages.isEmpty)
@@ -36,7 +36,7 @@ struct MVDSWireVectors {
         }
     }
 
-    @Test("what the reference accepts is accepted and written back alike; what it refuses is refused")
+    @Test("payloads that the reference accepts are accepted and encode alike, and others are refused")
     func decoding() throws {
         let file = try Vectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
         #expect(!file.decode.isEmpty)

@@ -2,14 +2,16 @@ import Foundation
 import Testing
 import TomboloCore
 
-/// Engines that speak, act on each other and meet at random, with copies that run on: all end with the same verdict on everything.
+/// Engines that write, act on each other and meet at random, some of them on copies of a store. All must end with the
+/// same verdict on everything.
 struct MembershipConvergenceTests {
-    /// `TOMBOLO_STATE_SEEDS=10000 swift test --filter MembershipConvergenceTests` tries as many.
+    /// The number of seeds. `TOMBOLO_STATE_SEEDS=10000 swift test --filter MembershipConvergenceTests` sets another
+    /// one.
     static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_STATE_SEEDS"].flatMap(Int.init) ?? 60
 
-    /// Seeds that have found something.
+    /// Seeds that once found a defect.
     private static let found = [233, 289, 895, 1_393]
-    /// The same, with a linked device.
+    /// Seeds that once found a defect with a linked device.
     private static let foundLinked = [61, 89, 861, 1_157]
 
     private struct Verdict: Equatable {
@@ -27,12 +29,12 @@ struct MembershipConvergenceTests {
         return Verdict(roles: roles, statuses: statuses)
     }
 
-    /// A store's number for the group.
+    /// The number of the group in a store.
     private func number(of group: GroupID, in store: MemoryStore) -> Int64 {
         store.groups().first { $0.id == group }?.reference ?? 0
     }
 
-    /// What a device holds of the group.
+    /// The events of the group that a device holds.
     private func events(_ device: Int, _ devices: Devices, _ group: GroupID) -> [StoredEvent] {
         let store = devices.devices[device].store
         let logs = Set(store.logs(inGroup: number(of: group, in: store)).map(\.reference))
@@ -43,7 +45,7 @@ struct MembershipConvergenceTests {
         Set(events(device, devices, group).filter { $0.status == .waiting }.map(\.event.id))
     }
 
-    /// What a device passes over: its member joined later.
+    /// The events that a device skips because its member joined later.
     private func passedOver(_ device: Int, _ devices: Devices, _ group: GroupID) -> Set<EventID> {
         guard var state = devices.devices[device].engine.state(of: group), !state.policy.sharesHistory else {
             return []
@@ -56,7 +58,10 @@ struct MembershipConvergenceTests {
         return Set(hidden.map(\.event.id))
     }
 
-    /// Whether what waits does so for a secret that the device is not to have, or that nobody has who may give it, or for what waits.
+    /// Tells whether every waiting event waits for a good reason.
+    ///
+    /// The reasons are a secret that the device must not have, a secret that nobody can give, and another waiting
+    /// event.
     private func waitsRightly(_ device: Int, _ devices: Devices, _ group: GroupID, mayRead: Bool) -> Bool {
         let waiting = waiting(device, devices, group)
         func hasSecret(_ store: MemoryStore, of rekey: EventID) -> Bool {
@@ -73,13 +78,13 @@ struct MembershipConvergenceTests {
         }
     }
 
-    /// How many events stand beside another one of their log.
+    /// The number of events that share a log and a sequence with another event.
     private func branches(_ device: Int, _ devices: Devices, _ group: GroupID) -> Int {
         let events = events(device, devices, group)
         return events.count - Set(events.map { "\($0.event.header.log) \($0.event.header.sequence)" }).count
     }
 
-    /// What the application was told adds up to what is delivered now.
+    /// Tells whether the changes that the application received add up to the delivered events.
     private func isToldInFull(_ device: Int, _ devices: Devices, _ group: GroupID) -> Bool {
         let store = devices.devices[device].store
         var (shown, known): (Set<EventID>, Set<EventID>) = ([], [])
@@ -87,7 +92,7 @@ struct MembershipConvergenceTests {
             let id = change.event.event.id
             switch change.kind {
             case .delivered, .restored: guard shown.insert(id).inserted else { return false }
-            // Of what came when it was gone already, that is all that is said.
+            // An event whose content was already erased at its arrival is reported by this change alone.
             case .erased: if !known.contains(id) { shown.insert(id) }
             case .withdrawn: guard shown.remove(id) != nil else { return false }
             case .forgotten: break
@@ -98,7 +103,8 @@ struct MembershipConvergenceTests {
         return Set(delivered.map(\.event.id)) == shown
     }
 
-    /// What was redacted or has expired is gone, all else is there, but for what somebody redacted whose removal came later.
+    /// Tells whether redacted and expired contents are erased and all others are held. Redactions by a member that was
+    /// removed later are an exception.
     private func isErasedAsItShould(_ device: Int, _ devices: Devices, _ group: GroupID, _ policy: Policy) -> Bool {
         let events = events(device, devices, group)
         var certificates: [LogID: Certificate] = [:]
@@ -131,7 +137,8 @@ struct MembershipConvergenceTests {
                 isFound ? [.open, .private][seed % 2] : [.open, .private, .privateFromJoining][seed % 3]
             let group = try devices.makeGroup(policy) { $0 < 3 ? .admin : .member }
             for index in 1..<4 { try devices.meet(0, index) }
-            // In every second group of a policy, the second member has another device, and each of the two may remove the other.
+            // In every second group of a policy the second member has another device. Each of the two may remove the
+            // other.
             let isLinked = !Self.found.contains(seed) && (seed / 2 % 2 == 1 || Self.foundLinked.contains(seed))
             if isLinked { try devices.link(Devices.Device(seed: UInt64(seed) &* 7_919 &+ 9), to: 1, in: group) }
             let all = devices.devices.indices
@@ -142,7 +149,7 @@ struct MembershipConvergenceTests {
                 let other = Int.random(in: all, using: &generator)
                 devices.now += 10
                 if policy == .privateFromJoining, step == 6 || step == 16 {
-                    // Somebody is away for a while.
+                    // One member is away for a while.
                     try devices.step(
                         0, [.setRole(9, group: group, of: members[3], to: step == 6 ? .none : .member)])
                     try devices.meet(0, 3)
@@ -168,7 +175,7 @@ struct MembershipConvergenceTests {
                 case 6:
                     try devices.step(device, [.setState(9, group: group, key: "mood", value: [UInt8(step)])])
                 case 7 where device > 0:
-                    // A copy of a store that runs on in place of it: whoever it is forks its logs.
+                    // A copy of the store continues in its place. The device thereby forks its logs.
                     if let copy = copies.popLast() {
                         devices.devices[1] = try Devices.Device(seed: UInt64(seed &* 31 &+ step), store: copy)
                         try devices.say(1, "\(step) again", in: group)
@@ -176,7 +183,7 @@ struct MembershipConvergenceTests {
                         copies.append(MemoryStore(copying: devices.devices[1].store))
                     }
                 case 7, 8:
-                    // The same store, opened again.
+                    // The same store is opened again.
                     devices.devices[device] = try Devices.Device(
                         seed: UInt64(seed &* 37 &+ step), store: devices.devices[device].store)
                 default: if device != other { try devices.meet(device, other) }

@@ -2,7 +2,7 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Who may do what, between engines: each would fail if one of the checks were taken out.
+/// Rights in a group, tested between engines. Each test would fail if one of the checks were removed.
 struct MembershipTests {
     private enum What: Equatable { case delivered(String), withdrawn(String), restored(String), erased }
 
@@ -19,7 +19,7 @@ struct MembershipTests {
         }
     }
 
-    /// A group of a policy whose first device's member is the owner; the others are admitted with a role, or follow.
+    /// Creates a group of a policy, owned by the first device's member. The others are admitted with a role, or follow.
     private func makeGroup(_ devices: Devices, _ policy: Policy, as role: Role = .member) throws -> GroupID {
         let group = try devices.makeGroup(policy) { _ in role }
         for index in devices.devices.indices.dropFirst() { try devices.meet(index, 0) }
@@ -28,7 +28,7 @@ struct MembershipTests {
 
     private func member(_ device: Int, _ devices: Devices) -> MemberKey { devices.devices[device].engine.member }
 
-    /// - Returns: why it was refused; nil if it was not.
+    /// - Returns: the reason of the refusal; nil if the act was accepted.
     @discardableResult
     private func setRole(_ device: Int, of other: Int, to role: Role, _ devices: Devices, _ group: GroupID) throws
         -> String?
@@ -58,7 +58,7 @@ struct MembershipTests {
         try devices.say(1, "hello", in: group)
         try meetAll(devices)
         #expect(devices.texts(2, in: group).contains("hello"))
-        // Somebody who has the secret and no role, with a client that writes all the same.
+        // A stranger has the group's secret and no role. Its client writes all the same.
         var stranger = ForeignLog(group: group, seed: 9)
         try devices.ingest([stranger.event(after: nil, "I was here")], into: 0, group: group)
         try meetAll(devices)
@@ -86,7 +86,7 @@ struct MembershipTests {
         let group = try makeGroup(devices, .private)
         try devices.say(1, "before", in: group)
         try meetAll(devices)
-        // The removed one has not heard of it, and reaches only one of the others.
+        // The removed member does not know of its removal, and reaches only one of the others.
         #expect(try setRole(0, of: 1, to: .none, devices, group) == nil)
         try devices.say(1, "late", in: group)
         try devices.meet(1, 2)
@@ -97,7 +97,7 @@ struct MembershipTests {
         #expect(changes(3, devices, group) == [.delivered("before"), .delivered("an answer")])
         try devices.meet(0, 2)
         #expect(changes(2, devices, group).last == .withdrawn("late"))
-        // Who learns of it says nothing more.
+        // A member that learns of its removal writes nothing more.
         try devices.meet(0, 1)
         try devices.say(1, "too late", in: group)
         #expect(devices.devices[1].effects.contains { if case .failed(_, .notAllowed) = $0 { true } else { false } })
@@ -108,7 +108,7 @@ struct MembershipTests {
             #expect(shown.contains(.delivered("before")) && shown.contains(.delivered("an answer")))
             #expect(!shown.contains(.delivered("late")) || shown.contains(.withdrawn("late")))
         }
-        // Undone, what was held back is there again.
+        // An undo delivers the events that were held back.
         #expect(try setRole(0, of: 1, to: .member, devices, group) == nil)
         try meetAll(devices)
         #expect(changes(3, devices, group).last == .delivered("late"))
@@ -116,7 +116,7 @@ struct MembershipTests {
         for device in 0..<4 { #expect(devices.errors(device).isEmpty) }
     }
 
-    /// A modified client goes on writing, and names the state from before its removal.
+    /// A modified client continues to write, and names the state from before its removal.
     @Test func aLateBranchOnOldStateIsNotDelivered() throws {
         let devices = try Devices(3, seed: 4)
         let group = try makeGroup(devices, .private)
@@ -125,14 +125,14 @@ struct MembershipTests {
         let copy = MemoryStore(copying: devices.devices[1].store)
         #expect(try setRole(0, of: 1, to: .none, devices, group) == nil)
         try devices.meet(0, 2)
-        // The same device, on what it had before.
+        // The same device continues with its old store.
         devices.devices[1] = try Devices.Device(seed: 77, store: copy)
         try devices.say(1, "still here", in: group)
         try devices.meet(1, 2)
         try devices.meet(1, 0)
         #expect(!devices.texts(2, in: group).contains("still here"))
         #expect(!devices.texts(0, in: group).contains("still here"))
-        // It is held all the same: nobody stalls.
+        // The events are held all the same, so nobody stalls.
         #expect(devices.haveAgreed(2))
     }
 
@@ -142,7 +142,7 @@ struct MembershipTests {
             let group = try makeGroup(devices, .private, as: .admin)
             try meetAll(devices)
             #expect(roles(3, devices, group) == [.owner, .admin, .admin, .admin])
-            // By seniority the first admitted wins; only it may do what it does.
+            // The member that was admitted first has seniority and wins. The other one may not remove it.
             #expect(try setRole(1, of: 2, to: .none, devices, group) == nil)
             let why = try setRole(2, of: 1, to: .none, devices, group)
             #expect(why?.contains("before you") ?? false)
@@ -163,7 +163,7 @@ struct MembershipTests {
         #expect(roles(2, devices, group) == [.owner, .admin, .admin, .none])
         try meetAll(devices)
         for device in 0..<4 { #expect(roles(device, devices, group) == [.owner, .none, .admin, .admin]) }
-        // Device 3 was out for a while, as device 2 saw it; what it says counts.
+        // For device 2, device 3 was removed for a while. Its messages still count.
         try devices.say(3, "still in", in: group)
         try meetAll(devices)
         #expect(devices.texts(2, in: group).contains("still in"))
@@ -224,7 +224,7 @@ struct MembershipTests {
             try devices.disconnect(session)
             return devices.devices[device].store.holdsGroup(group)
         }
-        // The store remembers who has used it.
+        // The store remembers the devices that have used the invitation.
         #expect(try join(2))
         devices.devices[0] = try Devices.Device(seed: 77, store: devices.devices[0].store)
         #expect(try join(2) && join(3))
@@ -255,7 +255,7 @@ struct MembershipTests {
 }
 
 extension MembershipTests {
-    /// Twenty members set a key without knowing of each other: one event names sixteen state heads.
+    /// Twenty members set a key concurrently, but one event names at most sixteen state heads.
     @Test func moreStateHeadsThanOneEventNamesAreJoined() throws {
         let devices = try Devices(20, seed: 11)
         let group = try devices.makeGroup()

@@ -4,7 +4,7 @@ import TomboloCrypto
 
 @Suite("Groups of the mvds dialect between Tombolo devices")
 struct MessageSetTests {
-    /// Two devices that share a group of the dialect.
+    /// Two devices that share a group of the mvds dialect.
     private struct Pair {
         let devices: Devices
         let group: GroupID
@@ -44,7 +44,7 @@ struct MessageSetTests {
             }
         }
 
-        /// Nothing is outstanding towards anybody.
+        /// Tells whether nothing is outstanding towards the other device.
         func isQuiet(_ device: Int) -> Bool {
             devices.devices[device].store.nextRecord(with: devices.devices[1 - device].engine.device) == nil
         }
@@ -59,7 +59,7 @@ struct MessageSetTests {
         }
     }
 
-    @Test("what was said before a group was shared comes, too")
+    @Test("messages from before a group was shared are received too")
     func history() throws {
         let pair = try Pair(seed: 1, sharing: false)
         try pair.ingest(pair.messages(0..<700), into: 0)
@@ -69,7 +69,7 @@ struct MessageSetTests {
         #expect(pair.reports(0).last != nil && pair.reports(1).last != nil)
     }
 
-    @Test("what differs is found whatever it is, and bodies cross once", arguments: 0..<16 as Range<UInt64>)
+    @Test("any difference is found, and bodies cross once", arguments: 0..<16 as Range<UInt64>)
     func differences(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let pair = try Pair(seed: 100 + seed, sharing: false)
@@ -93,7 +93,7 @@ struct MessageSetTests {
     }
 
     @Test(
-        "many recent messages are found by ranges, scattered ones by coded symbols, and an equal set costs a comparison"
+        "many recent messages are found by ranges, scattered ones by coded symbols, and equal sets by a comparison"
     )
     func strategies() throws {
         let pair = try Pair(seed: 3, sharing: false)
@@ -116,7 +116,7 @@ struct MessageSetTests {
         #expect(pair.reports(0).last?.strategy == .equal)
     }
 
-    @Test("records of what the peer has got from others meanwhile are not sent")
+    @Test("records of messages that the peer has received from others are not sent")
     func obsolete() throws {
         let pair = try Pair(seed: 4)
         let messages = pair.messages(0..<60)
@@ -129,7 +129,7 @@ struct MessageSetTests {
         #expect(pair.devices.bytesSent.values.reduce(0, +) < 400)
     }
 
-    @Test("what is said while a difference is looked for comes as well")
+    @Test("messages that are stored during a reconciliation are received too")
     func meanwhile() throws {
         let pair = try Pair(seed: 5, sharing: false)
         try pair.ingest(pair.messages(0..<300), into: 0)
@@ -148,7 +148,7 @@ struct MessageSetTests {
         pair.check(508)
     }
 
-    @Test("a group that is shared while the two are connected is reconciled at once")
+    @Test("a group that is shared during a connection is reconciled at once")
     func shared() throws {
         let pair = try Pair(seed: 6, sharing: false)
         try pair.ingest(pair.messages(0..<30), into: 0)
@@ -165,7 +165,7 @@ struct MessageSetTests {
         pair.check(30)
     }
 
-    @Test("what is damaged on the way closes the link or is repaired", arguments: 0..<30 as Range<UInt64>)
+    @Test("damage in transit closes the link or is repaired", arguments: 0..<30 as Range<UInt64>)
     func damaged(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let pair = try Pair(seed: 300 + seed, sharing: false)

@@ -14,14 +14,14 @@ struct PublicGroupTests {
         devices.devices[device].effects.count { if case .failed(_, .notAllowed) = $0 { true } else { false } }
     }
 
-    @Test("have the id that follows from their name, on every device, and sync between devices that have never met")
+    @Test("a public group has the id that follows from its name, and syncs between devices that never met")
     func name() throws {
         let devices = try Devices(3, seed: 1)
         let group = try open("tides", on: 0, devices)
         #expect(try open("tides", on: 1, devices) == group)
         #expect(try open("Tides", on: 2, devices) != group)
         #expect(try open("tides", on: 0, devices) == group && devices.devices[0].store.groups().count == 1)
-        // Another implementation comes to the same (protocol §2.5).
+        // Another implementation gives the same id (protocol §2.5).
         #expect("\(group)" == "6ac1491e50f6c032e289deeb3afff1bbefbab62325f4adc5cf4932ad93a1d7dd")
         try devices.say(0, "out at six", in: group)
         try devices.say(1, "in at noon", in: group)
@@ -31,7 +31,7 @@ struct PublicGroupTests {
         for device in 0..<2 { #expect(devices.errors(device).isEmpty) }
     }
 
-    @Test("make nobody a peer, and show nothing of other groups")
+    @Test("a visitor of a public group becomes no peer and sees nothing of other groups")
     func visitors() throws {
         let devices = try Devices(3, seed: 2)
         let crew = try devices.makeGroup()
@@ -54,7 +54,7 @@ struct PublicGroupTests {
         #expect(devices.devices[0].store.peers().count == before)
         #expect(devices.devices[0].store.agreements(with: visitor, inGroup: 2).isEmpty)
         #expect(!devices.devices[3].store.agreements(with: devices.devices[0].engine.device, inGroup: 1).isEmpty)
-        // Who has another group as well is a peer, in whatever order it shows them, and syncs both.
+        // A device that shares another group too is a peer, in whatever order it shows the groups. It syncs both.
         _ = try open("tides", on: 1, devices)
         let (host, guest) = (devices.devices[0], devices.devices[1])
         host.store.forgetPeer(guest.engine.device)
@@ -64,7 +64,7 @@ struct PublicGroupTests {
         for device in 0..<4 { #expect(devices.errors(device).isEmpty) }
     }
 
-    @Test("belong to nobody: each may write, and take back and leave for itself alone")
+    @Test("a public group has no owner: anyone may write, and may redact and leave for itself alone")
     func rights() throws {
         let devices = try Devices(2, seed: 3)
         let group = try open("tides", on: 0, devices)
@@ -86,12 +86,12 @@ struct PublicGroupTests {
         try devices.meet(1, 0)
         #expect(refusals(0, devices) == 0 && refusals(1, devices) == forbidden.count)
         #expect(devices.delivered(1, in: group).first { $0.id == id }?.content == nil)
-        // Nobody can have the key that stands for no owner.
+        // The key that stands for no owner cannot belong to anyone.
         #expect(devices.devices[0].engine.role(of: MemberKey(.zero), in: group) == .member)
         #expect(devices.devices[0].engine.role(of: devices.devices[1].engine.member, in: group) == Role.none)
     }
 
-    @Test("have names of 1 to 256 bytes, and statements that say nothing else")
+    @Test("a public group has a name of 1 to 256 bytes and a statement without anything else")
     func bounds() throws {
         let devices = try Devices(1, seed: 4)
         for name in ["", String(repeating: "x", count: 257)] {
@@ -109,7 +109,7 @@ struct PublicGroupTests {
         #expect(throws: EventError.self) { try GroupStatement(decoding: statement.encoded[...] + [0]) }
     }
 
-    @Test("are joined by invitations too, under no other name than their own")
+    @Test("an invitation to a public group works under the group's own name alone")
     func invitation() throws {
         for isRenamed in [false, true] {
             let devices = try Devices(2, seed: 5)

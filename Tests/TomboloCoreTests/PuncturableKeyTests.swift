@@ -2,14 +2,14 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-@Suite("Keys of which parts can be forgotten")
+@Suite("Puncturable keys")
 struct PuncturableKeyTests {
     private let cryptography = SwiftCryptography()
     private let root = Bytes32.zero
 
     private func log(_ number: UInt8) -> LogID { LogID(cryptography.sha256([number])) }
 
-    /// The definition: step by step from the root, without memory.
+    /// The key of a leaf by definition: derived step by step from the root, without a cache.
     private func leaf(_ log: LogID, _ sequence: UInt64) -> Bytes32 {
         var key = root
         func step(_ bit: Bool) { key = PuncturableKey.child(of: key, bit, using: cryptography) }
@@ -25,7 +25,7 @@ struct PuncturableKeyTests {
         ContentKeys.path(toLog: log, number: sequence, isEphemeral: false)
     }
 
-    @Test("a content's place in the tree is laid out bit by bit as the protocol says")
+    @Test("the place of a content in the tree has the bits that the protocol states")
     func places() {
         var generator: any RandomNumberGenerator & Sendable = SeededGenerator(seed: 40)
         for shift in 0..<53 as Range<UInt64> {
@@ -43,7 +43,7 @@ struct PuncturableKeyTests {
     }
 
     @Test(
-        "whatever was punctured has no key, all else has the key that the definition says",
+        "a punctured leaf has no key, and every other leaf has the key by definition",
         arguments: [UInt64(31), 32, 33])
     func model(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
@@ -67,13 +67,13 @@ struct PuncturableKeyTests {
                 #expect(key == expected, "seed \(seed), log \(log), sequence \(sequence)")
             }
         }
-        // In any order, one by one or again.
+        // The order of punctures, and repeated ones, make no difference.
         var other = PuncturableKey(root: root)
         for pair in gone.sorted(by: { $0[1] < $1[1] }) + gone {
             other.puncture(path(log(UInt8(pair[0])), pair[1]), using: cryptography)
         }
         #expect(other == secret, "seed \(seed)")
-        // No node that is kept lies above what was punctured.
+        // No remaining node lies above a punctured leaf.
         for pair in gone { #expect(secret.node(above: path(log(UInt8(pair[0])), pair[1])) == nil) }
     }
 
@@ -88,7 +88,7 @@ struct PuncturableKeyTests {
         #expect(keys.key(ofEphemeralFrom: log(1), at: 0, using: cryptography) == nil)
     }
 
-    @Test("what is handed over in parts is the same, and in another order none")
+    @Test("a key that is sent in parts is rebuilt, and refused in another order")
     func parts() throws {
         var secret = PuncturableKey(root: root)
         for number in 0..<40 { secret.puncture(path(log(UInt8(number)), 7), using: cryptography) }
@@ -101,7 +101,7 @@ struct PuncturableKeyTests {
         for part in parts.dropFirst() { try again.append(decoding: part.nodes) }
         #expect(again == secret)
         #expect(throws: WireError.self) { try again.append(decoding: parts[0].nodes) }
-        // A whole one needs no more than its root, and who is to read values alone is handed no node.
+        // A whole key needs only its root. A device that may read values alone receives no node.
         let (all, values) = (
             SecretShare.parts(of: whole, withContents: true), SecretShare.parts(of: whole, withContents: false)
         )
@@ -118,7 +118,7 @@ struct PuncturableKeyTests {
             #expect(throws: WireError.self) { try RekeySecret(decoding: bytes) }
         }
         #expect(throws: WireError.self) { try PuncturableKey(decoding: []) }
-        // A node below another one, a path with more bits than it has steps.
+        // A node below another node, and a path with more bits than steps, are refused.
         #expect(throws: WireError.self) {
             try PuncturableKey(decoding: (PuncturableKey(root: root).encoded + secret.encoded)[...])
         }
@@ -126,7 +126,7 @@ struct PuncturableKeyTests {
         #expect(throws: WireError.self) { try PuncturableKey(decoding: [193] + [UInt8](repeating: 0, count: 57)) }
     }
 
-    @Test("what is sealed opens under its key, nonce and info, and under nothing else")
+    @Test("sealed text opens under its key, nonce and info, and under nothing else")
     func sealing() throws {
         let (text, nonce) = (Array("the tide is out".utf8), [UInt8](1...12))
         let sealed = cryptography.seal(text[...], key: root, nonce: nonce[...])

@@ -2,11 +2,11 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Secrets of which something has gone, and how they are handed on, between engines.
-@Suite("Secrets of which something has gone")
+/// Punctured secrets, and their exchange between devices, tested between engines.
+@Suite("Punctured secrets")
 struct PuncturedSecretTests: SealedGroupTests {
     @Test(
-        "a part of a secret from anybody opens what it opens; nothing is sealed under it, and the whole one takes its place"
+        "an unproven part of a secret only opens contents; nothing is sealed under it, and the whole replaces it"
     )
     func plantedSecret() throws {
         let cryptography = SwiftCryptography()
@@ -15,13 +15,13 @@ struct PuncturedSecretTests: SealedGroupTests {
         try devices.say(0, "among us", in: group)
         try devices.meet(0, 2)
         let rekey = try #require(rekeys(0, devices).last)
-        // What the removed one has made up: a tree in two halves, and something that it opens.
+        // The removed device invents a tree in two halves, and an event that it opens.
         let tree = try PuncturableKey(
             decoding: [false, true].flatMap { bit -> [UInt8] in
                 [1, bit ? 0x80 : 0] + PuncturableKey.child(of: .zero, bit, using: cryptography).bytes
             }[...])
         var own = ForeignLog(group: group, seed: 6)
-        // The values key it knows, as everybody does who has been a member.
+        // It knows the values key, like everyone that was ever a member.
         let known = try RekeySecret(decoding: #require(secrets(0, devices)[rekey.id]))
         let planted = RekeySecret(.unproven, values: known.values, contents: [tree])
         var keys = ContentKeys(planted)
@@ -39,7 +39,7 @@ struct PuncturedSecretTests: SealedGroupTests {
             for index in payload.groups.indices where payload.groups[index].share?.count == 32 {
                 let said = self.events(1, devices).filter { $0.event.header.kind == .device }
                 guard let asked = payload.groups[index].share.flatMap({ EventID($0) }) else { continue }
-                // To whom it is sealed it does not know from here: to all.
+                // The test does not know to which device the share goes, so it seals it to all.
                 for device in said {
                     guard let to = Bytes32(device.event.content ?? []),
                         device.event.header.certificate?.device == devices.devices[1].engine.device,
@@ -65,7 +65,7 @@ struct PuncturedSecretTests: SealedGroupTests {
         for device in 0..<2 { #expect(Set(said(device, devices, group)) == ["among us", "not for the removed"]) }
     }
 
-    @Test("what was punctured here and what was punctured there do not take each other's place")
+    @Test("two differently punctured copies of a secret do not replace each other")
     func differentRests() throws {
         let (devices, group) = try makeGroup(3, seed: 18)
         for text in ["one", "two", "three"] { try devices.say(0, text, in: group) }
@@ -86,7 +86,7 @@ struct PuncturedSecretTests: SealedGroupTests {
         try devices.meet(1, 2)
         #expect(self.said(2, devices, group) == ["one", "two", "three"])
         #expect(readable(2, devices, group).count == 3)
-        // It hands on both.
+        // The device gives both to others.
         devices.devices.append(try Devices.Device(seed: 72))
         try devices.link(3, to: 2)
         try devices.open(group, on: 3, from: 2)
@@ -94,10 +94,10 @@ struct PuncturedSecretTests: SealedGroupTests {
         #expect(self.said(3, devices, group) == ["one", "two", "three"])
     }
 
-    @Test("who had declined hands a secret over once it has it, in several parts where much of it has gone")
+    @Test("a device that declined gives a secret as soon as it has it, in parts if much is punctured")
     func lateInParts() throws {
         let (devices, group) = try makeGroup(3, seed: 17)
-        // The two others have a secret of which much was punctured, and the last one has not met them since.
+        // The first device's secret is punctured many times. The last device has not met the others since.
         for number in 0..<40 { try devices.say(0, "\(number)", in: group) }
         let said = events(0, devices).map(\.event).filter { $0.header.kind == .message }
         let rekey = try #require(rekeys(0, devices).last)
@@ -110,7 +110,7 @@ struct PuncturedSecretTests: SealedGroupTests {
         #expect(SecretShare.parts(of: secret, withContents: true).count > 1)
         devices.devices[0].store.setSecret(secret.encoded, of: rekey.id, inGroup: 1)
         devices.devices[0] = try Devices.Device(seed: 61, store: devices.devices[0].store)
-        // The events go round without their secret; then the second one, asked, has nothing to give.
+        // The events travel without their secret. The second device is then asked for it and has nothing to give.
         devices.intercept = { wire in
             guard wire.from == 0, let payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
             return payload.groups.contains { $0.share?.count ?? 0 > 32 } ? nil : wire.bytes
@@ -120,7 +120,7 @@ struct PuncturedSecretTests: SealedGroupTests {
         let kept = try devices.connect(1, 2)
         try devices.settle()
         #expect(self.said(2, devices, group).isEmpty)
-        // It gets the secret while the link to the last one is open.
+        // The second device receives the secret while its link to the last one is open.
         let link = try devices.connect(0, 1)
         try devices.settle()
         #expect(self.said(1, devices, group).count == said.count)
@@ -131,7 +131,7 @@ struct PuncturedSecretTests: SealedGroupTests {
     }
 
     @Test(
-        "once something is erased, its key is nowhere: a copy of it cannot be read, all else can, here and by who is given the secret later"
+        "the key of an erased content is gone everywhere; other contents stay readable, also for later receivers"
     )
     func punctured() throws {
         let (devices, group) = try makeGroup(3, seed: 7)
@@ -145,20 +145,20 @@ struct PuncturedSecretTests: SealedGroupTests {
             #expect(
                 kept.map { devices.text(of: $0, on: device, in: group) } == ["one", nil, "three"], "device \(device)")
         }
-        // It has not met anybody since before all of this.
+        // This device has met nobody since before all of this.
         try devices.meet(1, 2)
         #expect(said(2, devices, group) == ["one", "three"])
         #expect(kept.map { devices.text(of: $0, on: 2, in: group) } == ["one", nil, "three"])
-        // What is said from now on is not in the way of it.
+        // Later messages do not change that.
         try devices.say(0, "four", in: group)
         try devices.say(2, "five", in: group)
         for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
         for device in 0..<3 { #expect(readable(device, devices, group) == ["one", "three", "four", "five"]) }
-        // Who was given what is left of the first one begins another one to write under.
+        // A device that received a punctured secret begins a new one to write under.
         #expect(rekeys(0, devices).count == 2)
     }
 
-    @Test("who asks for the same secret again and again is given it once in a session")
+    @Test("a device that asks for the same secret repeatedly receives it once in a session")
     func askedAgain() throws {
         let (devices, group) = try makeGroup(2, seed: 16)
         try devices.say(0, "among us", in: group)
@@ -173,7 +173,7 @@ struct PuncturedSecretTests: SealedGroupTests {
             return payload.encoded
         }
         try devices.meet(0, 1)
-        // With its rekey event, and when it was asked for.
+        // One share comes with the rekey event, and one on request.
         #expect(shares == 2)
         #expect(said(1, devices, group) == ["among us"] && devices.errors(0).isEmpty)
     }

@@ -6,7 +6,7 @@ import TomboloCrypto
 struct RecordBoundsTests {
     private let group = GroupID(Bytes32.zero)
 
-    /// A device with a group of the mvds dialect, shared with a peer.
+    /// Creates a device with a group of the mvds dialect that it shares with a peer.
     private func device(sharingWith peer: DeviceKey) throws -> Devices {
         let devices = try Devices(1, seed: 71)
         try devices.step(
@@ -35,7 +35,7 @@ struct RecordBoundsTests {
         }
     }
 
-    @Test("requests of what was acknowledged are answered within a window a batch, however often they come")
+    @Test("requests for acknowledged messages are answered within a window a batch, however often they come")
     func answers() throws {
         let peer = DeviceKey(SwiftCryptography().sha256([1]))
         let devices = try device(sharingWith: peer)
@@ -54,7 +54,7 @@ struct RecordBoundsTests {
         try devices.step(0, Array(repeating: .payloadReceived(session, requests.encoded[...]), count: 200))
         let sent = payloads(devices).flatMap(\.1.messages)
         #expect(!sent.isEmpty && sent.reduce(0) { $0 + $1.body.count } <= 262_144 + 65_536)
-        // The rest follows.
+        // The rest follows in later batches.
         var count = sent.count
         for _ in 0..<20 {
             devices.now += 2
@@ -64,7 +64,7 @@ struct RecordBoundsTests {
         #expect(count == 40)
     }
 
-    @Test("what came by one link to a peer is acknowledged by the one that speaks")
+    @Test("a message that arrives on a peer's second link is acknowledged on the first")
     func twoLinks() throws {
         let peer = DeviceKey(SwiftCryptography().sha256([1]))
         let devices = try device(sharingWith: peer)
@@ -76,7 +76,7 @@ struct RecordBoundsTests {
         #expect(acks.map(\.0) == [first])
     }
 
-    @Test("acks of messages follow a sync of the disk; what a native peer can send again need not")
+    @Test("acks of messages follow a sync to disk; payloads that a native peer can send again need none")
     func synced() throws {
         let peer = DeviceKey(SwiftCryptography().sha256([1]))
         let devices = try device(sharingWith: peer)
@@ -84,13 +84,13 @@ struct RecordBoundsTests {
         let ofThePeer = devices.devices[0].engine.mustBeSynced([.payloadReceived(session, [])])
         let stranger = try open(devices, DeviceKey(SwiftCryptography().sha256([2])), number: 2)
         let ofOthers = devices.devices[0].engine.mustBeSynced([.payloadReceived(stranger, []), .timePassed])
-        // Whose it is may be said in the same batch.
+        // The same batch may state whose session it is.
         let ofUnknown = devices.devices[0].engine.mustBeSynced([.payloadReceived(SessionID(rawValue: 9), [])])
         #expect(ofUnknown)
         #expect(ofThePeer && !ofOthers)
     }
 
-    @Test("joining is synced to the disk on both sides, since an invitation is used once")
+    @Test("joining is synced to disk on both sides, since an invitation is used once")
     func joining() throws {
         let devices = try Devices(2, seed: 73)
         try devices.step(0, [.createGroup(1, name: "crew")])
@@ -113,7 +113,7 @@ struct RecordBoundsTests {
         init(_ what: String) {}
     }
 
-    @Test("a message that is larger than a native frame crosses native links in parts")
+    @Test("a message larger than a native frame crosses native links in parts")
     func largeMessage() throws {
         let devices = try Devices(2, seed: 72)
         for device in 0..<2 {
@@ -137,7 +137,7 @@ struct RecordBoundsTests {
             ])
     }
 
-    @Test("a payload of more fields than the bound is refused, one of as many is not")
+    @Test("a payload with more fields than the bound is refused, and one at the bound is not")
     func fields() throws {
         let field: [UInt8] = [0xca, 0xb8, 0x02, 0x00]  // an empty ack
         let most = Array(repeating: field, count: Limits.payloadFields).flatMap { $0 }

@@ -2,9 +2,9 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-@Suite("A device put back to an older copy of itself that nobody has told so")
+@Suite("A restored device that was not told of the restore")
 struct RestoredDeviceTests {
-    /// Two devices that know the same; the second goes on, and is put back to what it was.
+    /// Creates two devices that know the same. The second writes more and is then restored to its old state.
     private func rolledBack(seed: UInt64) throws -> (Devices, GroupID) {
         let devices = try Devices(2, seed: seed)
         let group = try devices.makeGroup()
@@ -21,7 +21,7 @@ struct RestoredDeviceTests {
         devices.devices[device].effects.count { if case .foundOlder = $0 { true } else { false } }
     }
 
-    @Test("it notices at the first meeting, gets back what it wrote, and goes on in a new log")
+    @Test("a restored device notices at the first meeting, receives its own events and begins a new log")
     func meetsFirst() throws {
         let (devices, group) = try rolledBack(seed: 61)
         try devices.meet(0, 1)
@@ -38,7 +38,7 @@ struct RestoredDeviceTests {
         #expect(found(devices, 0) == 0)
     }
 
-    @Test("where it writes before it meets anybody its log forks once: both branches stay, and it goes on in a new log")
+    @Test("a restored device that writes before a meeting forks its log once, and then begins a new one")
     func writesFirst() throws {
         let (devices, group) = try rolledBack(seed: 62)
         for round in 0..<3 { try devices.say(1, "too early \(round)", in: group) }

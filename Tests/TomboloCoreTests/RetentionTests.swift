@@ -2,8 +2,8 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Devices that keep only a part of what is said.
-@Suite("What a device keeps")
+/// Devices that keep only a part of the contents.
+@Suite("Retention on a device")
 struct RetentionTests {
     private func makeGroup(_ count: Int, _ policy: Policy = .open, seed: UInt64) throws -> (Devices, GroupID) {
         let devices = try Devices(count, seed: seed)
@@ -16,7 +16,7 @@ struct RetentionTests {
         try devices.step(device, [.setRetention(4, group: group, retention)])
     }
 
-    /// Takes all contents that can be erased from a device, which does not know of it: as one that withholds them.
+    /// Removes all erasable contents from a device without its knowledge, so that it withholds them.
     private func strip(_ device: Int, _ devices: Devices) throws {
         let store = devices.devices[device].store
         let events = store.headers(ordinals: Array(1...store.lastOrdinal())).filter(\.header.isErasable)
@@ -24,13 +24,13 @@ struct RetentionTests {
         devices.devices[device] = try Devices.Device(seed: 50 + UInt64(device), store: store)
     }
 
-    /// Lets time pass, with everybody woken by it.
+    /// Lets time pass and wakes every device.
     private func pass(_ milliseconds: UInt64, _ devices: Devices) throws {
         devices.now += milliseconds
         for _ in 0..<4 { for device in devices.devices.indices { try devices.step(device, [.timePassed]) } }
     }
 
-    /// What a device can show, with a dash for what is not there; in the order of its arrival.
+    /// The texts that a device can show, in the order of arrival, with a dash for each missing content.
     private func shown(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
         let store = devices.devices[device].store
         return store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
@@ -42,14 +42,14 @@ struct RetentionTests {
         Set(devices.devices.indices.map { devices.devices[$0].engine.root(of: group) })
     }
 
-    /// Whether two devices that know the same say no more to each other than that.
+    /// Tells whether two devices in sync exchange no more than that fact.
     private func isQuiet(_ one: Int, _ other: Int, _ devices: Devices) throws -> Bool {
         let before = devices.bytesSent.values.reduce(0, +)
         try devices.meet(one, other)
         return devices.bytesSent.values.reduce(0, +) - before < 400
     }
 
-    @Test("what comes back goes away in its time, whatever had taken it away")
+    @Test("a content that comes back expires in its time, whatever had removed it")
     func backAndGone() throws {
         let (devices, group) = try makeGroup(2, seed: 31)
         let day: UInt64 = 86_400_000
@@ -62,7 +62,7 @@ struct RetentionTests {
         try devices.meet(0, 1)
         try keep(Retention(count: 2), on: 1, devices, group)
         try pass(60_000, devices)
-        // As a redaction has done that does not stand any more.
+        // The store is in the state after a redaction that no longer stands.
         let store = devices.devices[1].store
         let gone = store.headers(ordinals: Array(1...store.lastOrdinal())).filter { !$0.hasContent }
         #expect(gone.count == 8)
@@ -74,7 +74,7 @@ struct RetentionTests {
         #expect(shown(1, devices, group) == [String](repeating: "-", count: 10))
     }
 
-    @Test("the latest so many, or so many bytes, or what came in so much time", arguments: [Policy.open, .private])
+    @Test("a device keeps the latest contents by number, by size or by age", arguments: [Policy.open, .private])
     func kept(policy: Policy) throws {
         let (devices, group) = try makeGroup(2, policy, seed: 1)
         for number in 0..<20 { try devices.say(0, "\(number)", in: group) }
@@ -87,18 +87,18 @@ struct RetentionTests {
         #expect(roots(devices, group).count == 1)
         #expect(try isQuiet(0, 1, devices) && isQuiet(1, 0, devices))
         #expect(shown(1, devices, group).prefix(15) == dashes[...], "nothing is fetched again")
-        // Its application was told.
+        // The application was told.
         #expect(devices.devices[1].store.changes(in: group).count { $0.kind == .erased } == 15)
-        // More comes, and more goes.
+        // More contents arrive, and more are dropped.
         for number in 20..<30 { try devices.say(0, "\(number)", in: group) }
         try devices.meet(0, 1)
         try pass(60_000, devices)
         #expect(shown(1, devices, group).filter { $0 != "-" } == (25..<30).map { "\($0)" })
-        // By size: sealed, 16 bytes more each.
+        // The limit is by size. A sealed content takes 16 bytes more.
         try keep(Retention(bytes: policy == .private ? 3 * 18 : 3 * 2), on: 1, devices, group)
         try pass(0, devices)
         #expect(shown(1, devices, group).filter { $0 != "-" } == ["27", "28", "29"])
-        // By time since they came, whatever the author's clock says.
+        // The limit is by age since arrival, whatever the author's clock states.
         let day: UInt64 = 86_400_000
         try keep(Retention(age: .seconds(30 * 86_400)), on: 1, devices, group)
         try pass(0, devices)
@@ -111,7 +111,7 @@ struct RetentionTests {
         #expect(roots(devices, group).count == 1 && devices.errors(0).isEmpty && devices.errors(1).isEmpty)
     }
 
-    @Test("what a device has said itself it keeps: so whatever others drop, somebody has it")
+    @Test("a device keeps its own contents, so some device has each content whatever others drop")
     func ownIsKept() throws {
         let (devices, group) = try makeGroup(2, seed: 2)
         for device in 0..<2 { try keep(Retention(count: 1), on: device, devices, group) }
@@ -131,7 +131,7 @@ struct RetentionTests {
     }
 
     @Test(
-        "who meets a device that keeps a part is told all that is there, does not wait for the rest, and gets it from who has it"
+        "a partial device gives all that it has; its peer does not wait for the rest and gets it elsewhere"
     )
     func newcomer() throws {
         let (devices, group) = try makeGroup(4, .private, seed: 3)
@@ -139,12 +139,12 @@ struct RetentionTests {
         try devices.meet(0, 1)
         try keep(Retention(count: 10), on: 1, devices, group)
         try pass(60_000, devices)
-        // It has joined, and has been away since.
+        // The device has joined, and has been away since.
         try devices.meet(1, 2)
         #expect(shown(2, devices, group) == [String](repeating: "-", count: 290) + (290..<300).map { "\($0)" })
         #expect(!devices.devices[2].store.delivered(in: group).isEmpty)
         #expect(try isQuiet(1, 2, devices))
-        // Opened anew, it knows it still; and hands it on to who does not have it either.
+        // After a restart it still knows that, and passes it on to a device that also lacks the contents.
         devices.devices[2] = try Devices.Device(seed: 40, store: devices.devices[2].store)
         try devices.meet(2, 3)
         #expect(shown(3, devices, group).filter { $0 != "-" } == (290..<300).map { "\($0)" })
@@ -162,7 +162,7 @@ struct RetentionTests {
         #expect((0..<4).allSatisfy { devices.errors($0).isEmpty })
     }
 
-    @Test("who wants to keep everything again gets back what others have")
+    @Test("a device that keeps everything again receives the contents that others have")
     func everythingAgain() throws {
         let (devices, group) = try makeGroup(2, seed: 4)
         for number in 0..<50 { try devices.say(0, "\(number)", in: group) }
@@ -173,7 +173,7 @@ struct RetentionTests {
         #expect(devices.devices[1].engine.retention(of: group) == .everything)
         try devices.meet(0, 1)
         #expect(shown(1, devices, group) == (0..<50).map { "\($0)" })
-        // What was dropped and has expired or was taken back meanwhile does not come back, and is not asked for for ever.
+        // A dropped content that expired or was redacted meanwhile does not come back, and nobody asks for it forever.
         try keep(Retention(count: 5), on: 1, devices, group)
         try pass(0, devices)
         #expect(shown(1, devices, group).count { $0 == "-" } == 45)
@@ -186,7 +186,7 @@ struct RetentionTests {
         #expect(try isQuiet(0, 1, devices) && isQuiet(0, 1, devices))
     }
 
-    @Test("what one gets back, who is connected to it gets from it", arguments: [false, true])
+    @Test("a device that recovers contents passes them on to connected devices", arguments: [false, true])
     func alongTheLine(firstLinked: Bool) throws {
         let (devices, group) = try makeGroup(3, seed: 9)
         for number in 0..<50 { try devices.say(0, "\(number)", in: group) }
@@ -194,7 +194,7 @@ struct RetentionTests {
         for index in 1..<3 { try keep(Retention(count: 5), on: index, devices, group) }
         try pass(60_000, devices)
         for index in 1..<3 { try keep(.everything, on: index, devices, group) }
-        // Neither has what the other one lacks, and they stay connected.
+        // Neither device has what the other lacks, and they stay connected.
         if firstLinked { try devices.connect(2, 1) } else { try devices.meet(2, 1) }
         try devices.settle()
         #expect(shown(2, devices, group).count { $0 == "-" } == 45)
@@ -204,7 +204,7 @@ struct RetentionTests {
         for device in 1..<3 { #expect(shown(device, devices, group) == (0..<50).map { "\($0)" }) }
     }
 
-    @Test("what was dropped expires as it should after it has come back")
+    @Test("a dropped content that came back still expires")
     func expiry() throws {
         let (devices, group) = try makeGroup(2, seed: 5)
         let expiry = devices.now + 50_000_000
@@ -222,12 +222,12 @@ struct RetentionTests {
         for device in 0..<2 { #expect(shown(device, devices, group) == ["-", "for good"]) }
     }
 
-    @Test("who says that it keeps nothing delays what it withholds until somebody else is met")
+    @Test("a peer that claims to keep nothing delays what it withholds until another peer is met")
     func withheld() throws {
         let (devices, group) = try makeGroup(3, seed: 6)
         for number in 0..<20 { try devices.say(0, "\(number)", in: group) }
         try devices.meet(0, 1)
-        // It strips what it passes on, and says that it keeps nothing.
+        // The peer strips the events that it passes on, and claims to keep nothing.
         devices.intercept = { wire in
             guard wire.from == 1, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
             for index in payload.groups.indices { payload.groups[index].horizon = 1 << 52 }
@@ -241,7 +241,7 @@ struct RetentionTests {
         #expect(devices.errors(2).isEmpty)
     }
 
-    @Test("who says that it has everything, and has nothing, is not waited for for ever")
+    @Test("nobody waits forever for a peer that claims to have everything and has nothing")
     func lying() throws {
         let (devices, group) = try makeGroup(3, seed: 7)
         for number in 0..<20 { try devices.say(0, "\(number)", in: group) }
@@ -263,7 +263,7 @@ struct RetentionTests {
         #expect(shown(1, devices, group) == (0..<20).map { "\($0)" })
     }
 
-    @Test("what was held for long and is delivered late counts as well")
+    @Test("an event that was held for long and is delivered late counts too")
     func late() throws {
         let (devices, group) = try makeGroup(2, .private, seed: 12)
         devices.intercept = { wire in
@@ -281,7 +281,7 @@ struct RetentionTests {
         #expect(shown(1, devices, group).filter { $0 != "-" } == ["7", "8", "9"])
     }
 
-    @Test("what was dropped comes back by hand as well")
+    @Test("a dropped content also comes back by a manual ingest")
     func byHand() throws {
         let (devices, group) = try makeGroup(2, seed: 13)
         for number in 0..<10 { try devices.say(0, "\(number)", in: group) }
@@ -295,10 +295,10 @@ struct RetentionTests {
         #expect(shown(1, devices, group) == (0..<10).map { "\($0)" })
     }
 
-    @Test("what can never be delivered raises no horizon, and what others withhold afterwards is waited for")
+    @Test("an undeliverable event raises no horizon, and contents withheld later are waited for")
     func inventedTime() throws {
         let (devices, group) = try makeGroup(3, seed: 8)
-        // Signed by nobody in particular, of a time that nothing leads to; without its content.
+        // The event is a stranger's, states a time that no known event leads to, and lacks its content.
         var own = ForeignLog(group: group, seed: 6)
         let invented = EventReference(
             id: EventID(SwiftCryptography().sha256([7])), log: LogID(SwiftCryptography().sha256([8])), sequence: 3,
@@ -324,7 +324,7 @@ struct RetentionTests {
         }
         for number in 0..<5 { try devices.say(0, "\(number)", in: group) }
         try devices.meet(0, 2)
-        // One that strips, and does not say that it keeps nothing.
+        // This device strips contents and does not claim to keep nothing.
         try strip(2, devices)
         try devices.meet(2, 1)
         #expect(shown(1, devices, group).isEmpty, "it waits")
@@ -332,12 +332,12 @@ struct RetentionTests {
         #expect(shown(1, devices, group) == (0..<5).map { "\($0)" })
     }
 
-    @Test("what a peer dropped while another one withheld it is asked of the peer first, and then done without")
+    @Test("a withheld content that a peer claims to have dropped is first asked of that peer, then skipped")
     func withheldAndDropped() throws {
         let (devices, group) = try makeGroup(4, seed: 9)
         for number in 0..<3 { try devices.say(0, "\(number)", in: group) }
         for device in 1..<3 { try devices.meet(0, device) }
-        // The second one strips, the third keeps a part, and has it all the same.
+        // The second device strips contents. The third claims to keep a part, and has everything all the same.
         try strip(1, devices)
         try devices.meet(1, 3)
         #expect(shown(3, devices, group).isEmpty)
@@ -364,7 +364,7 @@ struct RetentionTests {
         #expect(shown(4, devices, group) == ["0", "1", "2"])
     }
 
-    @Test("more than there can be is kept as such, and read again when the device starts")
+    @Test("a bound beyond all limits is stored as such and read again at a restart")
     func hugeBounds() throws {
         let (devices, group) = try makeGroup(2, seed: 14)
         try devices.say(0, "a content", in: group)
@@ -376,7 +376,7 @@ struct RetentionTests {
         #expect(shown(1, devices, group) == ["a content"])
     }
 
-    @Test("a clock that was wrong does not keep what comes afterwards for ever")
+    @Test("a clock that was wrong does not keep later contents forever")
     func clocks() throws {
         let (devices, group) = try makeGroup(2, seed: 10)
         let day: UInt64 = 86_400_000
@@ -394,7 +394,7 @@ struct RetentionTests {
         #expect(shown(1, devices, group) == ["-"])
     }
 
-    @Test("what nobody is shown pushes nothing out")
+    @Test("unwanted events push out no contents")
     func unwantedIsNotCounted() throws {
         let (devices, group) = try makeGroup(3, seed: 11)
         for number in 0..<5 { try devices.say(0, "\(number)", in: group) }
@@ -409,7 +409,7 @@ struct RetentionTests {
     }
 
     @Test(
-        "whatever some devices drop, and whoever meets whom: all that one of them keeps is everybody's in the end who wants it",
+        "a content that any device keeps reaches every device that wants it, whatever others drop",
         arguments: [UInt64(0), 1, 2, 3])
     func random(block: UInt64) throws {
         var (dropped, restored) = (0, 0)
@@ -445,7 +445,7 @@ struct RetentionTests {
                 default: if device != other { try devices.meet(device, other) }
                 }
             }
-            // Whatever the others have dropped, who has said it has it.
+            // Each author has its own contents, whatever the others have dropped.
             for device in 1..<4 { try keep(.everything, on: device, devices, group) }
             devices.now += 1_000
             for device in 0..<4 { try devices.step(device, [.timePassed]) }

@@ -2,10 +2,10 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Who can read in a private group, between engines: each would fail if one of the checks were taken out.
-@Suite("Who can read")
+/// Reading in private groups, tested between engines. Each test would fail if one of the checks were removed.
+@Suite("Reading in private groups")
 struct SealingTests: SealedGroupTests {
-    @Test("members read, and so do readers; nothing of what is said is on the wire or in what is stored of events")
+    @Test("members and readers read, and no text is on the wire or in the stored events")
     func sealed() throws {
         let (devices, group) = try makeGroup(3, seed: 1) { $0 == 1 ? .member : .reader }
         var isSeen = false
@@ -26,14 +26,14 @@ struct SealingTests: SealedGroupTests {
         #expect(rekeys(0, devices).count == 1, "one secret for all that nobody was removed from")
     }
 
-    @Test("whoever was removed has no secret of what was said by who had seen the removal")
+    @Test("a removed member has no secret for messages whose author had seen the removal")
     func removal() throws {
         let (devices, group) = try makeGroup(4, seed: 2)
         try devices.say(0, "before", in: group)
         for index in 1..<4 { try devices.meet(0, index) }
         try remove(3, by: 1, devices, group)
         try devices.say(1, "after", in: group)
-        // Said without having seen it: under the old secret, which the removed one has.
+        // The author has not seen the removal and writes under the old secret, which the removed member has.
         try devices.say(2, "meanwhile", in: group)
         for _ in 0..<3 { for one in 0..<4 { for other in one + 1..<4 { try devices.meet(one, other) } } }
         try devices.say(0, "later", in: group)
@@ -42,13 +42,13 @@ struct SealingTests: SealedGroupTests {
             #expect(readable(device, devices, group) == ["before", "after", "meanwhile", "later"], "device \(device)")
             #expect(Set(said(device, devices, group)) == readable(device, devices, group))
         }
-        // It holds all of it.
+        // The removed device holds all of the events.
         #expect(events(3, devices).count(where: { $0.event.header.kind == .message }) == 4)
         #expect(readable(3, devices, group) == ["before", "meanwhile"])
         #expect(rekeys(0, devices).count == 2)
     }
 
-    @Test("two who are removed by people who do not know of each other's act cannot read together what neither may")
+    @Test("two members removed by concurrent acts cannot together read messages that neither may read")
     func concurrentRemovals() throws {
         let (devices, group) = try makeGroup(5, seed: 3) { $0 < 3 ? .admin : .member }
         try devices.say(0, "before", in: group)
@@ -69,29 +69,29 @@ struct SealingTests: SealedGroupTests {
         #expect(readable(1, devices, group) == ["before", "without three", "without four", "without both"])
     }
 
-    @Test("who has the group's secret and no role is given nothing, however it asks")
+    @Test("a device with the group's secret and no role receives nothing, however it asks")
     func stranger() throws {
         let (devices, group) = try makeGroup(3, seed: 4)
         try remove(2, by: 0, devices, group)
         try devices.say(0, "among us", in: group)
         for index in 1..<3 { try devices.meet(0, index) }
-        // It asks in its own right, and by a client that asks again and again.
+        // It asks in its own right, and repeatedly.
         for _ in 0..<3 { try devices.meet(2, 1) }
         #expect(readable(2, devices, group).isEmpty)
         #expect(readable(1, devices, group) == ["among us"])
-        // Once it is admitted again it is given what it lacks.
+        // After it is admitted again, it receives the secrets that it lacks.
         try devices.step(0, [.setRole(7, group: group, of: member(2, devices), to: .reader)])
         for _ in 0..<2 { try devices.meet(0, 2) }
         #expect(said(2, devices, group) == ["among us"])
     }
 
-    @Test("who was admitted by somebody whose right to it fell is not a member, and does not read on")
+    @Test("a member whose admission has lost its right is no member and reads no later messages")
     func fallenAdmission() throws {
         let (devices, group) = try makeGroup(3, seed: 14)
         try remove(2, by: 0, devices, group)
         try devices.say(0, "among us", in: group)
         for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
-        // One admits it, and hands it what it may read then; the other one takes that right away meanwhile.
+        // An admin admits it and gives it the secrets that it may then have. Concurrently the owner demotes that admin.
         try devices.step(1, [.setRole(7, group: group, of: member(2, devices), to: .member)])
         try devices.step(0, [.setRole(7, group: group, of: member(1, devices), to: .member)])
         try devices.meet(1, 2)
@@ -104,10 +104,10 @@ struct SealingTests: SealedGroupTests {
         #expect(said(1, devices, group) == ["among us", "without it"])
     }
 
-    @Test("what is sealed waits for its secret, which whoever has delivered it hands over")
+    @Test("a sealed event waits for its secret, which any device that delivered it can give")
     func waiting() throws {
         let (devices, group) = try makeGroup(3, seed: 5)
-        // Shares from the author are lost.
+        // Shares from the author to the last device are lost.
         devices.intercept = { wire in
             guard wire.from == 0, let payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
             return payload.groups.contains { $0.share != nil } && wire.to == 2 ? nil : wire.bytes
@@ -116,7 +116,7 @@ struct SealingTests: SealedGroupTests {
         try devices.meet(0, 2)
         #expect(said(2, devices, group).isEmpty)
         #expect(events(2, devices).contains { $0.event.header.kind == .message && $0.status == .waiting })
-        // Opened anew, it still waits, and asks.
+        // After a restart the device still waits, and asks.
         devices.devices[2] = try Devices.Device(seed: 77, store: devices.devices[2].store)
         try devices.meet(0, 1)
         try devices.meet(1, 2)
@@ -124,7 +124,7 @@ struct SealingTests: SealedGroupTests {
         #expect(devices.devices[2].store.changes(in: group).count { $0.event.event.header.kind == .message } == 1)
     }
 
-    @Test("who never hears that it was asked for a secret is asked again, and who never hears the answer asks again")
+    @Test("a request for a secret that is lost, or whose answer is lost, is sent again")
     func unheard() throws {
         let (devices, group) = try makeGroup(2, seed: 61)
         try devices.say(0, "sealed", in: group)
@@ -132,7 +132,7 @@ struct SealingTests: SealedGroupTests {
         devices.intercept = { wire in
             guard var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
             for index in payload.groups.indices {
-                // Nothing is handed unasked, and of what is asked and answered the first is lost.
+                // Nothing is given unasked. The first request and the first answer are lost.
                 let isAsking = payload.groups[index].secretsWanted != nil
                 if isAsking { asked += 1 }
                 if isAsking, asked == 1 { payload.groups[index].secretsWanted = nil }
@@ -151,7 +151,7 @@ struct SealingTests: SealedGroupTests {
         try devices.disconnect(session)
     }
 
-    @Test("what is erased while it waits for its secret waits no more")
+    @Test("an event that is erased while it waits for its secret waits no more")
     func erasedWhileWaiting() throws {
         let (devices, group) = try makeGroup(2, seed: 12)
         devices.intercept = { wire in
@@ -168,7 +168,7 @@ struct SealingTests: SealedGroupTests {
         #expect(held.status == .delivered && held.event.content == nil)
     }
 
-    @Test("a share that is not of the secret costs the link, and nothing is taken")
+    @Test("a share of another secret closes the link and is not accepted")
     func wrongShare() throws {
         let (devices, group) = try makeGroup(2, seed: 6)
         let cryptography = SwiftCryptography()
@@ -221,7 +221,7 @@ struct SealingTests: SealedGroupTests {
         #expect(said(1, devices, group) == ["monday", "sunday", "monday again"])
     }
 
-    @Test("what is not kept is sealed as well")
+    @Test("broadcasts are sealed too")
     func ephemeral() throws {
         let (devices, group) = try makeGroup(3, seed: 9)
         try remove(2, by: 0, devices, group)
@@ -249,7 +249,7 @@ struct SealingTests: SealedGroupTests {
         #expect(heard(1) == ["is typing"] && heard(2).isEmpty && !isSeen)
     }
 
-    @Test("a device that lost everything is given its secrets again")
+    @Test("a device that lost everything receives its secrets again")
     func wiped() throws {
         let (devices, group) = try makeGroup(2, seed: 10)
         try devices.say(0, "the tide is out", in: group)
@@ -267,11 +267,11 @@ struct SealingTests: SealedGroupTests {
         let states = events(0, devices).count { $0.event.header.kind == .device }
         for _ in 0..<2 { try devices.meet(0, 1) }
         #expect(Set(said(1, devices, group)) == ["the tide is out", "coming"])
-        // It follows from the device's key what shares are sealed to: there is nothing to say anew.
+        // The key to which shares are sealed follows from the device's key, so it is not announced again.
         #expect(events(0, devices).count { $0.event.header.kind == .device } == states)
     }
 
-    @Test("what the group's keys are set to is sealed as well, but for its expiry, which engines keep")
+    @Test("values of the state are sealed too, except for the expiry, which engines enforce")
     func state() throws {
         let (devices, group) = try makeGroup(2, seed: 13)
         for (key, value) in [("title", "The crew"), ("mood", "calm"), ("expiry", "3600000")] {
@@ -295,7 +295,7 @@ struct SealingTests: SealedGroupTests {
         devices.now += 1
         try devices.say(1, "goes away", in: group)
         #expect(events(1, devices).last?.event.header.expiry == devices.now + 3_600_000)
-        // One that is not sealed is not valid.
+        // A sealed value has at most 4,068 bytes of text.
         try devices.step(0, [.setState(3, group: group, key: "mood", value: [UInt8](repeating: 1, count: 4_068))])
         let before = devices.devices[0].effects.count
         try devices.step(0, [.setState(3, group: group, key: "mood", value: [UInt8](repeating: 1, count: 4_069))])
@@ -305,11 +305,11 @@ struct SealingTests: SealedGroupTests {
             })
     }
 
-    @Test("in a private group what is not sealed is not valid, nor what names something else as its secret")
+    @Test("in a private group an event is invalid if it is unsealed or names another event as its rekey")
     func unsealed() throws {
         let (devices, group) = try makeGroup(2, seed: 11)
         var own = ForeignLog(group: group, seed: 5)
-        // By a member whose client does not seal.
+        // The author is a member whose client does not seal.
         try devices.step(0, [.setRole(1, group: group, of: own.member, to: .member)])
         let raised = try #require(events(0, devices).last?.event.reference)
         let plain = own.event(after: nil, "in the clear") { $0 = $0.naming(raised) }
@@ -321,7 +321,7 @@ struct SealingTests: SealedGroupTests {
 }
 
 extension EventHeader {
-    /// The same, naming a state event.
+    /// The same header with a state event named.
     fileprivate func naming(_ event: EventReference, asRekey: Bool = false) -> EventHeader {
         EventHeader(
             kind: kind, isSalted: isSalted, log: log, sequence: sequence, previous: previous, stateHeads: [event],

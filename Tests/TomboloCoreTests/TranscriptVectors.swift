@@ -2,10 +2,10 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// What nodes of the reference sent each other, played to one engine that stands in for one of them.
+/// Payloads that nodes of the reference exchanged, played to an engine that stands in for one of them.
 @Suite("MVDS transcripts of the reference implementation")
 struct MVDSTranscriptVectors {
-    @Test("each node's part is played by our engine")
+    @Test("our engine plays the part of each node")
     func transcripts() throws {
         let file = try Vectors.load("mvds-transcripts.json", as: TranscriptFile.self)
         #expect(!file.scenarios.isEmpty)
@@ -19,7 +19,7 @@ struct MVDSTranscriptVectors {
     }
 }
 
-/// Plays the payloads of the other nodes that were not lost.
+/// A player of the other nodes' payloads that were not lost.
 private final class TranscriptPlayer {
     let scenario: TranscriptFile.Scenario
     let node: String
@@ -28,7 +28,7 @@ private final class TranscriptPlayer {
     var engine: Engine<SwiftCryptography>
     var now: UInt64 = 1_700_000_000_000
     var sessions: [String: SessionID] = [:]
-    /// In the order in which it happened.
+    /// The payloads in the order in which they were sent and received.
     var events: [Happening] = []
     var said: Set<EventID> = []
 

@@ -2,10 +2,10 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Whose a device is, where a group is hidden from somebody.
-@Suite("Who is hidden from")
+/// The devices that belong to a contact, if a group is hidden from the contact.
+@Suite("Contacts from which a group is hidden")
 struct VisibilityContactTests: VisibilityScenario {
-    @Test("a stranger who shows a hidden group is one who shows nothing; an invitation does not help it")
+    @Test("a contact that shows a hidden group is treated like one that does not, even with an invitation")
     func strangers() throws {
         let (devices, group) = try makeGroup(seed: 3)
         #expect(try set(.invisible, to: member(1, devices), devices, group) == nil)
@@ -16,7 +16,7 @@ struct VisibilityContactTests: VisibilityScenario {
         try devices.settle()
         #expect(devices.errors(1).contains { $0.contains("does not know it") })
         try devices.disconnect(session)
-        // It is still good for somebody else.
+        // The invitation still works for another device.
         let joining = try devices.connect(3, 0, invitation: invitation)
         try devices.settle()
         #expect(devices.errors(3) == [])
@@ -24,7 +24,7 @@ struct VisibilityContactTests: VisibilityScenario {
         try devices.disconnect(joining)
     }
 
-    @Test("a member's other device is hidden from as soon as it has shown whose it is, also over the link")
+    @Test("a contact's other device is recognized once it shows whose it is, even over an open link")
     func otherDevices() throws {
         let (devices, group) = try makeGroup(seed: 4)
         devices.devices.append(try Devices.Device(seed: 98))
@@ -41,11 +41,11 @@ struct VisibilityContactTests: VisibilityScenario {
         #expect(!said(3, devices, group).contains("not for you"))
     }
 
-    @Test("a member's devices are those that have admitted one that has written, too")
+    @Test("a contact's devices include those that admitted a device which has written")
     func silentDevices() throws {
         let (devices, group) = try makeGroup(2, seed: 12)
         for seed in [91, 92] as [UInt64] { devices.devices.append(try Devices.Device(seed: seed)) }
-        // The phone, which is in the group and silent, has admitted the laptop, which is not.
+        // The phone is in the group and silent. It has admitted the laptop, which is not silent.
         try devices.link(3, to: 2)
         try devices.open(group, on: 3, from: 0)
         try devices.say(3, "from the laptop", in: group)
@@ -57,7 +57,7 @@ struct VisibilityContactTests: VisibilityScenario {
         #expect(said(2, devices, group) == [])
     }
 
-    @Test("who joins one group is not shown another one that is hidden from whose device it says to be")
+    @Test("a device that joins a group sees no other group that is hidden from the member it claims to be")
     func joinsAnother() throws {
         let (devices, group) = try makeGroup(2, seed: 13)
         devices.devices.append(try Devices.Device(seed: 93))
@@ -74,13 +74,13 @@ struct VisibilityContactTests: VisibilityScenario {
         try devices.disconnect(session)
         #expect(devices.devices[2].store.groups().contains { $0.id == chess })
         #expect(said(2, devices, group) == [])
-        // It has written in the other one by now.
+        // It has written in the other group by now.
         try devices.say(2, "e4", in: chess)
         try devices.meet(2, 0)
         #expect(said(0, devices, chess) == ["e4"] && said(2, devices, group) == [])
     }
 
-    @Test("a device that was removed can be hidden from, and one that was hidden from can be linked")
+    @Test("a group can be hidden from a removed device, and a device from which it was hidden can be linked")
     func ownDevices() throws {
         let (devices, group) = try makeGroup(2, seed: 20)
         devices.devices.append(try Devices.Device(seed: 97))

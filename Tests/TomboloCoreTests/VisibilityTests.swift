@@ -2,10 +2,10 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// How far a group is shared with whom: device 0 hides it from device 1, and device 2 shares all.
-@Suite("What is hidden from contacts")
+/// The visibility of a group for each contact. Device 0 hides it from device 1, and device 2 shares everything.
+@Suite("Groups that are hidden from contacts")
 struct VisibilityTests: VisibilityScenario {
-    @Test("who is not to know of a group sees a device that has none", arguments: [true, false], [true, false])
+    @Test("a contact that must not know of a group sees none", arguments: [true, false], [true, false])
     func invisible(byMember: Bool, hiderDials: Bool) throws {
         let (devices, group) = try makeGroup(seed: 1)
         let contact = byMember ? member(1, devices) : device(1, devices)
@@ -22,20 +22,20 @@ struct VisibilityTests: VisibilityScenario {
         #expect(!said(1, devices, group).contains("not for you"))
         #expect(!said(0, devices, group).contains("hello?"))
         devices.intercept = { $0.bytes }
-        // It is about this link alone: others pass on what they like.
+        // The setting concerns this link alone: other devices may pass the events on.
         try devices.meet(2, 0)
         try devices.meet(2, 1)
         try devices.meet(2, 0)
         #expect(said(1, devices, group).contains("not for you"))
         #expect(said(0, devices, group).contains("hello?"))
-        // And back.
+        // The group is shared again.
         #expect(try set(.shared, to: contact, devices, group) == nil)
         try devices.say(0, "again", in: group)
         try devices.meet(0, 1)
         #expect(said(1, devices, group).contains("again"))
     }
 
-    @Test("links that are open are closed, once, and go by it when they are opened again")
+    @Test("open links are closed once, and follow the setting when they are opened again")
     func openLinks() throws {
         let (devices, group) = try makeGroup(seed: 2)
         let link = try devices.connect(1, 0)
@@ -51,7 +51,7 @@ struct VisibilityTests: VisibilityScenario {
         try devices.settle()
         #expect(said(2, devices, group).contains("not for you"))
         try devices.disconnect(other)
-        // What changes nothing closes nothing.
+        // A setting that changes nothing closes nothing.
         let again = try devices.connect(1, 0)
         try devices.settle()
         #expect(try set(.invisible, to: member(1, devices), devices, group) == nil)
@@ -62,7 +62,7 @@ struct VisibilityTests: VisibilityScenario {
     }
 
     @Test(
-        "from who only takes nothing comes, and it is not asked for; both know when they are done",
+        "a device that only receives sends nothing and is asked for nothing; both know when they are done",
         arguments: [Policy.open, .private], [true, false])
     func visible(policy: Policy, hiderDials: Bool) throws {
         let (devices, group) = try makeGroup(3, policy, seed: 5)
@@ -85,14 +85,14 @@ struct VisibilityTests: VisibilityScenario {
         try devices.settle()
         #expect(hasExchanged(0, devices) == 1 && hasExchanged(1, devices) == 1)
         #expect(Set(said(0, devices, group)).count == 103 && Set(said(1, devices, group)).count == 53)
-        // What is said while the link is open, and what is only broadcast.
+        // Messages and broadcasts are sent while the link is open.
         devices.devices[1].effects = []
         try devices.say(0, "nor this", in: group)
         try devices.say(1, "but this", in: group)
         try devices.step(0, [.broadcast(5, group: group, content: Array("is typing".utf8))])
         try devices.settle()
         #expect(said(0, devices, group).contains("but this") && !said(1, devices, group).contains("nor this"))
-        // It is quiet, though the two never come to know the same: for an hour nothing is said at all.
+        // The link is quiet although the two never come to hold the same: for an hour nothing is sent.
         let before = devices.bytesSent
         devices.now += 3_600_000
         try devices.settle()
@@ -101,7 +101,7 @@ struct VisibilityTests: VisibilityScenario {
         try devices.disconnect(link)
         devices.intercept = { $0.bytes }
         for device in 0...1 { #expect(devices.errors(device) == []) }
-        // The same comes from another one, with the means to read it.
+        // Another device provides the same events, and the means to read them.
         try devices.meet(2, 0)
         try devices.meet(2, 1)
         #expect(Set(said(1, devices, group)) == Set(said(2, devices, group)))
@@ -109,7 +109,7 @@ struct VisibilityTests: VisibilityScenario {
         #expect(devices.devices[0].engine.root(of: group) == devices.devices[1].engine.root(of: group))
     }
 
-    @Test("who asks all the same is not answered")
+    @Test("a contact that asks all the same is not answered")
     func insisting() throws {
         let (devices, group, file) = try makeGroup(withFileOf: 0, seed: 6)
         try devices.say(0, "not for you", in: group)
@@ -119,10 +119,10 @@ struct VisibilityTests: VisibilityScenario {
             for number in payload.groups.indices {
                 if wire.from == 0 {
                     answers += payload.groups[number].events == nil ? 0 : 1
-                    // So that it does not hear that nothing comes.
+                    // The contact must not learn that nothing comes.
                     payload.groups[number].onlyTakes = false
                 } else if payload.groups[number].frontier != nil {
-                    // All of the log that it has named first.
+                    // The request is for all events of the log that it named first.
                     payload.groups[number].want = [0, 0, 1, 60]
                     wants += 1
                 }
@@ -137,13 +137,13 @@ struct VisibilityTests: VisibilityScenario {
         #expect(answers == 0 && wants > 1)
         #expect(!isWhole(file, 1, devices) && !said(1, devices, group).contains("not for you"))
         try devices.disconnect(link)
-        // From who shares it, it comes.
+        // Device 2, with which the group is shared, receives it.
         try devices.connect(2, 0)
         try devices.settle()
         #expect(said(2, devices, group).contains("not for you"))
     }
 
-    @Test("who asks for a secret is not handed it")
+    @Test("a contact that asks for a secret does not receive it")
     func secrets() throws {
         let (devices, group) = try makeGroup(4, .private, seed: 11)
         #expect(try set(.visible, to: member(1, devices), devices, group) == nil)
@@ -151,13 +151,14 @@ struct VisibilityTests: VisibilityScenario {
         try devices.step(0, [.setRole(8, group: group, of: removed, to: .none)])
         try devices.say(0, "sealed anew", in: group)
         try devices.meet(2, 0)
-        /// How often one device has handed over a secret.
+        /// The number of secrets that each device has given.
         var handed: [Int: Int] = [:]
         devices.intercept = { wire in
             guard var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
             for number in payload.groups.indices {
                 if (payload.groups[number].share?.count ?? 0) > 32 { handed[wire.from, default: 0] += 1 }
-                // From one the secret is lost on its way; of the other it is not heard that nothing comes.
+                // The secret from one device is lost in transit. The notice of the other that nothing comes is
+                // suppressed.
                 if wire.from == 2 { payload.groups[number].share = nil }
                 payload.groups[number].onlyTakes = false
             }
@@ -172,7 +173,7 @@ struct VisibilityTests: VisibilityScenario {
         #expect(said(1, devices, group).contains("sealed anew"))
     }
 
-    @Test("two of whom each only takes are done at once")
+    @Test("two devices that both only receive are done at once")
     func bothOnlyTake() throws {
         let (devices, group) = try makeGroup(seed: 8)
         #expect(try set(.visible, to: member(1, devices), devices, group) == nil)
@@ -188,7 +189,7 @@ struct VisibilityTests: VisibilityScenario {
         }
     }
 
-    @Test("who only takes is not done before it can read what it was given")
+    @Test("a device that only receives is not done before it can read what it received")
     func awaited() throws {
         let (devices, group) = try makeGroup(4, .private, seed: 15)
         let removed = devices.devices[3].engine.member
@@ -205,7 +206,7 @@ struct VisibilityTests: VisibilityScenario {
         try devices.meet(2, 0)
         devices.intercept = { $0.bytes }
         #expect(!said(0, devices, group).contains("sealed anew"))
-        // Nothing is new to it but the secret.
+        // Only the secret is new to it.
         #expect(try set(.visible, to: member(1, devices), devices, group) == nil)
         devices.devices[0].effects = []
         let session = try devices.connect(0, 1)
@@ -214,7 +215,7 @@ struct VisibilityTests: VisibilityScenario {
         try devices.disconnect(session)
     }
 
-    @Test("so it is in groups of very many logs, whoever dials", arguments: [true, false])
+    @Test("the same holds in groups of very many logs, whoever dials", arguments: [true, false])
     func manyLogs(hiderDials: Bool) throws {
         let devices = try Devices(30, seed: 16)
         let group = try devices.makeGroup()
@@ -232,7 +233,7 @@ struct VisibilityTests: VisibilityScenario {
         try devices.disconnect(link)
     }
 
-    @Test("that more of a file comes is not told; and where two groups have it, it comes over the one that is shared")
+    @Test("a contact is not told of new parts of a file; if another group has the file, it comes over that one")
     func files() throws {
         let (devices, _, file) = try makeGroup(withFileOf: 2, seed: 17)
         #expect(try want(file.id, 1, devices) == nil)
@@ -248,7 +249,7 @@ struct VisibilityTests: VisibilityScenario {
         #expect(isWhole(file, 0, devices) && told == 0)
         for link in links { try devices.disconnect(link) }
         devices.intercept = { $0.bytes }
-        // Another group of the two, which comes after.
+        // The two devices share another group, which is created later.
         try devices.step(0, [.createGroup(1, name: "more")])
         let made = devices.devices[0].effects.compactMap { if case .created(_, let id) = $0 { id } else { nil } }
         let more = try #require(made.last)
@@ -259,7 +260,7 @@ struct VisibilityTests: VisibilityScenario {
         #expect(isWhole(file, 1, devices))
     }
 
-    @Test("while people talk, roots are said once a second at most, as ever; and a setting holds from its own batch on")
+    @Test("roots are sent at most once a second during a conversation, and a setting holds from its own batch on")
     func live() throws {
         let (devices, group) = try makeGroup(seed: 19)
         #expect(try set(.visible, to: member(1, devices), devices, group) == nil)
@@ -290,7 +291,7 @@ struct VisibilityTests: VisibilityScenario {
         try devices.disconnect(again)
     }
 
-    @Test("it is kept, is nobody's own member's, and has its bound")
+    @Test("visibility is stored, excludes the device's own member, and has a bound")
     func bounds() throws {
         let (devices, group) = try makeGroup(2, seed: 9)
         for contact in [member(0, devices), device(0, devices)] {
@@ -301,24 +302,24 @@ struct VisibilityTests: VisibilityScenario {
             #expect(try set(.visible, to: .device(DeviceKey(key)), devices, group) == nil)
         }
         #expect(try set(.invisible, to: member(1, devices), devices, group)?.description.contains("1024") == true)
-        // Those that are there can be changed, and make room.
+        // Existing entries can be changed, and a removed one makes room.
         let one = Contact.device(DeviceKey(SwiftCryptography().sha256([0, 0])))
         #expect(try set(.invisible, to: one, devices, group) == nil)
         #expect(try set(.shared, to: one, devices, group) == nil)
         #expect(try set(.invisible, to: member(1, devices), devices, group) == nil)
-        // Also after a start.
+        // The setting survives a restart.
         let store = devices.devices[0].store
         devices.devices[0] = try Devices.Device(seed: 10, store: store)
         try devices.say(0, "not for you", in: group)
         #expect(try meeting(1, 0, devices).groups.allSatisfy(\.isEmpty))
-        // A value that is none is said to be damaged.
+        // A malformed value is reported as damage.
         let key = "visibility-\(group)"
         let value = try #require(store.value(forKey: key))
         store.setValue(value + [0], forKey: key)
         #expect(throws: StoreError.self) { try Devices.Device(seed: 10, store: store) }
         store.setValue(Array(value.dropLast()) + [3], forKey: key)
         #expect(throws: StoreError.self) { try Devices.Device(seed: 10, store: store) }
-        // What can be read of a damaged one is made out.
+        // Recovery reads the entries of a damaged value that are readable.
         let whole = try GroupVisibility(decoding: value)
         #expect(whole.encoded == value && whole.settings.count == 1_024)
         #expect(GroupVisibility(recovering: Array(value.dropLast()) + [3]).settings.count == 1_023)

@@ -4,8 +4,8 @@ import TomboloCrypto
 
 @Suite("Devices sleep while a peer is silent")
 struct WakeTests {
-    /// Lets three minutes pass in which nothing arrives, as whoever runs engines does: each is called when it wants to be called, and a
-    /// millisecond later at the earliest.
+    /// Lets three minutes pass in which nothing arrives, like a runtime of engines. Each engine is called when it asks
+    /// for it, at the earliest a millisecond later.
     private func wakes(of devices: Devices) throws -> [Int] {
         let end = devices.now + 180_000
         var wakes = devices.devices.map { _ in 0 }
@@ -23,7 +23,7 @@ struct WakeTests {
         return wakes
     }
 
-    /// Some of what is on its way arrives, and then nothing more.
+    /// Carries some of the payloads in flight, and drops the rest.
     private func carry(_ count: Int, _ devices: Devices) throws {
         var left = count
         try devices.carry {
@@ -33,7 +33,7 @@ struct WakeTests {
         devices.queue = []
     }
 
-    @Test("whenever in a meeting it falls silent, whatever it had said", arguments: 0..<40 as Range<UInt64>)
+    @Test("a native peer can fall silent at any point of a meeting", arguments: 0..<40 as Range<UInt64>)
     func native(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let devices = try Devices(3, seed: seed)
@@ -47,7 +47,7 @@ struct WakeTests {
         for wakes in try wakes(of: devices) { #expect(wakes < 400, "seed \(seed)") }
     }
 
-    @Test("also where groups of the mvds dialect are shared", arguments: 0..<80 as Range<UInt64>)
+    @Test("a peer with groups of the mvds dialect can fall silent at any point", arguments: 0..<80 as Range<UInt64>)
     func mvds(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let devices = try Devices(2, seed: seed)
@@ -68,7 +68,7 @@ struct WakeTests {
         if Bool.random(using: &generator) { try devices.settle() }
         try carry(Int.random(in: 0..<12, using: &generator), devices)
         for number in 0..<Int.random(in: 0..<3, using: &generator) {
-            // Within the time in which roots that differ are waited for to become alike.
+            // The time is within the wait for differing roots to become equal.
             devices.now += UInt64.random(in: 0..<2_500, using: &generator)
             try ingest(1_000 + number..<1_001 + number, into: number)
             try carry(Int.random(in: 0..<4, using: &generator), devices)

@@ -4,19 +4,19 @@ import TomboloSimulation
 
 @Suite("Simulated groups keep their promises")
 struct SimulationTests {
-    @Test("under every fault at once, whatever the seed", arguments: 0..<40 as Range<UInt64>)
+    @Test("all faults at once break no promise, with any seed", arguments: 0..<40 as Range<UInt64>)
     func faults(seed: UInt64) throws {
         let report = try Simulation.run(.faults, seed: seed)
-        // What was about to be said when a process was killed was never said.
+        // A message that a person was about to send when the process was killed is not sent.
         #expect(report.messages > Scenario.faults.messages / 2 && report.events >= report.messages, "seed \(seed)")
     }
 
-    @Test("among members that want no good", arguments: 0..<20 as Range<UInt64>)
+    @Test("hostile members break no promise", arguments: 0..<20 as Range<UInt64>)
     func hostility(seed: UInt64) throws {
         _ = try Simulation.run(.hostile, seed: seed)
     }
 
-    @Test("what goes away is gone everywhere, whatever breaks", arguments: [0, 1, 2, 3, 4, 5, 21] as [UInt64])
+    @Test("erased contents are erased everywhere, under all faults", arguments: [0, 1, 2, 3, 4, 5, 21] as [UInt64])
     func forgetting(seed: UInt64) throws {
         _ = try Simulation.run(.forgetting, seed: seed)
         var hostile = Scenario.hostile
@@ -25,7 +25,7 @@ struct SimulationTests {
     }
 
     @Test(
-        "in a private group all can read what they were handed, whatever breaks",
+        "all members of a private group can read what was delivered to them, under all faults",
         arguments: [0, 1, 48, 70, 71, 109] as [UInt64])
     func sealed(seed: UInt64) throws {
         _ = try Simulation.run(.sealed, seed: seed)
@@ -35,7 +35,7 @@ struct SimulationTests {
     }
 
     @Test(
-        "members that raise and remove each other end alike, whatever breaks", arguments: 0..<20 as Range<UInt64>)
+        "members that promote and remove each other agree, under all faults", arguments: 0..<20 as Range<UInt64>)
     func membership(seed: UInt64) throws {
         var scenario = Scenario.membership
         scenario.isPrivate = seed.isMultiple(of: 2)
@@ -43,7 +43,7 @@ struct SimulationTests {
     }
 
     @Test(
-        "every scenario that comes with the library",
+        "every scenario of the library keeps its promises",
         arguments: [Scenario.calm, .intermittent, .crowd, .seven()[0], .seven()[1]])
     func scenarios(scenario: Scenario) throws {
         let report = try Simulation.run(scenario, seed: 7)
@@ -52,7 +52,7 @@ struct SimulationTests {
     }
 
     @Test(
-        "sessions that a batch does not concern could as well have been looked at",
+        "advancing every session with each batch changes nothing",
         arguments: [Scenario.faults, .hostile, .sealed, .membership])
     func resting(scenario: Scenario) throws {
         for seed in 1...8 as ClosedRange<UInt64> {
@@ -61,14 +61,14 @@ struct SimulationTests {
         }
     }
 
-    @Test("the same seed is the same run, another seed another one")
+    @Test("the same seed gives the same run, and another seed another run")
     func replay() throws {
         let one = try Simulation.run(.faults, seed: 3)
         #expect(try Simulation.run(.faults, seed: 3) == one)
         #expect(try Simulation.run(.faults, seed: 4).digest != one.digest)
     }
 
-    @Test("what is broken on purpose is found out", arguments: Mutant.allCases.filter { $0 != .restless })
+    @Test("every mutant breaks the promise that it should", arguments: Mutant.allCases.filter { $0 != .restless })
     func mutants(mutant: Mutant) {
         let expected: [Mutant: Set<Violation.Promise>] = [
             .forgetsToSync: [.lost, .forked], .losesPayloads: [.diverged, .blamed, .lost],
@@ -100,7 +100,7 @@ struct SimulationTests {
         #expect(!found.isEmpty && found.isSubset(of: expected[mutant] ?? []), "\(mutant): \(found)")
     }
 
-    @Test("a scenario in a file says only what is not as usual")
+    @Test("a scenario in a file states only what differs from the default")
     func file() throws {
         let text = #"{"name": "mine", "devices": 3, "messages": 5, "conditions": {"latency": [1, 2], "crashes": 1}}"#
         var expected = Scenario(name: "mine", devices: 3, messages: 5)
@@ -111,7 +111,7 @@ struct SimulationTests {
         #expect(try JSONDecoder().decode(Scenario.self, from: JSONEncoder().encode(decoded)) == decoded)
     }
 
-    @Test("every strategy brings everything everywhere", arguments: Strategy.allCases)
+    @Test("every strategy delivers everything everywhere", arguments: Strategy.allCases)
     func strategies(strategy: Strategy) throws {
         var scenario = Scenario(name: "small", devices: 6, messages: 30)
         scenario.strategy = strategy
@@ -126,7 +126,7 @@ struct SimulationTests {
         #expect(try Simulation.run(scenario, seed: 1) == report)
     }
 
-    @Test("a run that fails is shrunk, and fails still")
+    @Test("a failing run is shrunk and still fails")
     func shrinking() throws {
         let found = try #require(try Simulation.shrink(.calm, seed: 1, mutant: .deliversBackwards))
         #expect(found.violation.promise == .beforeItsCause)
@@ -137,14 +137,14 @@ struct SimulationTests {
         #expect(try Simulation.shrink(.calm, seed: 1) == nil)
     }
 
-    @Test("stand-in cryptography changes no promise")
+    @Test("stand-in cryptography breaks no promise")
     func standIn() throws {
         var scenario = Scenario.faults
         scenario.cryptography = .standIn
         for seed in 0..<10 as Range<UInt64> { _ = try Simulation.run(scenario, seed: seed) }
     }
 
-    @Test("a scenario that makes no sense is refused")
+    @Test("an invalid scenario is refused")
     func nonsense() {
         #expect(throws: SimulationError.self) {
             try Simulation.run(Scenario(name: "alone", devices: 1, messages: 1), seed: 1)
@@ -154,7 +154,7 @@ struct SimulationTests {
         #expect(throws: SimulationError.self) { try Simulation.run(scenario, seed: 1) }
     }
 
-    @Test("devices that are never given the time to converge are found out")
+    @Test("devices without time to converge are reported")
     func diverging() {
         var scenario = Scenario.intermittent
         scenario.patience = 1_000

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// Measures what `docs/measurements.md` states, each figure by one command.
+/// The measurements that `docs/measurements.md` states. Each figure is produced by one command.
 @main struct Benchmarks: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmarks",
@@ -14,7 +14,7 @@ import Foundation
         ])
 }
 
-/// A directory that is gone afterwards.
+/// Runs `body` with a directory that is removed afterwards.
 func withScratch<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-bench-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)

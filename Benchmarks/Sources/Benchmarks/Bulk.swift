@@ -3,7 +3,8 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// Points 3 and 4: many events to an empty device, then meetings in sync and one behind.
+/// Points 3 and 4: many events to an empty device, then meetings of devices that are in sync, and of one that is
+/// behind.
 struct Bulk: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Syncs N events to an empty device over TCP and TLS into SQLite; then in sync, then one behind.")
@@ -36,7 +37,7 @@ struct Bulk: AsyncParsableCommand {
             ])
             let inSync = try pair.sync().fetched
             printRow(row("in sync", inSync))
-            // The sender's first own event joins the heads of all authors: what it costs is not what one more costs.
+            // The sender's first own event names the heads of all authors, so it costs more than any further event.
             var generator = SplitMix(seed: 7)
             try await pair.withGroup { try await $0.send(Text(text(of: bytes, &generator))) }
             printRow(row("behind by one event that joins all heads", try pair.sync().fetched))
@@ -74,12 +75,12 @@ struct Bulk: AsyncParsableCommand {
         var latest: [Int: Int] = [:]
         for number in 0..<events {
             let author = Int.random(in: 0..<authors, using: &generator)
-            // Three in ten answer what was said last.
+            // Three in ten also answer the previous message.
             var parents = latest[author].map { [$0] } ?? []
             if number > 0, Int.random(in: 0..<10, using: &generator) < 3, !parents.contains(number - 1) {
                 parents.append(number - 1)
             }
-            // Two bytes of the content are the envelope's.
+            // The envelope takes six bytes of the content, and the author field at least one.
             batch.append(
                 try builder.add(
                     id: "\(number)", parents: parents.map(String.init), author: "a\(author)",
@@ -94,7 +95,7 @@ struct Bulk: AsyncParsableCommand {
     }
 }
 
-/// Words and numbers, about as compressible as what people write.
+/// A text of words and numbers, about as compressible as human writing.
 func text(of bytes: Int, _ generator: inout SplitMix) -> String {
     var text = ""
     while text.utf8.count < bytes {
@@ -109,7 +110,7 @@ private let words = """
     whatever carries bytes no server has be up harbour lamp rope keel mast wind north rain ferry chart
     """.split(separator: " ").map(String.init)
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same events.
+/// The generator SplitMix64 (Steele, Lea, Flood 2014). The same seed gives the same events.
 struct SplitMix: RandomNumberGenerator {
     private var state: UInt64
     init(seed: UInt64) { state = seed }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Bytes a difference by the number of differences, both logarithmic, as SVG.
+/// An SVG chart of the bytes per difference over the number of differences, with two logarithmic axes.
 struct Chart {
     let rows: [Reconcile.Row]
     let common: Int

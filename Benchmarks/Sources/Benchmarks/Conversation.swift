@@ -3,7 +3,7 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// Point 2: a real conversation graph, beside git moving the same graph in the same run.
+/// Point 2: a real conversation graph, beside git that moves the same graph in the same run.
 struct Conversation: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Syncs a conversation to an empty device, then ten events behind, beside git with the same graph.")
@@ -46,7 +46,7 @@ struct Conversation: AsyncParsableCommand {
                 let first = try pair.sync().fetched
                 try await pair.withGroup { _ = try await $0.ingest(messages.suffix(10)) }
                 behind.append(try pair.sync(checksOrder: true).fetched)
-                // Everything at once, to another empty device.
+                // A second empty device receives everything at once.
                 let again = try await Pair(in: directory.appendingPathComponent("whole"))
                 try await again.withGroup { group in
                     var builder = ConversationBuilder(group: group.id)
@@ -87,7 +87,8 @@ struct Conversation: AsyncParsableCommand {
         ])
     }
 
-    /// What a command prints. Into a file: what it leaves running may keep a pipe open.
+    /// The output of a command. It goes through a file, since a process that the command leaves running may keep a pipe
+    /// open.
     private func output(_ command: [String]) throws -> Data {
         let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-bench-\(UUID().uuidString)")
         _ = FileManager.default.createFile(atPath: url.path, contents: nil)

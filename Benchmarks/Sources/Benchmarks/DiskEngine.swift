@@ -2,11 +2,11 @@ import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// An engine over a store on disk.
+/// An engine with a store on disk.
 struct DiskEngine: ~Copyable {
     private(set) var engine: Engine<SwiftCryptography>
     let storage: SQLiteStorage
-    /// Milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     var now: UInt64 = 1_760_000_000_000
 
     init(_ storage: SQLiteStorage, seed: UInt64) throws {
@@ -21,7 +21,7 @@ struct DiskEngine: ~Copyable {
         self.storage = storage
     }
 
-    /// - Returns: seconds until it was committed.
+    /// - Returns: the seconds until the batch was committed.
     mutating func timed(_ inputs: [EngineInput]) throws -> Double {
         let start = ContinuousClock.now
         let effects = try storage.write(isDurable: false) { store in
@@ -31,7 +31,7 @@ struct DiskEngine: ~Copyable {
         return (ContinuousClock.now - start).inSeconds
     }
 
-    /// Knows the group as if it had been told.
+    /// Adds the group to the store, as if the device had been invited.
     mutating func join(_ group: GroupID, of owner: EngineDevice) throws {
         try storage.write(isDurable: true) { store in
             var record = try owner.record(of: group)

@@ -1,13 +1,13 @@
 import TomboloCore
 import TomboloCrypto
 
-/// An engine over a store in memory.
+/// An engine with a store in memory.
 final class EngineDevice {
     private var engine: Engine<SwiftCryptography>
     private let store = MemoryStore()
     private var request: UInt64 = 0
-    nonisolated(unsafe) private static var sessions: UInt64 = 0  // one thread
-    /// Milliseconds since 1970.
+    nonisolated(unsafe) private static var sessions: UInt64 = 0  // only one thread uses it
+    /// The time in milliseconds since 1970.
     static let now: UInt64 = 1_760_000_000_000
 
     init(_ generator: inout SplitMix) throws {
@@ -39,12 +39,12 @@ final class EngineDevice {
         throw BenchmarkError("nobody was invited")
     }
 
-    /// What it says as messages that can be taken elsewhere.
+    /// Writes a message and returns it, with any further events of the batch, so that another device can ingest it.
     func say(_ text: String, in group: GroupID) throws -> [Message] {
         try write(.append(0, group: group, kind: .message, content: Array(text.utf8), expiry: nil), group)
     }
 
-    /// The same, for many: those messages are asked for later.
+    /// Writes a message without returning it. ``messages(of:after:)`` returns many at once later.
     func append(_ text: String, in group: GroupID, expiry: UInt64?) throws {
         let effects = try process([
             .append(0, group: group, kind: .message, content: Array(text.utf8), expiry: expiry)
@@ -70,14 +70,14 @@ final class EngineDevice {
 
     func role(of member: MemberKey, in group: GroupID) -> Role { engine.role(of: member, in: group) ?? .none }
 
-    /// - Returns: nothing if it was not allowed.
+    /// - Returns: the written messages; empty if the input was not allowed.
     private func write(_ input: EngineInput, _ group: GroupID) throws -> [Message] {
         let before = store.lastOrdinal()
         _ = try process([input])
         return messages(of: group, after: before)
     }
 
-    /// What it holds of its only group, without what came before.
+    /// The messages that the device holds of its only group, after an ordinal.
     func messages(of group: GroupID, after ordinal: Int64 = 0) -> [Message] {
         guard store.lastOrdinal() > ordinal else { return [] }
         return store.events(ordinals: Array(ordinal + 1...store.lastOrdinal())).map { stored in
@@ -106,7 +106,8 @@ final class EngineDevice {
         var seconds = 0.0
     }
 
-    /// Carries payloads both ways until there are none, and hangs up. The first payload each way introduces.
+    /// Carries payloads both ways until there are none, and closes the link. The first payload of each side is its
+    /// introduction.
     func meet(_ other: EngineDevice, joining invitation: Invitation? = nil) throws -> Outcome {
         Self.sessions += 1
         let id = SessionID(rawValue: Self.sessions)

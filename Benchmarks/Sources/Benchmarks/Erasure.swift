@@ -4,7 +4,7 @@ import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// What it costs that contents go away.
+/// The cost of erasing contents.
 struct Erasure: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Erases contents of a store on disk.",

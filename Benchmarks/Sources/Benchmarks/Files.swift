@@ -4,7 +4,7 @@ import Tombolo
 import TomboloCore
 import TomboloCrypto
 
-/// A large file from one device, from two at once, and from two of which one is killed half way.
+/// A large file from one device, from two at once, and from two with one killed half way.
 struct Files: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
@@ -83,7 +83,7 @@ struct Files: AsyncParsableCommand {
         try handle.close()
     }
 
-    /// Three devices of a private group; the first has sent the file, the second has fetched it.
+    /// Creates three devices of a private group. The first has sent the file, and the second has fetched it.
     private func prepare(_ homes: [URL], _ file: URL) async throws -> (event: String, seconds: Double) {
         var nodes: [Node] = []
         for home in homes { nodes.append(try await Node.open(at: home)) }
@@ -151,20 +151,20 @@ extension [Double] {
     fileprivate var median: Double { sorted()[count / 2] }
 }
 
-/// What fetching a file cost, as the process that did it saw it.
+/// The cost of fetching a file, as the fetching process measured it.
 struct FetchedFile: Codable {
     let seconds: Double
     let isWhole: Bool
     let usage: Usage
 }
 
-/// What sending a file cost.
+/// The cost of sending a file.
 struct SentFile: Codable {
     let event: String
     let seconds: Double
 }
 
-/// One device that sends a file.
+/// A device that sends a file.
 struct SendFile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -181,7 +181,7 @@ struct SendFile: AsyncParsableCommand {
     }
 }
 
-/// One device that fetches a file from devices that it stays connected with. It says when half of it is there.
+/// A device that fetches a file from devices to which it stays connected. It reports when it holds half of the file.
 struct FetchFile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -208,13 +208,14 @@ struct FetchFile: AsyncParsableCommand {
         }
         let start = ContinuousClock.now
         try await reader.fetch()
-        // A device leaves it to the system when it writes chunks to the disk: here that counts, as it does where a file is written for comparison.
+        // A device leaves it to the system when chunks reach the disk. Here the sync counts, as it does for the file
+        // written for comparison.
         let chunks = home.appendingPathComponent("files/\(shared.file.id)")
         try FileHandle(forUpdating: chunks).synchronize()
         let seconds = (ContinuousClock.now - start).inSeconds
         try await half.value
         let usage = Usage.own
-        // The first and the last, beside the seals of all others.
+        // Reading the first and last byte opens their chunks. The seals of all other chunks were checked on arrival.
         let ends = [try await reader.read(0..<1), try await reader.read(shared.file.size - 1..<shared.file.size)]
         let fetched = FetchedFile(
             seconds: seconds, isWhole: try reader.status.isComplete && ends.allSatisfy { $0.count == 1 }, usage: usage)

@@ -3,7 +3,7 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// What is won by forgetting, and what it costs.
+/// The gain of forgetting, and its cost.
 struct Forgetting: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Has a group forget what has expired, and newcomers join before and after.",
@@ -48,7 +48,7 @@ struct Forgetting: AsyncParsableCommand {
             try await crew.proposeCheckpoint()
             let proposed = (ContinuousClock.now - start).inSeconds
             var rounds = 0
-            // The last event of a log stays.
+            // The last event of each log stays.
             while try crew.forgottenEvents < events - 1 || joined.forgottenEvents < events - 1 {
                 guard rounds < 10 else { throw BenchmarkError("\(try crew.forgottenEvents) events were forgotten") }
                 try await sync(ben)
@@ -93,7 +93,7 @@ struct Forgetting: AsyncParsableCommand {
         guard report.isComplete else { throw BenchmarkError("a sync failed: \(report.failures)") }
     }
 
-    /// A new device joins as a reader, and is gone again.
+    /// Lets a new device join as a reader, and removes it again.
     private func join(_ group: SyncGroup, in directory: URL) async throws -> Joined {
         let home = directory.appendingPathComponent("reader")
         defer { try? FileManager.default.removeItem(at: home) }

@@ -3,7 +3,7 @@ import Foundation
 import TomboloCore
 import TomboloCrypto
 
-/// What finding the difference costs in a native group of very many authors.
+/// The cost of finding the difference in a native group with very many authors.
 struct Frontier: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Tombolo
 
-/// Point 5: from `send` on one device to delivery on another.
+/// Point 5: the time from `send` on one device to delivery on another.
 struct Latency: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures the time from send to delivery between two connected devices, commits included.")

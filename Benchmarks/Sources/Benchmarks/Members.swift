@@ -4,7 +4,7 @@ import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// What a group's state costs: opening it, a new event of it, a removal.
+/// The cost of a group's state: opening it, adding an event to it, and removing a member.
 struct Members: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Resolves the state of a large group, over a store on disk.",
@@ -89,14 +89,14 @@ struct Members: AsyncParsableCommand {
         try removal(&generator)
     }
 
-    /// Three who never stop acting without knowing of each other's latest acts.
+    /// Measures three members that always act without knowing each other's latest acts.
     private func concurrentActs(_ generator: inout SplitMix) throws {
         let makers = try (0..<3).map { _ in try EngineDevice(&generator) }
         let reader = try EngineDevice(&generator)
         let group = try makers[0].createGroup(.private)
         for admin in makers[1...] { try admin.join(group, of: makers[0], as: .admin) }
         try reader.join(group, of: makers[0])
-        // The first who joined has not heard of the second, and could not take what descends from its admission.
+        // The member that joined first does not know of the second, and could not ingest descendants of its admission.
         for admin in makers[1...] { try admin.ingest(makers[0].messages(of: group), into: group) }
         let keys = (0..<100).map { _ in generator.memberKey() }
         var (count, seconds) = (0, 0.0)
@@ -119,7 +119,7 @@ struct Members: AsyncParsableCommand {
         printRow(["\(count)", (1_000 * seconds / Double(count)).rounded(to: 2)])
     }
 
-    /// A removal in a group of 1,000, of somebody who has written a thousand messages.
+    /// Measures a removal in a group of 1,000 members. The removed member has written a thousand messages.
     private func removal(_ generator: inout SplitMix) throws {
         let (owner, writer, other) = (
             try EngineDevice(&generator), try EngineDevice(&generator), try EngineDevice(&generator)
@@ -151,7 +151,7 @@ struct Members: AsyncParsableCommand {
 }
 
 extension SplitMix {
-    /// A key that nobody has.
+    /// A key without an owner.
     fileprivate mutating func memberKey() -> MemberKey {
         MemberKey(SwiftCryptography().sha256Bytes("\(next())"))
     }

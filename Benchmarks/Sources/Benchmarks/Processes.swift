@@ -3,12 +3,12 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// What a process used, for its last line of output.
+/// The resources that a process used, printed in its last line of output.
 struct Usage: Codable {
-    /// Seconds of processor time.
+    /// The processor time in seconds.
     let user: Double
     let system: Double
-    /// The most memory that was resident, in bytes.
+    /// The largest resident memory in bytes.
     let peakResident: Int
 
     static var own: Usage {
@@ -24,7 +24,7 @@ struct Usage: Codable {
             peakResident: peakResident ?? Int(usage.ru_maxrss))
     }
 
-    /// The kernel's own count since this program was started: on Linux, rusage inherits the parent's.
+    /// The kernel's own figure since this program was started. On Linux, rusage inherits the value of the parent.
     private static var peakResident: Int? {
         let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
         let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
@@ -32,7 +32,7 @@ struct Usage: Codable {
     }
 }
 
-/// One device that others reach, until its standard input ends.
+/// A device that others can reach until its standard input ends.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -47,7 +47,7 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// What a sync cost, as the process that ran it saw it.
+/// The cost of a sync, as the process that ran it measured it.
 struct Fetched: Codable {
     let seconds: Double
     let handshakeSeconds: Double
@@ -60,7 +60,7 @@ struct Fetched: Codable {
     let usage: Usage
 }
 
-/// One device that syncs once.
+/// A device that syncs once.
 struct Fetch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -83,7 +83,7 @@ struct Fetch: AsyncParsableCommand {
         print(String(decoding: try JSONEncoder().encode(fetched), as: UTF8.self))
     }
 
-    /// Whether every entry was delivered after all that it names.
+    /// Tells whether every entry was delivered after all entries that it names.
     private func isCausal(_ group: SyncGroup) throws -> Bool {
         var seen: Set<EventID> = []
         var bookmark = Bookmark.start
@@ -103,7 +103,7 @@ extension Duration {
     var inSeconds: Double { self / .seconds(1) }
 }
 
-/// A process of this program in another role.
+/// A child process that runs this program in another role.
 struct Child {
     private let process = Process()
     private let input = Pipe()
@@ -112,7 +112,8 @@ struct Child {
     init(_ arguments: [String]) throws {
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
         process.arguments = arguments
-        // As the command line tool has it: glibc gives pieces of 64 KiB back to the system each time, and asks for them again.
+        // The command line tool has the same setting. By default glibc returns blocks of 64 KiB to the system each time
+        // and asks for them again.
         let allocator = ["MALLOC_TRIM_THRESHOLD_": "\(64 << 20)", "MALLOC_TOP_PAD_": "\(4 << 20)"]
         process.environment = ProcessInfo.processInfo.environment.merging(allocator) { $1 }
         process.standardInput = input
@@ -120,20 +121,20 @@ struct Child {
         try process.run()
     }
 
-    /// The first line that it prints.
+    /// The first line that the process prints.
     func firstLine() throws -> String {
         var line = Data()
         while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) { line += byte }
         return String(decoding: line, as: UTF8.self)
     }
 
-    /// Ends it as a power cut does.
+    /// Kills the process without a warning.
     func kill() {
         Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
-    /// Ends its input, and reads the rest of what it prints.
+    /// Ends the input of the process and decodes the rest of its output.
     func finish<Result: Decodable>(as: Result.Type) throws -> Result {
         try input.fileHandleForWriting.close()
         let rest = try output.fileHandleForReading.readToEnd() ?? Data()
@@ -143,13 +144,13 @@ struct Child {
     }
 }
 
-/// Two devices with stores of their own and one group.
+/// Two devices that have stores of their own and share one group.
 struct Pair {
     let a: URL
     let b: URL
     let deviceA: DeviceKey
 
-    /// `b` joins while the group is empty, so that its first sync is all there is to measure.
+    /// Creates the devices. `b` joins while the group is empty, so that its first sync transfers everything.
     init(in directory: URL, policy: Policy = .open) async throws {
         a = directory.appendingPathComponent("a")
         b = directory.appendingPathComponent("b")
@@ -169,7 +170,7 @@ struct Pair {
         try await node.close()
     }
 
-    /// `a` serves, `b` syncs once: each a process.
+    /// Lets `a` serve and `b` sync once, each in a process of its own.
     func sync(checksOrder: Bool = false) throws -> (fetched: Fetched, server: Usage) {
         let server = try Child(["serve", a.path])
         let port = try server.firstLine()

@@ -4,7 +4,7 @@ import SetReconciliation
 import TomboloCore
 import TomboloCrypto
 
-/// What finding the difference of two sets costs, by each algorithm.
+/// The cost of finding the difference of two sets, by each algorithm.
 struct Reconcile: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Finds what two sets of N ids differ in, by each algorithm; no network.",
@@ -79,7 +79,7 @@ struct Reconcile: ParsableCommand {
         return RangeItem(timestamp: 1_700_000_000 + time, id: id)
     }
 
-    /// All items in common, and new ones that one side alone has.
+    /// Adds new items to one side or the other; all given items are in common.
     private func split(
         _ items: [RangeItem], _ difference: Int, _ placement: Placement, _ side: Side, _ generator: inout SplitMix
     ) -> (a: [RangeItem], b: [RangeItem]) {
@@ -104,12 +104,12 @@ struct Reconcile: ParsableCommand {
         let algorithm: String
         let bytes: Int
         let roundTrips: Int
-        /// With what is kept up to date beforehand.
+        /// The processor time if the structures that are kept up to date exist already.
         let milliseconds: Double
-        /// What making that takes, for both sides.
+        /// The time to create these structures, for both sides.
         let coldMilliseconds: Double
         var symbols: Double?
-        /// The time on a link by that of the best single algorithm.
+        /// The time on a link, divided by that of the best single algorithm.
         var ratio: Double?
 
         static let heading = [
@@ -214,18 +214,21 @@ struct Reconcile: ParsableCommand {
         return rows
     }
 
-    /// Milliseconds until the initiator knows the ids. Coded symbols and exact sketches name what the other side alone has by short
-    /// ids: these cost a round trip, their five bytes and the ids; and what tells how many differ costs a summary.
+    /// The time in milliseconds until the initiator knows the ids.
+    ///
+    /// Coded symbols and exact sketches name the other side's items by short ids. These cost a round trip, their five
+    /// bytes each, and the ids. The size of the difference costs a summary.
     private func wholeTime(of row: Row, needed: Int) -> Double {
         let isCoded = row.algorithm == "rateless" || row.algorithm == "sketch"
-        // Four bytes of each checksum are enough.
+        // Four bytes of each checksum suffice.
         let symbols = row.symbols.map { $0 * Double(row.difference) * 4 } ?? 0
         let bytes = isCoded ? Double(row.bytes) - symbols + 37 * (2 + Double(needed)) : Double(row.bytes)
         return LinkCost().milliseconds(
             bytes: bytes, roundTrips: row.roundTrips + (isCoded && needed > 0 ? 1 : 0), processor: row.milliseconds)
     }
 
-    /// Questions about slices of time, each way, until nothing is missing: the ids of what is missing are the answers.
+    /// Sends questions about slices of time in both directions until nothing is missing. The answers are the missing
+    /// ids.
     private func byQuestions(
         _ a: SortedItems, _ b: SortedItems, _ placement: Placement
     ) throws -> (bytes: Int, rounds: Int, found: Int) {
@@ -251,7 +254,7 @@ struct Reconcile: ParsableCommand {
 
     private var adaptiveKey: SipHashKey { SipHashKey(3, 4) }
 
-    /// What a set keeps up to date for the adaptive reconciler.
+    /// The sketch that a set keeps up to date for the adaptive reconciler.
     private func shortIDs(of items: [RangeItem]) -> RatelessSketch<UInt64> {
         RatelessSketch(
             of: items.lazy.map { $0.id.short }, count: 16_384,
@@ -274,7 +277,7 @@ struct Reconcile: ParsableCommand {
         return (bytes, trips, found)
     }
 
-    /// As many cells as are needed, of sketches of both sides.
+    /// Sends cells of one side's sketch until the difference is decoded.
     private func byCodedSymbols(
         _ sets: (a: [RangeItem], b: [RangeItem]), _ difference: Int,
         _ row: (_ bytes: Int, _ seconds: Double, _ cold: Double, _ cells: Int) -> Row
@@ -326,6 +329,6 @@ struct Reconcile: ParsableCommand {
 }
 
 extension ItemID {
-    /// A short id.
+    /// The short id.
     fileprivate var prefix: UInt64 { UInt64(bytes: bytes[..<8]) }
 }

@@ -4,7 +4,7 @@ import Tombolo
 import TomboloCore
 import TomboloCrypto
 
-/// What it costs that contents are sealed.
+/// The cost of sealing contents.
 struct Sealed: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Says, syncs and reads the same in an open and in a private group.",
@@ -92,7 +92,7 @@ struct Sealed: AsyncParsableCommand {
         }
     }
 
-    /// What the parts cost by themselves.
+    /// Prints the costs of the single cryptographic operations.
     private func primitives() throws {
         let cryptography = SwiftCryptography()
         let key = cryptography.sha256Bytes("key")

@@ -6,7 +6,7 @@ import TomboloCore
 import TomboloCrypto
 import TomboloNIO
 
-/// Takes payloads and counts their bytes.
+/// A handler that receives payloads and counts their bytes.
 private final class Counter: ConnectionHandler {
     private let (stream, continuation) = AsyncStream.makeStream(of: (any Connection).self)
     private let left: Atomic<Int>
@@ -41,7 +41,7 @@ private func transport(_ handler: Counter) throws -> (TCPTransport, DeviceKey) {
     return (try TCPTransport(identity: TransportIdentity(device: device, seed: seed), handler: handler), device)
 }
 
-/// Listens, says where, and times how long so many bytes take from the first payload on.
+/// A process that listens, prints its address, and measures how long `bytes` bytes take from the first payload on.
 struct TLSSink: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "tls-sink", shouldDisplay: false)
     @Argument var bytes: Int
@@ -59,7 +59,7 @@ struct TLSSink: AsyncParsableCommand {
     }
 }
 
-/// Sends so many bytes that do not compress, in payloads as large as a chunk's.
+/// A process that sends `bytes` incompressible bytes, in payloads as large as those of chunks.
 struct TLSSource: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "tls-source", shouldDisplay: false)
     @Argument var bytes: Int
@@ -76,7 +76,7 @@ struct TLSSource: AsyncParsableCommand {
         for await connection in counter.connections {
             var left = bytes
             while left > 0 {
-                // As much under way as a device that fetches asks for.
+                // The bytes in flight are as many as a fetching device requests.
                 guard connection.unsent < 4 << 20 else {
                     try await Task.sleep(for: .microseconds(200))
                     continue
@@ -89,7 +89,7 @@ struct TLSSource: AsyncParsableCommand {
         }
         print(String(decoding: try JSONEncoder().encode(Usage.own), as: UTF8.self))
         fflush(nil)
-        // The last of it is still in the socket's buffer.
+        // The last bytes are still in the socket's buffer.
         while readLine() != nil {}
     }
 }

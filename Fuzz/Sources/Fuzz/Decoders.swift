@@ -2,7 +2,7 @@ import SetReconciliation
 import TomboloCore
 import TomboloCrypto
 
-/// What decodes must encode to something that decodes to the same.
+/// Checks that every value that decodes can be encoded, and that the encoding decodes to the same value.
 func decoders(_ bytes: [UInt8]) -> CInt {
     if let payload = try? Payload(decoding: bytes[...]) {
         let again = try? Payload(decoding: payload.encoded[...])
@@ -35,7 +35,7 @@ private let items = SortedItems(
 
 private let logs = Dictionary(uniqueKeysWithValues: (1...200 as ClosedRange<UInt64>).map { ($0 * 7_919, $0) })
 
-/// Everything of set reconciliation that reads what the other side sent, in both roles.
+/// Runs all parts of set reconciliation that read input of the other side, in both roles.
 func ranges(_ bytes: [UInt8]) -> CInt {
     for limit in [0, 4_096] {
         var initiator = RangeReconciler(items, frameLimit: limit, sha256: { SwiftCryptography().sha256Bytes($0) })

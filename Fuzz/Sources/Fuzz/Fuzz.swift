@@ -1,6 +1,6 @@
 import CFuzzer
 
-/// Feeds what libFuzzer makes to one of the targets: `Fuzz TARGET [libFuzzer's options]`.
+/// Passes the inputs of libFuzzer to one of the targets: `Fuzz TARGET [libFuzzer's options]`.
 @main enum Fuzz {
     static let targets: [(name: String, run: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt)] = [
         ("decoders", { decoders(bytes($0, $1)) }),

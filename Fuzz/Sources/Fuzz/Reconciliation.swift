@@ -1,8 +1,10 @@
 import TomboloCore
 import TomboloCrypto
 
-/// A peer that introduces itself and its groups as it should, and then sends what it likes where a difference is looked for: of a
-/// native group by coded symbols, of one of the mvds dialect by what is cheapest; as the dialler and as the listener.
+/// A peer that introduces itself and its groups correctly, and then sends arbitrary bytes during reconciliation.
+///
+/// A native group is reconciled by coded symbols, and a group of the mvds dialect by the cheapest method. The peer is
+/// the dialler in some runs and the listener in others.
 final class ReconciliationSession {
     nonisolated(unsafe) static let shared = ReconciliationSession()  // libFuzzer runs one input at a time
     private let victim = Device(seed: 5)
@@ -33,7 +35,8 @@ final class ReconciliationSession {
         }
     }
 
-    /// Both introduce themselves; of what the peer says after that only `change` of it arrives, nil for nothing.
+    /// Lets both devices introduce themselves. After that, the victim receives the peer's payloads as `change` returns
+    /// them; nil drops a payload.
     private func open(
         victimDials: Bool, joining invitation: Invitation? = nil, _ change: ([UInt8]) -> [UInt8]?
     ) -> SessionID {
@@ -71,7 +74,8 @@ final class ReconciliationSession {
         return 0
     }
 
-    /// A payload of one `GroupSync` (protocol §5): `reconcile` of the messages, or a frontier, or coded symbols of the native group.
+    /// A payload of one `GroupSync` (protocol §5): `reconcile` for the messages, or a frontier or coded symbols for the
+    /// native group.
     private func payload(with input: [UInt8]) -> [UInt8] {
         let (number, field): (Int, UInt8) =
             switch (input.first ?? 0) % 3 {

@@ -1,7 +1,7 @@
 import TomboloCore
 import TomboloCrypto
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// The generator SplitMix64 (Steele, Lea, Flood 2014).
 struct Generator: RandomNumberGenerator, Sendable {
     var state: UInt64
     mutating func next() -> UInt64 {
@@ -13,7 +13,7 @@ struct Generator: RandomNumberGenerator, Sendable {
     }
 }
 
-/// An engine with a store in memory, under a clock of its own.
+/// An engine with a store in memory and a clock of its own.
 final class Device {
     private var engine: Engine<SwiftCryptography>
     private let store = MemoryStore()
@@ -42,7 +42,7 @@ final class Device {
     }
 }
 
-/// The input as payloads, each behind its length in two bytes.
+/// Splits the input into payloads. Each is preceded by its length in two bytes.
 func split(_ bytes: [UInt8]) -> [[UInt8]] {
     var (payloads, rest): ([[UInt8]], ArraySlice<UInt8>) = ([], bytes[...])
     while rest.count > 2, payloads.count < 32 {
@@ -54,7 +54,7 @@ func split(_ bytes: [UInt8]) -> [[UInt8]] {
     return payloads
 }
 
-/// A member of a native group that says hello as it should, and then what it likes.
+/// A member of a native group that sends a correct hello and then arbitrary bytes.
 final class NativeSession {
     nonisolated(unsafe) static let shared = NativeSession()  // libFuzzer runs one input at a time
     private let victim = Device(seed: 1)
@@ -113,7 +113,7 @@ final class NativeSession {
     }
 }
 
-/// A peer of a group of the mvds dialect.
+/// A peer of a group of the mvds dialect that sends arbitrary bytes.
 final class RecordSession {
     nonisolated(unsafe) static let shared = RecordSession()  // libFuzzer runs one input at a time
     private let victim = Device(seed: 3)

@@ -1,22 +1,29 @@
-/// Finds out what two sets differ in by what is cheapest: a comparison of summaries, then coded symbols, as many as are likely to be
-/// needed; ranges where the differences lie close together, where they are very many, or where coded symbols came to nothing.
+/// Finds the difference of two sets in the cheapest way that its cost model predicts.
+///
+/// The two sides first compare summaries. If these differ, the responder usually sends as many coded symbols as are
+/// likely to be needed. Ranges are used if the differences lie close together, if they are very many, or if coded
+/// symbols fail.
 ///
 ///     initiator → 1 ‖ size varint ‖ sum (32) ‖ hints                     its summary
 ///     responder → 5                                                      equal: the end
 ///                 2 ‖ size ‖ sum ‖ first varint ‖ end varint ‖ cells     cells of its set, at first from 0 on
-///                 7 ‖ size ‖ sum ‖ difference varint ‖ message           by ranges, if they seem to lie close together
-///                 4                                                      by ranges: begin
-///     initiator → 3 ‖ first varint ‖ end varint                          further cells, please
-///                 6 ‖ prefixes of ids (5 each)                           which are these?
+///                 7 ‖ size ‖ sum ‖ difference varint ‖ message           ranges, if the differences seem to be close
+///                 4                                                      asks the initiator to begin with ranges
+///     initiator → 3 ‖ first varint ‖ end varint                          asks for further cells
+///                 6 ‖ prefixes of ids (5 each)                           asks for the whole ids
 ///     responder → 6 ‖ ids (32 each)
 ///     both      → 4 ‖ message of ``RangeReconciler``
 ///
-///     hints = nothing, or u8 n ‖ for each of n cells from 0 on the zigzag varint of (count − expected) ‖ message of ranges
+///     hints = nothing, or u8 n ‖ for each of n cells from 0 on
+///             the zigzag varint of (count − expected) ‖ message of ranges
 ///
-/// Where the initiator knows already that the sets differ, it gives hints with its summary: how many elements its first cells have,
-/// which tells about how many differ, and the fingerprints of ranges, which tell whether they lie close together. Without, 32 cells
-/// are sent. At the end the initiator's sum, with what it needs and without what it has alone, must be the responder's; else
-/// everything is done by ranges. Sums catch every accident; against who chooses ids to deceive, compare a collision-resistant digest.
+/// An initiator that already knows that the sets differ sends hints with its summary. The hints are the element counts
+/// of its first cells, which show about how many elements differ, and fingerprints of ranges. The fingerprints show
+/// whether the differences lie close together. Without hints, the responder sends at least 32 cells.
+///
+/// At the end the initiator adds to its sum the ids that it needs and subtracts those that it alone has. If the result
+/// is not the responder's sum, both sides start again with ranges. The sums detect every accidental error. Against an
+/// attacker that chooses ids to deceive, compare a collision-resistant digest.
 public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     private enum Kind {
         static var summary: UInt8 { 1 }
@@ -34,19 +41,19 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     private let options: AdaptiveOptions
     private var ranges: RangeReconciler<Storage>
 
-    /// How far it has come: with it, and the set again, the reconciliation goes on in another value.
+    /// The state of the reconciliation apart from the set. Another value continues from it, given the same set.
     public private(set) var progress: AdaptiveProgress
 
-    /// How the difference was looked for, so far.
+    /// The method that has been used so far to find the difference.
     public var strategy: ReconciliationStrategy { progress.strategy }
 
     /// - Parameters:
-    ///   - storage: the set. What is added meanwhile may or may not be found.
-    ///   - progress: that of a reconciliation that was begun over the same set.
-    ///   - sketch: cells that were kept up to date, of the set's ``ItemID/short``s under `key`; else they are made when they
+    ///   - storage: the set. An element that is added meanwhile may or may not be found.
+    ///   - progress: the progress of an earlier reconciliation over the same set, to continue it.
+    ///   - sketch: up-to-date cells of the set's ``ItemID/short``s under `key`. If nil, cells are computed when they
     ///     are needed.
-    ///   - key: the same on both sides; secret from whoever could choose elements of the sets.
-    ///   - options: what bytes cost, and bounds.
+    ///   - key: the same key on both sides. Keep it secret from anyone that can choose elements of the sets.
+    ///   - options: the costs of the link, and bounds.
     ///   - sha256: SHA-256 (FIPS 180-4).
     public init(
         _ storage: Storage, resuming progress: AdaptiveProgress? = nil, sketch: RatelessSketch<UInt64>? = nil,
@@ -65,7 +72,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     }
 
     private static var checksumBytes: Int { 4 }
-    /// Cells whose counts are told with a summary.
+    /// The number of cells whose counts are sent as a hint.
     private static var countedCells: Int { 96 }
 
     public mutating func initiate() throws(ReconciliationError) -> [UInt8] {
@@ -112,7 +119,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         return bytes
     }
 
-    /// The difference, by the counts of the other side's first cells.
+    /// Estimates the difference from the counts of the other side's first cells.
     private mutating func estimate(
         _ reader: inout RangeReader, theirSize: Int
     ) throws(ReconciliationError) -> (difference: Int, cells: Int) {
@@ -150,7 +157,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         return try cells(0..<min(options.mostCells, cost.batch(for: difference, estimatedBy: counted)))
     }
 
-    /// Goes on by ranges if the differences do lie close together, else by cells.
+    /// Continues with ranges if the differences do lie close together, otherwise with cells.
     private mutating func takeClose(_ reader: inout RangeReader) throws(ReconciliationError) -> ReconciliationStep {
         let summary = try reader.summary()
         progress.theirs = summary
@@ -234,17 +241,17 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         return ReconciliationStep(reply: ask)
     }
 
-    /// What to do when the cells so far were not enough.
+    /// Decides how to continue after cells that did not suffice: more cells, or ranges.
     private mutating func goOn(after count: Int) throws(ReconciliationError) -> ReconciliationStep {
         let difference = progress.decoder.estimatedDifference
         let needed = DifferenceCost.cells(for: difference)
-        // Cells that should long have been enough are of sets whose short ids collide.
+        // More cells than the estimate needs have failed: some elements have the same short id.
         guard needed <= options.mostCells, count <= 2 * needed + 64 else { return try beginRanges() }
         let batch = try cost(theirSize: progress.theirs?.size ?? 0).batch(for: difference, estimatedBy: count)
         return ask(forCells: count..<min(options.mostCells, max(count + count / 8 + 8, batch)))
     }
 
-    /// Our ids that short ones stand for.
+    /// This side's ids that have the given short ids.
     private func ids(ofShort short: [UInt64]) throws(ReconciliationError) -> [ItemID] {
         guard !short.isEmpty else { return [] }
         let wanted = Set(short)
@@ -253,7 +260,7 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         }
     }
 
-    /// The ids that begin so.
+    /// The reply that lists this side's ids with the given prefixes.
     private func resolve(_ prefixes: [UInt64]) throws(ReconciliationError) -> [UInt8] {
         guard prefixes.count <= options.mostCells else { throw .malformed(offset: 0) }
         var reply = [Kind.ids]
@@ -268,7 +275,8 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
         return try finish(need: named)
     }
 
-    /// What was found must make our set theirs.
+    /// Ends the reconciliation if the found difference turns this side's set into the other side's. Otherwise begins
+    /// with ranges.
     private mutating func finish(need: [ItemID]) throws(ReconciliationError) -> ReconciliationStep {
         let size = try storage.count
         var sum = try storage.sum(of: 0..<size)
@@ -296,17 +304,19 @@ public struct AdaptiveReconciler<Storage: RangeStorage>: Reconciler {
     }
 }
 
-/// What an ``AdaptiveReconciler`` is told about its link, and its bounds.
+/// Settings of an ``AdaptiveReconciler``: the costs of its link, and its bounds.
 public struct AdaptiveOptions: Hashable, Sendable {
     public var link: LinkCost
-    /// Whether the initiator knows from elsewhere that the sets are not equal.
+    /// Tells whether the initiator already knows, from elsewhere, that the sets differ.
     public var isKnownToDiffer: Bool
-    /// Whether coded symbols may end with how the ids begin that are needed (``ReconciliationStep/needPrefixes``): a round trip and 32
-    /// bytes an id fewer, for who compares digests when what was needed has come.
+    /// Allows coded symbols to end with the prefixes of the needed ids (``ReconciliationStep/needPrefixes``). That
+    /// saves a round trip and 32 bytes an id. Use it only if the caller compares digests after the needed elements have
+    /// arrived.
     public var namesByPrefix: Bool
-    /// Beyond so many, ranges are used; bounds memory, and a message to 16 bytes a cell.
+    /// The most coded symbols to use; a larger difference is found by ranges. It bounds memory, and a message of cells
+    /// to 16 bytes a cell.
     public var mostCells: Int
-    /// The most bytes of a message of ranges, as for ``RangeReconciler``.
+    /// The most bytes in a message of ranges, as for ``RangeReconciler``.
     public var frameLimit: Int
 
     public init(
@@ -322,13 +332,13 @@ public struct AdaptiveOptions: Hashable, Sendable {
     }
 }
 
-/// How far an ``AdaptiveReconciler`` has come, apart from its set.
+/// The state of an ``AdaptiveReconciler``, apart from its set.
 public struct AdaptiveProgress: Sendable {
     var isInitiator = false
     var sketch: RatelessSketch<UInt64>?
     var strategy = ReconciliationStrategy.summary
 
-    // The initiator's.
+    // The initiator's state.
     var decoder: RatelessDecoder<UInt64>
     var theirs: (size: Int, sum: Sum256)?
     var have: [ItemID] = []
@@ -339,9 +349,9 @@ public struct AdaptiveProgress: Sendable {
     }
 }
 
-/// How a difference was found.
+/// The method by which a difference was found.
 public enum ReconciliationStrategy: String, Hashable, Sendable {
-    /// The summaries were equal, or nothing more was said.
+    /// The summaries were equal, or only summaries have been exchanged so far.
     case summary
     case rateless
     case range

@@ -1,72 +1,76 @@
-/// What bytes and round trips cost on a link, in milliseconds: what the cost model of ``AdaptiveReconciler`` weighs against
-/// processor time.
+/// The costs of a link: its throughput and its round-trip time. The cost model of ``AdaptiveReconciler`` weighs them
+/// against processor time.
 public struct LinkCost: Hashable, Sendable {
     public var bytesPerMillisecond: Double
     public var roundTripMilliseconds: Double
 
     /// - Parameters:
-    ///   - bytesPerMillisecond: above 0. 125, a megabit a second, where nothing is known.
-    ///   - roundTripMilliseconds: at least 0. 50, where nothing is known.
+    ///   - bytesPerMillisecond: above 0. The default is 125, a megabit a second, for an unknown link.
+    ///   - roundTripMilliseconds: at least 0. The default is 50, for an unknown link.
     public init(bytesPerMillisecond: Double = 125, roundTripMilliseconds: Double = 50) {
         precondition(bytesPerMillisecond > 0 && roundTripMilliseconds >= 0, "a link moves bytes, and time with them")
         self.bytesPerMillisecond = bytesPerMillisecond
         self.roundTripMilliseconds = roundTripMilliseconds
     }
 
-    /// How long something takes, in milliseconds.
+    /// The time in milliseconds that a transfer of `bytes` takes, with its round trips and processor time.
     public func milliseconds(bytes: Double, roundTrips: Int, processor: Double = 0) -> Double {
         bytes / bytesPerMillisecond + Double(roundTrips) * roundTripMilliseconds + processor
     }
 
-    /// How many bytes are as dear as a round trip.
+    /// The number of bytes that take as long as one round trip.
     var roundTripBytes: Double { roundTripMilliseconds * bytesPerMillisecond }
 }
 
-/// What ways to find a difference are expected to cost. The constants are measured (`Benchmarks reconcile`), on a processor of 2024.
+/// The expected cost of each way to find a difference. The constants are measured (`Benchmarks reconcile`) on a
+/// processor of 2024.
 struct DifferenceCost {
     let link: LinkCost
-    /// Of both sets together.
+    /// The number of items in both sets together.
     let items: Int
-    /// How many coded symbols are kept up to date.
+    /// The number of coded symbols that are kept up to date and need not be computed.
     let warmCells: Int
 
     private static let cellBytes = 13.3
-    /// Asking for an id, and being told, for each difference: half of them are the other side's.
+    /// Average bytes per difference to ask for an id (5) and to receive it (32). The other side holds half of the
+    /// differences.
     private static let idBytes = 18.5
     private static let millisecondsPerItemOfNewCells = 0.000_3
     private static let millisecondsPerDecoded = 0.000_8
     private static let millisecondsPerRangeItem = 0.000_2
-    /// By ranges a difference that is alone among a million costs so much.
+    /// Bytes that ranges need for one isolated difference among a million items.
     private static let loneRangeBytes = 1_900.0
     private static let loneRangeMilliseconds = 0.2
 
-    /// Cells that are enough in most cases, where so many differ.
+    /// The number of cells that suffices in most cases for a difference of this size.
     static func cells(for difference: Int) -> Int {
         let count = Double(difference)
         return Int(1.36 * count + 4 * count.squareRoot()) + 8
     }
 
-    /// How wrong an estimate by the counts of so many cells is, as a standard deviation.
+    /// The standard deviation of the relative error of an estimate from the counts of this many cells.
     private static func relativeError(ofEstimateBy cells: Int) -> Double {
         1.25 * (2 / Double(max(2, cells))).squareRoot()
     }
 
-    /// How many cells to send next. Sending some too few costs a round trip, each one too many its bytes: the margin is what is best
-    /// between these, for a normally distributed error (the newsvendor's problem, its solution as a straight line). Where even so much
-    /// would be sent in vain, a few that make the estimate a better one come first.
+    /// The number of cells to send next.
+    ///
+    /// A few cells too few cost a round trip, and each cell too many costs its bytes. The margin is the best compromise
+    /// for a normally distributed error: the newsvendor's problem, with its solution as a straight line. If even that
+    /// margin risks many wasted cells, a first batch of ``refiningCells`` cells improves the estimate.
     func batch(for difference: Int, estimatedBy cells: Int) -> Int {
         let needed = Self.cells(for: difference)
         let deviation = Double(needed) * Self.relativeError(ofEstimateBy: cells)
         let dearness = deviation * Self.cellBytes / max(1, link.roundTripBytes)
         if cells < Self.refiningCells, dearness > 1.5, needed > Self.refiningCells { return Self.refiningCells }
         let batch = needed + Int(deviation * max(0, 2 - 5 * dearness))
-        // Making new cells costs every item.
+        // New cells must be computed from every item.
         return needed <= warmCells ? min(batch, warmCells) : batch
     }
 
     private static let refiningCells = 512
 
-    /// By coded symbols.
+    /// The cost in milliseconds of coded symbols.
     func byCells(_ difference: Int) -> Double {
         let needed = Self.cells(for: difference)
         let making = needed > warmCells ? Double(items) * Self.millisecondsPerItemOfNewCells : 0
@@ -75,15 +79,18 @@ struct DifferenceCost {
             bytes: bytes, roundTrips: 2, processor: making + Double(difference) * Self.millisecondsPerDecoded)
     }
 
-    /// By ranges, where nothing is known of where the differences lie.
+    /// The cost in milliseconds of ranges, if nothing is known about where the differences lie.
     func byRanges(_ difference: Int) -> Double {
         let count = Double(difference)
         return link.milliseconds(
             bytes: 338 + count * Self.loneRangeBytes, roundTrips: 3, processor: count * Self.loneRangeMilliseconds)
     }
 
-    /// By ranges, where of our `size` items `own` are in ranges that differ, and of all items `items`: spread over everything, both
-    /// sides' ids are sent; lying together, one side's, and the closer together they lie the more does the next message leave out.
+    /// The cost in milliseconds of ranges, given what the fingerprints have shown.
+    ///
+    /// Of this side's `size` items, `own` are in ranges that differ; of both sides' items, `items` are. If the
+    /// differences are spread over everything, both sides send their ids. If they lie together, one side sends its ids,
+    /// and closer differences let the next message leave out more.
     func byRanges(within items: Int, own: Int, of size: Int, difference: Int, roundTrips: Int) -> Double {
         var (count, bytes) = (items, 33.0)
         if own <= size / 4 * 3 {

@@ -1,16 +1,17 @@
-/// A Bloom filter (Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", 1970) under a salt of its own, so that no
-/// false positive comes again in the next round.
+/// A Bloom filter (Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", 1970).
+///
+/// Each filter has a salt of its own, so that a false positive of one round does not recur in the next.
 public struct BloomFilter: Hashable, Sendable {
     public let salt: UInt64
-    /// How many bits an element sets.
+    /// The number of bits that an element sets.
     public let hashes: Int
     private var words: [UInt64]
     private let bitCount: UInt64
 
     /// - Parameters:
-    ///   - bytes: its size, a multiple of 8 from 8 to 65,536.
-    ///   - hashes: 1 to 32; 7 for an error of 1 % where there are 9.6 bits an element.
-    ///   - salt: another one makes other mistakes.
+    ///   - bytes: the size of the filter: a multiple of 8, from 8 to 65,536.
+    ///   - hashes: 1 to 32. 7 give an error rate of 1 % with 9.6 bits an element.
+    ///   - salt: a value that selects the hash functions. Another salt gives other false positives.
     public init(bytes: Int, hashes: Int, salt: UInt64) {
         precondition((8...65_536).contains(bytes) && bytes.isMultiple(of: 8), "a filter of \(bytes) bytes")
         precondition((1...32).contains(hashes), "\(hashes) hashes")
@@ -20,7 +21,7 @@ public struct BloomFilter: Hashable, Sendable {
         self.salt = salt
     }
 
-    /// The filter that `bytes` are; nil if a bound of ``init(bytes:hashes:salt:)`` does not hold.
+    /// Creates a filter from its bits; nil if `bytes` or `hashes` break a bound of ``init(bytes:hashes:salt:)``.
     public init?(bits bytes: some Collection<UInt8>, hashes: Int, salt: UInt64) {
         guard (8...65_536).contains(bytes.count), bytes.count.isMultiple(of: 8), (1...32).contains(hashes) else {
             return nil
@@ -35,7 +36,8 @@ public struct BloomFilter: Hashable, Sendable {
         return bytes
     }
 
-    /// Two hashes make all (Kirsch, Mitzenmacher, "Less Hashing, Same Performance", 2006).
+    /// Calls `body` for each bit of an id. All bits are derived from two hashes (Kirsch, Mitzenmacher, "Less Hashing,
+    /// Same Performance", 2006).
     private func places(of id: ItemID, _ body: (_ word: Int, _ bit: UInt64) -> Bool) {
         let first = id.hash(key: SipHashKey(salt, 0))
         let second = id.hash(key: SipHashKey(salt, 1)) | 1
@@ -55,7 +57,7 @@ public struct BloomFilter: Hashable, Sendable {
         self.words = words
     }
 
-    /// False if it was surely not inserted.
+    /// Tells whether the id may have been inserted. False is certain; true may be a false positive.
     public func mayContain(_ id: ItemID) -> Bool {
         var isThere = true
         places(of: id) { word, bit in

@@ -1,49 +1,50 @@
-/// One question in one datagram: "of this slice of time I have these; what else have you?" (the scheme of Dispersy: Zeilemaker,
-/// Schoon, Pouwelse, "Dispersy Bundle Synchronization", 2013, §4).
+/// A question that fits into one datagram: "I have these items of this slice of time; which others do you have?"
 ///
-/// Neither side keeps anything between questions. The answer is whatever the other side holds of the slice that the filter does
-/// not know; what the filter takes for known by mistake is found under another salt.
+/// The scheme is that of Dispersy (Zeilemaker, Schoon, Pouwelse, "Dispersy Bundle Synchronization", 2013, §4). Neither
+/// side stores anything between questions. The answer has the other side's items of the slice that the filter does not
+/// contain. An item that a false positive hides is found under another salt.
 ///
-///     query = 1 u8 ‖ lowest varint ‖ highest varint ‖ modulo varint ‖ offset varint ‖ salt u64 ‖ hashes u8 ‖ bits to the end
+///     query = 1 u8 ‖ lowest varint ‖ highest varint ‖ modulo varint ‖ offset varint
+///             ‖ salt u64 ‖ hashes u8 ‖ bits to the end
 ///
-/// Varints are base 128, the least significant group first; the slice is the times t with lowest ≤ t ≤ highest and (t + offset) mod
-/// modulo = 0.
+/// Varints are in base 128, the least significant group first. The slice consists of the times t with lowest ≤ t ≤
+/// highest and (t + offset) mod modulo = 0.
 public struct BloomQuery: Hashable, Sendable {
     public let lowest: UInt64
     public let highest: UInt64
-    /// 1 for every time in between.
+    /// The distance between the times of the slice; 1 for every time between the bounds.
     public let modulo: UInt64
     public let offset: UInt64
     public let filter: BloomFilter
 
-    /// How the slice is chosen.
+    /// The way in which the slice is chosen.
     public enum Choice: Hashable, Sendable {
-        /// Every n-th time, from a random one on: for a device that is far behind, at random places.
+        /// Every n-th time, beginning at a random one. Suits a device that lacks many items at random places.
         case modulo
-        /// About as many items as the filter has room for, around a time that is likely to be recent; the side of it that spans more
-        /// time: for a device that is nearly caught up.
+        /// About as many items as the filter has room for, next to a time that is probably recent. Of the two sides of
+        /// that time, the one that spans more time is used. Suits a device that lacks few items.
         case pivot
     }
 
-    /// Whether an item is of the slice.
+    /// Tells whether an item belongs to the slice.
     public func covers(_ item: RangeItem) -> Bool {
         item.timestamp >= lowest && item.timestamp <= highest && (item.timestamp &+ offset).isMultiple(of: modulo)
     }
 
-    /// Asks about a slice of what is held.
+    /// Creates a question about a slice of this side's items.
     ///
     /// - Parameters:
-    ///   - items: what is held, in order.
-    ///   - choice: how to choose the slice.
-    ///   - byteLimit: the most bytes of the query, at least 128: a datagram's.
-    ///   - generator: for the slice and the salt.
+    ///   - items: the items of this side, in order.
+    ///   - choice: the way to choose the slice.
+    ///   - byteLimit: the most bytes in the query, at least 128: the limit of a datagram.
+    ///   - generator: the source of randomness for the slice and the salt.
     public init(
         over items: some RangeStorage, _ choice: Choice, byteLimit: Int = 1_270,
         using generator: inout some RandomNumberGenerator
     ) throws(ReconciliationError) {
         precondition(byteLimit >= 128, "a query of \(byteLimit) bytes has no room for a filter")
         let bytes = min(65_536, (byteLimit - Self.mostHeaderBytes) / 8 * 8)
-        // 9.6 bits an element and 7 hashes: one in a hundred is taken for known by mistake.
+        // With 9.6 bits an element and 7 hashes, about one missing item in a hundred is a false positive.
         let capacity = max(1, bytes * 8 * 5 / 48)
         var filter = BloomFilter(bytes: bytes, hashes: 7, salt: generator.next())
         let count = try items.count
@@ -67,7 +68,7 @@ public struct BloomQuery: Hashable, Sendable {
         (self.lowest, self.highest, self.modulo, self.offset, self.filter) = (lowest, highest, modulo, offset, filter)
     }
 
-    /// The indices of what the asker lacks of the slice, oldest first, at most `limit`.
+    /// The indices of the items in the slice that the asking side lacks, oldest first, at most `limit`.
     public func missing(in items: some RangeStorage, limit: Int) throws(ReconciliationError) -> [Int] {
         var found: [Int] = []
         var index = try items.firstIndex(notBelow: RangeBound(timestamp: lowest, prefix: []), from: 0)
@@ -81,15 +82,16 @@ public struct BloomQuery: Hashable, Sendable {
         return found
     }
 
-    /// An index that is exponentially likelier the closer it is to the end, with half of the whole as its mean distance.
+    /// A random index, exponentially likelier towards the end, at a mean distance of half of `count` from it. A
+    /// distance beyond the first index is replaced by a uniform choice.
     private static func recentIndex(_ count: Int, using generator: inout some RandomNumberGenerator) -> Int {
         let distance = exponential(using: &generator) * Double(count) / 2
         if distance < Double(count) { return count - 1 - min(count - 1, Int(distance)) }
         return Int(generator.next(upperBound: UInt64(count)))
     }
 
-    /// An exponentially distributed number with mean 1, by comparisons alone (von Neumann, "Various techniques used in connection
-    /// with random digits", 1951): the same on every platform.
+    /// An exponentially distributed number with mean 1. It uses comparisons alone, so that every platform gives the
+    /// same number (von Neumann, "Various techniques used in connection with random digits", 1951).
     static func exponential(using generator: inout some RandomNumberGenerator) -> Double {
         func uniform() -> Double { Double(generator.next() >> 11) / 9_007_199_254_740_992 }
         var whole = 0.0
@@ -107,12 +109,13 @@ public struct BloomQuery: Hashable, Sendable {
         }
     }
 
-    /// Of `capacity` items before an index and as many from it on, those that span more time; whole moments of time only.
+    /// Chooses between the `capacity` items before an index and as many from it on: the range that spans more time. The
+    /// result contains either all items of one time or none.
     private static func slice(
         around index: Int, of capacity: Int, _ items: some RangeStorage
     ) throws(ReconciliationError) -> Range<Int> {
         let count = try items.count
-        // Up to the end, and whatever comes after it.
+        // The last `capacity` items. The slice has no upper bound, so newer items belong to it too.
         guard index + capacity < count else {
             let first = try items[count - capacity].timestamp
             return try items.firstIndex(notBelow: RangeBound(timestamp: first, prefix: []), from: 0)..<count
@@ -123,7 +126,7 @@ public struct BloomQuery: Hashable, Sendable {
             try items[range.upperBound - 1].timestamp - items[range.lowerBound].timestamp
         }
         let chosen = try span(left) > span(right) ? left : right
-        // A slice is told by its times: items of one moment are all of it or none.
+        // A slice is stated by its times, so the items of one time belong to it either all or not at all.
         var upper = chosen.upperBound
         if upper < count, upper - chosen.lowerBound > 1 {
             let edge = try items[upper - 1].timestamp
@@ -139,7 +142,7 @@ public struct BloomQuery: Hashable, Sendable {
 
     // MARK: Coding
 
-    /// Version, four varints, salt, hashes.
+    /// The most bytes before the bits: version, four varints, salt and the number of hashes.
     private static let mostHeaderBytes = 1 + 4 * 10 + 8 + 1
 
     public var bytes: [UInt8] {

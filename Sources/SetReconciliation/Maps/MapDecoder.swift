@@ -1,9 +1,9 @@
-/// Finds out in which values two maps differ, from the cells of one and the other map itself.
+/// Finds the values in which two maps differ, from the cells of the other map and from this side's map.
 ///
-/// A peer that lies can make it give up, never go on for ever. That the difference is the whole one must be confirmed by a
-/// comparison of digests.
+/// A lying peer can make the decoder give up, but it cannot make it run forever. Compare digests to confirm that the
+/// difference is complete.
 public struct MapDecoder: Sendable {
-    /// A key whose value differs; 0 stands for no value.
+    /// A key whose value differs. The value 0 means that the map has no entry for the key.
     public struct Difference: Hashable, Sendable {
         public var key: UInt64
         public var theirs: UInt64
@@ -18,13 +18,13 @@ public struct MapDecoder: Sendable {
     private let ours: [UInt64: UInt64]
     private var cells: [CodedEntries] = []
     private var differsAtFirst: [Bool] = []
-    /// Numbers of what was found, by the next cell that each is in.
+    /// The numbers of the found differences, ordered by the next cell that each belongs to.
     private var queue = CellQueue<UInt64>()
     private var parts: [CodedEntries] = []
     private var foundKeys: Set<UInt64> = []
     private var candidates: [Int] = []
 
-    /// Everything that was found so far.
+    /// All differences that have been found so far.
     public private(set) var differences: [Difference] = []
 
     public init(_ ours: [UInt64: UInt64], hashKey: SipHashKey) {
@@ -32,13 +32,13 @@ public struct MapDecoder: Sendable {
         self.hashKey = hashKey
     }
 
-    /// How many cells were taken.
+    /// The number of cells that have been received.
     public var cellCount: Int { cells.count }
 
-    /// Whether every cell is explained: the first one has every entry.
+    /// Tells whether all cells are explained. The first cell suffices, because it contains every entry.
     public var isComplete: Bool { cells.first?.isZero ?? false }
 
-    /// Takes the next cell of both sides.
+    /// Adds the next cell of both sides.
     ///
     /// - Throws: ``ReconciliationError/inconsistent`` if the cells cannot be those of two maps.
     public mutating func append(_ theirs: CodedEntries, _ ours: CodedEntries) throws(ReconciliationError) {
@@ -48,7 +48,7 @@ public struct MapDecoder: Sendable {
         cell.subtract(ours)
         differsAtFirst.append(!cell.isZero)
         let parts = parts
-        // Numbers are kept one higher, since no symbol may be zero.
+        // Each number is stored plus one, since no symbol may be zero.
         queue.forEach(inCell: index) { number, _ in cell.subtract(parts[Int(number) - 1]) }
         cells.append(cell)
         if !cell.isZero { candidates.append(index) }
@@ -72,7 +72,7 @@ public struct MapDecoder: Sendable {
         }
     }
 
-    /// The one difference in a cell, if there is one alone.
+    /// The difference in a cell, if the cell contains exactly one.
     private func difference(inCell index: Int) -> Difference? {
         let cell = cells[index]
         guard cell.sum != 0, cell.moment != 0 else { return nil }
@@ -88,12 +88,12 @@ public struct MapDecoder: Sendable {
         return Difference(key: key, theirs: theirs, ours: own)
     }
 
-    /// An estimate of how many values differ, of use while ``isComplete`` is false.
+    /// An estimate of the number of differing values, useful while ``isComplete`` is false.
     public var estimatedDifference: Int {
         max(differences.count, MapHint.estimate(differsAtFirst.enumerated().map { ($0.offset, $0.element) }))
     }
 
-    /// Cells that are likely to be enough, where so many values differ.
+    /// A number of cells that probably suffices for this many differing values.
     public static func cells(for difference: Int) -> Int {
         let count = Double(difference)
         return Int(1.36 * count + 2.5 * count.squareRoot()) + 5

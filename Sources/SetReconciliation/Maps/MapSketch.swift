@@ -1,12 +1,14 @@
-/// One cell of a coded map: what is added up of the entries that are in it. Where a single key's value differs between two maps, the
-/// difference of their cells tells the key: this is one-sparse recovery (Ganguly, "Counting distinct items over update streams",
-/// 2007; Cormode and Firmani, "A unifying framework for ℓ₀-sampling algorithms", 2014, §3) in the cells of a rateless table.
+/// A cell of a coded map: sums over the entries that belong to it.
+///
+/// If a cell differs between two maps by a single key's value, the difference of the cells yields that key. This is
+/// one-sparse recovery in the cells of a rateless table. Sources: Ganguly, "Counting distinct items over update
+/// streams", 2007; Cormode and Firmani, "A unifying framework for ℓ₀-sampling algorithms", 2014, §3.
 public struct CodedEntries: Hashable, Sendable {
-    /// The values, modulo 2⁶¹ − 1.
+    /// The sum of the values, modulo 2⁶¹ − 1.
     public var sum: UInt64
-    /// Each value times its key, modulo 2⁶¹ − 1.
+    /// The sum of each value times its key, modulo 2⁶¹ − 1.
     public var moment: UInt64
-    /// Keyed hashes of the entries, modulo 2³².
+    /// The sum of the keyed hashes of the entries, modulo 2³².
     public var checksum: UInt32
 
     @inlinable public init(sum: UInt64 = 0, moment: UInt64 = 0, checksum: UInt32 = 0) {
@@ -37,7 +39,7 @@ public struct CodedEntries: Hashable, Sendable {
         withUnsafeBytes(of: checksum.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    /// - Throws: ``ReconciliationError/malformed(offset:)``, also for numbers that are none of the field.
+    /// - Throws: ``ReconciliationError/malformed(offset:)``, also for numbers outside the field.
     public init(_ bytes: ArraySlice<UInt8>) throws(ReconciliationError) {
         let start = bytes.startIndex
         guard bytes.count == Self.byteCount else { throw .malformed(offset: start) }
@@ -48,37 +50,37 @@ public struct CodedEntries: Hashable, Sendable {
     }
 }
 
-/// Cells of a map: for two maps that have most keys in common and differ in the values of some, a third fewer bytes than coded
-/// symbols of their entries would take, since a changed value is one difference, not two.
+/// Coded cells of a map, for two maps that share most keys and differ in some values.
 ///
+/// They take a third fewer bytes than coded symbols of the entries, since a changed value is one difference, not two.
 /// Keys and values are numbers from 1 to 2⁶¹ − 2.
 public struct MapSketch: Sendable {
     let hashKey: SipHashKey
-    /// The cells; the first one has every entry.
+    /// The cells. The first one contains every entry.
     public private(set) var cells: [CodedEntries]
 
     /// - Parameters:
-    ///   - count: how many cells, at least 1.
-    ///   - hashKey: the same on both sides; secret from whoever could choose keys.
+    ///   - count: the number of cells, at least 1.
+    ///   - hashKey: the same key on both sides. Keep it secret from anyone that can choose keys of the map.
     public init(count: Int, hashKey: SipHashKey) {
         precondition(count >= 1, "a sketch has at least one cell, not \(count)")
         self.hashKey = hashKey
         cells = Array(repeating: CodedEntries(), count: count)
     }
 
-    /// The sketch of a whole map.
+    /// Creates the sketch of a whole map.
     public init(of map: [UInt64: UInt64], count: Int, hashKey: SipHashKey) {
         self.init(count: count, hashKey: hashKey)
         for (key, value) in map { insert(value, forKey: key) }
     }
 
-    /// Adds an entry whose key has none yet.
+    /// Adds an entry. The map must not have an entry for this key yet.
     public mutating func insert(_ value: UInt64, forKey key: UInt64) {
         let part = CodedEntries(of: value, forKey: key, hashKey: hashKey)
         change(forKey: key) { $0.add(part) }
     }
 
-    /// Takes an entry away that is there.
+    /// Removes an entry. The map must have it.
     public mutating func remove(_ value: UInt64, forKey key: UInt64) {
         let part = CodedEntries(of: value, forKey: key, hashKey: hashKey)
         change(forKey: key) { $0.subtract(part) }
@@ -92,22 +94,23 @@ public struct MapSketch: Sendable {
         }
     }
 
-    /// The number that stands for a name.
+    /// The number that represents an id as a key.
     public static func key(of id: ItemID, hashKey: SipHashKey) -> UInt64 { PrimeField.nonzero(id.hash(key: hashKey)) }
-    /// The value that any 64 bits stand for.
+    /// The number that represents 64 arbitrary bits as a value.
     public static func value(_ bits: UInt64) -> UInt64 { PrimeField.nonzero(bits) }
-    /// Keys and values are below this.
+    /// The upper bound of keys and values, not included.
     public static let bound = PrimeField.order
 
     // MARK: Hints
 
-    /// One byte of some cells, the further the sparser, from which the other side tells about how many values differ.
+    /// The low byte of the checksums of some cells, sparser towards the end. The other side estimates from it how many
+    /// values differ.
     public func hint() -> [UInt8] {
         MapHint.indices(below: cells.count).map { UInt8(truncatingIfNeeded: cells[$0].checksum) }
     }
 
-    /// About how many values differ from those of the map that gave a hint. The sketch must have at least as many cells as that of
-    /// the other side had.
+    /// Estimates how many values differ from the map that gave a hint. This sketch must have at least as many cells as
+    /// the other side's sketch.
     ///
     /// - Throws: ``ReconciliationError/malformed(offset:)`` if the hint is longer than one of this sketch would be.
     public func estimatedDifference(fromHint hint: [UInt8]) throws(ReconciliationError) -> Int {
@@ -132,9 +135,10 @@ extension CellIndices {
     init(key: UInt64, hashKey: SipHashKey) { self.init(hash: key.hash(key: hashKey)) }
 }
 
-/// How many values differ, by which cells do (linear counting: Whang, Vander-Zanden, Taylor, 1990, with unequal cells).
+/// Estimates the number of differing values from the cells that differ: linear counting (Whang, Vander-Zanden, Taylor,
+/// 1990) with unequal cells.
 enum MapHint {
-    /// The first eight cells, and eight at every power of two from 8 on.
+    /// The indices of the sampled cells: the first eight, and eight at every power of two from 8 on.
     static func indices(below count: Int) -> [Int] {
         var indices = Array(0..<min(8, count))
         var base = 8
@@ -145,11 +149,12 @@ enum MapHint {
         return indices
     }
 
-    /// The number of which one expects that as many cells differ as do.
+    /// The number of differing values for which the expected number of differing cells is the observed one.
     static func estimate(_ cells: [(index: Int, differs: Bool)]) -> Int {
         let count = cells.count { $0.differs }
         guard count > 0 else { return 0 }
-        // Where all differ, the truth may be anything above: half a cell fewer is as far as this can tell.
+        // If all cells differ, any larger number fits as well. Half a cell fewer gives the largest estimate that the
+        // cells support.
         let target = count == cells.count ? Double(count) - 0.5 : Double(count)
         var (low, high) = (1, 1 << 20)
         while low < high {
@@ -160,7 +165,8 @@ enum MapHint {
         return low
     }
 
-    /// That none of so many keys is in a cell. By multiplication alone: the same on every platform.
+    /// The probability that none of `exponent` keys belongs to a cell. It multiplies only, so that every platform gives
+    /// the same result.
     private static func power(ofAbsenceFrom index: Int, _ exponent: Int) -> Double {
         guard index > 0 else { return 0 }
         let ratio = (Double(index) + 0.5) / (Double(index) + 1.5)

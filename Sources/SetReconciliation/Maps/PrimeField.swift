@@ -1,8 +1,8 @@
-/// Integers modulo the prime 2⁶¹ − 1, where products are cheap and everything but 0 has an inverse.
+/// Arithmetic modulo the prime 2⁶¹ − 1, where multiplication is cheap and every element but 0 has an inverse.
 @usableFromInline enum PrimeField {
     @usableFromInline static let order: UInt64 = (1 << 61) - 1
 
-    /// The element that any 64 bits stand for; not 0.
+    /// Maps any 64 bits to an element other than 0.
     @inlinable static func nonzero(_ bits: UInt64) -> UInt64 {
         let value = reduced(bits)
         return value == 0 ? 1 : value
@@ -25,9 +25,9 @@
         return add(product.low & order, product.high << 3 | product.low >> 61)
     }
 
-    /// a to the power of the order − 2 = 2⁶¹ − 3; 0 for 0.
+    /// The inverse of `a`, computed as `a` to the power of order − 2 = 2⁶¹ − 3; 0 for 0.
     @inlinable static func inverse(_ a: UInt64) -> UInt64 {
-        // 2⁶¹ − 3 is 59 ones, a zero and a one.
+        // In binary, 2⁶¹ − 3 has 59 ones, a zero and a one.
         var result = a
         for _ in 0..<58 { result = multiply(multiply(result, result), a) }
         result = multiply(result, result)

@@ -1,4 +1,4 @@
-// The encoding of negentropy's protocol, version 1: bounds whose times are differences to the bound before.
+// The encoding of the negentropy protocol, version 1. A bound states its time as the difference to the previous bound.
 
 struct RangeWriter {
     private(set) var bytes: [UInt8]
@@ -8,7 +8,7 @@ struct RangeWriter {
 
     var count: Int { bytes.count }
 
-    /// A continuation of this message that can be dropped.
+    /// An empty writer that continues this message. Its bytes can be dropped.
     func part() -> RangeWriter {
         var part = self
         part.bytes = []
@@ -57,7 +57,7 @@ struct RangeReader {
         return bytes[offset..<offset + count]
     }
 
-    /// Base 128, the most significant digit first.
+    /// Reads a number in base 128, the most significant digit first.
     mutating func varint() throws(ReconciliationError) -> UInt64 {
         var value: UInt64 = 0
         while true {
@@ -83,7 +83,7 @@ struct RangeReader {
 
     mutating func ids() throws(ReconciliationError) -> [ItemID] {
         let count = try varint()
-        // As many as there are bytes for, or it is refused before anything is reserved.
+        // A count that exceeds the remaining bytes is refused before memory is reserved.
         guard count <= UInt64((bytes.count - offset) / 32) else { throw .malformed(offset: offset) }
         var ids: [ItemID] = []
         ids.reserveCapacity(Int(count))
@@ -96,7 +96,7 @@ struct RangeReader {
 }
 
 extension Array where Element == UInt8 {
-    /// Base 128, the most significant digit first.
+    /// Appends a number in base 128, the most significant digit first.
     mutating func append(digits value: UInt64) {
         var shift = 63
         while shift > 0, value >> UInt64(shift) == 0 { shift -= 7 }

@@ -1,6 +1,6 @@
-/// An element of a set that is reconciled by ranges: ordered by time, then by its 32 bytes.
+/// An element of a set that is reconciled by ranges, ordered by time and then by its 32 bytes.
 public struct RangeItem: Hashable, Comparable, Sendable {
-    /// Any unit, the same on both sides; all but the highest value.
+    /// The time in any unit that both sides share. The highest value is reserved.
     public let timestamp: UInt64
     public let id: ItemID
 
@@ -14,14 +14,14 @@ public struct RangeItem: Hashable, Comparable, Sendable {
     }
 }
 
-/// Thirty-two bytes that name an element, ordered as bytes.
+/// An id of 32 bytes that names an element, ordered as bytes.
 public struct ItemID: Hashable, Comparable, Sendable {
-    /// Big endian, so that the order of the words is that of the bytes.
+    /// The id as big-endian words, so that their order is that of the bytes.
     @usableFromInline var words: (UInt64, UInt64, UInt64, UInt64)
 
     @usableFromInline init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
 
-    /// The name that exactly 32 bytes make; nil for another count.
+    /// Creates an id from exactly 32 bytes; nil for another count.
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 32 else { return nil }
         let loaded = bytes.withContiguousStorageIfAvailable { ItemID(loading: UnsafeRawBufferPointer($0)) }
@@ -43,15 +43,16 @@ public struct ItemID: Hashable, Comparable, Sendable {
         return withUnsafeBytes(of: &words) { Array($0) }
     }
 
-    /// What stands for the id in coded symbols: its first eight bytes, most significant first; 1 for 0, which no symbol may be.
+    /// The symbol that represents the id in coded symbols: its first eight bytes, most significant first. An id that
+    /// begins with eight zeros gets 1, since no symbol may be 0.
     @inlinable public var short: UInt64 { max(1, words.0) }
 
-    /// Its first five bytes, most significant first: enough to ask for it by.
+    /// The first five bytes of the id, most significant first: enough to ask a peer for it.
     @inlinable public var prefix: UInt64 { words.0 >> 24 }
     static let prefixBytes = 5
     static func prefix(ofShort short: UInt64) -> UInt64 { short >> 24 }
 
-    /// The id read as an integer of 256 bits, least significant byte first.
+    /// The id as an integer of 256 bits, least significant byte first.
     var littleEndian: Sum256 {
         Sum256(words: (words.0.byteSwapped, words.1.byteSwapped, words.2.byteSwapped, words.3.byteSwapped))
     }
@@ -66,7 +67,7 @@ public struct ItemID: Hashable, Comparable, Sendable {
 
 /// A sum of ids modulo 2^256.
 public struct Sum256: Hashable, Sendable {
-    /// The least significant first.
+    /// The words, the least significant first.
     private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
     public init() {}
@@ -103,14 +104,14 @@ public struct Sum256: Hashable, Sendable {
             ))
     }
 
-    /// Reads 32 bytes, the least significant first.
+    /// Creates a sum from 32 bytes, the least significant first.
     init(bytes: ArraySlice<UInt8>) {
         let start = bytes.startIndex
         func word(_ index: Int) -> UInt64 { UInt64(bytes: bytes[start + 8 * index..<start + 8 * index + 8]) }
         words = (word(0), word(1), word(2), word(3))
     }
 
-    /// 32 bytes, the least significant first.
+    /// The 32 bytes of the sum, the least significant first.
     var bytes: [UInt8] {
         var words = (
             self.words.0.littleEndian, self.words.1.littleEndian, self.words.2.littleEndian,

@@ -1,15 +1,15 @@
 /// A node of a ``RangeTree``.
 public enum RangePage: Hashable, Sendable {
-    /// At most ``capacity`` items, ascending.
+    /// A leaf of at most ``capacity`` items, ascending.
     case leaf([RangeItem])
-    /// At most ``capacity`` children, ascending.
+    /// An inner node of at most ``capacity`` children, ascending.
     case inner([Child])
 
     public struct Child: Hashable, Sendable {
         public var page: Int
-        /// Not above any item below it, and above all before it.
+        /// A lower bound of the child's items. It is above every item of the children before it.
         public var first: RangeItem
-        /// Of all items below it.
+        /// The number of items in the child's whole subtree.
         public var count: Int
         public var sum: Sum256
 
@@ -21,24 +21,24 @@ public enum RangePage: Hashable, Sendable {
         }
     }
 
-    /// Items or children of a page. One more makes it two.
+    /// The most items or children of a page. A page that exceeds it is split.
     public static let capacity = 64
 }
 
-/// Where a ``RangeTree`` keeps its nodes: in memory, in a table of a database.
+/// The storage of a ``RangeTree``'s nodes, for example memory or a database table.
 public protocol RangePages {
-    /// The page with a number that ``allocate()`` has given.
+    /// The page with a number that ``allocate()`` has returned.
     func page(_ number: Int) throws(ReconciliationError) -> RangePage
     /// Changes a page in place.
     mutating func update<Result>(
         _ number: Int, _ change: (inout RangePage) throws(ReconciliationError) -> Result
     ) throws(ReconciliationError) -> Result
-    /// A new empty leaf.
+    /// Creates an empty leaf and returns its number.
     mutating func allocate() throws(ReconciliationError) -> Int
     mutating func free(_ number: Int) throws(ReconciliationError)
 }
 
-/// Pages in memory, about 60 bytes an item.
+/// Pages in memory, at about 60 bytes an item.
 public struct MemoryPages: RangePages, Sendable {
     private var pages: [RangePage] = []
     private var unused: [Int] = []
@@ -63,7 +63,7 @@ public struct MemoryPages: RangePages, Sendable {
     }
 }
 
-// How a page is written: the form of a page in a database.
+// The encoding of a page for a database.
 extension RangePage {
     public var bytes: [UInt8] {
         var bytes: [UInt8] = []

@@ -1,18 +1,21 @@
-/// Range-based set reconciliation (Meyer, "Range-Based Set Reconciliation", SRDS 2023) in the negentropy protocol, version 1.
+/// Range-based set reconciliation (Meyer, "Range-Based Set Reconciliation", SRDS 2023) in the negentropy protocol,
+/// version 1.
 ///
-/// Two sides exchange fingerprints of ranges; where they differ, a range is split in 16, and below 32 items its ids are sent.
-/// Sans I/O: messages in, messages out. The initiator learns what each side lacks.
+/// The two sides exchange fingerprints of ranges. A range whose fingerprints differ is split in 16; for a range below
+/// 32 items the ids are sent. The reconciler performs no I/O: it receives messages and returns messages. The initiator
+/// learns which items each side lacks.
 ///
 ///     var initiator = RangeReconciler(SortedItems(items), sha256: sha256)
 ///     var message = initiator.initiate()
 ///     // send it; for each answer:
 ///     let step = try initiator.reconcile(answer)      // step.reply is nil at the end
 ///
-/// A message costs at most work and memory in proportion to its own size, the answer's bound and the items of the ranges that
-/// it names. A peer that does not want to end can always ask for more: whoever runs this bounds the rounds.
+/// The work and memory for a message are bounded. They are at most proportional to the message, the bound of the
+/// answer, and the items of the ranges that it names. A peer can prolong the exchange forever by asking for more, so
+/// the caller must bound the rounds.
 public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
     private let storage: Storage
-    /// The most bytes of a message; 0 for any number.
+    /// The most bytes in a message; 0 for no limit.
     private let frameLimit: Int
     private let sha256: ([UInt8]) -> [UInt8]
     private var isInitiator = false
@@ -20,18 +23,18 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
     private static var version: UInt8 { 0x61 }
     private static var fingerprintBytes: Int { 16 }
     private static var fanOut: Int { 16 }
-    /// Left over for the fingerprint of what a message has no room for.
+    /// The number of bytes reserved for the fingerprint of the items that do not fit into a message.
     private static var frameReserve: Int { 200 }
 
     /// - Parameters:
-    ///   - storage: the set, which must not change meanwhile.
-    ///   - frameLimit: the most bytes of a message: 0 for any number, else at least 4,096.
+    ///   - storage: the set, which must not change during the reconciliation.
+    ///   - frameLimit: the most bytes in a message: 0 for no limit, otherwise at least 4,096.
     ///   - sha256: SHA-256 (FIPS 180-4).
     public init(_ storage: Storage, frameLimit: Int = 0, sha256: @escaping ([UInt8]) -> [UInt8]) {
         self.init(storage, frameLimit: frameLimit, isInitiator: false, sha256: sha256)
     }
 
-    /// Goes on where another value was.
+    /// Creates a reconciler that continues from another value.
     init(_ storage: Storage, frameLimit: Int, isInitiator: Bool, sha256: @escaping ([UInt8]) -> [UInt8]) {
         self.isInitiator = isInitiator
         precondition(frameLimit == 0 || frameLimit >= 4_096, "a frame limit is 0 or at least 4,096, not \(frameLimit)")
@@ -40,7 +43,7 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
         self.sha256 = sha256
     }
 
-    /// The first message. Makes this side the initiator.
+    /// Makes this side the initiator and returns the first message.
     public mutating func initiate() throws(ReconciliationError) -> [UInt8] {
         isInitiator = true
         var output = RangeWriter(version: Self.version)
@@ -48,7 +51,7 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
         return output.bytes
     }
 
-    /// Takes the other side's message.
+    /// Processes a message of the other side and returns the answer.
     ///
     /// - Throws: ``ReconciliationError`` if it is not a message of the protocol.
     public mutating func reconcile(_ message: [UInt8]) throws(ReconciliationError) -> ReconciliationStep {
@@ -68,7 +71,7 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
             let bound = try reader.bound()
             let mode = try reader.varint()
             var upper = try storage.firstIndex(notBelow: bound, from: lower)
-            // What is written for this range may have to be taken back: it goes to the output if the frame has room.
+            // The part for this range joins the output only if the frame has room for it.
             var part = output.part()
             func endSkip(_ part: inout RangeWriter) {
                 guard skips else { return }
@@ -114,7 +117,7 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
         return step
     }
 
-    /// How many of our items the other side's message leaves in question: those of ranges that are not the same on both sides.
+    /// The number of this side's items that a message leaves open: the items of ranges that differ between the sides.
     func itemsInQuestion(in message: [UInt8]) throws(ReconciliationError) -> Int {
         var reader = RangeReader(message)
         guard try reader.byte() == Self.version else { throw .malformed(offset: 0) }
@@ -151,8 +154,8 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
         for id in theirs where !ours.contains(id) && told.insert(id).inserted { step.need.append(id) }
     }
 
-    /// Our ids of a range, as many as the frame has room for.
-    /// - Returns: the end of those that were written.
+    /// Appends this side's ids of a range, as many as the frame has room for.
+    /// - Returns: the end of the range of written ids.
     private func answer(
         _ range: Range<Int>, upTo bound: RangeBound, frameBytes: Int, into output: inout RangeWriter
     ) throws(ReconciliationError) -> Int {
@@ -201,7 +204,7 @@ public struct RangeReconciler<Storage: RangeStorage>: Reconciler {
     }
 }
 
-/// What is said of a range.
+/// The encoding of a range in a message.
 private enum Mode {
     static let skip: UInt64 = 0
     static let fingerprint: UInt64 = 1

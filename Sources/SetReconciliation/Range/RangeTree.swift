@@ -1,20 +1,22 @@
-/// A set kept in order while it changes, in pages of which each knows how many items are below it and what their ids sum up to: an
-/// insert, and the fingerprint of any range, cost O(log n), and nothing is built anew when the tree is opened.
+/// A set that stays ordered while it changes. It is stored in pages that know the count and the id sum of the items
+/// below them.
+///
+/// An insertion and the fingerprint of any range cost O(log n). Opening a tree rebuilds nothing.
 public struct RangeTree<Pages: RangePages>: RangeStorage {
-    /// The pages, to be kept by whoever opens the tree again with ``root``.
+    /// The pages. The caller stores them, with ``root``, to open the tree again.
     public private(set) var pages: Pages
-    /// The page where the tree begins.
+    /// The number of the root page.
     public private(set) var root: Int
     private var size: Int
 
-    /// An empty tree, in pages of which none is used yet.
+    /// Creates an empty tree in `pages`, none of which may be in use.
     public init(in pages: Pages) throws(ReconciliationError) {
         self.pages = pages
         root = try self.pages.allocate()
         size = 0
     }
 
-    /// Opens a tree that is in `pages` already. Reads its root and nothing else.
+    /// Opens a tree that `pages` already contain. It reads the root page only.
     public init(opening pages: Pages, root: Int) throws(ReconciliationError) {
         self.pages = pages
         self.root = root
@@ -29,7 +31,8 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
 
     // MARK: Changing
 
-    /// - Returns: whether it was not there yet.
+    /// Inserts an item.
+    /// - Returns: true if the item is new.
     @discardableResult
     public mutating func insert(_ item: RangeItem) throws(ReconciliationError) -> Bool {
         let (isNew, sibling) = try insert(item, into: root)
@@ -52,7 +55,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
         let changed = sibling == nil ? nil : try summary(of: children[index].page)
         let upper: [RangePage.Child]? = try pages.update(page) { page in
             guard case .inner(var children) = page else { return nil }
-            page = .leaf([])  // so that the array is not copied
+            page = .leaf([])  // empty, so that the array is not copied
             if let sibling, let changed {
                 children[index] = changed
                 children.insert(sibling, at: index + 1)
@@ -103,15 +106,16 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
         return (true, try summary(of: new))
     }
 
-    /// In the middle; where items come in order, at the end, so that pages are full.
+    /// Splits a full page in the middle. Items that arrive in order split it at the end, so that pages stay full.
     private static func splitPoint(_ count: Int, isLast: Bool) -> Int { isLast ? count - 1 : count / 2 }
 
-    /// - Returns: whether it was there.
+    /// Removes an item.
+    /// - Returns: true if the item was present.
     @discardableResult
     public mutating func remove(_ item: RangeItem) throws(ReconciliationError) -> Bool {
         guard try remove(item, from: root) else { return false }
         size -= 1
-        // A root with a single child is one level too many.
+        // A root with a single child adds a useless level.
         while case .inner(let children) = try pages.page(root), children.count <= 1 {
             let old = root
             if let only = children.first { root = only.page } else { root = try pages.allocate() }
@@ -149,12 +153,12 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
 
     // MARK: Finding
 
-    /// The child in which an item is, or would be.
+    /// The index of the child that contains the item or would contain it.
     private static func child(for item: RangeItem, among children: [RangePage.Child]) -> Int {
         max(0, firstIndex(in: children) { $0.first <= item } - 1)
     }
 
-    /// The first index whose element is not `isBelow`, in an array that begins with those that are.
+    /// The first index whose element does not satisfy `isBelow`. The elements that satisfy it must come first.
     private static func firstIndex<Element>(in elements: [Element], where isBelow: (Element) -> Bool) -> Int {
         var (low, high) = (0, elements.count)
         while low < high {
@@ -245,7 +249,7 @@ public struct RangeTree<Pages: RangePages>: RangeStorage {
 }
 
 extension RangeTree where Pages == MemoryPages {
-    /// A tree in memory.
+    /// Creates a tree in memory.
     public init(_ items: some Sequence<RangeItem> = []) throws(ReconciliationError) {
         try self.init(in: MemoryPages())
         for item in items { try insert(item) }

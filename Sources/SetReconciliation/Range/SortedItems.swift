@@ -1,4 +1,5 @@
-/// A set to be reconciled by ranges, in order. Where it is in a database, anything can fail: ``ReconciliationError/storage(_:)``.
+/// An ordered set to be reconciled by ranges. If the set is in a database, any access can throw
+/// ``ReconciliationError/storage(_:)``.
 public protocol RangeStorage {
     var count: Int { get throws(ReconciliationError) }
     subscript(index: Int) -> RangeItem { get throws(ReconciliationError) }
@@ -6,7 +7,8 @@ public protocol RangeStorage {
     func firstIndex(notBelow bound: RangeBound, from start: Int) throws(ReconciliationError) -> Int
     /// The sum of the ids of a range.
     func sum(of range: Range<Int>) throws(ReconciliationError) -> Sum256
-    /// The ids whose first five bytes, read most significant first, are among these. Without an index all are looked at.
+    /// The ids whose first five bytes, read most significant first, are among `prefixes`. A storage without an index
+    /// reads all ids.
     func ids(withPrefixes prefixes: Set<UInt64>) throws(ReconciliationError) -> [ItemID]
 }
 
@@ -22,19 +24,21 @@ extension RangeStorage {
     }
 }
 
-/// A sorted array with running sums: any range's fingerprint costs the same. 72 bytes an item, 76 with an index of ids.
+/// A sorted array with running sums, so that the fingerprint of any range has the same cost. It takes 72 bytes an item,
+/// 76 with an index of ids.
 public struct SortedItems: RangeStorage, Sendable {
     private let items: [RangeItem]
     /// The sum of the ids before each index.
     private let sums: [Sum256]
-    /// Places of the items in the order of their ids.
+    /// The positions of the items in the order of their ids.
     private let byID: [UInt32]?
 
-    /// Sorts the items; what is there twice counts once.
+    /// Sorts the items and drops duplicates.
     ///
     /// - Parameters:
-    ///   - items: in any order.
-    ///   - indexesIDs: whether ids are to be found by how they begin without looking at all; for up to 2³² items.
+    ///   - items: the items, in any order.
+    ///   - indexesIDs: true to index ids, so that a lookup by prefix does not read all items. The index holds at most
+    ///     2³² items.
     public init(_ items: some Sequence<RangeItem>, indexesIDs: Bool = false) {
         var unique: [RangeItem] = []
         for item in items.sorted() where unique.last != item { unique.append(item) }
@@ -78,11 +82,11 @@ public struct SortedItems: RangeStorage, Sendable {
     public func sum(of range: Range<Int>) -> Sum256 { sums[range.upperBound] - sums[range.lowerBound] }
 }
 
-/// An end of a range, not included: a time, and as many bytes of an id as are needed to tell neighbours apart.
+/// An end of a range, not included: a time, and as many bytes of an id as distinguish neighbours.
 public struct RangeBound: Hashable, Sendable {
-    /// The highest value stands for infinity.
+    /// The time; the highest value stands for infinity.
     public let timestamp: UInt64
-    /// At most 32 bytes.
+    /// The first bytes of an id, at most 32.
     public let prefix: [UInt8]
 
     public static let infinity = RangeBound(timestamp: .max, prefix: [])
@@ -94,7 +98,7 @@ public struct RangeBound: Hashable, Sendable {
 
     init(_ item: RangeItem) { self.init(timestamp: item.timestamp, prefix: item.id.bytes) }
 
-    /// The shortest bound above `previous` and not above `next`.
+    /// Creates the shortest bound above `previous` and not above `next`.
     init(between previous: RangeItem, and next: RangeItem) {
         guard previous.timestamp == next.timestamp else {
             self.init(timestamp: next.timestamp, prefix: [])
@@ -105,7 +109,7 @@ public struct RangeBound: Hashable, Sendable {
         self.init(timestamp: next.timestamp, prefix: Array(b.prefix(shared + 1)))
     }
 
-    /// Whether the item comes before this bound. A prefix counts as if it were followed by zeros.
+    /// Tells whether the item comes before this bound. A prefix is compared as if zeros followed it.
     func isAbove(_ item: RangeItem) -> Bool {
         if item.timestamp != timestamp { return item.timestamp < timestamp }
         guard !prefix.isEmpty else { return false }

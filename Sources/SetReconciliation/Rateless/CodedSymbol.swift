@@ -1,11 +1,11 @@
-/// One cell of a rateless invertible Bloom lookup table: what is added up in it (Yang, Gilad, Alizadeh, "Practical Rateless Set
-/// Reconciliation", SIGCOMM 2024, §4).
+/// A cell of a rateless invertible Bloom lookup table (Yang, Gilad, Alizadeh, "Practical Rateless Set Reconciliation",
+/// SIGCOMM 2024, §4).
 public struct CodedSymbol<Symbol: ReconcilableSymbol>: Hashable, Sendable {
-    /// The symbols that were added, bit by bit.
+    /// The exclusive or of the symbols that were added.
     public var sum: Symbol
-    /// Their keyed hashes, bit by bit.
+    /// The exclusive or of their keyed hashes.
     public var checksum: UInt64
-    /// How many were added, less those that were taken away.
+    /// The number of symbols that were added, minus those that were removed.
     public var count: Int64
 
     @inlinable public init(sum: Symbol = .zero, checksum: UInt64 = 0, count: Int64 = 0) {
@@ -31,17 +31,18 @@ public struct CodedSymbol<Symbol: ReconcilableSymbol>: Hashable, Sendable {
     @inlinable var isZero: Bool { count == 0 && checksum == 0 && sum == .zero }
 }
 
-/// The cells that a symbol is added to: 0 first, then ever rarer ones.
-///
-/// After cell i the next one is i + ⌈(i + 1.5)·(2³² / √(r + 1) − 1)⌉ with r a pseudorandom number of 64 bits (§4.2 of the paper, in
-/// the form of its authors' implementation). Only + − × ÷, a square root and rounding: the same on every platform.
+/// The cell after cell i is i + ⌈(i + 1.5)·(2³² / √(r + 1) − 1)⌉, with r a pseudorandom number of 64 bits. This is §4.2
+/// of the paper, in the form of its authors' implementation. It uses only + − × ÷, a square root and rounding, so that
+/// every platform gives the same cells.
+/// paper, in the form of its authors' implementation). It uses only + − × ÷, a square root and rounding, so that every
+/// platform gives the same cells.
 @usableFromInline struct CellIndices: Sendable {
     @usableFromInline var next = 0
     @usableFromInline var state: UInt64
 
     @inlinable init(hash: UInt64) { state = hash }
 
-    /// Goes on to the cell after `next`. Beyond 2⁵² cells there are none.
+    /// Moves to the cell after `next`. There are no cells beyond 2⁵².
     @inlinable mutating func advance() {
         state &*= 0xda94_2042_e4dd_58b5
         let current = Double(next)
@@ -51,14 +52,14 @@ public struct CodedSymbol<Symbol: ReconcilableSymbol>: Hashable, Sendable {
             next = .max
             return
         }
-        // ⌈step⌉, without a call of libm.
+        // ⌈step⌉, without a call to libm.
         let whole = Int(step)
         next += Double(whole) < step ? whole + 1 : whole
     }
 }
 
-/// How many of `size` symbols are expected in a cell: symbol n of the set is in cell i with probability
-/// 1 − ((i + ½) / (i + 1.5))² for i ≥ 1, and always in cell 0.
+/// The expected number of symbols, of `size` in the set, that belong to a cell. A symbol belongs to cell i ≥ 1 with
+/// probability 1 − ((i + ½) / (i + 1.5))², and always to cell 0.
 @inlinable func expectedCount(of size: Int, inCell index: Int) -> Int64 {
     guard index > 0 else { return Int64(size) }
     let ratio = (Double(index) + 0.5) / (Double(index) + 1.5)

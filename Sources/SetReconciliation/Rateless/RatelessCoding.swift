@@ -1,10 +1,10 @@
-/// Cells on the wire: sum, checksum, and the count as its difference from what is expected, which takes one to two bytes.
+/// The encoding of cells. A count is sent as its difference to the expected count, which takes one to two bytes.
 ///
 ///     cell = sum ‖ checksum (4 or 8 bytes, little endian) ‖ zigzag varint of (count − expected)
 public struct RatelessCoding: Hashable, Sendable {
-    /// The size of the set that the cells are of.
+    /// The size of the set that the cells describe.
     public let size: Int
-    /// 4 or 8. Four are enough where a digest confirms the result.
+    /// The number of checksum bytes, 4 or 8. Four suffice if a digest confirms the result.
     public let checksumBytes: Int
 
     public init(size: Int, checksumBytes: Int = 8) {
@@ -29,7 +29,7 @@ public struct RatelessCoding: Hashable, Sendable {
         bytes.append(UInt8(zigzag))
     }
 
-    /// Reads one cell from `offset` on, which is moved behind it.
+    /// Reads one cell at `offset` and moves `offset` behind it.
     ///
     /// - Throws: ``ReconciliationError/malformed(offset:)``.
     public func read<Symbol: ReconcilableSymbol>(

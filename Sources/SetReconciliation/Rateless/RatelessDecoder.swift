@@ -1,45 +1,46 @@
-/// Finds out what two sets differ in, from the cells of one and the other.
+/// Finds the difference of two sets from the cells of both.
 ///
 ///     var decoder = RatelessDecoder<UInt64>(key: key)
 ///     for index in 0... where !decoder.isComplete { try decoder.append(theirs[index], ours[index]) }
 ///     // decoder.remote: theirs alone, decoder.local: ours alone
 ///
-/// A peer that lies can make it give up, never go on for ever, nor name an element whose keyed checksum it cannot make. It must
-/// still be confirmed by a comparison of digests that the difference is the whole one.
+/// A lying peer can make the decoder give up, but it cannot make it run forever. It cannot insert an element whose
+/// keyed checksum it cannot compute. Compare digests to confirm that the difference is complete.
 public struct RatelessDecoder<Symbol: ReconcilableSymbol>: Sendable {
     @usableFromInline let key: SipHashKey
-    /// The part of the checksums that was sent.
+    /// The mask of the checksum bits that were sent.
     @usableFromInline let mask: UInt64
-    /// What is left of each cell when everything found so far is taken away.
+    /// The remainder of each cell after all found elements are removed.
     @usableFromInline var cells: [CodedSymbol<Symbol>] = []
     @usableFromInline var remoteQueue = CellQueue<Symbol>()
     @usableFromInline var localQueue = CellQueue<Symbol>()
     @usableFromInline var found: Set<Symbol> = []
     @usableFromInline var foundRemote: [Symbol] = []
     @usableFromInline var foundLocal: [Symbol] = []
-    /// Cells that may have a single element.
+    /// The indices of cells that may contain a single element.
     @usableFromInline var candidates: [Int] = []
 
     /// - Parameters:
-    ///   - key: that of both sides' cells.
-    ///   - checksumBytes: how many bytes of the checksums were sent, 4 or 8.
+    ///   - key: the key of both sides' cells.
+    ///   - checksumBytes: the number of checksum bytes that were sent, 4 or 8.
     @inlinable public init(key: SipHashKey, checksumBytes: Int = 8) {
         self.key = key
         mask = checksumBytes == 8 ? .max : 1 << UInt64(8 * checksumBytes) - 1
     }
 
-    /// Elements that the other side alone has.
+    /// The elements that only the other side has.
     public var remote: [Symbol] { foundRemote }
-    /// Elements that this side alone has.
+    /// The elements that only this side has.
     public var local: [Symbol] { foundLocal }
 
-    /// How many cells were taken.
+    /// The number of cells that have been received.
     public var cellCount: Int { cells.count }
 
-    /// Whether every cell is explained: the first one has every element of the difference.
+    /// Tells whether all cells are explained. The first cell suffices, because it contains every element of the
+    /// difference.
     @inlinable public var isComplete: Bool { cells.first?.isZero ?? false }
 
-    /// Takes the next cell of both sides.
+    /// Adds the next cell of both sides.
     ///
     /// - Throws: ``ReconciliationError/inconsistent`` if the cells cannot be those of two sets.
     @inlinable public mutating func append(
@@ -62,7 +63,8 @@ public struct RatelessDecoder<Symbol: ReconcilableSymbol>: Sendable {
             guard cell.count == 1 || cell.count == -1 else { continue }
             let hash = cell.sum.hash(key: key)
             guard hash & mask == cell.checksum else { continue }
-            // Each cell explains at most one element, each element is there once: what does not keep to that is made up.
+            // Each cell explains at most one element, and each element occurs once. A peer that breaks this invents
+            // cells.
             guard found.count < cells.count, cell.sum != .zero, found.insert(cell.sum).inserted else {
                 throw .inconsistent
             }
@@ -82,21 +84,23 @@ public struct RatelessDecoder<Symbol: ReconcilableSymbol>: Sendable {
         }
     }
 
-    /// An estimate of how many elements differ, of use while ``isComplete`` is false and some 64 cells are there.
+    /// An estimate of the number of differing elements, useful while ``isComplete`` is false and at least about 64
+    /// cells are known.
     ///
-    /// In cell i the counts of what is left vary by what is left times the density, whatever the split: p5 to p95 within 0.67 to
-    /// 1.41 of the truth with 64 cells.
+    /// The variance of a cell's remaining count is proportional to the number of remaining elements, however they
+    /// divide between the sides. With 64 cells, the 5th to 95th percentiles of the estimate are 0.67 to 1.41 times the
+    /// truth.
     public var estimatedDifference: Int {
         guard cells.count > 1 else { return cells.isEmpty || isComplete ? 0 : 1 }
         return found.count + differenceEstimate(of: cells.map(\.count))
     }
 }
 
-/// How many elements two sets differ in, by how much the counts of their cells do.
+/// Estimates the number of elements in which two sets differ from the differences of their cells' counts.
 func differenceEstimate(of counts: [Int64]) -> Int {
     guard let first = counts.first, counts.count > 1 else { return 0 }
     var (squares, weights) = (0.0, 0.0)
-    // The difference of the sizes is known from cell 0; its share is no variation.
+    // Cell 0 gives the difference of the sizes exactly. Its expected share of a cell is not part of the variance.
     for index in 1..<counts.count {
         let ratio = (Double(index) + 0.5) / (Double(index) + 1.5)
         let density = 1 - ratio * ratio
@@ -106,6 +110,6 @@ func differenceEstimate(of counts: [Int64]) -> Int {
         squares += deviation * deviation
         weights += variance
     }
-    // Counts that are made up can say anything.
+    // Counts that a peer invents could exceed any bound.
     return Int(min(squares / weights, 1_099_511_627_776).rounded())
 }

@@ -1,17 +1,17 @@
-/// Makes the cells of a set one after the other, without end.
+/// Creates the cells of a set one after the other, without end.
 ///
-/// Each element waits for the next cell that it is in; a cell costs the elements that are in it. Where the number of cells is
-/// known beforehand, or many peers ask, ``RatelessSketch`` is 16 to 45 times cheaper.
+/// Each element waits for the next cell that it belongs to, so the cost of a cell is proportional to its elements. If
+/// the number of cells is known beforehand, or many peers ask, ``RatelessSketch`` is 16 to 45 times cheaper.
 public struct RatelessEncoder<Symbol: ReconcilableSymbol>: Sendable {
     @usableFromInline var waiting: CellQueue<Symbol>
     @usableFromInline var made = 0
 
-    /// How many cells were made.
+    /// The number of cells that have been created.
     public var count: Int { made }
 
     /// - Parameters:
-    ///   - symbols: the set's elements, each once.
-    ///   - key: as for ``RatelessSketch``.
+    ///   - symbols: the elements of the set, each once.
+    ///   - key: the key, as for ``RatelessSketch``.
     @inlinable public init(_ symbols: some Sequence<Symbol>, key: SipHashKey) {
         waiting = CellQueue(symbols.map { ($0, $0.hash(key: key)) })
     }
@@ -24,7 +24,7 @@ public struct RatelessEncoder<Symbol: ReconcilableSymbol>: Sendable {
     }
 }
 
-/// Symbols by the next cell that each is in: a binary heap.
+/// A binary heap of symbols, ordered by the next cell that each belongs to.
 @usableFromInline struct CellQueue<Symbol: ReconcilableSymbol>: Sendable {
     @usableFromInline struct Entry: Sendable {
         @usableFromInline var symbol: Symbol
@@ -40,12 +40,12 @@ public struct RatelessEncoder<Symbol: ReconcilableSymbol>: Sendable {
 
     @usableFromInline var heap: [Entry]
 
-    /// All begin at cell 0, so that any order is a heap.
+    /// Creates a queue. All symbols begin at cell 0, so any order is a heap.
     @inlinable init(_ symbols: [(symbol: Symbol, hash: UInt64)] = []) {
         heap = symbols.map { Entry(symbol: $0.symbol, hash: $0.hash, indices: CellIndices(hash: $0.hash)) }
     }
 
-    /// Adds a symbol whose cells before `indices` are dealt with.
+    /// Adds a symbol. The cells before `indices` must have been processed.
     @inlinable mutating func insert(_ symbol: Symbol, hash: UInt64, _ indices: CellIndices) {
         heap.append(Entry(symbol: symbol, hash: hash, indices: indices))
         var child = heap.count - 1
@@ -55,7 +55,7 @@ public struct RatelessEncoder<Symbol: ReconcilableSymbol>: Sendable {
         }
     }
 
-    /// Every symbol in a cell; each moves on to its next cell.
+    /// Calls `body` for every symbol in a cell and moves each symbol to its next cell.
     @inlinable mutating func forEach(inCell index: Int, _ body: (Symbol, UInt64) -> Void) {
         while let first = heap.first, first.indices.next == index {
             body(first.symbol, first.hash)

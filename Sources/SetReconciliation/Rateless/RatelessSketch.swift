@@ -1,14 +1,17 @@
-/// The first cells of a set, kept up to date while the set changes: serving a peer costs the cells that are sent, not the set.
+/// The first cells of a set, kept up to date while the set changes. The cost of serving a peer is that of the sent
+/// cells, not of the set.
 ///
-/// Adding costs one step for each cell that the element is in, about 2·√… of them: with 1,024 cells some 13. A sketch of
-/// `count` cells can be sent in pieces of any length, again and again, to any number of peers that know its key.
+/// An insertion costs one step for each cell that the element belongs to. That number grows with the logarithm of
+/// `count`: about 13 for 1,024 cells. The cells can be sent in pieces of any length, repeatedly, to any number of peers
+/// that know the key.
 public struct RatelessSketch<Symbol: ReconcilableSymbol>: Sendable {
     public let key: SipHashKey
     @usableFromInline var storage: [CodedSymbol<Symbol>]
 
     /// - Parameters:
-    ///   - count: how many cells are kept, at least 1.
-    ///   - key: secret from whoever could choose elements of the set, or it could hide some (riblt issue 3).
+    ///   - count: the number of cells, at least 1.
+    ///   - key: the key of the hashes. Keep it secret from anyone that can choose elements of the set, or an attacker
+    ///     can hide elements (riblt issue 3).
     @inlinable public init(count: Int, key: SipHashKey) {
         precondition(count >= 1, "a sketch has at least one cell, not \(count)")
         self.key = key
@@ -20,17 +23,17 @@ public struct RatelessSketch<Symbol: ReconcilableSymbol>: Sendable {
         for symbol in symbols { insert(symbol) }
     }
 
-    /// A sketch that was kept elsewhere: its cells, at least one.
+    /// Creates a sketch from stored cells, at least one.
     public init(cells: [CodedSymbol<Symbol>], key: SipHashKey) {
         precondition(!cells.isEmpty, "a sketch has at least one cell")
         self.key = key
         storage = cells
     }
 
-    /// Adds an element that is not there yet: a set has each of its elements once.
+    /// Adds an element. The set must not contain it yet.
     @inlinable public mutating func insert(_ symbol: Symbol) { change(symbol, by: 1) }
 
-    /// Takes away an element that is there.
+    /// Removes an element. The set must contain it.
     @inlinable public mutating func remove(_ symbol: Symbol) { change(symbol, by: -1) }
 
     @inlinable mutating func change(_ symbol: Symbol, by count: Int64) {
@@ -45,6 +48,6 @@ public struct RatelessSketch<Symbol: ReconcilableSymbol>: Sendable {
 
     public var cells: [CodedSymbol<Symbol>] { storage }
 
-    /// How many elements the set has.
+    /// The number of elements in the set.
     public var size: Int { Int(storage[0].count) }
 }

@@ -1,12 +1,14 @@
-/// GF(2⁶⁴) as polynomials over GF(2) modulo x⁶⁴ + x⁴ + x³ + x + 1, the field of libminisketch for 64 bits.
+/// The field GF(2⁶⁴): polynomials over GF(2) modulo x⁶⁴ + x⁴ + x³ + x + 1, the field of libminisketch for 64 bits.
 @usableFromInline enum BinaryField {
-    /// Every fifth bit from 0 to 4 on: within a product of two such parts at most 13 bits meet in one place, and 13 < 2⁵, so that
-    /// ordinary multiplication carries nothing into a neighbour's bit (the trick of BearSSL's ghash_ctmul, with wider gaps).
+    /// Masks that select every fifth bit, beginning at bits 0 to 4.
+    ///
+    /// In a product of two such parts, at most 13 bits add up in one place. 13 < 2⁵, so ordinary multiplication carries
+    /// nothing into a neighbour's bit (the method of BearSSL's ghash_ctmul, with wider gaps).
     private static let masks: (UInt64, UInt64, UInt64, UInt64, UInt64) = (
         0x1084_2108_4210_8421, 0x2108_4210_8421_0842, 0x4210_8421_0842_1084, 0x8421_0842_1084_2108,
         0x0842_1084_2108_4210
     )
-    /// The same for the high half of a product: bit 64 of it is bit 4 of the fives.
+    /// The same masks for the high half of a product, whose bit 64 is bit 4 of a group of five.
     private static let highMasks: (UInt64, UInt64, UInt64, UInt64, UInt64) = (
         0x2108_4210_8421_0842, 0x4210_8421_0842_1084, 0x8421_0842_1084_2108, 0x0842_1084_2108_4210,
         0x1084_2108_4210_8421
@@ -36,7 +38,7 @@
         return reduce(high, low)
     }
 
-    /// Squaring moves bit i to bit 2i.
+    /// The square of `a`. Squaring moves bit i to bit 2i.
     static func square(_ a: UInt64) -> UInt64 { reduce(spread(a >> 32), spread(a & 0xffff_ffff)) }
 
     private static func spread(_ half: UInt64) -> UInt64 {
@@ -53,13 +55,14 @@
         return low ^ folded ^ folded << 1 ^ folded << 3 ^ folded << 4
     }
 
-    /// a to the power of 2⁶⁴ − 2; 0 for 0.
+    /// The inverse of `a`, computed as `a` to the power of 2⁶⁴ − 2; 0 for 0.
     static func inverse(_ a: UInt64) -> UInt64 {
-        // 2⁶⁴ − 2 = 2·(2⁶³ − 1): the powers 2^(2^k) − 1 are doubled up, then joined.
+        // 2⁶⁴ − 2 = 2·(2⁶³ − 1). Powers of the form 2^n − 1 are doubled in length, then joined.
         var (power, result) = (a, a)  // a^(2¹ − 1)
         var length = 1
         for bit in (0..<5).reversed() {
-            // From 2^length − 1 to 2^(2·length) − 1, and one more where 63 has its bit.
+            // The exponent goes from 2^length − 1 to 2^(2·length) − 1. Where 63 has a one bit, the length grows by one
+            // more.
             power = result
             for _ in 0..<length { power = square(power) }
             result = multiply(power, result)

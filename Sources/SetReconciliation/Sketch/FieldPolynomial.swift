@@ -1,4 +1,4 @@
-/// A polynomial over GF(2⁶⁴), the constant first, without leading zeros.
+/// A polynomial over GF(2⁶⁴), with the constant first and without leading zeros.
 struct FieldPolynomial: Hashable {
     private(set) var coefficients: [UInt64]
 
@@ -7,18 +7,20 @@ struct FieldPolynomial: Hashable {
         trim()
     }
 
-    /// −1 for the zero polynomial.
+    /// The degree; −1 for the zero polynomial.
     var degree: Int { coefficients.count - 1 }
 
     private mutating func trim() {
         while coefficients.last == 0 { coefficients.removeLast() }
     }
 
-    /// Its roots are the inverses.
+    /// The polynomial whose roots are the inverses of this one's.
     var reversed: FieldPolynomial { FieldPolynomial(coefficients.reversed()) }
 
-    /// The shortest linear recurrence of a sequence (Massey, "Shift-register synthesis and BCH decoding", 1969): for power sums of
-    /// some elements, the polynomial whose roots are their inverses. Nil if the degree does not fit the recurrence.
+    /// The shortest linear recurrence of a sequence (Massey, "Shift-register synthesis and BCH decoding", 1969).
+    ///
+    /// For the power sums of some elements, it is the polynomial whose roots are the inverses of the elements. The
+    /// result is nil if the degree does not match the recurrence.
     static func locator(of syndromes: [UInt64]) -> FieldPolynomial? {
         var (current, previous): ([UInt64], [UInt64]) = ([1], [1])
         var (length, gap, lastDiscrepancy) = (0, 1, 1 as UInt64)
@@ -48,13 +50,13 @@ struct FieldPolynomial: Hashable {
         return polynomial.degree == length ? polynomial : nil
     }
 
-    /// All roots, if there are as many different ones as the degree says, none of them zero; else nil.
+    /// All roots, if there are as many distinct ones as the degree and none is zero; otherwise nil.
     ///
-    /// Splits by traces (Berlekamp, "Factoring polynomials over large finite fields", 1970).
+    /// The polynomial is split by traces (Berlekamp, "Factoring polynomials over large finite fields", 1970).
     func distinctRoots() -> [UInt64]? {
         guard degree >= 1, coefficients[0] != 0 else { return nil }
         let monic = self.monic
-        // All roots are in the field, and different, if and only if it divides x^(2⁶⁴) − x.
+        // All roots are in the field and distinct if and only if the polynomial divides x^(2⁶⁴) − x.
         var power = FieldPolynomial([0, 1]).remainder(by: monic)
         for _ in 0..<64 { power = power.squared.remainder(by: monic) }
         guard power == FieldPolynomial([0, 1]).remainder(by: monic) else { return nil }
@@ -63,7 +65,8 @@ struct FieldPolynomial: Hashable {
         return roots.count == degree ? roots : nil
     }
 
-    /// - Parameter basis: the bit whose trace is tried; two different roots differ in the trace of some basis element.
+    /// - Parameter basis: the first bit whose trace is tried. Two distinct roots differ in the trace of some basis
+    ///   element.
     private func split(trying basis: Int, into roots: inout [UInt64]) {
         if degree == 1 { return roots.append(coefficients[0]) }
         for bit in basis...64 {
@@ -101,14 +104,14 @@ struct FieldPolynomial: Hashable {
         return FieldPolynomial(long)
     }
 
-    /// - Parameter divisor: monic.
+    /// - Parameter divisor: a monic polynomial.
     private func remainder(by divisor: FieldPolynomial) -> FieldPolynomial {
         var rest = coefficients
         divisor.reduce(&rest) { _, _ in }
         return FieldPolynomial(rest)
     }
 
-    /// - Parameter divisor: monic.
+    /// - Parameter divisor: a monic polynomial.
     private func quotient(by divisor: FieldPolynomial) -> FieldPolynomial {
         var rest = coefficients
         var result = [UInt64](repeating: 0, count: max(0, degree - divisor.degree + 1))
@@ -116,7 +119,7 @@ struct FieldPolynomial: Hashable {
         return FieldPolynomial(result)
     }
 
-    /// Takes multiples of this monic polynomial away until less than its degree is left.
+    /// Subtracts multiples of this monic polynomial until the degree of the rest is lower.
     private func reduce(_ rest: inout [UInt64], _ note: (_ power: Int, _ factor: UInt64) -> Void) {
         while rest.count > degree {
             let factor = rest.removeLast()

@@ -1,19 +1,20 @@
-/// A value of a fixed size that coded symbols are made of: a short id, a whole one, whatever can be added bit by bit.
+/// A value of a fixed size from which coded symbols are made, such as a short id or a whole id. Two values combine by
+/// exclusive or.
 public protocol ReconcilableSymbol: Hashable, Sendable {
     /// The symbol that changes nothing when it is added. It cannot be an element of a set.
     static var zero: Self { get }
-    /// Bytes on the wire.
+    /// The number of bytes of the encoding.
     static var byteCount: Int { get }
-    /// Adds bit by bit: adding twice changes nothing.
+    /// Adds a symbol by exclusive or: adding it twice changes nothing.
     static func ^= (lhs: inout Self, rhs: Self)
-    /// SipHash-2-4 of the symbol's bytes.
+    /// The SipHash-2-4 of the symbol's bytes.
     func hash(key: SipHashKey) -> UInt64
     func append(to bytes: inout [UInt8])
-    /// Reads from exactly ``byteCount`` bytes.
+    /// Creates a symbol from exactly ``byteCount`` bytes.
     init(bytes: ArraySlice<UInt8>)
 }
 
-/// A short id: the first eight bytes of a name, or a keyed hash of it.
+/// A short id: the first eight bytes of an id, or a keyed hash of it.
 extension UInt64: ReconcilableSymbol {
     public static var zero: UInt64 { 0 }
     public static var byteCount: Int { 8 }

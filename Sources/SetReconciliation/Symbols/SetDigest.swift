@@ -1,14 +1,15 @@
-/// A digest of a set that is kept up to date while the set changes, whatever the order: nobody can make two sets of one digest
-/// (LtHash16 with 1,024 numbers: Lewi, Kim, Maykov, Weis, "Securing Update Propagation with Homomorphic Hashing", 2019).
+/// A digest of a set that is kept up to date while the set changes, in any order of changes. Nobody can find two sets
+/// with the same digest.
 ///
-/// An id adds 1,024 numbers of 16 bits, the SHA-256 of (u64 i, little endian ‖ id) for i from 0 to 63. A change costs 64 hashes,
-/// the state 2,048 bytes.
+/// The digest is LtHash16 with 1,024 numbers (Lewi, Kim, Maykov, Weis, "Securing Update Propagation with Homomorphic
+/// Hashing", 2019). An id adds 1,024 numbers of 16 bits: the SHA-256 of (u64 i, little endian ‖ id) for i from 0 to 63.
+/// A change costs 64 hashes; the state takes 2,048 bytes.
 public struct SetDigest: Hashable, Sendable {
     private var numbers: [UInt16]
 
     public init() { numbers = Array(repeating: 0, count: 1_024) }
 
-    /// The state as ``bytes`` gave it; nil for another number of bytes than ``byteCount``.
+    /// Creates a digest from the ``bytes`` of another; nil unless there are ``byteCount`` bytes.
     public init?(bytes: [UInt8]) {
         guard bytes.count == Self.byteCount else { return nil }
         numbers = (0..<1_024).map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
@@ -26,9 +27,9 @@ public struct SetDigest: Hashable, Sendable {
         return bytes
     }
 
-    /// Adds an id that is not there yet.
+    /// Adds an id. The set must not contain it yet.
     public mutating func insert(_ id: ItemID, sha256: ([UInt8]) -> [UInt8]) { change(id, sha256) { $0 &+ $1 } }
-    /// Takes away an id that is there.
+    /// Removes an id. The set must contain it.
     public mutating func remove(_ id: ItemID, sha256: ([UInt8]) -> [UInt8]) { change(id, sha256) { $0 &- $1 } }
 
     private mutating func change(
@@ -45,7 +46,7 @@ public struct SetDigest: Hashable, Sendable {
         }
     }
 
-    /// SHA-256 of the state; 32 zero bytes for the empty set.
+    /// The SHA-256 of the state; 32 zero bytes for the empty set.
     public func digest(sha256: ([UInt8]) -> [UInt8]) -> [UInt8] {
         numbers.allSatisfy { $0 == 0 } ? [UInt8](repeating: 0, count: 32) : sha256(bytes)
     }

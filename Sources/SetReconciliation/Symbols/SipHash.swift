@@ -1,6 +1,7 @@
-/// SipHash-2-4 (Aumasson, Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012) over whole 64-bit words.
+/// A key of SipHash-2-4 (Aumasson, Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012), here over whole
+/// 64-bit words.
 ///
-/// Who does not know the key can neither predict a hash nor make two symbols collide.
+/// Without the key, an attacker can neither predict a hash nor make two symbols collide.
 public struct SipHashKey: Hashable, Sendable {
     @usableFromInline let k0: UInt64
     @usableFromInline let k1: UInt64
@@ -14,7 +15,7 @@ public struct SipHashKey: Hashable, Sendable {
     }
 }
 
-/// The state of a hash in the making.
+/// The state of an unfinished hash.
 @usableFromInline struct SipHasher {
     @usableFromInline var v0, v1, v2, v3: UInt64
     @usableFromInline var words: UInt64 = 0
@@ -39,7 +40,7 @@ public struct SipHashKey: Hashable, Sendable {
         v2 = v2 << 32 | v2 >> 32
     }
 
-    /// Eight bytes of the message, little endian.
+    /// Adds eight bytes of the message, little endian.
     @inlinable mutating func combine(_ word: UInt64) {
         v3 ^= word
         round()

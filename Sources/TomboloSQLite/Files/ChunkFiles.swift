@@ -8,15 +8,16 @@ public import TomboloCore
     import Darwin
 #endif
 
-/// Where a store keeps the chunks of files: for each file one of the file system's, in which a chunk stands at its position times
-/// 65,536 bytes (`Limits.chunk`). Which chunks are there the database says; what they must hash to, the file's name.
+/// The files that hold the chunks of a store's files. A chunk is at its position times 65,536 bytes (`Limits.chunk`).
+///
+/// The database knows which chunks are held. The file's id determines their hashes.
 public final class ChunkFiles: Sendable {
     public let directory: URL
-    /// Open files; all are closed when they become too many.
+    /// The open files. All are closed when there are too many.
     private let descriptors = Mutex<[FileID: Descriptor]>([:])
     private static let mostOpen = 32
 
-    /// Closed when nobody uses it any more.
+    /// An open file, which is closed when nobody uses it any more.
     fileprivate final class Descriptor: Sendable {
         let number: Int32
         private let unsynced = Mutex((bytes: 0, isSyncing: false))
@@ -24,8 +25,8 @@ public final class ChunkFiles: Sendable {
         init(_ number: Int32) { self.number = number }
         deinit { closeFile(number) }
 
-        /// Of what is written much has the disk begin with it, on another thread: at the end little is left to wait for, and memory
-        /// holds little that was not written.
+        /// Starts a sync on another thread after every 32 MiB written. Then little is left to wait for at the end, and
+        /// memory holds few unwritten pages.
         func noteWritten(_ bytes: Int) {
             let isMuch = unsynced.withLock { unsynced in
                 unsynced.bytes += bytes
@@ -50,19 +51,20 @@ public final class ChunkFiles: Sendable {
 
     private func path(of file: FileID) -> String { directory.appendingPathComponent("\(file)").path }
 
-    /// Whether there are chunks of a file.
+    /// Tells whether chunks of a file are stored.
     public func contains(_ file: FileID) -> Bool { FileManager.default.fileExists(atPath: path(of: file)) }
 
-    /// The files of which there are chunks.
+    /// The ids of the files of which chunks are stored.
     public var files: [FileID] { names.compactMap { FileID($0) }.sorted() }
 
     private var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? [] }
 
-    /// - Returns: nil if there is no such file and none is to be made.
+    /// - Returns: nil if the file does not exist and `creating` is false.
     private func descriptor(of file: FileID, creating: Bool) throws(StoreError) -> Descriptor? {
         if creating { try makeDirectory() }
         let (path, flags) = (path(of: file), isReadOnly ? O_RDONLY : O_RDWR | (creating ? O_CREAT : 0))
-        // Opened under the lock: what is removed meanwhile is not to be remembered.
+        // The file is opened under the lock. Otherwise a file that another thread removes meanwhile could be
+        // remembered.
         let found = descriptors.withLock { descriptors -> Result<Descriptor?, StoreError> in
             if let known = descriptors[file] { return .success(known) }
             let number = open(path, flags | O_CLOEXEC, 0o600)
@@ -85,7 +87,7 @@ public final class ChunkFiles: Sendable {
         }
     }
 
-    /// The chunk at a position, as it was written last; nil if nothing so long is there.
+    /// Reads the chunk at a position, as it was last written; nil if the file does not reach that far.
     public func read(_ position: Int, of file: FileID) throws(StoreError) -> [UInt8]? {
         guard let descriptor = try descriptor(of: file, creating: false) else { return nil }
         let count = FileShape(size: file.size).bytes(at: position)
@@ -97,7 +99,7 @@ public final class ChunkFiles: Sendable {
         return isWhole ? bytes : nil
     }
 
-    /// The same, behind some bytes of room.
+    /// Reads the chunk at a position, with `room` bytes reserved in front of it.
     public func read(_ position: Int, of file: FileID, behind room: Int) throws(StoreError) -> Data? {
         guard let descriptor = try descriptor(of: file, creating: false) else { return nil }
         var data = Data(count: room + FileShape(size: file.size).bytes(at: position))
@@ -123,7 +125,7 @@ public final class ChunkFiles: Sendable {
         return true
     }
 
-    /// - Throws: `StoreError` `full` if the disk is.
+    /// - Throws: `StoreError` `full` if the disk is full.
     public func write(_ bytes: Bytes, at position: Int, of file: FileID) throws(StoreError) {
         guard let descriptor = try descriptor(of: file, creating: true) else { return }
         try Self.write(bytes, at: position, to: descriptor, path(of: file))
@@ -155,7 +157,7 @@ public final class ChunkFiles: Sendable {
         return StoreError(.unavailable, "\(path) cannot be \(what): \(String(cString: strerror(errno)))")
     }
 
-    /// Removes a file; it may be there no more.
+    /// Removes a file, if it exists.
     public func remove(_ file: FileID) {
         let path = path(of: file)
         descriptors.withLock { descriptors in
@@ -175,7 +177,7 @@ public final class ChunkFiles: Sendable {
 
     func close() { descriptors.withLock { $0 = [:] } }
 
-    /// Removes what is not known, once it is a week old, and what somebody was making when it was stopped.
+    /// Removes unknown files that are at least a week old, and drafts of processes that were stopped.
     func sweep(keeping isKnown: (FileID) throws -> Bool) rethrows {
         for name in names {
             let url = directory.appendingPathComponent(name)
@@ -189,7 +191,7 @@ public final class ChunkFiles: Sendable {
 
     // MARK: Making a file
 
-    /// A file that is being made, under a name of its own until it has its id.
+    /// A file in the making. It has a temporary name until its id is known.
     public final class Draft {
         private let descriptor: Descriptor
         private let path: String
@@ -213,13 +215,13 @@ public final class ChunkFiles: Sendable {
             try ChunkFiles.write(bytes, at: position, to: descriptor, path)
         }
 
-        /// Gives the file its name, once all of it is on disk.
+        /// Syncs the content to disk and then gives the file its final name.
         public func keep(as file: FileID) throws(StoreError) {
             try ChunkFiles.synchronize(descriptor.number, path)
             chunks.descriptors.withLock { $0[file] = nil }
             guard rename(path, chunks.path(of: file)) == 0 else { throw ChunkFiles.failure("named", path) }
             isKept = true
-            // The name, too.
+            // The directory is synced too, so that the name survives a power cut.
             let folder = open(chunks.directory.path, O_RDONLY | O_CLOEXEC)
             guard folder >= 0 else { throw ChunkFiles.failure("opened", chunks.directory.path) }
             defer { closeFile(folder) }

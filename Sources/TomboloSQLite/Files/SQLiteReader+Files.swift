@@ -4,16 +4,16 @@ public import TomboloCore
 
 // Files (protocol §2.9).
 extension SQLiteReader {
-    /// What is here, or wanted, of a file; nil if nothing.
+    /// The record of a file that is held, in part or whole, or wanted; nil if there is none.
     public func file(_ id: FileID) throws -> FileRecord? { try FileRows.file(id, db) }
 
-    /// What files count for towards the quota, in bytes.
+    /// The bytes by which files count towards the quota.
     public func fileBytes() throws -> UInt64 { try FileRows.bytes(db) }
 
-    /// Whether an event refers to a file.
+    /// Tells whether an event refers to a file.
     public func isReferred(to file: FileID) throws -> Bool { try FileRows.isReferred(to: file, db) }
 
-    /// Delivered events of a group that refer to files, in the order of arrival.
+    /// The delivered events of a group that refer to files, in the order of arrival.
     public func eventsWithFiles(of group: GroupRecord) throws -> [StoredEvent] {
         try Row.fetchAll(
             db,

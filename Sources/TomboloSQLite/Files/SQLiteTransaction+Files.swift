@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import TomboloCore
 
-// Files (protocol §2.9): their chunks stand beside the database.
+// Files (protocol §2.9). Their chunks are stored beside the database.
 extension SQLiteTransaction {
     func file(_ id: FileID) throws(StoreError) -> FileRecord? { try run { try FileRows.file(id, db) } }
 
@@ -43,7 +43,7 @@ extension SQLiteTransaction {
 
     func isReferred(to file: FileID) throws(StoreError) -> Bool { try run { try FileRows.isReferred(to: file, db) } }
 
-    /// Files that are here, or wanted, and to which no event refers.
+    /// The files that are held or wanted although no event refers to them.
     func unreferencedFiles() throws -> [FileID] {
         let sql = "SELECT id FROM file WHERE NOT EXISTS (SELECT 1 FROM fileReference WHERE fileReference.file = id)"
         return try Data.fetchAll(db, sql: sql).compactMap { FileID(Array($0)[...]) }
@@ -77,7 +77,7 @@ extension SQLiteTransaction {
     }
 }
 
-/// How a row becomes a file.
+/// Conversions from rows to files.
 enum FileRows {
     static func file(_ id: FileID, _ db: Database) throws -> FileRecord? {
         try Row.fetchOne(db.cachedStatement(sql: "SELECT * FROM file WHERE id = ?"), arguments: [Data(id.bytes)])
@@ -90,12 +90,12 @@ enum FileRows {
             arguments: [Data(file.bytes)]) ?? false
     }
 
-    /// What files count for towards the quota.
+    /// The bytes by which files count towards the quota.
     static func bytes(_ db: Database) throws -> UInt64 {
         UInt64(clamping: try Int64.fetchOne(db, sql: "SELECT sum(charge) FROM file") ?? 0)
     }
 
-    /// Nil where the row is damaged.
+    /// The record in a row; nil if the row is damaged.
     static func file(_ row: Row) -> FileRecord? {
         guard let id = FileID(Array(row["id"] as Data)[...]) else { return nil }
         var reader = WireReader(Array(row["held"] as Data)[...])

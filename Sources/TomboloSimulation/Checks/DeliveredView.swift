@@ -1,19 +1,20 @@
-/// What an application has been handed, and the promises about it.
+/// The events that an application has received, with checks of the promises about their order.
 struct DeliveredView {
-    /// In this order.
+    /// The delivered events in the order of delivery.
     private(set) var order: [Int32] = []
     private var numbers = BitSet()
-    /// The last sequence of each log: a log's events come in its order where it has no fork.
+    /// The last delivered sequence of each log. In a log without a fork, events are delivered in its order.
     private var lastOfLog: [UInt64] = []
 
     func contains(_ number: Int) -> Bool { number >= 0 && numbers.contains(number) }
 
-    /// Whether exactly the same has been delivered, in whatever order.
+    /// Tells whether both views contain the same events, in any order.
     func isAlike(_ other: DeliveredView) -> Bool {
         order.count == other.order.count && numbers == other.numbers
     }
 
-    /// - Parameter isUnwanted: whether an event is held back, and therefore not waited for; nil where none ever is.
+    /// - Parameter isUnwanted: tells whether an event is unwanted, and therefore not waited for; nil if no event ever
+    ///   is.
     mutating func take(
         _ number: Int, _ history: History, on device: Int, isUnwanted: ((Int) -> Bool)?
     ) throws(Violation) {
@@ -22,7 +23,7 @@ struct DeliveredView {
         if let missing = fact.ancestors.first(where: { !contains($0) && isUnwanted?($0) != true }) {
             throw Violation(.beforeItsCause, device, "number \(number) names number \(missing)")
         }
-        // What was held back comes later, if it comes.
+        // An event that was held back is delivered later, or never.
         if fact.sequence > 0, isUnwanted == nil {
             while lastOfLog.count <= fact.log { lastOfLog.append(0) }
             let last = lastOfLog[fact.log]

@@ -1,16 +1,16 @@
 import TomboloCore
 
-/// What was said and delivered in a run, numbered once for all devices.
+/// The events that were sent and delivered in a run, under numbers that all devices share.
 final class History {
-    /// What an event names, for the checks: nothing where a strategy knows no causes.
+    /// The references of an event, for the checks. A strategy without causes gives no ancestors.
     struct Fact {
         let log: Int
-        /// From 1 within its log; 0 where logs have no order.
+        /// The sequence within the log, from 1; 0 if logs have no order.
         let sequence: UInt64
         let ancestors: [Int]
     }
 
-    /// A message that a device has said, and was told to be on its disk.
+    /// A message that a device has sent and reported as stored on its disk.
     struct Said {
         let time: UInt64
         let device: Int
@@ -20,23 +20,23 @@ final class History {
     private var facts: [Int: Fact] = [:]
     private var logs: [LogID: Int] = [:]
     private(set) var said: [Int: Said] = [:]
-    /// Messages that were taken back, with the events that did it.
+    /// The redacted messages, each with the event that redacted it.
     private(set) var redacted: [Int: Int] = [:]
-    /// Of logs whose writers fork them, the order says nothing.
+    /// The logs that their writers have forked. Their order is not checked.
     private(set) var forkedLogs: Set<Int> = []
 
     func note(said number: Int, by device: Int, at time: UInt64) { said[number] = Said(time: time, device: device) }
     func note(redacted number: Int, by event: Int) { redacted[number] = event }
-    /// It is gone with the only device that had it.
+    /// Removes a message that is lost with the only device that held it.
     func forget(said number: Int) { said[number] = nil }
     func note(forked number: Int) { forkedLogs.insert(fact(number).log) }
 
-    /// Whether it is an event of the group's state.
+    /// Tells whether an event belongs to the group's state.
     func isState(_ number: Int) -> Bool {
         pool.events.indices.contains(number) && pool.events[number].header.kind.isState
     }
 
-    /// What is known of a number: of an event in the pool, by its header.
+    /// The fact of a number. For an event in the pool it is derived from the header.
     func fact(_ number: Int) -> Fact {
         if let known = facts[number] { return known }
         guard pool.events.indices.contains(number) else { return Fact(log: 0, sequence: 0, ancestors: []) }

@@ -1,31 +1,31 @@
-/// A device or network that is broken on purpose: proves that the checks can fail.
+/// A defect that is put into a device or the network on purpose. It proves that a check can fail.
 package enum Mutant: Hashable, Sendable, CaseIterable {
-    /// Says that it has synced to the disk, and has not.
+    /// The store reports a sync to disk that did not take place.
     case forgetsToSync
-    /// Loses a payload in thirty from streams that go on as if nothing had happened.
+    /// A stream loses one payload in thirty and continues as if nothing had happened.
     case losesPayloads
-    /// Hands the application each new event before what it names.
+    /// The application receives each new event before the events that it names.
     case deliversBackwards
-    /// Hands the application its last event again.
+    /// The application receives its last event a second time.
     case deliversTwice
-    /// Does not hand the application what it said itself.
+    /// The application does not receive the device's own events.
     case hidesItsOwn
-    /// Loses a delivered event in seven when it starts again.
+    /// The device loses one delivered event in seven at a restart.
     case forgetsWhatWasRead
-    /// Does not say what it had read when it writes.
+    /// The device names no causes in what it writes.
     case namesNoCauses
-    /// Begins no new log after a backup was put back.
+    /// The device continues its old log after a backup was restored.
     case goesOnInItsLog
-    /// Keeps what is to be erased.
+    /// The device keeps contents that must be erased.
     case keepsWhatIsErased
-    /// Hands nobody a secret.
+    /// The device gives its secrets to nobody.
     case keepsItsSecrets
-    /// Cannot open what it was handed.
+    /// The device cannot decrypt any content.
     case readsNothing
-    /// Does not tell the application what is withdrawn.
+    /// The application is not told of withdrawn events.
     case hidesWhatIsWithdrawn
-    /// Holds back one event in five, on one device alone.
+    /// One device alone holds back one event in five.
     case misjudges
-    /// Brings all sessions forward with each batch, which is no mistake: every run is the same as without.
+    /// All sessions advance with each batch. This is no defect: every run must be the same as without it.
     case restless
 }

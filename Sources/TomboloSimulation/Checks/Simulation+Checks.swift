@@ -1,18 +1,19 @@
 import TomboloCore
 import TomboloCrypto
 
-// What must hold after a restart and at the end, over everything that was delivered.
+// Checks after a restart and at the end of a run, over all deliveries.
 extension Simulation {
     var honest: [SimulatedDevice] { devices.filter { $0.role != .hostile } }
 
-    /// Whether everything that was said is delivered everywhere.
+    /// Tells whether every message is delivered on every device.
     var isConverged: Bool {
         guard unsaid == 0, let first = devices.first else { return false }
         if scenario.acts > 0 { return isJudgedAlike }
         func isBehind(_ device: SimulatedDevice) -> Bool {
             !device.isUp || !device.inbox.isEmpty || !device.view.isAlike(first.view)
         }
-        // It is asked with every batch: who was behind when it was last asked is most likely so still.
+        // The question is asked after every batch. A device that was behind at the last time probably still is, so it
+        // is checked first.
         if isBehind(devices[straggler.number]) { return false }
         for device in devices where device.role != .hostile && isBehind(device) {
             straggler.number = device.number
@@ -31,7 +32,7 @@ extension Simulation {
                 + "\(unsaid) not said; delivered: \(counts)")
     }
 
-    /// What a device said, and was told to be on disk, is in its store whatever has befallen it (law 1).
+    /// Checks law 1: a message that a device reported as stored is in its store, whatever has happened to the device.
     func checkNothingIsLost(on device: SimulatedDevice) throws(Violation) {
         guard !device.hasLostItsPast else { return }
         for (number, said) in history.said where said.device == device.number {
@@ -43,7 +44,7 @@ extension Simulation {
         }
     }
 
-    /// What was delivered before a process was killed is there after it.
+    /// Checks that events delivered before a crash are still delivered after it.
     func checkMonotonicReads(on device: SimulatedDevice) throws(Violation) {
         for number in device.view.order {
             guard device.node.status(of: Int(number)) == .delivered || device.node.isForgotten(Int(number)) else {
@@ -52,30 +53,35 @@ extension Simulation {
         }
     }
 
-    /// What a device said that has lost its past, and that nobody else has either, is gone: nobody promised that it survives.
+    /// Removes messages of devices that have lost their past if no other device holds them. Nothing promises that these
+    /// survive.
     func forgetWhatNobodyHas() {
         for (number, said) in history.said where devices[said.device].hasLostItsPast {
             if !honest.contains(where: { $0.view.contains(number) || has(number, $0) }) { history.forget(said: number) }
         }
     }
 
-    /// Whether a device can deliver a message at some time: not what waits for a secret that has gone with its author's device.
+    /// Tells whether a device can deliver a message at some time. It cannot if the secret is lost with the author's
+    /// device.
     private func has(_ number: Int, _ device: SimulatedDevice) -> Bool {
         guard let status = device.node.status(of: number) else { return false }
         guard scenario.isPrivate, status == .waiting, !history.isState(number) else { return true }
         return (device.node as? any MemberNode)?.opens(number) ?? true
     }
 
-    /// Writes follow reads: what a device had been delivered when it said something comes before that on every device. (State comes
-    /// before what is said, and names none of it.) Looked at where devices, squared, times events are not too many.
+    /// Checks that writes follow reads: events delivered to a writer before it wrote come before its event on every
+    /// device.
+    ///
+    /// State events are not checked, since they come before messages and name none of them. The check is skipped where
+    /// devices, squared, times events are too many.
     func checkWritesFollowReads() throws(Violation) {
         guard scenario.strategy == .tombolo || mutant == .namesNoCauses else { return }
-        // What was held back comes when it is wanted again.
+        // An event that was held back is delivered later, when it is wanted again.
         guard scenario.acts == 0 else { return }
         let honest = honest
         let events = devices[0].view.order.count
         guard honest.count * honest.count * events <= 100_000_000 else { return }
-        // Who said each, -1 for nobody and for state.
+        // The writer of each number; −1 for state events and unknown writers.
         let highest = honest.reduce(history.said.keys.max() ?? 0) { max($0, Int($1.view.order.max() ?? 0)) }
         var writers = [Int](repeating: -1, count: highest + 1)
         for (number, said) in history.said where !history.isState(number) { writers[number] = said.device }
@@ -83,7 +89,7 @@ extension Simulation {
             var places = [Int](repeating: -1, count: writers.count)
             for (index, number) in reader.view.order.enumerated() { places[Int(number)] = index }
             for writer in honest where writer !== reader && !writer.hasLostItsPast {
-                // The place here of the latest of what the writer had read by then.
+                // The highest position here among the events that the writer had read so far.
                 var latest = -1
                 for number in writer.view.order {
                     let here = places[Int(number)]
@@ -97,7 +103,8 @@ extension Simulation {
         }
     }
 
-    /// What has expired or was taken back is gone from every honest device, all else is there. Looked at a second after the time.
+    /// Checks that every honest device has erased expired and redacted contents and holds all others. Expiry is checked
+    /// one second late.
     func checkErasure() throws(Violation) {
         guard scenario.lifetime != nil || scenario.redacted > 0 else { return }
         for device in honest where holdsGroup(device.number) {
@@ -106,7 +113,7 @@ extension Simulation {
                 let header = history.pool.events[number].header
                 guard header.isErasable else { continue }
                 let redaction = history.redacted[number]
-                // A redaction that is not wanted any more need not have been carried out.
+                // A redaction that is no longer wanted need not have been carried out.
                 let isRedacted =
                     redaction.map { history.said[$0] != nil && device.node.status(of: $0) == .delivered } ?? false
                 let isOver = header.expiry.map { $0 + 1_000 < clock } ?? false
@@ -126,8 +133,8 @@ extension Simulation {
         }
     }
 
-    /// In the end every honest device can read all that it was handed and that was not erased; of what is over by the fastest clock, others may
-    /// have forgotten the key.
+    /// Checks that every honest device can read all that was delivered to it and not erased. Contents that have expired
+    /// by the fastest clock are skipped, since others may have forgotten the key.
     func checkReading() throws {
         guard scenario.isPrivate else { return }
         for device in honest {
@@ -141,7 +148,7 @@ extension Simulation {
         }
     }
 
-    /// Over all that was delivered, everywhere, in its order: equal for equal runs.
+    /// The hash of all deliveries on all devices, in their order. Equal runs have equal digests.
     var digest: String {
         var bytes: [UInt8] = []
         for device in devices {

@@ -1,8 +1,9 @@
 import TomboloCore
 
-// Who holds the same must judge it alike: who may do what, what the state says, and which events are to be seen (design, law 8).
+// Checks of law 8: devices that hold the same events must agree on roles, state and visible events.
 extension Simulation {
-    /// Devices that are in the group. Who has lost everything is not, if nobody is left who may admit it.
+    /// The honest devices that are in the group. A device that lost everything is not, if no device that may admit it
+    /// is left.
     private var inGroup: [(device: SimulatedDevice, node: any MemberNode)] {
         honest.compactMap { device in
             guard let node = device.node as? any MemberNode, node.holdsGroup else { return nil }
@@ -10,10 +11,11 @@ extension Simulation {
         }
     }
 
-    /// Whether all hold the same, and wait only for secrets that they are not to have, or that nobody has.
+    /// Tells whether all devices hold the same. They may still wait for secrets that they must not have or that nobody
+    /// has.
     var isJudgedAlike: Bool { differences == nil }
 
-    /// In what devices differ; nil if in nothing.
+    /// A description of the first difference between devices; nil if there is none.
     var differences: String? {
         guard honest.allSatisfy({ $0.isUp && $0.inbox.isEmpty }) else { return "something is on its way" }
         let present = inGroup
@@ -36,8 +38,10 @@ extension Simulation {
         return nil
     }
 
-    /// An event that waits for something that the device should have by now. (What a removed author has taken back is there still, and the
-    /// key that it alone had is gone.)
+    /// An event that waits although the device should have all that it waits for; nil if there is none.
+    ///
+    /// An event may also wait for a key that nobody has. A removed author may have redacted it and erased the only key,
+    /// although the redaction itself is unwanted.
     private func waitsWrongly(
         _ node: any MemberNode, _ judgement: Judgement, _ others: [any MemberNode]
     ) -> Int? {
@@ -50,7 +54,7 @@ extension Simulation {
         }
     }
 
-    /// What an application was told comes to what it should see.
+    /// Checks that the deliveries and withdrawals which an application received add up to the visible events.
     func checkViews() throws {
         guard scenario.acts > 0 else { return }
         for (device, node) in inGroup {

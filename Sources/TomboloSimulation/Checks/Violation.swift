@@ -1,33 +1,33 @@
-/// A promise that was not kept.
+/// A promise that was broken.
 public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Promise: String, Hashable, Sendable, CaseIterable {
         /// Each event is delivered once.
         case deliveredTwice
-        /// After everything that it names: causal order.
+        /// Causal order: an event is delivered after everything that it names.
         case beforeItsCause
-        /// What one device writes comes in its order: monotonic writes.
+        /// Monotonic writes: the events of one device are delivered in its order.
         case outOfOrder
-        /// What a device says it reads at once: read your writes.
+        /// Read your writes: a device reads its own events at once.
         case ownUnread
-        /// What was delivered stays, whatever is restarted: monotonic reads.
+        /// Monotonic reads: delivered events remain after a restart.
         case unread
-        /// Whatever its writer had read comes before a message, everywhere: writes follow reads.
+        /// Writes follow reads: everything that a writer had read is delivered before its event, on every device.
         case beforeWhatItsWriterRead
-        /// What `send` has returned for is never lost.
+        /// An event for which `send` has returned is never lost.
         case lost
-        /// Honest devices follow the protocol in each other's eyes.
+        /// Honest devices never accuse each other of breaking the protocol.
         case blamed
-        /// Without faults all come to hold the same.
+        /// Without faults all devices come to hold the same.
         case diverged
-        /// No honest log has two events of one sequence.
+        /// A log of an honest device never has two events of one sequence.
         case forked
-        /// What has expired, or was redacted, is nowhere any more, and all else is everywhere.
+        /// Expired and redacted contents are held nowhere, and all others everywhere.
         case notErased
-        /// Whatever a device of a private group was handed, and holds the content of, it can read.
+        /// A device of a private group can read every event that was delivered to it and has content.
         case unreadable
-        /// Whoever holds the same judges it alike: members, state, and what is to be seen.
+        /// Devices that hold the same agree on members, state and visible events.
         case judgedDifferently
-        /// What is shown is what is wanted: neither more nor less.
+        /// The visible events are exactly the wanted events.
         case wronglyShown
     }
 

@@ -1,12 +1,12 @@
 import TomboloCore
 
-/// What a device makes of the events that it holds.
+/// The conclusions that a device draws from the events that it holds.
 struct Judgement: Equatable {
     var statuses: [Int: EventStatus] = [:]
     var roles: [MemberKey: Role] = [:]
-    /// Of each key of the state, the events whose values it has.
+    /// The events that give each key of the state its value.
     var settings: [String: [EventID]] = [:]
-    /// The rekey events under whose secrets it would seal.
+    /// The rekey events whose secrets the device would use to seal.
     var rekeys: [EventID] = []
 }
 
@@ -56,12 +56,13 @@ extension Judgement {
         rekeys = state.currentRekeys(atMost: Limits.references).map(\.reference.id)
     }
 
-    /// What two make of the same differently, but for what the one or the other waits for; nil if nothing.
+    /// The first difference between two judgements, apart from events that one of the two still waits for; nil if there
+    /// is none.
     func difference(from other: Judgement) -> String? {
         let numbers = Set(statuses.keys).union(other.statuses.keys).sorted().filter { number in
             let (one, two) = (statuses[number], other.statuses[number])
             guard one != two, one != .waiting, two != .waiting else { return false }
-            // Whether it had been shown before plays no part.
+            // An earlier delivery makes the difference between these two states. It plays no part in the judgement.
             return Set([one, two]) != [.heldBack, .withdrawn]
         }
         if !numbers.isEmpty { return "events \(numbers.prefix(8))" }

@@ -1,6 +1,6 @@
 import TomboloCore
 
-/// The real engine over a store in memory.
+/// A node with the real engine and a store in memory.
 final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     private let crypto: Crypto
     let number: Int
@@ -8,24 +8,24 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     let history: History
     private(set) var directory: Directory
     private(set) var store: MemoryStore
-    /// The store as it was last synced to the disk; kept where the power may go.
+    /// The store as of its last sync to disk; kept if the scenario has power cuts.
     private var durable: MemoryStore?
-    /// An old copy of it; kept where a device may be put back.
+    /// An old copy of the store; kept if the scenario restores backups.
     private var backup: MemoryStore?
     private let keeps: (durable: Bool, backup: Bool)
     private(set) var engine: Engine<Crypto>
     private var generator: SeededGenerator
     let mutant: Mutant?
-    /// After how many milliseconds every other message goes away.
+    /// The lifetime of every other message, in milliseconds.
     private let lifetime: UInt64?
     private let isPrivate: Bool
-    /// What has been handed over; what is erased later is not handed over again.
+    /// The events that were passed to the application. An event that is erased later is not passed on again.
     private var handedOver = BitSet()
-    /// How much of the store's change log has been handed over.
+    /// The number of entries of the store's change log that were passed on.
     private var taken = 0
-    /// A backup is made now and then.
+    /// The number of batches. Every 200th makes a backup.
     private var batches = 0
-    /// What came of what it was asked between batches, and was not carried out yet.
+    /// The effects of inputs between batches. They are carried out with the next batch.
     private var askedEffects: [EngineEffect] = []
 
     init(
@@ -45,7 +45,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         _ store: MemoryStore, _ crypto: Crypto, _ generator: inout SeededGenerator, _ mutant: Mutant?,
         beginsIncarnation: Bool = false, beginsLogs: Bool = false
     ) throws(StoreError) -> Engine<Crypto> {
-        // There are thousands of devices, and their stores answer at once: few events are remembered besides.
+        // Stores in memory answer at once and there are thousands of devices, so each engine caches few events.
         var engine = try Engine(
             opening: store, cryptography: crypto, generator: SeededGenerator(seed: generator.next()),
             beginsIncarnation: beginsIncarnation, beginsLogs: beginsLogs, recentEvents: 16)
@@ -53,7 +53,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         return engine
     }
 
-    /// The group that all are in, once it was made.
+    /// The group of all devices, once it is created.
     var group: GroupID { directory.group }
 
     private func enter() {
@@ -61,7 +61,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         directory.admissions[number] = engine.admittedBy
     }
 
-    /// The device's clock.
+    /// The time on the device's clock.
     func clock(_ now: UInt64) -> UInt64 { UInt64(Int64(now) + skew) }
 
     var nextWake: UInt64? { engine.nextWake.map { UInt64(max(0, Int64($0) - skew)) } }
@@ -76,7 +76,8 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
 
     func invite(now: UInt64) throws(StoreError) -> Invitation? {
         let expiry = clock(now) + 86_400_000
-        // Whom the founder invites can invite, as in a group that is open: who was wiped has to be admitted again.
+        // In a private group the founder invites administrators, so that several devices can admit a wiped device
+        // again. In an open group every member can.
         for role in isPrivate && number == 0 ? [Role.admin, .member] : [.member] {
             let input = EngineInput.invite(1, group: group, addresses: [], expiry: expiry, role: role)
             for case .invited(_, let made) in try ask([input], now: now) { return made }
@@ -122,7 +123,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         return effects
     }
 
-    /// Between batches: what else comes of it is carried out with the next one.
+    /// Processes inputs between batches. Their remaining effects are carried out with the next batch.
     private func ask(_ inputs: [EngineInput], now: UInt64) throws(StoreError) -> [EngineEffect] {
         let effects = try run(inputs, now: now)
         askedEffects += effects.filter { if case .failed = $0 { false } else { true } }
@@ -145,7 +146,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     private func keepCopies(isSynced: Bool) {
         if keeps.durable, isSynced { durable = MemoryStore(copying: store) }
         batches += 1
-        // The first one must know the group.
+        // The first backup must contain the group.
         if keeps.backup, backup == nil && !store.groups().isEmpty || batches % 200 == 0 {
             backup = MemoryStore(copying: store)
         }
@@ -153,7 +154,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
 
     private static var utterance: RequestID { 1 }
     private static var act: RequestID { 2 }
-    /// Requests from this number on are redactions, of the message whose number is added.
+    /// The first request id of redactions. The number of the redacted message is added to it.
     private static var redactions: Int { 16 }
 
     private func engineInput(_ input: NodeInput, now: UInt64) -> EngineInput? {
@@ -198,10 +199,10 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
             case .delivered, .restored:
                 _ = handedOver.insert(number)
                 return .delivered(number)
-            // Of what came when it was gone already, that is all that is said.
+            // An event whose content was already erased at its arrival is reported by this change alone.
             case .erased: return handedOver.insert(number) ? .delivered(number) : nil
             case .withdrawn: return .withdrawn(number)
-            // A store in memory does not tell of it.
+            // A store in memory does not report forgotten events.
             case .forgotten: return nil
             }
         }
@@ -264,17 +265,17 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
     }
 }
 
-/// What devices know of each other from outside: keys, and the group that they are to be in.
+/// The knowledge that devices have of each other from outside the protocol: keys, and the group to join.
 final class Directory {
     var keys: [Int: DeviceKey] = [:]
     var members: [Int: MemberKey] = [:]
-    /// What each device was admitted by, itself last.
+    /// The devices that admitted each device, itself last.
     var admissions: [Int: [DeviceKey]] = [:]
     var group = GroupID(Bytes32.zero)
 }
 
 extension EngineNode {
-    /// The same device a second time, with a store of its own: what one that forks its log has.
+    /// A second copy of the device with a store of its own. A device that forks its log consists of two.
     func clone() throws(StoreError) -> EngineNode {
         let clone = try EngineNode(
             number: number, crypto: crypto, skew: skew, history: history, directory: Directory(), keeps: (false, false),

@@ -1,21 +1,21 @@
 import TomboloCore
 
-/// A member that wants no good: the real engine, whose words are twisted on their way out.
+/// A hostile member: the real engine, whose payloads are altered before they leave.
 final class HostileNode<Crypto: Cryptography>: JoiningNode {
     private let inner: EngineNode<Crypto>
     private let hostility: Scenario.Hostility
     private var generator: SeededGenerator
-    /// The other half of one that forks: the same keys, another store.
+    /// The second half of a device that forks: the same keys, another store.
     private var twin: EngineNode<Crypto>?
     private var linksOfTwin: Set<UInt64> = []
     private var links: Set<UInt64> = []
-    /// What has passed by, to be sent again.
+    /// Payloads that were sent or received, to be replayed.
     private var recorded: [[UInt8]] = []
     private var batches = 0
-    /// Whose members it raises and removes: so many devices.
+    /// The number of devices whose members it promotes, demotes and removes.
     private let targets: Int
 
-    /// - Parameter targets: it tries to change who may do what, of so many devices; of none if 0.
+    /// - Parameter targets: the number of devices whose roles it tries to change; 0 for none.
     init(_ inner: EngineNode<Crypto>, _ hostility: Scenario.Hostility, actingOn targets: Int, seed: UInt64) {
         (self.inner, self.hostility, self.targets) = (inner, hostility, targets)
         generator = SeededGenerator(seed: seed &+ 1)
@@ -54,7 +54,7 @@ final class HostileNode<Crypto: Cryptography>: JoiningNode {
                 others.append(input)
             }
         }
-        // It has something to say as well.
+        // A hostile member also sends messages of its own.
         if inner.hasJoined, batches.isMultiple(of: 40) {
             own.append(.says(0, Array("one thing \(batches)".utf8)))
             others.append(.says(0, Array("another thing \(batches)".utf8)))
@@ -104,7 +104,7 @@ final class HostileNode<Crypto: Cryptography>: JoiningNode {
         return payload.encoded
     }
 
-    /// One of the things that a peer has to take its word for.
+    /// Falsifies one of the fields that a peer must trust.
     private func lie(_ sync: inout GroupSync) {
         guard generator.chance(0.5) else { return }
         switch generator.any(0...6) {

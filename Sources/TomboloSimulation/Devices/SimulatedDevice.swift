@@ -1,4 +1,4 @@
-/// A device in its network: what runs on it, whether it is up and online, what has come for it.
+/// A device in its network: its node, its presence, and its inbox.
 final class SimulatedDevice {
     enum Role: Hashable {
         case person, helper, hostile
@@ -7,27 +7,28 @@ final class SimulatedDevice {
     let number: Int
     let role: Role
     var node: any SimulatedNode
-    /// When it is online depends on the seed alone, whatever the strategy does.
+    /// The generator of its presence. Presence depends on the seed alone, whatever the strategy does.
     var presenceGenerator: SeededGenerator
-    /// Whether only those can reach it who are dialled by it.
+    /// Tells whether the device is behind a NAT, so that only devices that it dials itself can reach it.
     let isNatted: Bool
 
     var isUp = true
     var isOnline = true
-    /// What has come and was not taken yet.
+    /// The inputs that have arrived and are not processed yet.
     var inbox: [NodeInput] = []
     var isDraining = false
     var wake: UInt64?
     var links: Set<UInt64> = []
-    /// What was delivered to the application.
+    /// The events delivered to the application.
     var view = DeliveredView()
-    /// Whether an old copy of its store was put back, or nothing: what it said since may be gone, if nobody else has it.
+    /// Tells whether an old copy of its store was restored, or the store was wiped. Messages sent since then may be
+    /// lost if no other device holds them.
     var hasLostItsPast = false
 
     var bytesSent = 0
     var wakeUps = 0
     var mostHeld = 0
-    /// Numbers of messages whose text has been sent to it, and of events that were delivered to it at some time.
+    /// The numbers of messages whose text was sent to the device. `everDelivered` has those ever delivered to it.
     var textsSent = BitSet()
     var everDelivered = BitSet()
 
@@ -42,7 +43,7 @@ final class SimulatedDevice {
     var isReachable: Bool { isUp && isOnline }
 }
 
-/// A set of small numbers.
+/// A set of small non-negative numbers.
 struct BitSet {
     private var words: [UInt64] = []
 
@@ -50,7 +51,7 @@ struct BitSet {
         number >> 6 < words.count && words[number >> 6] & (1 << UInt64(number & 63)) != 0
     }
 
-    /// - Returns: whether it was not there before.
+    /// - Returns: true if the number is new.
     mutating func insert(_ number: Int) -> Bool {
         while words.count <= number >> 6 { words.append(0) }
         guard !contains(number) else { return false }

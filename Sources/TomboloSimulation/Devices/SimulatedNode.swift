@@ -1,30 +1,31 @@
 import TomboloCore
 
-/// What runs on a simulated device: the real engine, or a strategy that it is compared with.
+/// The node on a simulated device: the real engine, or a strategy that it is compared with.
 protocol SimulatedNode: AnyObject {
-    /// Takes everything that has come, in this order.
+    /// Processes all inputs that have arrived, in this order.
     func process(_ inputs: [NodeInput], now: UInt64) throws -> [NodeEffect]
-    /// When it wants to be called again although nothing comes.
+    /// The time at which the node must be called even without an input.
     var nextWake: UInt64? { get }
-    /// What was delivered and withdrawn since this was last asked.
+    /// Returns the deliveries and withdrawals since the last call.
     func takeChanges() -> [ViewChange]
-    /// Where a message stands; nil if it does not hold it. What is delivered must be there after every restart.
+    /// The status of a message; nil if the node does not hold it. A delivered message must remain delivered after every
+    /// restart.
     func status(of number: Int) -> EventStatus?
-    /// Whether it has forgotten a message for good, as all devices do.
+    /// Tells whether the node has forgotten a message for good, as all devices do.
     func isForgotten(_ number: Int) -> Bool
-    /// Whether it has what a message that it holds says.
+    /// Tells whether the node holds the content of a message.
     func hasContent(of number: Int) -> Bool
-    /// Whether it can read it, or that is not there any more.
+    /// Tells whether the node can read a message. It is also true if the content is erased.
     func canRead(_ number: Int) throws -> Bool
-    /// The time as its clock tells it.
+    /// The time on the node's clock.
     func clock(_ now: UInt64) -> UInt64
-    /// Events that it holds, delivered or not.
+    /// The number of events that the node holds, delivered or not.
     var held: Int { get }
-    /// The process begins again on what was kept.
+    /// Starts the process again with the store that is left.
     func restart(after stop: Stop, now: UInt64) throws
 }
 
-/// What an application is told of an event: a number of ``History``.
+/// A change that an application receives. The value is a number of ``History``.
 enum ViewChange: Hashable {
     case delivered(Int)
     case withdrawn(Int)
@@ -36,40 +37,40 @@ enum ViewChange: Hashable {
     }
 }
 
-/// What a node does that joins a group by an invitation.
+/// A node that joins a group by an invitation.
 protocol JoiningNode: SimulatedNode {
-    /// Whether it can say something there, as far as it knows.
+    /// Tells whether the node can send messages to the group, as far as it knows.
     var hasJoined: Bool { get }
-    /// Whether it is in the group, whatever it may do there.
+    /// Tells whether the node is in the group, whatever its role.
     var holdsGroup: Bool { get }
 }
 
-/// What an honest one does besides.
+/// An honest node of a group.
 protocol MemberNode: JoiningNode {
     /// - Returns: the group's id.
     func createGroup(named name: String, now: UInt64) throws(StoreError) -> GroupID?
     func invite(now: UInt64) throws(StoreError) -> Invitation?
     func linkDevice(now: UInt64) throws(StoreError) -> Invitation?
-    /// Whether it is another device of somebody else's member.
+    /// Tells whether this is a further device of another device's member.
     var isLinked: Bool { get }
-    /// What another device of the same member needs to sync the group.
+    /// The data that another device of the same member needs to sync the group.
     var groupRecord: GroupRecord? { get }
     func open(_ group: GroupRecord, now: UInt64) throws(StoreError)
-    /// What all know that hold the same.
+    /// The root of the group's events. Nodes that hold the same have the same root.
     func root() -> Bytes32?
-    /// What it makes of what it holds.
+    /// The conclusions that the node draws from the events that it holds.
     func judgement() -> Judgement
-    /// Whether the group's state is what its events come to when they are taken anew, in another order.
+    /// Tells whether the group's state equals that of a new state graph over the same events.
     func isStateAlikeAnew() throws -> Bool
-    /// Whether it has what an event says, and the key to it.
+    /// Tells whether the node has the content of an event and its key.
     func opens(_ number: Int) -> Bool
-    /// Whether it may have the group's secrets, as far as it knows.
+    /// Tells whether the node may have the group's secrets, as far as it knows.
     var mayRead: Bool { get }
-    /// Whether it may let a device into the group again, which may have been removed as such.
+    /// Tells whether the node may admit a device again. The device itself may have been removed.
     func mayAdmit(_ number: Int) -> Bool
 }
 
-// Strategies that Tombolo is compared with erase and forget nothing, and look at no clock.
+// The strategies that Tombolo is compared with erase and forget nothing, and read no clock.
 extension SimulatedNode {
     func isForgotten(_ number: Int) -> Bool { false }
     func hasContent(of number: Int) -> Bool { status(of: number) != nil }
@@ -77,15 +78,15 @@ extension SimulatedNode {
     func clock(_ now: UInt64) -> UInt64 { now }
 }
 
-/// Why a device was down.
+/// The reason why a device was down.
 enum Stop: Hashable {
-    /// The process was killed: the store is as the last commit left it.
+    /// The process was killed: the store is in the state of the last commit.
     case crash
-    /// What was not synced to the disk is gone.
+    /// The power failed: data that was not synced to disk is lost.
     case powerCut
-    /// The store is an old copy of itself.
+    /// The store was replaced by an old copy of itself.
     case restoredBackup
-    /// There is no store.
+    /// The store was lost.
     case wiped
 }
 
@@ -94,13 +95,13 @@ enum NodeInput {
     case linkClosed(UInt64)
     case received(link: UInt64, Bytes)
     case datagram(from: Int, Bytes)
-    /// The person says something: the message's number, and its text.
+    /// The person sends a message: its number, and its text.
     case says(Int, [UInt8])
-    /// The person takes back what it said: a number of ``History``.
+    /// The person redacts a message of its own, named by a number of ``History``.
     case redacts(Int)
     /// The person changes the group's state.
     case acts(Act)
-    /// The device has come online, or gone offline.
+    /// The device went online or offline.
     case presence(isOnline: Bool)
     case timePassed
 }
@@ -108,18 +109,18 @@ enum NodeInput {
 enum NodeEffect {
     case send(link: UInt64, [UInt8])
     case datagram(to: Int, [UInt8])
-    /// To everyone who is online and hears the group's topic.
+    /// Sends to every device that is online and listens to the group's topic.
     case multicast([UInt8])
     case close(link: UInt64, reason: String)
-    /// What was to be said is on the disk.
+    /// The message is stored on the disk.
     case said(Int)
-    /// A message is taken back by an event, which is on the disk.
+    /// An event that redacts a message is stored on the disk.
     case redacted(Int, by: Int)
-    /// There is something new in ``SimulatedNode/takeChanges()``.
+    /// ``SimulatedNode/takeChanges()`` has new changes.
     case delivered
-    /// It has no right to what it was to say or to do.
+    /// The node has no right to send the message or to perform the act.
     case refused(isUtterance: Bool)
     case failed(String)
-    /// A log has two events of one sequence: they are these two.
+    /// A log has these two events of one sequence.
     case forked(Int, Int)
 }

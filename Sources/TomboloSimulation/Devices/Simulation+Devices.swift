@@ -1,7 +1,7 @@
 import TomboloCore
 import TomboloCrypto
 
-// What comes to devices, and what they do with it.
+// The inputs of devices, and the effects that devices cause.
 extension Simulation {
     func makeNode(_ number: Int, _ role: SimulatedDevice.Role, of count: Int) throws -> any SimulatedNode {
         var seeds = SeededGenerator(seed: generator.seed(of: UInt64(number)))
@@ -28,7 +28,7 @@ extension Simulation {
         return hostility.map { HostileNode(node, $0, actingOn: targets, seed: seed) } ?? node
     }
 
-    /// Everyone joins, over a network without faults.
+    /// Lets every device join, over a network without faults.
     mutating func assemble() throws {
         guard let founder = devices[0].node as? any MemberNode,
             let group = try founder.createGroup(named: scenario.name, now: now)
@@ -48,7 +48,7 @@ extension Simulation {
         try meet(number, inviter, over: try host.invite(now: now)) { guest.hasJoined }
     }
 
-    /// Makes a device another one of a member that is in the group, and has it sync the group.
+    /// Turns a device into a further one of a member in the group, and lets it sync the group.
     private mutating func link(_ number: Int, to other: Int) throws {
         guard let host = devices[other].node as? any MemberNode, let guest = devices[number].node as? any MemberNode
         else { return }
@@ -57,7 +57,7 @@ extension Simulation {
         try meet(number, other) { guest.hasJoined }
     }
 
-    /// Over a network without faults.
+    /// Links two devices over a network without faults until `isDone` holds.
     private mutating func meet(
         _ number: Int, _ other: Int, over invitation: Invitation? = nil, until isDone: () -> Bool
     ) throws {
@@ -109,7 +109,7 @@ extension Simulation {
                 history.note(said: event, by: number, at: now)
                 history.note(redacted: message, by: event)
             case .refused(let isUtterance):
-                // Somebody may have lowered it in the meantime.
+                // Another member may have demoted this one in the meantime.
                 guard scenario.acts > 0 || device.role == .hostile else { throw Violation(.lost, number, "refused") }
                 if isUtterance, saying[number]?.isEmpty == false { saying[number]?.removeFirst() }
             case .failed(let reason): if device.role != .hostile { throw Violation(.lost, number, reason) }
@@ -118,7 +118,7 @@ extension Simulation {
             }
         }
         for event in own where device.role != .hostile && !device.view.contains(event) {
-            // What it could not know of may have come in the same batch.
+            // The same batch may have brought an event that the device could not know of.
             if scenario.acts > 0, [.heldBack, .withdrawn].contains(device.node.status(of: event)) { continue }
             throw Violation(.ownUnread, number, "number \(event)")
         }
@@ -129,7 +129,7 @@ extension Simulation {
         device.mostHeld = max(device.mostHeld, device.node.held)
     }
 
-    /// Of a link that is broken, or was tampered with, it may well give up waiting.
+    /// Closes a link. A device may give up a link that is broken or was tampered with.
     private mutating func close(_ link: UInt64, by device: SimulatedDevice, _ reason: String) throws {
         if let ends = links[link] {
             let other = devices[ends.other(than: device.number)]
@@ -145,7 +145,7 @@ extension Simulation {
 
     private mutating func noteSaid(_ event: Int, by device: SimulatedDevice) {
         history.note(said: event, by: device.number, at: now)
-        // Whoever means no good may write what it likes into its log.
+        // A hostile member may write anything into its log.
         if device.role == .hostile { history.note(forked: event) }
         if let utterance = saying[device.number]?.first {
             saying[device.number]?.removeFirst()
@@ -172,7 +172,7 @@ extension Simulation {
                     ? nil
                     : { number in
                         let status = number < 0 ? nil : device.node.status(of: number)
-                        // It was, and was released in the same batch.
+                        // The event was unwanted, and is restored by the same batch.
                         let isReleased = changes[place...].contains(.delivered(number))
                         let isForgotten = number >= 0 && device.node.isForgotten(number)
                         return status == .heldBack || status == .withdrawn || isReleased || isForgotten

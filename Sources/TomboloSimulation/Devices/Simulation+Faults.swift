@@ -1,4 +1,4 @@
-// What befalls devices, and what people do with them.
+// Faults of devices, and the acts of their users.
 extension Simulation {
     mutating func scheduleFaults() {
         for device in devices {
@@ -13,7 +13,7 @@ extension Simulation {
                 if !device.isOnline { online.remove(number) }
                 post(.presence(isOnline: device.isOnline), to: number)
                 let window = device.isOnline ? presence.online : presence.offline
-                // In the middle of it.
+                // The first window is entered at a random point.
                 schedule(.changesPresence(number), in: device.presenceGenerator.any(0...window.upperBound))
             }
             guard device.role != .hostile else { continue }
@@ -85,15 +85,16 @@ extension Simulation {
         if stop != .crash { device.view = DeliveredView() }
         try takeChanges(device)
         if stop != .crash { forgetWhatNobodyHas() }
-        // Wiped, or put back to before it was a member. Who was removed is not.
+        // The device was wiped, or restored to a copy from before it became a member. A removed device is not invited
+        // again.
         if !takesPart(number) { invite(number) }
         post(.timePassed, to: number)
     }
 
-    /// A wiped device is another device, and needs an invitation.
+    /// Invites a device that was wiped. It is a new device and needs an invitation.
     mutating func invite(_ number: Int) {
         guard !takesPart(number) else { return }
-        // Until it has come to it.
+        // The call is repeated until the device has joined.
         schedule(.isInvited(number), in: 10_000)
         let hosts = online.numbers.filter { host in
             host != number && devices[host].role != .hostile && !isSevered(host, number)
@@ -112,7 +113,7 @@ extension Simulation {
             numberOfUtterance[parent].map(device.view.contains) ?? false
         }
         guard device.isUp, hasJoined(planned.device), hasReadParents || isFaultless else {
-            // Who was removed has nothing to say, nor who lost everything when nobody was left to invite it.
+            // A removed device sends nothing, nor does one that lost everything when no device was left to invite it.
             if scenario.acts > 0, device.isUp, isFaultless || holdsGroup(planned.device) { return unsaid -= 1 }
             return schedule(.says(utterance), in: 5_000)
         }
@@ -121,7 +122,7 @@ extension Simulation {
         post(.says(utterance, text(utterance)), to: device.number)
     }
 
-    /// Who has lost what it said, or its key, cannot take it back.
+    /// Redacts a message. A device that has lost its message, or the key of its log, cannot redact it.
     mutating func redact(_ message: Int, by number: Int) {
         let device = devices[number]
         guard !device.hasLostItsPast else { return }
@@ -134,7 +135,7 @@ extension Simulation {
         post(.acts(act), to: number)
     }
 
-    /// The mark, the message's number, and bytes that nothing compresses.
+    /// The text of a message: the mark, the message's number, and incompressible bytes.
     private func text(_ utterance: Int) -> [UInt8] {
         var bytes = withUnsafeBytes(of: textMark.littleEndian) { Array($0) }
         bytes += withUnsafeBytes(of: UInt32(utterance).littleEndian) { Array($0) }

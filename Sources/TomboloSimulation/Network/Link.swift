@@ -1,16 +1,18 @@
 extension Simulation {
-    /// A stream between two devices, which keeps the order and loses nothing while it stands.
+    /// A stream between two devices. While it lasts, it keeps the order and loses nothing.
     struct Link {
         let dialler: Int
         let listener: Int
-        /// When the last payload towards the dialler and the listener has left and will have arrived.
+        /// The times at which the last payload towards the dialler and towards the listener has left. `lastArrival` has
+        /// the times of its arrival.
         var busyUntil: [UInt64] = [0, 0]
         var lastArrival: [UInt64] = [0, 0]
-        /// What is sent towards the dialler, the listener vanishes: the stream is about to break.
+        /// Tells, per direction, whether payloads vanish: towards the dialler, and towards the listener. The stream is
+        /// about to break.
         var isDead = [false, false]
-        /// Whether bits were flipped in it: whoever hangs up on it does right.
+        /// Tells whether bits were flipped in the stream. A device that then closes it behaves correctly.
         var isCorrupted = false
-        /// Whether it was dialled with an invitation, which whoever gave it may have lost the right to.
+        /// Tells whether the dialler used an invitation. The inviter may have lost the right to invite.
         let isForJoining: Bool
 
         init(dialler: Int, listener: Int, isForJoining: Bool) {
@@ -22,7 +24,7 @@ extension Simulation {
     }
 }
 
-/// Devices that are up and online, one of which is drawn in constant time.
+/// The devices that are up and online. A random one is drawn in constant time.
 final class OnlineDevices {
     private(set) var numbers: [Int] = []
     private var places: [Int: Int] = [:]

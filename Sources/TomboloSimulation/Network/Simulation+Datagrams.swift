@@ -1,4 +1,4 @@
-// Datagrams: to one device, or to all that hear the topic.
+// Datagrams, to one device or to all that listen to the topic.
 extension Simulation {
     mutating func sendDatagram(_ bytes: [UInt8], from number: Int, to other: Int) {
         guard devices[number].isReachable else { return }
@@ -21,7 +21,7 @@ extension Simulation {
             if conditions.loss > 0 {
                 for _ in 0..<conditions.packets(of: bytes.count) where generator.chance(conditions.loss) { return }
             }
-            // UDP's checksum: what is damaged is dropped.
+            // UDP's checksum fails, so a damaged datagram is dropped.
             if generator.chance(conditions.corruption) { return }
             if generator.chance(conditions.duplication) { copies = 2 }
         }

@@ -1,6 +1,6 @@
 import TomboloCore
 
-// Streams: who dials whom, what they carry, and how they end.
+// Streams: the choice of partners, transmission, and the end.
 extension Simulation {
     mutating func dial(_ number: Int) throws {
         schedule(.dials(number), in: generator.any(scenario.conditions.dialling))
@@ -11,7 +11,7 @@ extension Simulation {
             other != number && devices[other].isReachable && !met.contains(other) && !isSevered(number, other)
                 && takesPart(other) && canReach(number, other)
         }
-        // A helper is what everyone knows: it is tried first.
+        // Every device knows the helpers, so these are tried first.
         let helpers = (scenario.devices..<scenario.devices + scenario.helpers).filter(canBeMet)
         if let helper = helpers.first {
             open(from: number, to: helper, joining: nil)
@@ -26,10 +26,10 @@ extension Simulation {
         }
     }
 
-    /// Whoever was wiped is nobody's peer until it is invited again.
+    /// Tells whether a device can be dialled. A wiped device is nobody's peer until it is invited again.
     func takesPart(_ number: Int) -> Bool { scenario.acts > 0 ? holdsGroup(number) : hasJoined(number) }
 
-    /// Whether it can say something in the group, as far as it knows.
+    /// Tells whether a device can send messages to the group, as far as it knows.
     func hasJoined(_ number: Int) -> Bool { (devices[number].node as? any JoiningNode)?.hasJoined ?? true }
     func holdsGroup(_ number: Int) -> Bool { (devices[number].node as? any JoiningNode)?.holdsGroup ?? true }
 
@@ -37,7 +37,8 @@ extension Simulation {
         severed.map { $0.0.contains(one) != $0.0.contains(other) } ?? false
     }
 
-    /// Whether a device behind a NAT is reached: where the pair punches a hole, which depends on the two alone.
+    /// Tells whether one device can reach another. Two devices behind NATs can if they punch a hole, which depends on
+    /// the pair alone.
     private func canReach(_ one: Int, _ other: Int) -> Bool {
         guard devices[other].isNatted else { return true }
         guard devices[one].isNatted else { return true }
@@ -101,7 +102,7 @@ extension Simulation {
         agenda.add(.arrives(link: link, to: to, bytes: bytes), at: arrives)
     }
 
-    /// The link is gone, with what is under way; one end after the other learns of it.
+    /// Breaks a link. Payloads in flight are lost, and the two ends learn of the break at different times.
     mutating func breakLink(_ link: UInt64, within milliseconds: UInt64) {
         guard let broken = links.removeValue(forKey: link) else { return }
         for number in [broken.dialler, broken.listener] {
@@ -114,7 +115,7 @@ extension Simulation {
         post(.linkClosed(link), to: number)
     }
 
-    /// The device knows at once, the others later.
+    /// Breaks all links of a device. The device learns of it at once, the others later.
     mutating func breakLinks(of number: Int) {
         for link in devices[number].links.sorted() {
             guard let broken = links.removeValue(forKey: link) else { continue }
@@ -129,7 +130,7 @@ extension Simulation {
         severed = (side, isOneWay: generator.chance(scenario.conditions.oneWay))
         for (link, ends) in links.sorted(by: { $0.key < $1.key }) where isSevered(ends.dialler, ends.listener) {
             if severed?.isOneWay ?? false {
-                // From the one side to the other nothing comes through any more, which the sender finds out by and by.
+                // Nothing passes in one direction any more. The sender notices that after a while.
                 let inside = side.contains(ends.dialler) ? ends.listener : ends.dialler
                 links[link]?.isDead[ends.direction(to: inside)] = true
                 schedule(.linkBreaks(link: link), in: generator.any(10_000...60_000))

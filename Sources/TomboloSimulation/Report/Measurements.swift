@@ -1,6 +1,6 @@
 import TomboloCore
 
-/// What is measured while a run goes on.
+/// The measurements of a run.
 struct Measurements {
     var steps = 0
     var batches = 0
@@ -8,7 +8,7 @@ struct Measurements {
     var links = 0
     var bytes = SimulationReport.Bytes()
     var deliveries = 0
-    /// How many deliveries took so long, in milliseconds, from 1 s on rounded down to 10 ms, from 100 s on to seconds.
+    /// The number of deliveries per latency in milliseconds, rounded down: to 10 ms from 1 s on, to 1 s from 100 s on.
     private(set) var latencies: [UInt64: Int] = [:]
 
     mutating func note(latency: UInt64) {
@@ -18,7 +18,7 @@ struct Measurements {
 }
 
 extension Simulation {
-    /// Counts what is sent by what it carries: each text is found by its mark.
+    /// Counts the bytes of a payload by their purpose. Each text is found by its mark.
     mutating func note(_ payload: [UInt8], from number: Int, to others: [Int]) {
         guard devices[number].role != .hostile else { return }
         devices[number].bytesSent += payload.count
@@ -72,6 +72,6 @@ extension Simulation {
 }
 
 extension Message {
-    /// About how many bytes it takes in a payload: what MVDS's fields and their keys come to.
+    /// The approximate number of bytes in a payload, including the fields and keys of MVDS.
     fileprivate var encodedCount: Int { groupID.count + body.count + (content?.count ?? 0) + 24 }
 }

@@ -1,49 +1,53 @@
-/// What a run came to. Times are simulated milliseconds, bytes those of payloads, before TLS, deflate and the headers of packets.
+/// The result of a run. Times are in simulated milliseconds. Bytes are those of payloads, before TLS, deflate and
+/// packet headers.
 public struct SimulationReport: Hashable, Sendable, Codable {
     public let scenario: Scenario
     public let seed: UInt64
-    /// From the first word on, and from the end of faults until all held the same.
+    /// The time from the first message on. `convergence` is the time from the end of faults until all devices held the
+    /// same.
     public let duration: UInt64
     public let convergence: UInt64
-    /// What was said, and the events that all hold: merges included.
+    /// The number of messages sent. `events` is the number of events that all devices hold, including merges.
     public let messages: Int
     public let events: Int
-    /// The share of deliveries (every message on every other person's device) that came about at all, and while things went wrong.
+    /// The share of deliveries that took place; all would be every message on every other person's device.
+    /// `deliveredInTime` is the share before the faults ended.
     public let delivered: Double
     public let deliveredInTime: Double
-    /// Things that happened, batches that devices took, and what came to them in these: payloads, links, times.
+    /// The number of happenings in the simulation. `batches` counts the batches of all devices, `inputs` the payloads,
+    /// links and wake-ups in them.
     public let steps: Int
     public let batches: Int
     public let inputs: Int
-    /// Links that were opened.
+    /// The number of links that were opened.
     public let links: Int
-    /// What left people's devices and helpers.
+    /// The bytes sent by people's devices and helpers.
     public let bytes: Bytes
     public let latency: Latency
-    /// A person's device: the median one, and the one with the most.
+    /// The figures of people's devices: the median, and the highest.
     public let device: PerDevice
-    /// All that helpers sent.
+    /// The bytes that all helpers sent.
     public let helperBytes: Int
-    /// SHA-256 over everything that was delivered, where and when: equal for equal runs.
+    /// The SHA-256 of all deliveries, with device and time. Equal runs have equal digests.
     public let digest: String
 
-    /// Bytes that left, by what they are for.
+    /// The sent bytes, by purpose.
     public struct Bytes: Hashable, Sendable, Codable {
-        /// What was said, towards each receiver for the first time.
+        /// Texts of messages, sent to each receiver for the first time.
         public internal(set) var bodies = 0
-        /// Again.
+        /// Texts of messages, sent to a receiver again.
         public internal(set) var repeatedBodies = 0
-        /// Of events: headers, certificates, signatures; and what frames them.
+        /// Headers, certificates and signatures of events, and their framing.
         public internal(set) var headers = 0
-        /// Finding out who lacks what: offers, requests, frontiers, coded symbols, filters.
+        /// Reconciliation: offers, requests, frontiers, coded symbols and filters.
         public internal(set) var reconciliation = 0
         public internal(set) var acknowledgements = 0
-        /// Hello, introductions, roots.
+        /// Hello, introductions and roots.
         public internal(set) var sessions = 0
         /// Packets that were lost and sent again by streams.
         public internal(set) var retransmissions = 0
 
-        /// Each kind, with what it is called.
+        /// The purposes with their names.
         public var kinds: [(name: String, bytes: Int)] {
             [
                 ("bodies", bodies), ("bodies again", repeatedBodies), ("headers", headers),
@@ -57,12 +61,12 @@ public struct SimulationReport: Hashable, Sendable, Codable {
         }
     }
 
-    /// From a message's writing to its delivery on each other device.
+    /// The time from the creation of a message to its delivery on another device.
     public struct Latency: Hashable, Sendable, Codable {
         public let p50: UInt64
         public let p90: UInt64
         public let p99: UInt64
-        /// How many deliveries took less than so many milliseconds, for a chart: powers of two, ascending.
+        /// The number of deliveries below each latency, for a chart. The latencies are ascending powers of two.
         public let histogram: [Bar]
 
         public struct Bar: Hashable, Sendable, Codable {
@@ -74,14 +78,15 @@ public struct SimulationReport: Hashable, Sendable, Codable {
     public struct PerDevice: Hashable, Sendable, Codable {
         public let medianBytes: Int
         public let mostBytes: Int
-        /// Batches that it took.
+        /// The number of batches that the median device processed.
         public let medianWakeUps: Int
         public let mostWakeUps: Int
-        /// Events that it held at once.
+        /// The most events that a device held at once.
         public let mostHeld: Int
     }
 
-    /// Bytes that left by the bytes of the messages' bodies, for each receiver: 1 would be bodies alone, each once.
+    /// The sent bytes divided by the bytes of the messages' bodies for each receiver. A value of 1 means bodies alone,
+    /// each sent once.
     public var multiplier: Double {
         Double(bytes.all) / Double(max(1, messages * scenario.bodyBytes * (scenario.devices - 1)))
     }

@@ -1,20 +1,20 @@
 import TomboloCore
 
-/// What somebody does to the group's state, whether or not it may. Devices are named by their numbers.
+/// An act on the group's state, by a member that may lack the right. Devices are named by their numbers.
 enum Act: Hashable, Sendable {
-    /// Makes the member of a device what it shall be.
+    /// Sets the role of a device's member.
     case setsRole(of: Int, Role)
     case setsKey(String, UInt8?)
-    /// Proposes to forget what has gone away.
+    /// Proposes a checkpoint, which forgets what is gone.
     case proposesCheckpoint
-    /// Says that another device of the same person is lost.
+    /// Removes another device of the same person, as if it were lost.
     case removesDevice(Int)
 
-    /// One of them by chance.
+    /// A random act.
     ///
     /// - Parameters:
-    ///   - count: how many devices there are.
-    ///   - otherDevice: the other one of the same person, if it has two.
+    ///   - count: the number of devices.
+    ///   - otherDevice: the other device of the same person, if there is one.
     static func any(on count: Int, otherDevice: Int?, using generator: inout SeededGenerator) -> Act {
         switch generator.any(0...9) {
         case 0: return .proposesCheckpoint
@@ -25,7 +25,7 @@ enum Act: Hashable, Sendable {
             if let otherDevice { return .removesDevice(otherDevice) }
             fallthrough
         default:
-            // Were as many removed as admitted, there would soon be nobody.
+            // Removals are rarer than admissions. Otherwise the group would soon be empty.
             let roles: [Role] = [.none, .none, .reader, .member, .member, .member, .admin, .admin, .admin, .owner]
             return .setsRole(of: Int(generator.any(0...UInt64(count - 1))), roles[Int(generator.any(0...9))])
         }

@@ -1,54 +1,56 @@
 extension Scenario {
-    /// The network, and what befalls it and the devices. Chances are shares of 1; rates are averages a minute.
+    /// The network, and the faults of the network and the devices. Chances are between 0 and 1. Rates are averages a
+    /// minute.
     public struct Conditions: Hashable, Sendable, Codable {
-        /// One way, for each payload; a stream keeps the order.
+        /// The latency of a payload in one direction. A stream keeps the order of payloads.
         public var latency: ClosedRange<UInt64> = 5...80
         public var bytesPerSecond = 1_000_000
-        /// The most bytes of a packet: what is larger travels in several.
+        /// The most bytes in a packet. A larger payload travels in several.
         public var mtu = 1_280
-        /// The chance that a packet is lost. A stream sends it again after 200 ms, then 400 ms…, and breaks after the sixth time; a
-        /// datagram is lost with any of its packets.
+        /// The chance that a packet is lost. A stream sends it again after 200 ms, then 400 ms and so on, and breaks
+        /// after the sixth retry. A datagram is lost if any of its packets is.
         public var loss = 0.0
-        /// The chance that a datagram comes twice.
+        /// The chance that a datagram arrives twice.
         public var duplication = 0.0
-        /// The chance that a datagram is overtaken by what is sent in the next two seconds.
+        /// The chance that a datagram is overtaken by datagrams of the next two seconds.
         public var reordering = 0.0
-        /// The chance that one bit of a payload arrives flipped, and no transport notices. The links that TLS protects have none;
-        /// here an engine must notice by itself.
+        /// The chance that one bit of a payload arrives flipped and no transport notices. TLS prevents that on real
+        /// links. Here an engine must detect it by itself.
         public var corruption = 0.0
-        /// Whether what is sent to the group's topic reaches everyone who is online, at the cost of being sent once. Only the
-        /// strategy `multicast` makes use of it.
+        /// Allows multicast: a payload to the group's topic reaches every online device at the cost of one. Only the
+        /// strategy `multicast` uses it.
         public var multicast = false
-        /// The share of devices behind a NAT: they are not reached by those who dial, except where a hole is punched.
+        /// The share of devices behind a NAT. Other devices cannot reach them, except where a hole is punched.
         public var natted = 0.0
-        /// The share of pairs behind NATs that punch a hole: 77 of 100, as Dispersy measured.
+        /// The share of pairs behind NATs that can punch a hole. Dispersy measured 77 of 100.
         public var punctured = 0.77
-        /// How long a device collects what comes before it takes it as one batch, at most.
+        /// The longest time for which a device collects inputs before it processes them as one batch.
         public var batching: UInt64 = 20
-        /// How long a device waits before it dials another one that is online, by chance.
+        /// The random wait before a device dials another one that is online.
         public var dialling: ClosedRange<UInt64> = 500...20_000
-        /// With so many links a device dials no more; it takes those that dial it.
+        /// The number of links from which on a device dials no more. It still accepts links.
         public var links = 4
-        /// A link ends in order after so long; nil for never.
+        /// The duration after which a link is closed in order; nil for never.
         public var linkDuration: UInt64?
-        /// How often a link breaks. What is under way is lost, and each side learns of it at a time of its own.
+        /// The rate at which a link breaks. Payloads in flight are lost, and each side learns of it at a time of its
+        /// own.
         public var linkBreaks = 0.0
-        /// How often a process is killed. Its store is as the last commit left it.
+        /// The rate at which a process is killed. Its store is left in the state of the last commit.
         public var crashes = 0.0
-        /// How often the power goes: what was not synced to the disk is lost.
+        /// The rate of power cuts. Data that was not synced to disk is lost.
         public var powerCuts = 0.0
-        /// How often a device is put back to an old copy of itself, and knows that it was.
+        /// The rate at which a device is restored from an old copy of itself. The device knows that it was.
         public var restores = 0.0
-        /// How often a device loses everything. It is invited again, as another device.
+        /// The rate at which a device loses everything. It is invited again, as another device.
         public var wipes = 0.0
-        /// How often the devices are cut in two parts that cannot reach each other, for 10 to 60 s.
+        /// The rate at which the devices are split in two parts that cannot reach each other, for 10 to 60 s.
         public var partitions = 0.0
-        /// The share of partitions that let one direction through on links that stand.
+        /// The share of partitions that still let one direction through on existing links.
         public var oneWay = 0.0
 
         public init() {}
 
-        /// How many packets so many bytes travel in.
+        /// The number of packets in which this many bytes travel.
         func packets(of bytes: Int) -> Int { max(1, (bytes + mtu - 1) / mtu) }
 
         var problem: String? {

@@ -1,20 +1,20 @@
 extension Scenario {
-    /// Those that come with the library.
+    /// The scenarios of the library.
     public static let all: [Scenario] =
         [calm, intermittent, faults, hostile, forgetting, sealed, membership, crowd]
         + [100, 1_000, 10_000].flatMap { people in
-            // Two are two, however many the others are.
+            // The first two scenarios do not depend on the number of people.
             people == 100 ? seven() : Array(seven(people: people).dropFirst(2))
         }
 
-    /// A group of five, always online.
+    /// A group of five devices that are always online.
     public static var calm: Scenario {
         var scenario = Scenario(name: "calm", devices: 5, messages: 100)
         scenario.summary = "five devices that are always online, and nothing goes wrong"
         return scenario
     }
 
-    /// The research's first question: short windows, rarely at the same time.
+    /// The first question of the research: short online windows that rarely overlap.
     public static var intermittent: Scenario {
         var scenario = Scenario(name: "intermittent", devices: 6, messages: 60)
         scenario.summary = "six devices that are online a tenth of the time, in windows of 30 s to 5 min"
@@ -23,7 +23,7 @@ extension Scenario {
         return scenario
     }
 
-    /// Everything at once.
+    /// A group with all kinds of faults at once.
     public static var faults: Scenario {
         var scenario = Scenario(name: "faults", devices: 5, messages: 80)
         scenario.summary = "five devices and a helper, and everything that can go wrong without anybody meaning it"
@@ -44,7 +44,7 @@ extension Scenario {
         return scenario
     }
 
-    /// Members that want no good, one of each kind.
+    /// A group with hostile members, one of each kind.
     public static var hostile: Scenario {
         var scenario = Scenario(name: "hostile", devices: 6, messages: 80)
         scenario.summary = "six devices among five members that flood, lie, fork, withhold and replay"
@@ -54,7 +54,7 @@ extension Scenario {
         return scenario
     }
 
-    /// Contents that go away, whatever breaks.
+    /// A group whose contents expire or are redacted, under all faults.
     public static var forgetting: Scenario {
         var scenario = faults
         scenario.name = "forgetting"
@@ -64,7 +64,7 @@ extension Scenario {
         return scenario
     }
 
-    /// A private group, whatever breaks.
+    /// A private group, under all faults.
     public static var sealed: Scenario {
         var scenario = forgetting
         scenario.name = "sealed"
@@ -73,7 +73,7 @@ extension Scenario {
         return scenario
     }
 
-    /// A private group in which who is who changes all the time, whatever breaks.
+    /// A private group whose membership changes all the time, under all faults.
     public static var membership: Scenario {
         var scenario = sealed
         scenario.name = "membership"
@@ -81,13 +81,14 @@ extension Scenario {
         (scenario.devices, scenario.linked) = (5, 1)
         (scenario.messages, scenario.acts) = (30, 30)
         scenario.duration = 300_000
-        // Secrets pass between members only, who may have none but others around them: all can meet each other.
+        // Only members exchange secrets, and a member may have only non-members around it. So all devices can meet each
+        // other.
         (scenario.conditions.links, scenario.conditions.natted) = (8, 0)
         scenario.hostile = [.forks, .clings]
         return scenario
     }
 
-    /// A room of many.
+    /// A group of many devices.
     public static var crowd: Scenario {
         var scenario = Scenario(name: "crowd", devices: 40, messages: 200)
         scenario.summary = "forty devices, each with at most four links, some of which break"

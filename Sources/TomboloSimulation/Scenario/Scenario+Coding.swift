@@ -1,4 +1,5 @@
-// A scenario in a file: what is left out is as in a new scenario. Ranges are written as [lowest, highest].
+// The coding of a scenario in a file. A missing key has the value of a new scenario. Ranges are written as [lowest,
+// highest].
 extension Scenario {
     enum CodingKeys: String, CodingKey {
         case name, summary, devices, messages, bodyBytes, duration, talk, patience, workload, lifetime, redacted,
@@ -34,7 +35,7 @@ extension Scenario {
     }
 }
 
-// A workload is its name, or the conversation that is replayed.
+// A workload is coded as its name, or as the conversation to replay.
 extension Scenario.Workload {
     private static let names: [(name: String, workload: Self)] = [
         ("scattered", .scattered), ("chat", .chat), ("room", .room), ("machines", .machines),

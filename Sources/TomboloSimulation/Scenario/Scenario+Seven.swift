@@ -1,15 +1,18 @@
 extension Scenario {
-    /// The seven simulations of the research that Tombolo comes from: people whose devices are online for a tenth of the time, in
-    /// windows of 30 s to 5 min, and say five things each, 256 bytes long, in six hours; they have a day for it.
+    /// The seven simulations of the research that Tombolo comes from.
     ///
-    /// 1 and 2: two people, without and with a helper that is up nine tenths of the time. 3: a hundred people, 4: where a
-    /// topic can be sent to, 5: and with the helper. 6 and 7: devices meet in pairs by chance, for half a minute.
+    /// People's devices are online for a tenth of the time, in windows of 30 s to 5 min. Each person sends five
+    /// messages of 256 bytes within six hours. A run has a day to deliver them.
     ///
-    /// - Parameter people: how many there are in 3 to 7.
+    /// 1 and 2 have two people, without and with a helper that is up nine tenths of the time. 3 has a hundred people. 4
+    /// adds a topic, and 5 a topic and the helper. In 6 and 7 devices meet in random pairs for half a minute; 7 has the
+    /// helper.
+    ///
+    /// - Parameter people: the number of people in 3 to 7.
     public static func seven(people: Int = 100) -> [Scenario] {
         let suffix = people == 100 ? "" : "-\(people)"
         func one(_ name: String, _ summary: String, _ devices: Int, _ change: (inout Scenario) -> Void) -> Scenario {
-            // Two hundred speak where there are very many: 1,000 messages in all.
+            // In very large groups only two hundred people send: 1,000 messages in all.
             let speakers = devices > 1_000 ? 200 : devices
             var scenario = Scenario(name: name, devices: devices, messages: 5 * speakers)
             scenario.summary = summary

@@ -1,48 +1,50 @@
-/// What is simulated: who takes part, what is said, and what goes wrong. All times in milliseconds of simulated time.
+/// A description of a simulation: participants, messages and faults. All times are in milliseconds of simulated time.
 ///
 ///     var scenario = Scenario(name: "my group", devices: 12, messages: 200)
 ///     scenario.conditions.linkBreaks = 0.5
 ///     let report = try Simulation.run(scenario, seed: 1)
 public struct Scenario: Hashable, Sendable, Codable {
     public var name: String
-    /// What it is for, in a sentence.
+    /// The purpose of the scenario, in one sentence.
     public var summary = ""
-    /// People's devices, all members of one group from the beginning; 2 to 10,000.
+    /// The number of people's devices, all members of one group from the beginning; 2 to 10,000.
     public var devices: Int
-    /// What is said in all; at least 1.
+    /// The total number of messages, at least 1.
     public var messages: Int
-    /// Bytes of each, 16 to 65,000.
+    /// The number of bytes in a message, 16 to 65,000.
     public var bodyBytes = 100
-    /// While things go wrong. Then all faults stop, everyone is online, and all must come to hold the same.
+    /// The duration of the faults. Then all faults stop, all devices are online, and all must come to hold the same.
     public var duration: UInt64 = 600_000
-    /// Messages are said in the beginning of it, for so long; nil for all of it.
+    /// The part of the duration, from its beginning, in which messages are sent; nil for all of it.
     public var talk: UInt64?
-    /// After so long without faults at the latest.
+    /// The longest time after the faults within which all devices must hold the same.
     public var patience: UInt64 = 600_000
     public var workload = Workload.scattered
-    /// After so long every other message goes away; nil for never.
+    /// The lifetime after which every other message expires; nil for no expiry.
     public var lifetime: UInt64?
-    /// The share of messages that their authors take back, at some time later.
+    /// The share of messages that their authors redact at some later time.
     public var redacted = 0.0
-    /// Whether the group is private: its contents are sealed, and its devices hand each other the secrets.
+    /// Makes the group private: contents are sealed, and devices give each other the secrets.
     public var isPrivate = false
-    /// How often somebody tries to change who may do what, or the group's state, whether or not it may: members are raised, lowered and
-    /// removed, leave, set keys, and remove devices of their own. Who is removed does not come back unless somebody raises it.
+    /// The number of attempts to change roles or the group's state, by members that may lack the right.
+    ///
+    /// Members are promoted, demoted and removed. They leave, set keys, and remove devices of their own. A removed
+    /// member stays out until another member promotes it.
     public var acts = 0
-    /// The last so many of the devices are second ones of the first people.
+    /// The number of devices, the last ones, that are second devices of the first people.
     public var linked = 0
-    /// The first so many devices speak, the others listen; nil for all.
+    /// The number of devices, the first ones, that send messages. The others only receive. Nil stands for all.
     public var speakers: Int?
     public var conditions = Conditions()
-    /// When devices are online; nil for always.
+    /// The presence of people's devices; nil for always online.
     public var presence: Presence?
-    /// Further devices that store and forward, and say nothing.
+    /// The number of further devices that store and forward, and send no messages.
     public var helpers = 0
-    /// When helpers are online; nil for always.
+    /// The presence of helpers; nil for always online.
     public var helperPresence: Presence?
-    /// Further devices, one for each, that are members and do this.
+    /// The hostile members. Each entry adds one device that behaves in that way.
     public var hostile: [Hostility] = []
-    /// How far clocks are off, at most, either way.
+    /// The largest error of a clock, in either direction.
     public var clockSkew: UInt64 = 0
     public var strategy = Strategy.tombolo
     public var cryptography = CryptographyChoice.real
@@ -53,27 +55,27 @@ public struct Scenario: Hashable, Sendable, Codable {
         self.messages = messages
     }
 
-    /// Who says something when.
+    /// The distribution of messages over people and time.
     public enum Workload: Hashable, Sendable, Codable {
-        /// Anyone at any time.
+        /// Any person at any time.
         case scattered
-        /// Bursts: what is said is answered by others within a minute, about three times in four.
+        /// Bursts: about three times in four, others answer a message within a minute.
         case chat
-        /// A large room: half of it is said by a tenth of those who speak.
+        /// A large room: a tenth of the speakers send half of the messages.
         case room
-        /// Each device reports at equal intervals.
+        /// Every device reports at equal intervals.
         case machines
-        /// What was once said, by whom, when, and after what: each is said when its time has come and its speaker has been
-        /// delivered what it answers. Devices, messages and `talk` must be as many, and as long.
+        /// A recorded conversation. A message is sent when its time has come and its author has received the messages
+        /// that it answers. The scenario's devices, messages and `talk` must match the conversation.
         case replayed([Utterance])
     }
 
-    /// One message of a conversation that is replayed.
+    /// A message of a recorded conversation.
     public struct Utterance: Hashable, Sendable, Codable {
-        /// Since the beginning.
+        /// The time since the beginning.
         public var time: UInt64
         public var device: Int
-        /// Numbers of the messages that it answers, counted from 0 in the order of the conversation.
+        /// The numbers of the messages that it answers, counted from 0 in the order of the conversation.
         public var parents: [Int]
 
         public init(time: UInt64, device: Int, parents: [Int]) {
@@ -81,11 +83,11 @@ public struct Scenario: Hashable, Sendable, Codable {
         }
     }
 
-    /// Windows in which a device is online, and the time in between, by chance.
+    /// The lengths of the windows in which a device is online, and of the gaps between them, both random.
     public struct Presence: Hashable, Sendable, Codable {
         public var online: ClosedRange<UInt64>
         public var offline: ClosedRange<UInt64>
-        /// Hours of the day (0 to 23, by the simulation's clock) in which devices that are offline stay so.
+        /// The hours of the day (0 to 23, by the simulation's clock) in which an offline device stays offline.
         public var night: ClosedRange<UInt64>?
 
         public init(
@@ -94,38 +96,39 @@ public struct Scenario: Hashable, Sendable, Codable {
             (self.online, self.offline, self.night) = (online, offline, night)
         }
 
-        /// The share of the time that a device is online, nights aside.
+        /// The share of time for which a device is online, apart from nights.
         public var share: Double {
             let (on, off) = (online.lowerBound + online.upperBound, offline.lowerBound + offline.upperBound)
             return Double(on) / Double(max(1, on + off))
         }
     }
 
-    /// Which hashes and signatures engines use.
+    /// The cryptography of the engines.
     public enum CryptographyChoice: String, Hashable, Sendable, Codable, CaseIterable {
         /// SHA-256 and Ed25519.
         case real
-        /// Fast, deterministic, and worth nothing.
+        /// A stand-in that is fast and deterministic, and protects nothing.
         case standIn
     }
 
-    /// What a member does that wants no good. It does so until faults stop, and is gone then.
+    /// The behaviour of a hostile member. It lasts until the faults stop; then the member disappears.
     public enum Hostility: String, Hashable, Sendable, Codable, CaseIterable {
-        /// Sends rubbish, oversized things and the same thing hundreds of times over.
+        /// Sends garbage, oversized payloads, and the same payload hundreds of times.
         case floods
-        /// Says that it holds what it does not, and knows what it does not.
+        /// Claims to hold events and to know facts that it does not.
         case lies
-        /// Writes two different events of one sequence, and shows one to some and the other to others.
+        /// Writes two different events of one sequence, and sends one to some devices and the other to others.
         case forks
-        /// Says what it holds, and never sends an event.
+        /// States its holdings and never sends an event.
         case withholds
-        /// Sends again what was sent on other links, by itself or others.
+        /// Repeats payloads that it sent or received on other links.
         case replays
-        /// Takes nothing that others write: what it says and does hangs on to the part of the graph that was there when it joined.
+        /// Ignores events of others. Its own events and acts depend only on the part of the graph that existed when it
+        /// joined.
         case clings
     }
 
-    /// Why the scenario cannot be run; nil if it can.
+    /// The reason why the scenario cannot be run; nil if it can.
     public var problem: String? {
         if !(2...10_000).contains(devices) { return "there must be 2 to 10,000 devices, not \(devices)" }
         if !(0...100).contains(helpers) { return "there must be at most 100 helpers, not \(helpers)" }

@@ -1,6 +1,6 @@
-// Who says what when.
+// The plan of messages, acts and redactions.
 extension Simulation {
-    /// As many messages as the scenario has, in the order of their times.
+    /// The planned messages, in the order of their times. There are as many as the scenario states.
     func planned(by generator: SeededGenerator) -> [Scenario.Utterance] {
         var generator = generator
         let talk = scenario.talk ?? scenario.duration
@@ -12,7 +12,7 @@ extension Simulation {
         switch scenario.workload {
         case .replayed(let utterances): return utterances
         case .scattered:
-            // Everyone has said about as much: as in "five messages each".
+            // Every speaker sends about the same number, as in "five messages each".
             for number in 0..<scenario.messages {
                 planned.append(utterance(generator.any(0...talk), number % speakers))
             }
@@ -43,7 +43,7 @@ extension Simulation {
             \.element)
     }
 
-    /// Who does what to the group's state when.
+    /// The planned acts on the group's state, with their times and devices.
     func plannedActs(by generator: SeededGenerator) -> [(time: UInt64, device: Int, act: Act)] {
         var generator = generator
         return (0..<scenario.acts).map { _ in
@@ -60,7 +60,7 @@ extension Simulation {
         return number >= firstLinked ? number - firstLinked : nil
     }
 
-    /// Which of the plan's messages are taken back, and how long after they were said.
+    /// The planned messages that are redacted, with the delays after they were sent.
     func plannedRedactions(by generator: SeededGenerator) -> [Int: UInt64] {
         guard scenario.redacted > 0 else { return [:] }
         var generator = generator

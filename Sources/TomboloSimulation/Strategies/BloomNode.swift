@@ -1,8 +1,10 @@
 import SetReconciliation
 import TomboloCore
 
-/// Dispersy's way (Zeilemaker, Schoon, Pouwelse 2013): every five seconds one random device that is online is asked, in one datagram with
-/// a Bloom filter over a slice of what is held, for what else there is; it answers with at most 5 KiB. Nothing else is kept or sent.
+/// A node of Dispersy's scheme (Zeilemaker, Schoon, Pouwelse 2013).
+///
+/// Every five seconds it asks one random online device for missing messages. The question is one datagram with a Bloom
+/// filter over a slice of the held messages. The answer has at most 5 KiB. The node stores and sends nothing else.
 final class BloomNode: MessageNode {
     private let number: Int
     private let conversation: Conversation

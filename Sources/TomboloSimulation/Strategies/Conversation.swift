@@ -1,12 +1,13 @@
 import SetReconciliation
 import TomboloCore
 
-/// The messages of a run of a strategy that is not the engine: each made once, known by its number, which its text carries.
+/// The messages of a run of a strategy other than the engine. Each is created once and known by its number, which its
+/// text carries.
 final class Conversation {
     struct Entry {
         let id: Bytes32
         let message: Message
-        /// Seconds since 1970.
+        /// The time of the message, in seconds since 1970.
         let time: UInt64
     }
 
@@ -20,7 +21,7 @@ final class Conversation {
     func add(_ number: Int, _ text: [UInt8], now: UInt64) {
         let seconds = now / 1_000
         let message = Message(groupID: group[...], timestamp: Int64(seconds), body: text[...])
-        // The id's place on the wire is what counts here.
+        // Only the size of the id on the wire matters here.
         let id = text.withUnsafeBytes { StandInCryptography().sha256($0) }
         entries[number] = Entry(id: id, message: message, time: seconds)
         numbers[id] = number
@@ -35,7 +36,7 @@ final class Conversation {
         return entries[Int(number)] == nil ? nil : Int(number)
     }
 
-    /// These messages as a set to be reconciled.
+    /// The set of these messages, for reconciliation.
     func items(_ numbers: [Int]) -> SortedItems {
         SortedItems(
             numbers.compactMap { number in
@@ -47,7 +48,7 @@ final class Conversation {
     func bytes(ofID number: Int) -> Bytes { (entries[number]?.id ?? .zero).bytes[...] }
 }
 
-/// What every node of such a strategy keeps: which messages it holds, and which it has not handed over yet.
+/// The state of a node of such a strategy: the messages that it holds, and those that it has not passed on yet.
 struct HeldMessages {
     private(set) var numbers: [Int] = []
     private var known = BitSet()
@@ -55,14 +56,14 @@ struct HeldMessages {
 
     func contains(_ number: Int) -> Bool { known.contains(number) }
 
-    /// - Returns: whether it is new.
+    /// - Returns: true if the message is new.
     mutating func insert(_ number: Int) -> Bool {
         guard known.insert(number) else { return false }
         numbers.append(number)
         return true
     }
 
-    /// What these nodes keep they keep through power cuts and restores; all is handed over anew after them.
+    /// Keeps the messages through power cuts and restores, and passes all of them on again afterwards.
     mutating func restart(after stop: Stop) {
         if stop == .wiped { self = HeldMessages() }
         if stop != .crash { taken = 0 }
@@ -74,7 +75,7 @@ struct HeldMessages {
     }
 }
 
-/// A node of such a strategy.
+/// A node of a strategy other than the engine.
 protocol MessageNode: SimulatedNode {
     var messages: HeldMessages { get set }
 }
@@ -87,14 +88,15 @@ extension MessageNode {
 }
 
 extension SeededGenerator {
-    /// Milliseconds until status-go sends a record again that it has sent so often: 90 · 2^(n−1) epochs of 300 ms, and up to 30 more.
+    /// The wait, in milliseconds, before status-go repeats a record: 90 · 2^(n−1) epochs of 300 ms after n sends, and
+    /// up to 30 more.
     mutating func waitToSendAgain(afterSends sends: Int) -> UInt64 {
         (90 << UInt64(min(sends - 1, 20)) + any(0...30)) * 300
     }
 }
 
 extension Strategy {
-    /// What runs on a device that follows this strategy.
+    /// The node of a device that follows this strategy.
     func node(
         _ number: Int, of count: Int, _ scenario: Scenario, _ conversation: Conversation, online: OnlineDevices,
         seed: UInt64

@@ -1,9 +1,10 @@
 import TomboloCore
 
-/// A node of MVDS (Vac RFC 2/MVDS) over datagrams: an OFFER or a MESSAGE is outstanding towards each member until it is acknowledged.
+/// A node of MVDS (Vac RFC 2/MVDS) over datagrams. An OFFER or a MESSAGE is outstanding towards each member until the
+/// member acknowledges it.
 ///
-/// The state machine is the RFC's; when to send again is status-go's: epochs of 300 ms, after the n-th time 90 · 2^(n−1) of them and up
-/// to 30 more, from the beginning again when a member is heard that was silent for a minute.
+/// The state machine is that of the RFC. The times of repetition are those of status-go: after the n-th time 90 ·
+/// 2^(n−1) epochs of 300 ms, and up to 30 more. They start again when a member is heard after a minute of silence.
 final class RecordNode: MessageNode {
     private enum Kind { case offer, request, message }
     private struct Record {
@@ -16,18 +17,18 @@ final class RecordNode: MessageNode {
     private let count: Int
     private let conversation: Conversation
     private let isInteractive: Bool
-    /// Towards how many members, drawn by chance, a message is outstanding; nil for all.
+    /// The number of random members towards which a message is outstanding; nil for all.
     private let partners: Int?
-    /// Whether what others said is passed on.
+    /// Tells whether messages of others are passed on.
     private let relays: Bool
     private var generator: SeededGenerator
     var messages = HeldMessages()
-    /// By peer and message.
+    /// The outstanding records by peer and message.
     private var records: [Int: [Int: Record]] = [:]
     private var queue = Agenda<(peer: Int, message: Int)>()
     private var lastHeard: [Int: UInt64] = [:]
     private var isOnline = true
-    /// What is to be said to each peer at the end of the batch.
+    /// The payload to send to each peer at the end of the batch.
     private var outgoing: [Int: Payload] = [:]
 
     private static let silence: UInt64 = 60_000
@@ -80,7 +81,7 @@ final class RecordNode: MessageNode {
     private func sendDue(_ now: UInt64) {
         while let time = queue.nextTime, time <= now {
             guard let (peer, message) = queue.popFirst() else { break }
-            // What was changed meanwhile stands in the queue another time.
+            // A record that changed meanwhile has a later entry in the queue.
             guard var record = records[peer]?[message], record.due == time else { continue }
             switch record.kind {
             case .offer: outgoing[peer, default: Payload()].offers.append(conversation.bytes(ofID: message))
@@ -136,7 +137,7 @@ final class RecordNode: MessageNode {
 }
 
 extension Payload {
-    /// The same in payloads of about so many bytes at most.
+    /// The same content in payloads of at most about `limit` bytes.
     func split(_ limit: Int) -> [Payload] {
         var parts: [Payload] = []
         var part = self

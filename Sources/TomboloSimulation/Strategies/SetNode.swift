@@ -1,11 +1,12 @@
 import SetReconciliation
 import TomboloCore
 
-/// Two devices that meet find out what their sets of messages differ in, and send it; what is new then goes over all links.
+/// A node that reconciles the sets of messages when two devices meet, and sends the difference. New messages then go
+/// over all links.
 ///
-/// With `flooding` nothing is found out: everything is sent.
+/// With `flooding` nothing is reconciled, and everything is sent.
 final class SetNode: MessageNode {
-    /// In ``GroupSync/number``: what a message of the reconciliation is.
+    /// The kind of a reconciliation message, in ``GroupSync/number``.
     private enum Step {
         static let begins = 1
         static let answers = 2
@@ -20,7 +21,7 @@ final class SetNode: MessageNode {
         var encoder: RatelessEncoder<UInt64>?
         var cells: [CodedSymbol<UInt64>] = []
         var local: RatelessEncoder<UInt64>?
-        /// What went over this link, in either direction.
+        /// The messages that went over this link, in either direction.
         var told = BitSet()
     }
 

@@ -1,25 +1,26 @@
-/// How devices bring each other what is said.
+/// A way for devices to exchange messages.
 public enum Strategy: String, Hashable, Sendable, Codable, CaseIterable {
     /// The real engine: sessions with frontiers, then epidemic broadcast trees.
     case tombolo
-    /// MVDS, batch mode: every message to every member in datagrams, until each has acknowledged it.
+    /// MVDS in batch mode: every message is sent to every member in datagrams until each has acknowledged it.
     case mvdsBatch = "mvds-batch"
-    /// MVDS, interactive mode: an offer to every member, the message to those who request it.
+    /// MVDS in interactive mode: an offer to every member, and the message to those that request it.
     case mvdsInteractive = "mvds-interactive"
-    /// Every message to the group's topic, until every member has acknowledged it there. Needs ``Scenario/Conditions/multicast``.
+    /// Multicast of every message to the group's topic, until every member has acknowledged it there. Needs
+    /// ``Scenario/Conditions/multicast``.
     case multicast
-    /// Every message to four members drawn from all, each of whom does the same.
+    /// Every message goes to four random members, each of which does the same.
     case randomPartners = "random-partners"
-    /// Everything that is held over every new link, and everything new over all links.
+    /// All held messages go over every new link, and every new message over all links.
     case flooding
-    /// Sets are reconciled by ranges when a link opens; what is new goes over all links.
+    /// Ranges reconcile the sets when a link opens. New messages go over all links.
     case range
-    /// The same by coded symbols.
+    /// Coded symbols reconcile the sets when a link opens. New messages go over all links.
     case rateless
-    /// A Bloom filter to a random device every five seconds, answered with what it lacks (Dispersy).
+    /// A Bloom filter goes to a random device every five seconds. The answer has the messages that it lacks (Dispersy).
     case bloom
 
-    /// What it is, in a few words.
+    /// A description in a few words.
     public var summary: String {
         switch self {
         case .tombolo: "frontier at the meeting, then epidemic broadcast trees: the real engine"
@@ -34,7 +35,7 @@ public enum Strategy: String, Hashable, Sendable, Codable, CaseIterable {
         }
     }
 
-    /// Whether devices are connected by links; else they send datagrams.
+    /// Tells whether devices are connected by links. Otherwise they send datagrams.
     var usesLinks: Bool {
         switch self {
         case .tombolo, .flooding, .range, .rateless: true

@@ -1,7 +1,8 @@
 import TomboloCore
 
-/// Every message goes to the group's topic, which everyone who is online hears; who has it says so there. Its author, and a helper,
-/// send it again until all members have acknowledged it, at the times of ``RecordNode``.
+/// A node that sends every message to the group's topic, which every online device hears and acknowledges there.
+///
+/// The author, and a helper, repeat a message until all members have acknowledged it, at the times of ``RecordNode``.
 final class TopicNode: MessageNode {
     private struct Outstanding {
         var missing: Set<Int>
@@ -21,7 +22,7 @@ final class TopicNode: MessageNode {
     private var acksDue: UInt64?
     private var isOnline = true
 
-    /// Acknowledgements are collected so long: one payload costs the topic less than many.
+    /// The time for which acknowledgements are collected. One payload costs the topic less than many.
     private static let ackDelay: ClosedRange<UInt64> = 200...2_000
     private static let mostBytes = 65_536
 
@@ -92,7 +93,7 @@ final class TopicNode: MessageNode {
             hasNew = true
             if relays {
                 keep(message, heldBy: [number, peer], now)
-                // It was heard just now by all who are here.
+                // All online devices have just heard the message.
                 outstanding[message]?.due = now + 27_000
                 queue.add(message, at: now + 27_000)
             }

@@ -1,11 +1,11 @@
 import TomboloCore
 import TomboloCrypto
 
-/// What tests of checkpoints have in common.
+/// The common parts of tests of checkpoints.
 protocol CheckpointGroupTests {}
 
 extension CheckpointGroupTests {
-    /// Longer than devices that settle let pass.
+    /// A time longer than devices let pass while they settle.
     static var day: UInt64 { 86_400_000 }
 
     func makeGroup(
@@ -24,7 +24,7 @@ extension CheckpointGroupTests {
         }
     }
 
-    /// Says something that goes away after a day, or another time.
+    /// Sends a message that expires after a day, or after another time.
     func say(
         _ device: Int, _ text: String, for time: UInt64? = 86_400_000, _ devices: Devices, _ group: GroupID
     ) throws {
@@ -54,7 +54,7 @@ extension CheckpointGroupTests {
         return nil
     }
 
-    /// The events of the conversation that a device holds, in the order of their arrival.
+    /// The conversation's events that a device holds, in the order of arrival.
     func conversation(_ device: Int, _ devices: Devices) -> [StoredEvent] {
         let store = devices.devices[device].store
         return store.events(ordinals: Array(1...max(1, store.lastOrdinal()))).filter { !$0.event.header.kind.isState }
@@ -80,7 +80,7 @@ extension CheckpointGroupTests {
         return devices.bytesSent.values.reduce(0, +) - before < 400
     }
 
-    /// A checkpoint of one's own making: whatever an honest device would not say.
+    /// Proposes a hand-made checkpoint, which an honest device would not write.
     func propose(
         _ floors: [Checkpoint.LogFloor], to members: [MemberKey] = [], by device: Int, _ devices: Devices,
         _ group: GroupID
@@ -95,7 +95,7 @@ extension CheckpointGroupTests {
 }
 
 extension Bytes32 {
-    /// Ascending as the numbers are.
+    /// Creates a value. The order of values is that of the numbers.
     init(word: UInt64) {
         var bytes = [UInt8](repeating: 0, count: 32)
         for index in 0..<8 { bytes[index] = UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64(index))) }

@@ -1,7 +1,7 @@
 import TomboloCore
 import TomboloCrypto
 
-/// A generator of the tests: the same seed, the same numbers (SplitMix64, Steele, Lea, Flood 2014).
+/// The random generator of the tests: SplitMix64 (Steele, Lea, Flood 2014). The same seed gives the same numbers.
 struct SeededGenerator: RandomNumberGenerator, Sendable {
     var state: UInt64
     init(seed: UInt64) { state = seed }
@@ -14,7 +14,7 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 }
 
-/// Engines with stores in memory and links that carry their payloads at once, in one thread.
+/// Engines with stores in memory, and links that carry payloads at once, in one thread.
 final class Devices {
     final class Device {
         var engine: Engine<SwiftCryptography>
@@ -41,11 +41,11 @@ final class Devices {
     private var nextSession: UInt64 = 1
     private var nextRequest: UInt64 = 1
     var now: UInt64 = 1_700_000_000_000
-    /// Payloads on their way.
+    /// The payloads in flight.
     var queue: [Wire] = []
-    /// Bytes carried so far, by the sending device.
+    /// The bytes carried so far, by sending device.
     var bytesSent: [Int: Int] = [:]
-    /// May change, drop (nil) or keep what is carried.
+    /// A function that can change, drop (nil) or keep a payload.
     var intercept: (Wire) -> [UInt8]? = { $0.bytes }
 
     init(_ count: Int, seed: UInt64) throws {
@@ -89,7 +89,7 @@ final class Devices {
         return session
     }
 
-    /// Carries what is on its way over one link, whatever waits on others.
+    /// Carries the payloads of one link, whatever waits on others.
     func carry(only session: SessionID) throws {
         while let place = queue.firstIndex(where: { $0.session == session }) {
             let wire = queue.remove(at: place)
@@ -97,7 +97,7 @@ final class Devices {
         }
     }
 
-    /// Carries payloads one by one until something is so, or there are none, without letting time pass.
+    /// Carries payloads one by one until `isDone` holds or there are none. No time passes.
     func carry(until isDone: () -> Bool) throws {
         while !isDone(), !queue.isEmpty {
             let wire = queue.removeFirst()
@@ -112,7 +112,8 @@ final class Devices {
         try step(b, [.linkClosed(session)])
     }
 
-    /// Carries payloads until there are none, letting time pass where engines wait for it: not for longer than an hour at once.
+    /// Carries payloads until there are none. Time passes where engines wait for it, but never more than an hour at
+    /// once.
     func settle(wakes: Int = 8) throws {
         for _ in 0...wakes {
             while !queue.isEmpty {
@@ -127,9 +128,9 @@ final class Devices {
         }
     }
 
-    /// A group made by the first device, joined by all others over links that are closed again.
+    /// Creates a group on the first device. All others join it over links that are then closed.
     ///
-    /// - Parameter roles: what each of the others is invited as.
+    /// - Parameter roles: the role with which each of the others is invited.
     func makeGroup(_ policy: Policy = .open, roles: (Int) -> Role = { _ in .member }) throws -> GroupID {
         try step(0, [.createGroup(1, name: "crew", policy: policy)])
         let made = devices[0].effects.compactMap { if case .created(_, let group) = $0 { group } else { nil } }
@@ -144,14 +145,14 @@ final class Devices {
         return group
     }
 
-    /// The last invitation that a device has given out.
+    /// The last invitation that a device has created.
     func invitation(by device: Int) -> Invitation {
         let made = devices[device].effects.compactMap { if case .invited(_, let link) = $0 { link } else { nil } }
         guard let invitation = made.last else { fatalError("no invitation") }
         return invitation
     }
 
-    /// Makes a device another one of the member of one that is there, over a link that is closed again.
+    /// Links a device to the member of another one, over a link that is then closed.
     func link(_ device: Int, to other: Int) throws {
         try step(other, [.linkDevice(1, addresses: [], expiry: now + 1_000_000)])
         let session = try connect(device, other, invitation: invitation(by: other))
@@ -159,7 +160,7 @@ final class Devices {
         try disconnect(session)
     }
 
-    /// Adds a device that has nothing yet: it is linked to one that is here, over a link that is closed again, and syncs a group of it.
+    /// Adds an empty device, links it to an existing one over a link that is then closed, and lets it sync a group.
     func link(_ device: Device, to other: Int, in group: GroupID) throws {
         devices.append(device)
         try link(devices.count - 1, to: other)
@@ -167,7 +168,7 @@ final class Devices {
         try meet(devices.count - 1, other)
     }
 
-    /// Has a device sync a group that another one has.
+    /// Lets a device sync a group of another device.
     func open(_ group: GroupID, on device: Int, from other: Int) throws {
         guard let record = devices[other].store.groups().first(where: { $0.id == group }) else {
             fatalError("there is no such group")
@@ -196,7 +197,7 @@ final class Devices {
         delivered(device, in: group).map { text(of: $0, on: device, in: group) ?? "" }
     }
 
-    /// What an event says, as a device can read it; nil if it cannot.
+    /// The text of an event as a device can read it; nil if it cannot.
     func text(of event: Event, on device: Int, in group: GroupID) -> String? {
         let store = devices[device].store
         guard let reference = store.groups().first(where: { $0.id == group })?.reference else { return nil }
@@ -212,7 +213,7 @@ final class Devices {
     }
 }
 
-/// Whether every event comes after all that it names.
+/// Tells whether every event comes after all events that it names.
 func isCausal(_ events: [Event]) -> Bool {
     var seen: Set<EventID> = []
     for event in events {

@@ -1,7 +1,7 @@
 import TomboloCore
 import TomboloCrypto
 
-/// A log whose keys the test holds: it can fork it, leave gaps, and sign what it likes.
+/// A log whose keys the test holds. The test can fork it, leave gaps, and sign anything.
 struct ForeignLog {
     let group: GroupID
     let id: LogID
@@ -31,7 +31,7 @@ struct ForeignLog {
         hashing = EventHashing(group: group)
     }
 
-    /// The event that follows `previous` in the log, signed unless told otherwise.
+    /// Creates the event after `previous` in the log, signed unless `signed` is false.
     mutating func event(
         after previous: Event?, parents: [Event] = [], _ text: String, signed: Bool = true,
         change: (inout EventHeader) -> Void = { _ in }
@@ -52,7 +52,7 @@ struct ForeignLog {
             signature: signed ? hashing.sign(timestamp: 1, header: bytes, with: key, using: cryptography)[...] : nil)
     }
 
-    /// The log's first event, of a kind of the state's, naming nothing.
+    /// Creates the log's first event, of a kind of state event, without references.
     mutating func event(_ kind: EventKind, _ content: [UInt8]) -> Event {
         let header = EventHeader(
             kind: kind, isSalted: false, log: id, sequence: 1, previous: nil, contentLength: content.count,
@@ -65,7 +65,7 @@ struct ForeignLog {
             signature: hashing.sign(timestamp: 1, header: bytes, with: key, using: cryptography)[...])
     }
 
-    /// The log's first event, with a content that was sealed elsewhere.
+    /// Creates the log's first event, with a content that was sealed elsewhere.
     mutating func event(sealed content: [UInt8], salt: [UInt8], under rekey: EventReference) -> Event {
         let header = EventHeader(
             kind: .message, isSalted: true, log: id, sequence: 1, previous: nil, rekeys: [rekey],
@@ -79,7 +79,7 @@ struct ForeignLog {
             signature: hashing.sign(timestamp: 1, header: bytes, with: key, using: cryptography)[...])
     }
 
-    /// A chain of events after `previous`.
+    /// Creates a chain of events after `previous`.
     mutating func chain(_ count: Int, after previous: Event? = nil, _ text: String) -> [Event] {
         var events: [Event] = []
         for number in 0..<count { events.append(event(after: events.last ?? previous, "\(text) \(number)")) }
@@ -95,7 +95,7 @@ extension Devices {
         return Array(devices[device].effects[before...])
     }
 
-    /// Connects two devices until nothing more is said, and hangs up.
+    /// Connects two devices until no more payloads are sent, and disconnects them.
     func meet(_ a: Int, _ b: Int) throws {
         let session = try connect(a, b)
         try settle()

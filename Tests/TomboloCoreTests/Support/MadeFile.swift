@@ -2,13 +2,13 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// A file of random bytes, with all its chunks: what seals it is of no interest to engines.
+/// A file of random bytes with all its chunks. They are not really sealed, since engines do not open them.
 struct MadeFile {
     let id: FileID
     let chunks: [Int: [UInt8]]
     var all: RangeSet<Int> { RangeSet([0..<FileShape(size: id.size).count]) }
 
-    /// - Parameter isUniform: whether all leaves but the last are alike, which is faster.
+    /// - Parameter isUniform: true to make all leaves but the last equal, which is faster.
     init(bytes size: Int, seed: UInt64, isUniform: Bool = false) throws {
         var generator = SeededGenerator(seed: seed)
         let shape = FileShape(size: UInt64(size))
@@ -30,7 +30,7 @@ struct MadeFile {
         self.chunks = chunks
     }
 
-    /// Puts it into a store, as who adds a file does before the engine is told.
+    /// Writes chunks into a store, as a device that adds a file does before it tells the engine.
     func write(_ positions: RangeSet<Int>, into store: MemoryStore) {
         for range in positions.ranges {
             for position in range { store.setChunk(chunks[position]?[...] ?? [], at: position, of: id) }
@@ -43,23 +43,23 @@ struct MadeFile {
 }
 
 extension Devices {
-    /// What a payload says of files.
+    /// The messages about files in a payload.
     static func fileMessages(in wire: Wire) -> [FileMessage] {
         let payload = try? Payload(decoding: wire.bytes[...])
         return (payload?.groups ?? []).flatMap(\.files).compactMap { try? FileMessage(decoding: $0) }
     }
 }
 
-/// What tests of files between engines do.
+/// The common parts of tests of files between engines.
 protocol FileScenario {}
 
 extension FileScenario {
-    /// Bytes of a file that comes only where it is asked for.
+    /// The size in bytes of a file that is fetched only on request.
     var large: Int { 12 << 20 }
 
-    /// Devices of a group in which the first one has said a file.
+    /// Creates the devices of a group in which the first device has sent a file.
     ///
-    /// - Parameter others: who has fetched it from the first one.
+    /// - Parameter others: the devices that have fetched the file from the first one.
     func makeDevices(
         _ count: Int, seed: UInt64, bytes: Int, fetchedBy others: [Int] = []
     ) throws -> (devices: Devices, group: GroupID, file: MadeFile) {

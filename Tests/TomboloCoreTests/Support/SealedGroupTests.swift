@@ -1,7 +1,7 @@
 import TomboloCore
 import TomboloCrypto
 
-/// What tests of private groups have in common.
+/// The common parts of tests of private groups.
 protocol SealedGroupTests {}
 
 extension SealedGroupTests {
@@ -26,14 +26,15 @@ extension SealedGroupTests {
         return store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
     }
 
-    /// What a device can make of all that it holds, whether that was delivered to it or not: as a client that keeps no rule would.
+    /// The texts that a device can decrypt among all events that it holds, delivered or not, like a client that ignores
+    /// the rules.
     func readable(_ device: Int, _ devices: Devices, _ group: GroupID) -> Set<String> {
         Set(
             events(device, devices).filter { $0.event.header.kind == .message }
                 .compactMap { devices.text(of: $0.event, on: device, in: group) })
     }
 
-    /// What was delivered to its application.
+    /// The texts that were delivered to its application.
     func said(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
         devices.delivered(device, in: group).filter { $0.header.kind == .message }
             .map { devices.text(of: $0, on: device, in: group) ?? "" }

@@ -1,7 +1,7 @@
 import Foundation
 import TomboloCore
 
-/// Test vectors made by reference implementations: the folder that TOMBOLO_VECTORS names, else ../shared/vectors.
+/// Test vectors of reference implementations, from the folder that TOMBOLO_VECTORS names, or from ../shared/vectors.
 enum Vectors {
     static func load<Content: Decodable>(_ name: String, as: Content.Type) throws -> Content {
         let folder = ProcessInfo.processInfo.environment["TOMBOLO_VECTORS"] ?? "../shared/vectors"

@@ -2,7 +2,7 @@ import Testing
 import TomboloCore
 import TomboloCrypto
 
-/// Devices of which the first hides a group from the second.
+/// Devices of a group that the first one hides from the second.
 protocol VisibilityScenario: FileScenario {}
 
 extension VisibilityScenario {
@@ -15,7 +15,8 @@ extension VisibilityScenario {
         return (devices, group)
     }
 
-    /// The same, after one of them has said a large file; the first one only takes from the second.
+    /// Creates the same group, in which one device has then sent a large file. The first device only receives from the
+    /// second.
     func makeGroup(withFileOf device: Int, seed: UInt64) throws -> (Devices, GroupID, MadeFile) {
         let (devices, group) = try makeGroup(seed: seed)
         let file = try MadeFile(bytes: large, seed: seed + 1)
@@ -45,7 +46,7 @@ extension VisibilityScenario {
         return nil
     }
 
-    /// What two devices have in common, as one of them sees it after a meeting, and the bytes that it cost.
+    /// The groups that two devices share, as one of them sees it after a meeting, and the bytes of the meeting.
     func meeting(_ one: Int, _ other: Int, _ devices: Devices) throws -> (groups: [[GroupID]], bytes: Int) {
         devices.devices[one].effects = []
         let before = devices.bytesSent.values.reduce(0, +)
