@@ -94,7 +94,8 @@ let package = Package(
             dependencies: ["SetReconciliation", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
-            name: "TomboloSimulationTests", dependencies: ["TomboloSimulation"], swiftSettings: strict),
+            name: "TomboloSimulationTests", dependencies: ["TomboloSimulation", "TomboloCore"],
+            exclude: ["Frozen/transcripts.txt"], swiftSettings: strict),
         .testTarget(
             name: "TomboloCoreTests", dependencies: ["TomboloCore", "TomboloCrypto"], swiftSettings: strict),
         .testTarget(
