@@ -1,20 +1,21 @@
 #!/bin/sh
-# Digests of the simulator's reports: one line for each scenario and seed. A change that is to change no behaviour leaves all alone.
+# Digests of the simulator's reports: one line for each scenario and seed. A change that is to change no behaviour
+# leaves all alone.
 #
 #   scripts/frozen-reports.sh                 prints the lines
 #   scripts/frozen-reports.sh --write FILE    writes them
 #   scripts/frozen-reports.sh --check FILE    compares them with the file, and shows the lines that differ
 #
-# TOMBOLO_TOOL names the tool, SEEDS how many seeds a scenario has (25). Slow scenarios have fewer or none, as listed below. The largest of
-# those that are run use the stand-in cryptography, which is deterministic as well and leaves the time to the engine.
+# TOMBOLO_TOOL names the tool, SEEDS how many seeds a scenario has (25). Slow scenarios have fewer or none, as listed
+# below. The largest of those that run use the stand-in cryptography, which leaves the time to the engine.
 set -eu
 export LC_ALL=C
 tool=${TOMBOLO_TOOL:-Tools/.build/release/tombolo}
 seeds=${SEEDS:-25}
 export tool
 
-# One run. The report is of simulated time and of bytes alone: neither clock, memory nor processor of the machine stand in it. A run that
-# breaks a promise has a line as well: what it says is the same each time.
+# One run. The report is of simulated time and of bytes alone: it has nothing of the machine's clock, memory or
+# processor. A run that breaks a promise has a line as well.
 if [ "${1:-}" = --one ]; then
     case $2 in
         many | topic | topic-helper | pairs | pairs-helper) set -- "$1" "$2" "$3" --cryptography standIn ;;
@@ -31,7 +32,8 @@ scenarios() {
     "$tool" simulate list | awk '/^Scenarios:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'
 }
 
-# The most seeds of a scenario: those of 1,000 and more devices take minutes a seed, and are left out.
+# The most seeds of a scenario. Those of 1,000 and more devices are left out: a seed of many-1000, and one of
+# pairs-1000, was stopped after a minute of processor time.
 most() {
     case $1 in
         *-1000 | *-10000) echo 0 ;;
