@@ -21,6 +21,7 @@ let package = Package(
         .library(name: "TomboloNIO", targets: ["TomboloNIO"]),
         .library(name: "Tombolo", targets: ["Tombolo"]),
         .library(name: "TomboloObservation", targets: ["TomboloObservation"]),
+        .library(name: "TomboloImport", targets: ["TomboloImport"]),
         .library(name: "TomboloSimulation", targets: ["TomboloSimulation"]),
         .library(name: "TomboloTesting", targets: ["TomboloTesting"]),
     ],
@@ -81,6 +82,8 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "TomboloObservation", dependencies: ["Tombolo"], swiftSettings: strict),
         .target(
+            name: "TomboloImport", dependencies: ["Tombolo", "TomboloCore", "TomboloCrypto"], swiftSettings: strict),
+        .target(
             name: "TomboloSimulation", dependencies: ["SetReconciliation", "TomboloCore", "TomboloCrypto"],
             swiftSettings: strict),
         .target(
@@ -89,21 +92,23 @@ let package = Package(
         .executableTarget(
             name: "CrashTestDevice", dependencies: ["Tombolo", "TomboloCore"], path: "Tests/CrashTestDevice",
             swiftSettings: strict),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "SetReconciliationTests",
-            dependencies: ["SetReconciliation", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["SetReconciliation", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .testTarget(
-            name: "TomboloSimulationTests", dependencies: ["TomboloSimulation", "TomboloCore"],
+            name: "TomboloSimulationTests", dependencies: ["TomboloSimulation", "TomboloCore", "TestSupport"],
             exclude: ["Frozen/transcripts.txt"], swiftSettings: strict),
         .testTarget(
-            name: "TomboloCoreTests", dependencies: ["TomboloCore", "TomboloCrypto"], swiftSettings: strict),
+            name: "TomboloCoreTests", dependencies: ["TomboloCore", "TomboloCrypto", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "TomboloTests",
             dependencies: [
                 "Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto", "TomboloTesting", "TomboloSimulation",
-                "TomboloObservation",
-                "CrashTestDevice", .product(name: "GRDB", package: "GRDB.swift"),
+                "TomboloObservation", "TomboloImport",
+                "TestSupport", "CrashTestDevice", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],

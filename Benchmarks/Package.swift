@@ -14,6 +14,7 @@ let package = Package(
             dependencies: [
                 .product(name: "Tombolo", package: "tombolo"), .product(name: "TomboloCore", package: "tombolo"),
                 .product(name: "TomboloCrypto", package: "tombolo"),
+                .product(name: "TomboloImport", package: "tombolo"),
                 .product(name: "TomboloSQLite", package: "tombolo"),
                 .product(name: "TomboloNIO", package: "tombolo"),
                 .product(name: "SetReconciliation", package: "tombolo"),

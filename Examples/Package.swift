@@ -12,7 +12,8 @@ let package = Package(
         .executableTarget(
             name: "Search",
             dependencies: [
-                .product(name: "Tombolo", package: "tombolo"), .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Tombolo", package: "tombolo"), .product(name: "TomboloImport", package: "tombolo"),
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .executableTarget(name: "SmallChat", dependencies: [.product(name: "Tombolo", package: "tombolo")]),
         .target(name: "ShoppingList", dependencies: [.product(name: "Tombolo", package: "tombolo")]),

@@ -27,6 +27,8 @@ let package = Package(
                 .target(name: "CMalloc", condition: .when(platforms: [.linux])),
                 .product(name: "Tombolo", package: "tombolo"),
                 .product(name: "TomboloCore", package: "tombolo"),
+                .product(name: "TomboloImport", package: "tombolo"),
+                .product(name: "TomboloSQLite", package: "tombolo"),
                 .product(name: "TomboloSimulation", package: "tombolo"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -2,7 +2,7 @@
 # Makes docs/guide.md: goes through it as a new user would, with the tool that was built, and writes down what is printed.
 # Run by `make guide`.
 set -eu
-tool=$(pwd)/Tools/.build/release/tombolo
+tool=${TOMBOLO_TOOL:-$(pwd)/Tools/.build/release/tombolo}
 directory=$(mktemp -d)
 trap 'halt ann 2>/dev/null || true; halt dora 2>/dev/null || true; rm -rf "$directory"' EXIT
 cd "$directory"

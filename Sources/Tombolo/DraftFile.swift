@@ -15,14 +15,18 @@ final class DraftFile {
         let attributes: [FileAttributeKey: Any]? = isPrivate ? [.posixPermissions: 0o600] : nil
         guard FileManager.default.createFile(atPath: draft.path, contents: nil, attributes: attributes),
             let handle = FileHandle(forWritingAtPath: draft.path)
-        else { throw TomboloError("\(url.path) cannot be written: look whether its folder is there and yours") }
+        else {
+            throw TomboloError(
+                .fileUnusable, "\(url.path) cannot be written", recovery: "check that its folder exists and is yours")
+        }
         self.handle = handle
     }
 
     /// - Throws: ``TomboloError`` if there is something at the place already.
     static func checkPlace(_ url: URL) throws {
         guard !FileManager.default.fileExists(atPath: url.path) else {
-            throw TomboloError("\(url.path) is there already: choose another place, or move it away")
+            throw TomboloError(
+                .fileUnusable, "\(url.path) exists already", recovery: "choose another place, or move it away")
         }
     }
 
@@ -59,6 +63,7 @@ final class DraftFile {
 
     private func unwritable(_ error: any Error) -> TomboloError {
         TomboloError(
-            "\(url.path) cannot be written (\(error.localizedDescription)): make room, or choose another place")
+            .fileUnusable, "\(url.path) cannot be written (\(error.localizedDescription))",
+            recovery: "make room, or choose another place", underlying: error)
     }
 }

@@ -1,48 +1,81 @@
 public import Foundation
-import TomboloCore
+package import TomboloCore
 
-/// Something an application says. Type and version travel inside the content.
+/// A type of what an application sends. Type and version travel inside the content.
 ///
 /// A `Codable` type needs only a name: it is carried as JSON.
 public protocol EventContent: Sendable {
-    /// What the application calls this kind of content: at most 255 bytes of UTF-8.
+    /// The application's name for this type of content: at most 255 bytes of UTF-8.
     static var type: String { get }
     /// The version of its form, from 1.
     static var version: Int { get }
+    /// The content as bytes. It throws if the value has no such form.
     func encodeContent() throws -> Data
+    /// The value that the bytes stand for. It throws if there is none: any member can send anything.
     init(decodingContent data: Data, version: Int) throws
 }
 
 extension EventContent where Self: Codable {
+    /// The value as JSON.
     public func encodeContent() throws -> Data { try JSONEncoder().encode(self) }
+    /// The value that the JSON stands for.
     public init(decodingContent data: Data, version: Int) throws {
         self = try JSONDecoder().decode(Self.self, from: data)
     }
 }
 
 /// Plain text, as people write to each other.
-public struct Text: EventContent, Hashable {
+public struct PlainText: EventContent, Hashable {
+    /// The type `text`.
     public static let type = "text"
+    /// Version 1: UTF-8 without a frame.
     public static let version = 1
+    /// The text.
     public var string: String
 
+    /// A text.
     public init(_ string: String) { self.string = string }
+    /// The text in UTF-8.
     public func encodeContent() -> Data { Data(string.utf8) }
+    /// The text that the bytes stand for; what is not UTF-8 becomes U+FFFD.
     public init(decodingContent data: Data, version: Int) { string = String(decoding: data, as: UTF8.self) }
 }
 
 /// Content as it stands in an event: length of the type u8 ‖ type ‖ version varint ‖ bytes.
-enum ContentEnvelope {
-    static func seal(_ content: some EventContent) throws -> [UInt8] { try seal(content, as: type(of: content)) }
+package enum ContentEnvelope {
+    /// - Parameter files: the files that the caller names; nil where none can be.
+    /// - Throws: ``TomboloError`` `unnamedFiles` if the content refers to others.
+    package static func seal(_ content: some EventContent, naming files: [FileID]?) throws -> [UInt8] {
+        try seal(content, as: type(of: content), naming: files)
+    }
 
-    private static func seal<Content: EventContent>(_ content: Content, as: Content.Type) throws -> [UInt8] {
+    private static func seal<Content: EventContent>(
+        _ content: Content, as: Content.Type, naming files: [FileID]?
+    ) throws -> [UInt8] {
         let name = Array(Content.type.utf8)
         guard name.count <= 255, Content.version >= 1 else {
-            throw TomboloError("\(Content.self).type is longer than 255 bytes, or its version below 1")
+            throw TomboloError(
+                .invalidArgument, "\(Content.self).type is longer than 255 bytes, or its version is below 1")
+        }
+        let (data, referred) = try FileReference.collecting { try encoded(content) }
+        let unnamed = referred.subtracting(files ?? [])
+        guard unnamed.isEmpty else {
+            throw TomboloError(
+                .unnamedFiles, "the content refers to \(unnamed.count) files that it was not sent with",
+                recovery: files == nil ? "send it, since files are not broadcast" : "name them: send(content, files: …)"
+            )
         }
         var bytes = [UInt8(name.count)] + name
         bytes.append(varint: Content.version)
-        return bytes + Array(try content.encodeContent())
+        return bytes + Array(data)
+    }
+
+    private static func encoded(_ content: some EventContent) throws -> Data {
+        do {
+            return try content.encodeContent()
+        } catch {
+            throw TomboloError(.invalidArgument, "the content cannot be encoded (\(error))", underlying: error)
+        }
     }
 
     static func open(_ bytes: Bytes) -> (type: String, version: Int, data: Bytes)? {

@@ -2,54 +2,67 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-/// What this device knows of one event: whether it is held, whose it is, what it waits for, who else has it.
+/// Everything that this device knows of one event: its author, its causes, and the peers that hold it.
 public struct EventHistory: Sendable {
     /// An event that another one names.
     public struct Cause: Sendable {
+        /// The event's id.
         public let id: EventID
+        /// Its log.
         public let log: LogID
+        /// Its number in the log, from 1.
         public let sequence: UInt64
-        /// Nil if it is not held.
+        /// Whether it was delivered, or waits; nil if it is not held.
         public let status: EventStatus?
     }
 
+    /// The event's id.
     public let id: EventID
+    /// Whether it was delivered, or waits.
     public let status: EventStatus
+    /// Its log.
     public let log: LogID
+    /// Its number in the log, from 1.
     public let sequence: UInt64
+    /// Its Lamport time.
     public let lamport: UInt64
+    /// When it was written, by the clock of its author's device.
     public let timestamp: Date
     /// The order of arrival on this device.
     public let ordinal: Int64
     /// The device and the member that the log's certificate names; nil until the log's first event has come.
     public let device: DeviceKey?
+    /// The member that the log's certificate names; nil until the log's first event has come.
     public let member: MemberKey?
+    /// Whether it has a signature of its own. Events without one are covered by a later signature of their log.
     public let isSigned: Bool
-    /// What the header says: of what is erased, that many bytes were there.
+    /// The length of the content by the header, also if the content is erased.
     public let contentBytes: Int
     /// When the content goes away, or went; nil for never.
     public let expiry: Date?
-    /// Whether the content is not here.
-    public let isErased: Bool
-    /// Whether that is so although nobody took it back: see ``Entry/isDropped``.
-    public let isDropped: Bool
-    /// Whether it waits for the secret that it is sealed under: no peer that has it has been met, or none may hand it to this device. Or, under the
-    /// policy `privateFromJoining`, whether it is held back because that is never for this device's member.
+    /// Why the content is not on this device; nil if it is.
+    public let erasure: ErasureReason?
+    /// Whether it waits for the secret that it is sealed under: this device has met no peer that has the secret and may hand
+    /// it out. Under the policy `privateFromJoining`, also whether the secret is never for this device's member.
     public let lacksSecret: Bool
-    /// All that it names: its log's event before it, then others.
+    /// The events that it names: the one before it in its log, then others.
     public let causes: [Cause]
-    /// Peers that are known to hold it.
-    public let holders: [DeviceKey]
+    /// Peers that are known to hold it, ascending.
+    public let holders: [PeerID]
+
+    /// Whether the content is not on this device; ``erasure`` says why.
+    public var isErased: Bool { erasure != nil }
 }
 
 extension SyncGroup {
-    /// What is known of the event whose id begins with these hexadecimal digits.
+    /// The history of the event whose id begins with these hexadecimal digits.
     ///
-    /// Goes through the group's order, some hundred milliseconds for a million events.
-    /// - Returns: nil if no such event is held, in a native group.
-    /// - Throws: ``TomboloError`` if the digits fit several events, or are none.
-    public func history(ofID digits: String) throws -> EventHistory? {
-        try node.storage.read { reader -> EventHistory? in
+    /// It searches the group's order, which takes some hundred milliseconds for a million events.
+    /// - Parameter digits: 4 to 64 hexadecimal digits.
+    /// - Returns: nil if no such event is held.
+    /// - Throws: ``TomboloError`` `invalidArgument` if the digits fit several events, or are none; or of the store.
+    public func history(ofID digits: String) async throws -> EventHistory? {
+        try node.read { reader -> EventHistory? in
             guard let stored = try storedEvent(ofID: digits, reader) else { return nil }
             let certificate = try reader.logs(of: record).first { $0.id == stored.event.header.log }?.certificate
             let header = stored.event.header
@@ -68,10 +81,8 @@ extension SyncGroup {
                 device: certificate?.device, member: certificate?.member, isSigned: stored.event.signature != nil,
                 contentBytes: header.contentLength,
                 expiry: stored.event.expiryToCome.map { Date(milliseconds: $0) },
-                isErased: stored.event.content == nil,
-                isDropped: try !dropped(among: [stored], reader).isEmpty, lacksSecret: try lacksSecret(stored, reader),
-                causes: causes,
-                holders: try reader.holders(of: stored, in: record).sorted())
+                erasure: try entries([stored], reader).first?.erasure, lacksSecret: try lacksSecret(stored, reader),
+                causes: causes, holders: try reader.holders(of: stored, in: record).sorted().map { .device($0) })
         }
     }
 }
@@ -87,25 +98,42 @@ extension SyncGroup {
         return try opener.content(of: stored.event) == nil
     }
 
-    /// The entry whose id begins with these hexadecimal digits; the same holds as for ``history(ofID:)``.
-    public func entry(ofID digits: String) throws -> Entry? {
-        guard dialect == .native else { throw EngineError.notNative(id) }
-        return try node.storage.read { reader in
+    /// The entry whose id begins with these hexadecimal digits, searched as by ``history(ofID:)``.
+    ///
+    /// - Throws: ``TomboloError`` as ``history(ofID:)``, and `wrongDialect` in a group of the mvds dialect.
+    public func entry(ofID digits: String) async throws -> Entry? {
+        guard dialect == .native else { throw TomboloError(EngineError.notNative(id)) }
+        return try node.read { reader in
             try storedEvent(ofID: digits, reader).map { try entries([$0], reader)[0] }
+        }
+    }
+
+    /// The entry of a log with a sequence; nil if it is not held. Of a forked log it is the one that came first.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public func entry(ofLog log: LogID, at sequence: UInt64) async throws -> Entry? {
+        try node.read { reader in
+            guard let log = try reader.logs(of: record).first(where: { $0.id == log }),
+                let stored = try reader.event(ofLog: log, at: sequence)
+            else { return nil }
+            return try entries([stored], reader).first
         }
     }
 
     private func storedEvent(ofID digits: String, _ reader: SQLiteReader) throws -> StoredEvent? {
         let lower = digits.lowercased()
         guard (4...64).contains(lower.count), lower.allSatisfy(\.isHexDigit) else {
-            throw TomboloError("\(digits) is not the beginning of an event's id: 4 to 64 hexadecimal digits")
+            throw TomboloError(
+                .invalidArgument, "\(digits) is not the beginning of an event's id",
+                recovery: "give 4 to 64 hexadecimal digits")
         }
         let first = UInt64(lower.prefix(16).padded(with: "0"), radix: 16) ?? 0
         let last = UInt64(lower.prefix(16).padded(with: "f"), radix: 16) ?? .max
         let found = try reader.events(of: record, idsFrom: first, through: last, limit: 16)
             .filter { $0.event.id.description.hasPrefix(lower) }
         guard found.count <= 1 else {
-            throw TomboloError("\(found.count) events begin with \(digits): give more digits")
+            throw TomboloError(
+                .invalidArgument, "\(found.count) events begin with \(digits)", recovery: "give more digits")
         }
         return found.first
     }

@@ -1,7 +1,7 @@
 import Metrics
 import TomboloCore
 
-/// What a node tells swift-metrics, under these labels.
+/// The metrics of a node, by their labels in swift-metrics.
 struct Instruments: Sendable {
     /// Transactions that were committed.
     private let batches = Counter(label: "tombolo.batches")

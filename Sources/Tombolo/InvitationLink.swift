@@ -4,28 +4,59 @@ public import TomboloCore
 /// An invitation as a link: `tombolo:join?…` to a group, `tombolo:device?…` to become another device of the inviter's member
 /// (protocol §5.5).
 public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
+    /// The invitation that the link carries.
     public let invitation: Invitation
 
     private static let groupPrefix = "tombolo:join?"
     private static let devicePrefix = "tombolo:device?"
 
+    /// A link for an invitation.
     public init(_ invitation: Invitation) { self.invitation = invitation }
 
-    /// - Throws: ``TomboloError`` if the text is not such a link.
+    /// - Parameter text: the link; white space around it is ignored.
+    /// - Throws: ``TomboloError`` `invalidLink` if the text is not such a link.
     public init(_ text: String) throws {
         let group = LinkText.bytes(in: text, after: Self.groupPrefix)
         guard let bytes = group ?? LinkText.bytes(in: text, after: Self.devicePrefix) else {
             throw TomboloError(
-                "an invitation begins with \(Self.groupPrefix) or \(Self.devicePrefix): copy the whole link")
+                .invalidLink, "an invitation begins with \(Self.groupPrefix) or \(Self.devicePrefix)",
+                recovery: "copy the whole link")
         }
         guard let invitation = try? Invitation(decoding: bytes[...]), invitation.isForDevice == (group == nil) else {
-            throw TomboloError("the invitation is damaged: copy the whole link")
+            throw TomboloError(.invalidLink, "the invitation is damaged", recovery: "copy the whole link")
         }
         self.invitation = invitation
     }
 
+    /// The invitation of a URL that the system opened the application with, or a code that was scanned.
+    ///
+    /// - Throws: ``TomboloError`` `invalidLink` if the URL is not such a link.
+    public init(url: URL) throws { try self.init(url.absoluteString) }
+
+    /// The link as a URL of the scheme `tombolo`; nil if Foundation cannot represent it.
+    public var url: URL? { URL(string: description) }
+
+    /// The link as text.
     public var description: String {
         LinkText.link(invitation.isForDevice ? Self.devicePrefix : Self.groupPrefix, invitation.encoded)
+    }
+}
+
+extension InvitationLink: Codable {
+    /// - Throws: `DecodingError` if the text is not such a link.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        do {
+            self = try InvitationLink(try container.decode(String.self))
+        } catch let error as TomboloError {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: error.message)
+        }
+    }
+
+    /// Encodes the link as its text.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
     }
 }
 
@@ -48,15 +79,18 @@ enum LinkText {
     }
 }
 
-/// An invitation that this device has given out. What it takes to use it is in the link alone.
+/// An invitation that this device has given out. Its secret is in the link alone.
 public struct OpenInvitation: Sendable, Hashable, Identifiable {
     let bytes: [UInt8]
     /// 32 hexadecimal digits.
     public var id: String { hexadecimal(bytes) }
+    /// Until when it admits devices.
     public let expiry: Date
+    /// The role of members that join by it.
     public let role: Role
-    /// How many devices it admits, and those that it has admitted.
+    /// How many devices it admits.
     public let uses: Int
+    /// The devices that it has admitted.
     public let users: [DeviceKey]
 
     init(_ record: InvitationRecord) {

@@ -6,82 +6,99 @@ import TomboloSQLite
 
 // Groups of the mvds dialect, and peers that speak MVDS alone (protocol §1).
 extension Node {
-    /// Makes a group of the mvds dialect: its members are whoever it is shared with, and nothing in it is signed.
+    /// Makes a group of the mvds dialect. Everybody it is shared with is in it, and nothing in it is signed or sealed.
     ///
     /// - Parameters:
-    ///   - name: what to call it; for display on this device only.
+    ///   - name: shown on this device only.
     ///   - id: the group's id where others have it already; nil for a new one.
-    /// - Throws: `EngineError` `groupExists`.
+    /// - Throws: ``TomboloError`` `groupExists`, or of the store.
     public func createMVDSGroup(named name: String, id: GroupID? = nil) async throws -> SyncGroup {
-        let effect = try await replica.request { .createMVDSGroup($0, id, name: name) }
-        guard case .created(_, let id) = effect, let group = try group(id) else {
-            throw TomboloError("the engine gave no answer")
-        }
+        let effect = try await runtime.request { .createMVDSGroup($0, id, name: name) }
+        guard case .created(_, let id) = effect, let group = try await group(id) else { throw TomboloError.noAnswer }
         return group
     }
 
     /// Remembers a peer that speaks MVDS alone, at `host:port` over plain TCP, and shares a group with it.
     ///
-    /// Nothing proves who answers at the address: whoever does reads and writes the group.
-    /// - Returns: what the peer is called here.
-    @discardableResult
-    public func addMVDSPeer(at address: String, sharing group: SyncGroup) async throws -> DeviceKey {
-        guard PeerAddress(address) != nil else {
-            throw TomboloError("\(address) is not an address of the form host:port")
-        }
-        let peer = Self.mvdsPeer(at: address)
-        try mailbox.post([.addPeer(peer, dialect: .mvds, addresses: [address])])
-        _ = try await replica.request { .share($0, group: group.id, with: peer) }
-        try mailbox.tellLinkNews()
-        return peer
+    /// Nothing proves who answers at the address: everybody who does reads and writes the group.
+    /// - Throws: ``TomboloError`` `invalidArgument` if the address has another form, `unknownGroup`, `wrongDialect`.
+    public func addMVDSPeer(at address: String, sharing group: SyncGroup) async throws {
+        guard PeerAddress(address) != nil else { throw TomboloError.noAddress(address) }
+        let (queue, peer) = (try queue, Self.mvdsKey(ofAddress: address))
+        queue.post([.addPeer(peer, dialect: .mvds, addresses: [address])])
+        _ = try await runtime.request { .share($0, group: group.id, with: peer) }
+        queue.signalLinks()
     }
 
     /// Shares a group of the mvds dialect with a device of Tombolo's own.
+    ///
+    /// - Throws: ``TomboloError`` `unknownGroup`, `wrongDialect`.
     public func share(_ group: SyncGroup, with device: DeviceKey) async throws {
-        _ = try await replica.request { .share($0, group: group.id, with: device) }
+        _ = try await runtime.request { .share($0, group: group.id, with: device) }
     }
 
-    /// Messages, offers and requests that are outstanding towards a peer.
-    public func outstandingRecords(with peer: DeviceKey) throws -> Int {
-        try storage.read { try $0.recordCount(with: peer) }
+    /// The number of messages, offers and requests of the mvds dialect that are outstanding towards a peer.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public func outstandingRecords(with peer: PeerID) async throws -> Int {
+        try read { try $0.recordCount(with: peer.key) }
     }
 
-    private static func mvdsPeer(at address: String) -> DeviceKey {
+    /// The store's key for a peer that has none: a hash of its address.
+    static func mvdsKey(ofAddress address: String) -> DeviceKey {
         DeviceKey(SwiftCryptography().sha256(Array("tombolo-mvds-peer \(address)".utf8)))
     }
 
-    /// Listens for peers that speak MVDS alone. Only those are heard that come from the host of a known one.
+    /// Listens for peers that speak MVDS alone. Only connections from the hosts of known peers are accepted.
+    ///
+    /// - Returns: the port.
+    /// - Throws: ``TomboloError`` `unreachable` if the port is taken.
     @discardableResult
     public func listenMVDS(host: String = "127.0.0.1", port: Int = 0) async throws -> Int {
-        let known = try peers.filter { $0.dialect == .mvds }
         var byAddress: [String: DeviceKey] = [:]
-        for peer in known {
+        for peer in try peerRecords where peer.dialect == .mvds {
             for host in peer.addresses.compactMap({ PeerAddress($0)?.host }) {
                 if let resolved = MVDSTransport.resolve(host) { byAddress[resolved] = peer.device }
             }
         }
-        return try await mvdsTransport.listen(host: host, port: port) { [byAddress] in byAddress[$0] }
+        let transport = try mvdsTransport
+        let actual = try await convertingErrors { [byAddress] in
+            try await transport.listen(host: host, port: port) { byAddress[$0] }
+        }
+        note(ListeningPlace(isForMVDS: true, host: host, port: actual, takesAnyPort: port == 0))
+        return actual
     }
 
     /// Exchanges what is outstanding with a peer that speaks MVDS alone, and hangs up when everything is acknowledged and
     /// the peer has been quiet for a while.
+    ///
+    /// - Throws: ``TomboloError`` `unreachable`, or `linkClosed` if the peer hangs up before.
+    public func sync(
+        withMVDSPeerAt address: String, within budget: SyncBudget = .unlimited
+    ) async throws -> PeerReport {
+        try await convertingErrors {
+            try await syncMVDS(with: Self.mvdsKey(ofAddress: address), at: address, within: budget)
+        }
+    }
+
     func syncMVDS(with peer: DeviceKey, at address: String, within budget: SyncBudget) async throws -> PeerReport {
-        let mailbox = try mailbox
+        let queue = try queue
         let start = clock.uptime
         try await mvdsTransport.dial(address, as: peer)
         let handshakeDuration = clock.uptime - start
-        defer { for connection in mailbox.connections(to: peer) { connection.close() } }
+        defer { for connection in queue.connections(to: peer) { connection.close() } }
         // Not bytes: the reference's peers answer with empty payloads for ever.
         var seen = (outstanding: -1, held: -1)
         var lastChange = clock.uptime
         while true {
             try? await clock.sleep(for: .milliseconds(100))
-            let (outstanding, held) = try storage.read { reader in
+            let (outstanding, held) = try read { reader in
                 (try reader.recordCount(with: peer), try reader.messageCount())
             }
-            guard let connection = mailbox.connections(to: peer).first else {
+            guard let connection = queue.connections(to: peer).first else {
                 throw TomboloError(
-                    "the link to \(address) was closed; \(outstanding) messages and requests are outstanding")
+                    .linkClosed,
+                    "the link to \(address) was closed while \(outstanding) messages and requests were outstanding")
             }
             let traffic = connection.traffic
             if (outstanding, held) != seen { (seen, lastChange) = ((outstanding, held), clock.uptime) }
@@ -90,11 +107,12 @@ extension Node {
                 clock.uptime - start > budget.time ?? Self.mvdsPatience
                 || traffic.sent + traffic.received > budget.bytes ?? .max || Task.isCancelled
             guard isComplete || isSpent else { continue }
-            let groups = try storage.read { reader in
+            let groups = try read { reader in
                 try reader.groups().filter { try reader.sharers(of: $0).contains(peer) }.map(\.id)
             }
             return PeerReport(
-                peer: peer, groups: isComplete ? groups.sorted() : [], oneSidedGroups: [], reconciliations: [:],
+                peer: .mvds(address: address), groups: isComplete ? groups.sorted() : [], oneSidedGroups: [],
+                reconciliations: [:],
                 isComplete: isComplete, bytesSent: traffic.sent,
                 bytesReceived: traffic.received, handshakeBytes: 0, duration: clock.uptime - start,
                 handshakeDuration: handshakeDuration)
@@ -108,14 +126,23 @@ extension Node {
 }
 
 extension SyncGroup {
-    /// Says bytes as they are, without type or version: what other MVDS peers read and write.
+    /// Sends bytes as they are, without type or version: the content of groups of the mvds dialect.
+    ///
+    /// - Throws: ``TomboloError`` `contentTooLarge` above 65,536 bytes, or of the store.
     @discardableResult
     public func send(bytes: Data) async throws -> EventID {
-        let effect = try await node.replica.request {
+        let effect = try await node.runtime.request {
             .append($0, group: id, kind: .message, content: Array(bytes), expiry: nil)
         }
-        guard case .appended(_, let event) = effect else { throw TomboloError("the engine gave no answer") }
+        guard case .appended(_, let event) = effect else { throw TomboloError.noAnswer }
         return event
+    }
+
+    /// Sends bytes as they are to the peers that are connected now; nobody stores them. At most 4,096 bytes.
+    ///
+    /// - Throws: ``TomboloError`` `contentTooLarge`, or of the store.
+    public func broadcast(bytes: Data) async throws {
+        _ = try await node.runtime.request { .broadcast($0, group: id, content: Array(bytes)) }
     }
 
     /// A digest over the ids of all messages of a group of the mvds dialect.
@@ -128,7 +155,7 @@ extension SyncGroup {
     }
 
     private func forEachMessage(_ body: (StoredMessage) -> Void) throws {
-        try node.storage.read { reader in
+        try node.read { reader in
             var last: Int64 = 0
             while true {
                 let messages = try reader.messages(of: record, after: last, limit: 1_024)
@@ -141,7 +168,7 @@ extension SyncGroup {
 
     /// Whether every message of a group of the mvds dialect has the id that its bytes make. Nothing else proves it.
     func verifyMessages() throws -> [String] {
-        var problems = try node.storage.integrityProblems()
+        var problems = try convertingErrors { try node.storage.integrityProblems() }
         try forEachMessage { stored in
             if stored.message.id(using: SwiftCryptography()) != stored.id, problems.count < 100 {
                 problems.append("message \(stored.id) is not what its id says")

@@ -2,73 +2,103 @@ import Synchronization
 public import TomboloCore
 import TomboloSQLite
 
-/// What is known of a peer now.
-public struct PeerState: Hashable, Sendable {
-    public let device: DeviceKey
-    /// Where it was last known to be reached.
-    public let addresses: [String]
-    public let isConnected: Bool
-}
-
-/// What has come and gone since the node was opened.
+/// The amounts that a node has exchanged since it was opened.
 public struct SyncProgress: Hashable, Sendable {
     /// Transactions that were committed.
     public var batches = 0
-    /// Payloads received, and their bytes.
+    /// Payloads that were received.
     public var payloads = 0
+    /// Bytes of payloads, before compression and encryption.
     public var bytesReceived = 0
+    /// Bytes of payloads that were sent, before compression and encryption.
     public var bytesSent = 0
-    /// Groups in which the peer of the latest meeting and this device were found to know the same.
+    /// Groups in which this device and the peer of the latest session were found to know the same.
     public var groupsInSync: Set<GroupID> = []
 }
 
 extension Node {
     /// Listens for peers; port 0 takes any free one.
+    ///
+    /// - Parameter host: the address to listen on. `0.0.0.0` and `::` stand for all addresses of the device.
     /// - Returns: the port.
+    /// - Throws: ``TomboloError`` `unreachable` if the port is taken.
     @discardableResult
     public func listen(host: String = "127.0.0.1", port: Int = 0) async throws -> Int {
-        let port = try await transport.listen(host: host, port: port)
-        addresses.withLock { $0.append(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") }
-        return port
+        let transport = try transport
+        let actual = try await convertingErrors { try await transport.listen(host: host, port: port) }
+        note(ListeningPlace(isForMVDS: false, host: host, port: actual, takesAnyPort: port == 0))
+        return actual
     }
 
-    var listeningAddresses: [String] { addresses.withLock { $0 } }
+    func note(_ place: ListeningPlace) { listening.withLock { $0.append(place) } }
 
     /// Remembers a device and where it can be reached; returns once that is stored.
+    ///
+    /// - Throws: ``TomboloError`` `invalidArgument` if the address has another form than `host:port`.
     public func addPeer(_ device: DeviceKey, address: String) async throws {
-        guard PeerAddress(address) != nil else {
-            throw TomboloError("\(address) is not an address of the form host:port")
-        }
-        try mailbox.post([.addPeer(device, addresses: [address])])
-        try await replica.drainAll()
-        try mailbox.tellLinkNews()
+        guard PeerAddress(address) != nil else { throw TomboloError.noAddress(address) }
+        let queue = try queue
+        queue.post([.addPeer(device, addresses: [address])])
+        try await drain()
+        queue.signalLinks()
     }
 
-    /// The devices that this one has met or was told of.
-    public var peers: [PeerRecord] { get throws { try storage.read { try $0.peers() } } }
-
-    /// The devices that are connected now.
-    public var connectedPeers: [DeviceKey] { get throws { try mailbox.connectedPeers } }
-
-    /// All peers with their state, now and whenever one comes or goes. A slow reader gets the latest state alone.
-    public func peerStates() throws -> AsyncStream<[PeerState]> {
-        let links = try mailbox.connected.values()
-        return AsyncStream { continuation in
-            let task = Task {
-                for await connected in links {
-                    guard let peers = try? peers else { break }
-                    continuation.yield(
-                        peers.map {
-                            PeerState(
-                                device: $0.device, addresses: $0.addresses, isConnected: connected.contains($0.device))
-                        })
-                }
-                continuation.finish()
-            }
-            continuation.onTermination = { _ in task.cancel() }
-        }
+    /// Forgets a peer and its addresses, and closes the links to it. This device does not dial it any more.
+    ///
+    /// The peer stays a member of the groups that it is in. If it dials this device, the two sync and it is known again.
+    /// - Throws: ``TomboloError`` of the store.
+    public func removePeer(_ peer: PeerID) async throws {
+        let (queue, runtime, key) = (try queue, try runtime, peer.key)
+        queue.keepNot(key)
+        for connection in queue.connections(to: key) { connection.close() }
+        try await convertingErrors { try await runtime.removePeer(key, isMVDS: peer.device == nil) }
+        queue.signalLinks()
     }
 
-    /// What has come and gone, now and after every batch. A slow reader gets the latest state alone.
-    public func progress() throws -> AsyncStream<SyncProgress> { try replica.progress.values() }
+    /// Processes and commits everything that was posted so far.
+    func drain() async throws {
+        let runtime = try runtime
+        try await convertingErrors { try await runtime.drainAll() }
+    }
+
+    /// The peers that this device has met or was told of, ascending by their keys.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public var peers: [Peer] {
+        get async throws { try readPeers() }
+    }
+
+    private func readPeers() throws -> [Peer] {
+        let connected = Set(components?.queue.connectedPeers ?? [])
+        return try peerRecords.map { Peer($0, isConnected: connected.contains($0.device)) }
+    }
+
+    var peerRecords: [PeerRecord] { get throws { try read { try $0.peers() } } }
+
+    /// The names of peers, given the store's keys for them.
+    func peerIDs(of keys: [DeviceKey], _ reader: SQLiteReader) throws -> [PeerID] {
+        let known = Dictionary(try reader.peers().map { ($0.device, PeerID($0)) }, uniquingKeysWith: { one, _ in one })
+        return keys.map { known[$0] ?? .device($0) }.sorted()
+    }
+
+    /// All peers, now and whenever one connects or disconnects. A slow reader gets the latest alone.
+    public func peerUpdates() -> some AsyncSequence<[Peer], TomboloError> & Sendable {
+        PullSequence<[Peer], TomboloError>(
+            signals: { try self.queue.connected.values() }, read: { _ in try self.readPeers() })
+    }
+
+    /// The amounts that were exchanged, now and after every batch. A slow reader gets the latest alone.
+    public func progress() -> some AsyncSequence<SyncProgress, Never> & Sendable {
+        (components?.runtime.progress ?? LatestValue(SyncProgress())).values()
+    }
+}
+
+extension PeerID {
+    /// The store's key for the peer.
+    var key: DeviceKey {
+        switch self {
+        case .device(let key): key
+        case .mvds(let address): Node.mvdsKey(ofAddress: address)
+        }
+    }
 }

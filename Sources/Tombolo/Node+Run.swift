@@ -4,26 +4,27 @@ import TomboloNIO
 
 extension Node {
     /// Keeps in touch with every peer whose address is known, until the task is cancelled: dials, and dials again with
-    /// growing delays where a peer is not there. Has the shape of a ServiceLifecycle `Service`.
+    /// growing delays where a peer is not there. It has the shape of a ServiceLifecycle `Service`.
     ///
     /// Peers that are added meanwhile are dialled too.
+    /// - Throws: ``TomboloError`` `readOnly`, or of the store.
     public func run() async throws {
         var backoffs: [DeviceKey: Backoff] = [:]
-        let mailbox = try mailbox
-        let news = mailbox.linkNews()
+        let queue = try queue
+        let signal = queue.linkSignal()
         while !Task.isCancelled {
-            let connected = Set(mailbox.connectedPeers)
+            let connected = Set(queue.connectedPeers)
             let now = clock.uptime
-            let absent = try peers.filter { !$0.addresses.isEmpty && !connected.contains($0.device) }
+            let absent = try peerRecords.filter { !$0.addresses.isEmpty && !connected.contains($0.device) }
             let due = absent.filter { (backoffs[$0.device]?.next ?? now) <= now }
             await withTaskGroup(of: Void.self) { group in
-                for peer in due.prefix(16) { group.addTask { await self.dial(peer) } }
+                for peer in due.prefix(max(1, limits.dials)) { group.addTask { await self.dial(peer) } }
             }
             for peer in due { backoffs[peer.device, default: Backoff()].tried(at: clock.uptime) }
             // A link that stood for a while shows that the peer is well.
             for peer in connected { backoffs[peer] = nil }
             let next = absent.compactMap { backoffs[$0.device]?.next }.min() ?? now + .seconds(3_600)
-            await news.next(within: next - clock.uptime, by: clock)
+            await signal.next(within: next - clock.uptime, by: clock)
         }
     }
 
@@ -32,7 +33,7 @@ extension Node {
             do {
                 switch peer.dialect {
                 case .native:
-                    try mailbox.keep(peer.device, for: device)
+                    try queue.keep(peer.device, for: device)
                     try await transport.dial(address, expecting: peer.device)
                 case .mvds: try await mvdsTransport.dial(address, as: peer.device)
                 }

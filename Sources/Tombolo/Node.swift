@@ -1,5 +1,5 @@
 public import Foundation
-public import Logging
+import Logging
 import Synchronization
 public import TomboloCore
 import TomboloCrypto
@@ -8,114 +8,120 @@ import TomboloSQLite
 
 /// This device: its store, its groups, its links to peers.
 ///
-/// Usable offline at once; a handle that can be passed around freely.
+/// It is usable offline at once. The value is a handle that can be passed around freely.
 public final class Node: Sendable {
-    /// What a node that may write consists of.
-    struct Runtime: Sendable {
-        let replica: Replica
-        let mailbox: Mailbox
+    /// The parts of a node that may write.
+    struct Components: Sendable {
+        let runtime: NodeRuntime
+        let queue: InputQueue
         let transport: any Transport
         let mvdsTransport: MVDSTransport
     }
 
     let storage: SQLiteStorage
     let logger: Logger
+    let limits: NodeLimits
     /// The time that this device lives by.
     public let clock: any NodeClock
     /// Where this device listens.
-    let addresses = Mutex<[String]>([])
-    private let runtime: Runtime?
+    let listening = Mutex<[ListeningPlace]>([])
+    /// Where it listened when it was suspended.
+    private let suspendedListening = Mutex<[ListeningPlace]>([])
+    let components: Components?
     /// This device's key.
     public let device: DeviceKey
     /// The key of the member whose device this is.
     public let member: MemberKey
-    /// Whether the store was found to be an older copy that was put back (or was moved here): from this start on the device writes to
-    /// new logs, and asks its peers for what it wrote since.
+    /// Whether the store was found to be an older copy that was put back, or was moved here. From this start on the device
+    /// writes to new logs, and asks its peers for what it wrote since.
     public let isOlderCopy: Bool
 
-    /// Opens the device's store in `directory`, making its identity on first use. Peers are reached by TCP with TLS 1.3.
+    /// Opens the device's store in `directory`, making the directory and the device's identity on first use.
     ///
-    /// - Parameters:
-    ///   - directory: made if it is not there.
-    ///   - lock: what its keys are locked by, if they are (``changeLock(to:)``); a new device's are from the beginning. Refused
-    ///     where they are not.
-    ///   - logger: told of what nobody asked for.
-    /// - Throws: `StoreError`: `busy` if another process uses it, `locked` if it takes another lock, `newer`, `corrupt` or `unavailable`.
-    public static func open(
-        at directory: URL, lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo")
-    ) async throws -> Node {
-        try await open(at: directory, lock: lock, logger: logger) { try TCPTransport(identity: $0, handler: $1) }
+    /// - Throws: ``TomboloError``: `storeBusy` if another process uses the store, `storeLocked` if it takes another lock,
+    ///   `storeNewer`, `storeCorrupt` or `storeUnavailable`; the error of a transport that cannot be made.
+    public static func open(at directory: URL, configuration: Configuration = Configuration()) async throws -> Node {
+        try await convertingErrors { try await opened(at: directory, configuration) }
     }
 
-    /// Opens the device's store in `directory`, with a transport of the caller's own.
-    ///
-    /// - Parameters:
-    ///   - directory: the device's own.
-    ///   - lock: what its keys are locked by, as above.
-    ///   - logger: what is told of links that were closed and of a store that failed.
-    ///   - clock: the system's, except in tests.
-    ///   - makeTransport: what carries payloads to peers.
-    /// - Throws: `StoreError` as above, and what `makeTransport` throws.
-    public static func open(
-        at directory: URL, lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo"),
-        clock: any NodeClock = SystemClock(),
-        over makeTransport: (TransportIdentity, any ConnectionHandler) throws -> any Transport
-    ) async throws -> Node {
-        let storage = try await aside { try SQLiteStorage(directory: directory, lock: lock) }
-        let box = ReplicaBox()
-        let mailbox = Mailbox { Task { await box.replica.withLock { $0 }?.drain() } }
+    private static func opened(at directory: URL, _ configuration: Configuration) async throws -> Node {
+        let storage = try await aside { try SQLiteStorage(directory: directory, lock: configuration.lock) }
+        do {
+            return try await opened(storage, configuration)
+        } catch {
+            // Else it would be in use until the last reference to it is gone.
+            try? storage.close()
+            throw error
+        }
+    }
+
+    private static func opened(_ storage: SQLiteStorage, _ configuration: Configuration) async throws -> Node {
+        let box = RuntimeBox()
+        let queue = InputQueue(limits: configuration.limits) { Task { await box.runtime.withLock { $0 }?.drain() } }
         let start = try StoreStart(in: storage)
-        let replica = try Replica(storage: storage, mailbox: mailbox, after: start, clock: clock, logger: logger)
-        box.replica.withLock { $0 = replica }
+        let runtime = try NodeRuntime(
+            storage: storage, queue: queue, after: start, clock: configuration.clock, logger: configuration.logger)
+        box.runtime.withLock { $0 = runtime }
         try storage.sweepFiles()
-        try await replica.attendToTime()
+        try await runtime.processTime()
         let seed = try storage.read { try $0.value(forKey: IdentityKeys.deviceSeed) }
         guard let seed = seed.flatMap({ Bytes32($0) }) else { throw StoreError(.corrupt, "the device has no key") }
-        let transport = try makeTransport(TransportIdentity(device: await replica.device, seed: seed), mailbox)
-        let runtime = Runtime(
-            replica: replica, mailbox: mailbox, transport: transport, mvdsTransport: MVDSTransport(handler: mailbox))
+        let identity = TransportIdentity(device: await runtime.device, seed: seed)
+        let transports = try configuration.transports.map { try $0.make(identity, queue) }
+        let components = Components(
+            runtime: runtime, queue: queue,
+            transport: transports.count == 1 ? transports[0] : TransportSet(transports: transports),
+            mvdsTransport: MVDSTransport(handler: queue))
         return Node(
-            storage, logger, clock, runtime, device: await replica.device, member: await replica.member,
+            storage, configuration, components, device: await runtime.device, member: await runtime.member,
             isOlderCopy: start.isOlderCopy)
     }
 
     /// Opens the store for reading beside the process that writes it: for widgets, notification extensions, tools.
     ///
-    /// Whatever would write or reach peers throws; `SyncGroup.changes(after:)` looks for news once a second.
-    /// - Throws: `StoreError` `unavailable` if there is no store yet, `locked` if it takes another lock, `newer` or `corrupt`.
+    /// Functions that write or reach peers throw `readOnly`. ``SyncGroup/changes(after:including:)`` looks for new changes
+    /// once a second.
+    /// - Throws: ``TomboloError``: `storeUnavailable` if there is no store yet, `storeLocked` if it takes another lock,
+    ///   `storeNewer` or `storeCorrupt`.
     public static func openReadOnly(
-        at directory: URL, lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo")
-    ) throws -> Node {
-        let storage = try SQLiteStorage(directory: directory, isReadOnly: true, lock: lock)
-        let identity = try storage.read { reader in
-            (
-                try reader.value(forKey: IdentityKeys.deviceSeed).flatMap { Bytes32($0) },
-                try reader.value(forKey: IdentityKeys.member).flatMap { MemberKey($0) }
-            )
+        at directory: URL, configuration: Configuration = Configuration()
+    ) async throws -> Node {
+        try await convertingErrors {
+            try await aside {
+                let storage = try SQLiteStorage(directory: directory, isReadOnly: true, lock: configuration.lock)
+                let (seed, member) = try storage.read { reader in
+                    (
+                        try reader.value(forKey: IdentityKeys.deviceSeed).flatMap { Bytes32($0) },
+                        try reader.value(forKey: IdentityKeys.member).flatMap { MemberKey($0) }
+                    )
+                }
+                guard let seed, let member else {
+                    throw StoreError(
+                        .corrupt,
+                        "the device has no key, or was last opened by an earlier version: open it for writing")
+                }
+                let cryptography = SwiftCryptography()
+                let device = DeviceKey(cryptography.publicKey(of: cryptography.signingKey(seed: seed)))
+                return Node(storage, configuration, nil, device: device, member: member)
+            }
         }
-        guard case (let seed?, let member?) = identity else {
-            throw StoreError(
-                .corrupt, "the device has no key, or was last opened by an earlier version: open it for writing")
-        }
-        let cryptography = SwiftCryptography()
-        let device = DeviceKey(cryptography.publicKey(of: cryptography.signingKey(seed: seed)))
-        return Node(storage, logger, SystemClock(), nil, device: device, member: member)
     }
 
     private init(
-        _ storage: SQLiteStorage, _ logger: Logger, _ clock: any NodeClock, _ runtime: Runtime?, device: DeviceKey,
+        _ storage: SQLiteStorage, _ configuration: Configuration, _ components: Components?, device: DeviceKey,
         member: MemberKey, isOlderCopy: Bool = false
     ) {
         self.storage = storage
-        self.logger = logger
-        self.clock = clock
-        self.runtime = runtime
+        logger = configuration.logger
+        clock = configuration.clock
+        limits = configuration.limits
+        self.components = components
         self.device = device
         self.member = member
         self.isOlderCopy = isOlderCopy
     }
 
-    /// Syncs the store to disk, notes that it was, and lets go of it; the last even where the disk does not take the others.
+    /// Syncs the store to disk, notes that, and closes it; it closes it even if the disk refuses the others.
     private func noteStop() throws {
         let noting = Result {
             try StoreStart.noteStop(storage)
@@ -125,26 +131,32 @@ public final class Node: Sendable {
     }
 
     /// Whether the device's keys in a directory are locked; false if there is no device.
-    public static func isLocked(at directory: URL) throws -> Bool { try SQLiteStorage.isLocked(in: directory) }
-
-    /// Encrypts the device's keys, and all that its private groups are sealed under, by a key that a lock keeps: ``PassphraseLock``, the
-    /// Keychain, or one of the application's own. Without a lock they stand in the store as they are from now on.
     ///
-    /// From then on who has the store's files alone can be this device no more, and reads no private group; see the threat model for what
-    /// else is in them. What was there before is overwritten: copies that were made of the files have it still.
-    ///
-    /// - Returns: whether what was there before has left the files. If somebody reads the store meanwhile, it has not: it is tried again now and
-    ///   then, and at the next start.
-    /// - Throws: `StoreError`: everything is as it was then.
-    @discardableResult
-    public func changeLock(to lock: (any StoreLock)?) async throws -> Bool {
-        let replica = try replica
-        let isPurged = try await Self.aside { [storage] in try storage.relock(with: lock) }
-        if !isPurged { await replica.purgeLater() }
-        return isPurged
+    /// - Throws: ``TomboloError`` if the store cannot be read.
+    public static func isLocked(at directory: URL) async throws -> Bool {
+        try await convertingErrors { try await aside { try SQLiteStorage.isLocked(in: directory) } }
     }
 
-    /// Runs what computes for long, as a passphrase's lock does, on a thread of which there are more than of the ones that tasks share.
+    /// Encrypts the device's keys, and the secrets of its private groups, under a key that a lock keeps: a
+    /// ``PassphraseLock``, the Keychain, or a lock of the application's own. With nil they stand in the store unencrypted.
+    ///
+    /// From then on the store's files alone are not enough to act as this device, or to read its private groups. The threat
+    /// model says what else is in them. Earlier copies of the files are not affected.
+    ///
+    /// - Returns: whether the unencrypted keys have left the files. They have not while another process reads the store;
+    ///   the node then tries again every second, and at the next start.
+    /// - Throws: ``TomboloError`` of the store; nothing has changed then.
+    @discardableResult
+    public func changeLock(to lock: (any StoreLock)?) async throws -> Bool {
+        let runtime = try runtime
+        return try await convertingErrors {
+            let isPurged = try await Self.aside { [storage] in try storage.relock(with: lock) }
+            if !isPurged { await runtime.purgeLater() }
+            return isPurged
+        }
+    }
+
+    /// Runs long computations and waits for the disk on a thread of their own, since tasks share few threads.
     static func aside<Result: Sendable>(
         _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
@@ -153,100 +165,146 @@ public final class Node: Sendable {
         }
     }
 
-    var isReadOnly: Bool { runtime == nil }
+    var isReadOnly: Bool { components == nil }
 
-    private func writable() throws -> Runtime {
-        guard let runtime else { throw TomboloError("the node was opened for reading only: open it with Node.open") }
-        return runtime
+    private func writable() throws -> Components {
+        guard let components else {
+            throw TomboloError(.readOnly, "the node was opened for reading only", recovery: "open it with Node.open")
+        }
+        return components
     }
 
-    var replica: Replica { get throws { try writable().replica } }
-    var mailbox: Mailbox { get throws { try writable().mailbox } }
+    /// Reads a snapshot of the store.
+    ///
+    /// It runs on the calling task's executor. Callers are `async` and not isolated, so that no actor waits for the disk.
+    func read<Result>(_ body: (SQLiteReader) throws -> Result) throws -> Result {
+        try convertingErrors {
+            try storage.read { reader -> Swift.Result<Result, any Error> in
+                do {
+                    return .success(try body(reader))
+                } catch  where error is TomboloError || error is EngineError || error is CancellationError {
+                    return .failure(error)
+                }
+            }.get()
+        }
+    }
+
+    var runtime: NodeRuntime { get throws { try writable().runtime } }
+    var queue: InputQueue { get throws { try writable().queue } }
     var transport: any Transport { get throws { try writable().transport } }
     var mvdsTransport: MVDSTransport { get throws { try writable().mvdsTransport } }
 
     // MARK: Groups
 
-    /// Makes a group whose owner is this device's member; a public one nobody owns, and it is the one of this name, whoever else is in it.
+    /// Makes a group whose owner is this device's member. A public group has no owner: every device that makes one of this
+    /// name makes the same group.
     ///
     /// - Parameters:
-    ///   - name: at most 256 bytes of it are shown to who joins. A public group's has 1 to 256, in their composed form (Unicode NFC).
-    ///   - policy: who writes without having been made a member; for good.
+    ///   - name: shown to members; at most 256 bytes of UTF-8. A public group's has 1 to 256, in their composed form
+    ///     (Unicode NFC).
+    ///   - policy: who writes without having been made a member; it never changes.
+    /// - Throws: ``TomboloError`` `groupExists`, `notAllowed`, or of the store.
     public func createGroup(named name: String, policy: Policy = .open) async throws -> SyncGroup {
         let name = policy == .public ? name.precomposedStringWithCanonicalMapping : name
-        let effect = try await replica.request { .createGroup($0, name: name, policy: policy) }
-        guard case .created(_, let id) = effect, let group = try group(id) else {
-            throw TomboloError("the engine gave no answer")
-        }
+        let effect = try await runtime.request { .createGroup($0, name: name, policy: policy) }
+        guard case .created(_, let id) = effect, let group = try await group(id) else { throw TomboloError.noAnswer }
         return group
     }
 
+    /// The groups on this device.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public var groups: [SyncGroup] {
-        get throws {
-            let own = try storage.read { try $0.value(forKey: IdentityKeys.ownGroup).flatMap { GroupID($0) } }
-            return try allGroups.filter { $0.id != own }
-        }
+        get async throws { try readGroups() }
     }
 
-    /// With the one of the member's devices.
+    func readGroups() throws -> [SyncGroup] {
+        let own = try read { try $0.value(forKey: IdentityKeys.ownGroup).flatMap { GroupID($0) } }
+        return try allGroups.filter { $0.id != own }
+    }
+
+    /// The groups, and the one of the member's devices.
     var allGroups: [SyncGroup] {
-        get throws { try storage.read { try $0.groups() }.map { SyncGroup($0, self) } }
+        get throws { try read { try $0.groups() }.map { SyncGroup($0, self) } }
     }
 
-    public func group(_ id: GroupID) throws -> SyncGroup? { try groups.first { $0.id == id } }
+    /// A group on this device; nil if there is none with this id.
+    public func group(_ id: GroupID) async throws -> SyncGroup? { try readGroups().first { $0.id == id } }
 
     // MARK: Stopping
 
     /// Stops listening, closes all links and syncs the store to disk.
+    ///
+    /// - Throws: ``TomboloError`` of the store. It is closed then as well.
     public func close() async throws {
-        guard let runtime else { return try storage.close() }
-        await stopLinks(runtime)
-        await runtime.replica.close()
-        try noteStop()
+        try await convertingErrors {
+            guard let components else { return try storage.close() }
+            _ = await stopLinks(components)
+            await components.runtime.close()
+            components.queue.finish()
+            try noteStop()
+        }
     }
 
-    /// Lets go of everything that the system takes amiss of a suspended process: closes all links, syncs the store to disk and
-    /// releases its locks. Until ``resume()`` everything throws.
+    /// Releases everything that a suspended process must not hold: closes all links, syncs the store to disk and releases
+    /// its locks. Until ``resume()`` all other functions throw.
+    ///
+    /// - Throws: ``TomboloError`` `readOnly`, or of the store.
     public func suspend() async throws {
-        let runtime = try writable()
-        await stopLinks(runtime)
-        await runtime.replica.suspend()
-        try noteStop()
+        let components = try writable()
+        try await convertingErrors {
+            let places = await stopLinks(components)
+            suspendedListening.withLock { $0 += places }
+            await components.runtime.suspend()
+            try noteStop()
+        }
     }
 
     /// Stops as a killed process does: what was not committed is lost, and nothing is noted, synced or said.
     package func abandon() async throws {
-        let runtime = try writable()
-        await runtime.replica.abandon()
+        let components = try writable()
+        await components.runtime.abandon()
         try storage.close()
     }
 
-    /// Has everything that was posted so far taken and committed.
+    /// Processes and commits everything that was posted so far.
     ///
     /// - Returns: how many batches were committed since the node was opened.
     package func settled() async throws -> Int {
-        let runtime = try writable()
-        try await runtime.replica.drainAll()
-        return runtime.replica.progress.current.batches
+        let components = try writable()
+        try await components.runtime.drainAll()
+        return components.runtime.progress.current.batches
     }
 
-    /// Goes on after ``suspend()``. Listening and dialling begin anew.
+    /// Continues after ``suspend()``, and listens again where the node listened.
     ///
-    /// - Throws: `StoreError` `busy` if another process has taken the directory meanwhile.
+    /// - Throws: ``TomboloError`` `storeBusy` if another process has taken the directory meanwhile; `notListening` if a port
+    ///   is taken: the node is resumed then, and does not listen there.
     public func resume() async throws {
-        let runtime = try writable()
-        try storage.resume()
-        try await runtime.replica.resume(after: try StoreStart(in: storage))
+        let components = try writable()
+        try await convertingErrors {
+            try storage.resume()
+            try await components.runtime.resume(after: try StoreStart(in: storage))
+            let places = suspendedListening.withLock { places in
+                defer { places = [] }
+                return places
+            }
+            try await listenAgain(at: places)
+        }
     }
 
-    private func stopLinks(_ runtime: Runtime) async {
-        await runtime.transport.stopListening()
-        await runtime.mvdsTransport.stopListening()
-        addresses.withLock { $0 = [] }
-        runtime.mailbox.closeAll()
+    /// - Returns: where the node listened.
+    private func stopLinks(_ components: Components) async -> [ListeningPlace] {
+        await components.transport.stopListening()
+        await components.mvdsTransport.stopListening()
+        components.queue.closeAll()
+        return listening.withLock { places in
+            defer { places = [] }
+            return places
+        }
     }
 }
 
-private final class ReplicaBox: Sendable {
-    let replica = Mutex<Replica?>(nil)
+private final class RuntimeBox: Sendable {
+    let runtime = Mutex<NodeRuntime?>(nil)
 }

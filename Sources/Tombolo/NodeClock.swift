@@ -1,10 +1,10 @@
 import Foundation
 
-/// The time that a node lives by: the system's, except in tests.
+/// A source of time for a node: the system's, except in tests.
 public protocol NodeClock: Sendable {
-    /// Milliseconds since 1970. Whoever sets the device's clock sets this.
+    /// Milliseconds since 1970. It jumps when somebody sets the device's clock.
     var now: UInt64 { get }
-    /// What has passed since some moment; nobody sets it.
+    /// The time since some fixed moment; nobody sets it.
     var uptime: Duration { get }
     /// Returns when so much time has passed.
     ///
@@ -16,6 +16,7 @@ public protocol NodeClock: Sendable {
 public struct SystemClock: NodeClock {
     private static let start = ContinuousClock.now
 
+    /// The system's clock.
     public init() { _ = Self.start }
 
     public var now: UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }

@@ -2,67 +2,57 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-/// What of a device would come back from its peers if its store were lost now.
+/// How much of a device would come back from its peers if its store were lost now.
 public struct RecoveryDrill: Sendable {
+    /// The outcome for one group.
     public struct Group: Sendable, Hashable {
+        /// The group's id.
         public let id: GroupID
+        /// The group's name.
         public let name: String
-        /// What was delivered here when the drill began.
+        /// The number of events that had been delivered here when the drill began.
         public let delivered: Int
-        /// What of it came back.
+        /// The number of them that came back.
         public let recovered: Int
-        /// The first of what did not, at most 16.
+        /// The first of the others by id, at most 16.
         public let missing: [EventID]
     }
 
+    /// The outcome for each group.
     public let groups: [Group]
+    /// The report of the sync that tried to bring everything back.
     public let sync: SyncReport
     /// Whether everything came back.
     public var isComplete: Bool { groups.allSatisfy { $0.recovered == $0.delivered } }
 }
 
 extension Node {
-    /// Tries out how this device would recover: makes a scratch store that knows its keys, its groups and its peers and nothing else,
-    /// syncs it, and compares. The device itself is read only, and may go on meanwhile; to its peers the scratch store is the device
-    /// after it lost everything.
+    /// Tries out how this device would recover: makes a scratch store that knows its keys, its groups and its peers and
+    /// nothing else, syncs it, and compares. The device itself is only read, and may be used meanwhile. To its peers, the
+    /// scratch store is the device after it has lost everything.
     ///
     /// - Parameters:
     ///   - directory: the device's.
-    ///   - scratch: an empty directory, to be removed by the caller.
-    ///   - budget: what the sync may cost.
-    ///   - lock: what the device's keys were locked by, if they were. So they are in the scratch store.
-    ///   - makeTransport: as for ``Node/open(at:lock:logger:clock:over:)``; TCP with TLS if nil.
-    /// - Throws: `StoreError` if either store cannot be used.
+    ///   - scratch: an empty directory, which the caller removes afterwards.
+    ///   - budget: the most that the sync may cost.
+    ///   - configuration: as for ``open(at:configuration:)``. Its lock opens the device, and locks the scratch store.
+    /// - Throws: ``TomboloError`` of either store.
     public static func drill(
-        at directory: URL, scratch: URL, within budget: SyncBudget = .unlimited, lock: (any StoreLock)? = nil,
-        over makeTransport: ((TransportIdentity, any ConnectionHandler) throws -> any Transport)? = nil
+        at directory: URL, scratch: URL, within budget: SyncBudget = .unlimited,
+        configuration: Configuration = Configuration()
     ) async throws -> RecoveryDrill {
-        let original = try openReadOnly(at: directory, lock: lock)
-        let before = try original.groups.map { ($0, try $0.deliveredIDs()) }
-        let database = directory.appendingPathComponent(SQLiteStorage.fileName)
-        var essentials = try DamagedStore(at: database, lock: lock).essentials()
-        essentials.secrets = [:]
+        let original = try await openReadOnly(at: directory, configuration: configuration)
+        var before: [(group: SyncGroup, ids: Set<EventID>)] = []
+        for group in try original.readGroups() { before.append((group, try await group.deliveredIDs())) }
         try await original.close()
-        let storage = try SQLiteStorage(directory: scratch, lock: lock)
-        do {
-            try storage.install(essentials)
-            try storage.close()
-        } catch {
-            try? storage.close()
-            throw error
-        }
-        let node =
-            if let makeTransport {
-                try await open(at: scratch, lock: lock, over: makeTransport)
-            } else {
-                try await open(at: scratch, lock: lock)
-            }
+        try await aside { try makeScratchStore(at: scratch, of: directory, lock: configuration.lock) }
+        let node = try await open(at: scratch, configuration: configuration)
         do {
             let report = try await node.sync(within: budget)
             var groups: [RecoveryDrill.Group] = []
             for (group, ids) in before {
-                let recovered = Set(try node.group(group.id)?.deliveredIDs() ?? [])
-                let missing = ids.filter { !recovered.contains($0) }
+                let recovered = try await node.group(group.id)?.deliveredIDs() ?? []
+                let missing = ids.subtracting(recovered).sorted()
                 groups.append(
                     RecoveryDrill.Group(
                         id: group.id, name: group.name, delivered: ids.count, recovered: ids.count - missing.count,
@@ -75,19 +65,40 @@ extension Node {
             throw error
         }
     }
+
+    private static func makeScratchStore(at scratch: URL, of directory: URL, lock: (any StoreLock)?) throws {
+        try convertingErrors {
+            let database = directory.appendingPathComponent(SQLiteStorage.fileName)
+            var essentials = try DamagedStore(at: database, lock: lock).essentials()
+            essentials.secrets = [:]
+            let storage = try SQLiteStorage(directory: scratch, lock: lock)
+            do {
+                try storage.install(essentials)
+                try storage.close()
+            } catch {
+                try? storage.close()
+                throw error
+            }
+        }
+    }
 }
 
 extension SyncGroup {
-    fileprivate func deliveredIDs() throws -> [EventID] {
-        var ids: [EventID] = []
-        // What was withdrawn, restored or erased is told of several times.
-        var seen: Set<EventID> = []
+    /// All events that were ever delivered here, and not forgotten.
+    fileprivate func deliveredIDs() async throws -> Set<EventID> {
+        var ids: Set<EventID> = []
         var bookmark = Bookmark.start
         while true {
-            let changes = try changes(after: bookmark, limit: 1_000)
-            guard let last = changes.last else { return ids }
-            ids += changes.map(\.entry.id).filter { seen.insert($0).inserted }
-            bookmark = last.bookmark
+            let batch = try readChanges(after: bookmark, including: .everything, limit: 1_000)
+            for change in batch.changes {
+                switch change {
+                case .delivered(let entry, _), .restored(let entry, _): ids.insert(entry.id)
+                case .withdrawn(let id, _), .erased(let id, _, _): ids.insert(id)
+                case .forgotten: break
+                }
+            }
+            bookmark = batch.bookmark
+            if batch.isAtEnd { return ids }
         }
     }
 }

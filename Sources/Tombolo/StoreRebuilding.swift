@@ -3,23 +3,30 @@ public import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// What became of a damaged store.
+/// The outcome of making a damaged store anew.
 public struct StoreRebuilding: Sendable, Hashable {
-    /// The damaged one, which is kept.
+    /// The damaged database, which is kept.
     public let damagedFile: URL
+    /// The number of groups that were taken over.
     public let groups: Int
+    /// The number of peers that were taken over.
     public let peers: Int
-    /// Events and messages that could still be read, and verify.
+    /// The number of events and messages that could still be read, and verify.
     public let events: Int
-    /// What could not be read, in words.
+    /// A sentence for each part that could not be read.
     public let unreadable: [String]
 }
 
 extension Node {
-    /// What is wrong with the store in a directory, in words; empty if SQLite finds it sound.
+    /// Checks the store in a directory.
     ///
-    /// - Throws: `StoreError` `unavailable` if there is none, `busy` if another process writes it.
-    public static func damage(at directory: URL, lock: (any StoreLock)? = nil) throws -> [String] {
+    /// - Returns: a sentence for each defect; empty if SQLite finds none.
+    /// - Throws: ``TomboloError`` `storeUnavailable` if there is no store, `storeBusy` if another process writes it.
+    public static func checkStore(at directory: URL, lock: (any StoreLock)? = nil) async throws -> [String] {
+        try await convertingErrors { try await aside { try problems(at: directory, lock: lock) } }
+    }
+
+    private static func problems(at directory: URL, lock: (any StoreLock)?) throws -> [String] {
         guard SQLiteStorage.exists(in: directory) else {
             throw StoreError(.unavailable, "there is no store in \(directory.path)")
         }
@@ -34,15 +41,19 @@ extension Node {
         }
     }
 
-    /// Makes a damaged store anew: takes over the device's keys, its groups, its peers, and every event that can still be read and
-    /// verifies. What is missing then comes back from peers at the next sync. The device writes to new logs.
+    /// Makes a damaged store anew, with the device's keys, its groups, its peers, and every event that can still be read and
+    /// verifies. Missing events come back from peers with the next sync. The device writes to new logs.
     ///
     /// The damaged file is kept beside the new one.
     /// - Parameters:
     ///   - directory: the device's.
-    ///   - lock: what the device's keys were locked by, if they were. So they are in the new store.
-    /// - Throws: `StoreError` if the device's keys cannot be read, or the disk is full: everything is as it was then.
-    public static func rebuildStore(at directory: URL, lock: (any StoreLock)? = nil) throws -> StoreRebuilding {
+    ///   - lock: what locked the device's keys, if anything did. It locks them in the new store.
+    /// - Throws: ``TomboloError`` `storeCorrupt` if the device's keys cannot be read, `storeFull`; nothing has changed then.
+    public static func rebuildStore(at directory: URL, lock: (any StoreLock)? = nil) async throws -> StoreRebuilding {
+        try await convertingErrors { try await aside { try rebuild(at: directory, lock: lock) } }
+    }
+
+    private static func rebuild(at directory: URL, lock: (any StoreLock)?) throws -> StoreRebuilding {
         let aside = try SQLiteStorage.setAside(in: directory)
         do {
             let damaged = try DamagedStore(at: aside, lock: lock)
@@ -133,7 +144,7 @@ extension SQLiteStorage {
                 try store.setValue(essentials.values[key], forKey: key)
             }
             for peer in essentials.peers {
-                // What is remembered of an incarnation goes with agreements, which are gone.
+                // The peer's incarnation belongs to agreements, which are gone.
                 var peer = peer
                 peer.incarnation = []
                 try store.put(peer)

@@ -2,7 +2,7 @@ import Foundation
 import TomboloCore
 import TomboloSQLite
 
-/// What a start of the device finds out about its store.
+/// The state in which a start of the device finds its store.
 struct StoreStart {
     /// Whether a power cut may have taken received events with it (law 1).
     var mayHaveLost = false
@@ -13,6 +13,9 @@ struct StoreStart {
     private enum Keys {
         static let boot = "boot", clean = "clean", token = "token", tokenBefore = "token-before", file = "file"
     }
+
+    /// Nothing happened to the store since it was last open in this process.
+    init() {}
 
     /// Looks at the store and notes this start.
     ///

@@ -2,40 +2,46 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-/// That the content of an entry was taken back, and who has said that it is gone.
+/// A redaction: an entry's content was taken back, and some devices have confirmed that they erased it.
 public struct Redaction: Sendable {
     /// The event that says so, in the group's state.
     public let id: EventID
-    /// Who took it back: its author, or an admin.
+    /// The member that took it back: its author, or an admin.
     public let member: MemberKey
+    /// When it was written, by the clock of its author's device.
     public let timestamp: Date
     /// Empty if none was given.
     public let reason: String
-    /// Whether it has its effect: not if who made it was removed without knowing of it.
+    /// Whether it has an effect. It has none if its author was removed and did not know of that.
     public let stands: Bool
     /// Devices that have written something since they carried it out, each with the first event that proves it by its signature.
     /// A device that lies can keep what it has seen; one that is not named may have erased it as well.
     public let receipts: [Receipt]
 
+    /// A confirmation of a device that it has erased the content.
     public struct Receipt: Hashable, Sendable {
+        /// The device that confirms it.
         public let device: DeviceKey
+        /// The event that confirms it.
         public let event: EventID
+        /// When it was written, by the clock of its author's device.
         public let timestamp: Date
     }
 }
 
-// What goes away: after a time, or because it was taken back. What is erased is gone from the store's files, and no peer,
-// backup or import brings it back; the event itself stays, so that what came after it can be judged.
+// Contents go away after a time, or because a member took them back. They leave the store's files, and nothing brings them
+// back: no peer, backup or import. The event itself stays, so that later events can be validated.
 extension SyncGroup {
-    /// Takes the content of an entry back, for everyone: at once here, elsewhere as soon as this is known there.
+    /// Takes the content of an entry back, for all devices: at once here, elsewhere when the redaction arrives.
     ///
     /// - Parameters:
-    ///   - entry: something that was said, with or without its content.
-    ///   - reason: told to everyone; at most 1,024 bytes.
-    /// - Throws: `EngineError` `notAllowed` if the entry is another member's and this device's member is not an admin.
+    ///   - entry: a message, with or without its content.
+    ///   - reason: shown to all members; at most 1,024 bytes of UTF-8.
+    /// - Throws: ``TomboloError`` `notAllowed` if the entry is another member's and this device's member is not an admin;
+    ///   `contentTooLarge`, `wrongDialect`.
     public func redact(_ entry: Entry, reason: String = "") async throws {
-        guard dialect == .native, let log = entry.log else { throw EngineError.notNative(id) }
-        _ = try await node.replica.request {
+        guard dialect == .native, let log = entry.log else { throw TomboloError(EngineError.notNative(id)) }
+        _ = try await node.runtime.request {
             .redact(
                 $0, group: id,
                 EventReference(id: entry.id, log: log, sequence: entry.sequence, lamport: entry.lamport), reason: reason
@@ -43,29 +49,35 @@ extension SyncGroup {
         }
     }
 
-    /// Lets everything that is said from now on go away after a while; nil ends that. Admins set it.
+    /// Sets the time after which contents that are sent from now on go away; nil ends that. Admins set it.
     ///
-    /// It is kept by who writes: a device that has not heard of it yet sends without.
+    /// The sender applies it: a device that does not know of the setting yet sends without.
+    /// - Throws: ``TomboloError`` `invalidArgument` unless the duration is positive; `notAllowed`.
     public func setExpiry(_ duration: Duration?) async throws {
-        if let duration, duration <= .zero { throw EngineError.notAllowed("what is said has to stay for a while") }
+        if let duration, duration <= .zero {
+            throw TomboloError(.invalidArgument, "contents have to stay for some time")
+        }
         try await setState(StateAction.expiryKey, to: duration.map { Data("\($0.roundedMilliseconds)".utf8) })
     }
 
-    /// What was made of an entry by who took it back, in the order of arrival; empty if nobody did.
+    /// The redactions of an entry, in the order of arrival.
     ///
-    /// Goes through all state events, and some of each log.
-    public func redactions(of entry: Entry) throws -> [Redaction] {
+    /// It reads all state events, and some of each log.
+    /// - Throws: ``TomboloError`` of the store.
+    public func redactions(of entry: Entry) async throws -> [Redaction] {
         guard dialect == .native, let log = entry.log else { return [] }
-        return try redactions(of: LogPosition(log: log, sequence: entry.sequence, id: entry.id))
+        return try redactions(at: LogPosition(log: log, sequence: entry.sequence, id: entry.id))
     }
 
-    /// The same for an event that was looked up.
-    public func redactions(of event: EventHistory) throws -> [Redaction] {
-        try redactions(of: LogPosition(log: event.log, sequence: event.sequence, id: event.id))
+    /// The redactions of an event that was looked up.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public func redactions(of event: EventHistory) async throws -> [Redaction] {
+        try redactions(at: LogPosition(log: event.log, sequence: event.sequence, id: event.id))
     }
 
-    private func redactions(of event: LogPosition) throws -> [Redaction] {
-        try node.storage.read { reader in
+    private func redactions(at event: LogPosition) throws -> [Redaction] {
+        try node.read { reader in
             let logs = try reader.logs(of: record)
             guard let author = logs.first(where: { $0.id == event.log })?.certificate?.member else { return [] }
             let graph = try graph(reader)
@@ -81,7 +93,7 @@ extension SyncGroup {
         }
     }
 
-    /// Who has seen an event of the state writes later ones as well that have: the first of a log is found by halving.
+    /// All later events of a device that has seen a state event have seen it: halving finds the first of each log.
     private func receipts(
         for redaction: EventID, _ graph: StateGraph, _ logs: [LogState], _ reader: SQLiteReader
     ) throws -> [Redaction.Receipt] {
@@ -112,7 +124,7 @@ extension SyncGroup {
 }
 
 extension GroupState {
-    /// After how long what is said in the group goes away; nil for never.
+    /// The time after which contents of the group go away; nil for never.
     public var expiry: Duration? {
         self[StateAction.expiryKey].flatMap { StateAction.expiry(Array($0)) }.map { .milliseconds(Int64(clamping: $0)) }
     }

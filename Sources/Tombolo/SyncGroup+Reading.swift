@@ -7,29 +7,35 @@ public struct DeliveryState: Hashable, Sendable {
     public let reached: Int
     /// Devices that are known to be in the group, this one among them.
     public let devices: Int
-    /// The peers that are known to hold it.
-    public let holders: [DeviceKey]
+    /// The peers that are known to hold it, ascending.
+    public let holders: [PeerID]
 }
 
-// What has been read, and who has what was said.
+// Read marks, and which devices hold an entry.
 extension SyncGroup {
-    /// Entries that were delivered and are not wanted any more: their author was removed without knowing of it.
+    /// The entries that were delivered and do not count any more: their author was removed and did not know of that.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public var withdrawnEntries: Set<EventID> {
-        get throws {
+        get async throws {
             guard dialect == .native else { return [] }
-            return Set(try node.storage.read { try $0.withdrawnEvents(of: record) })
+            return Set(try node.read { try $0.withdrawnEvents(of: record) })
         }
     }
 
-    /// On which devices an entry is known to be: those that said so, or that were found to know the same since.
+    /// The devices that an entry is known to be on: they have said so, or were found to hold the same since.
     ///
-    /// A device that has not been met since may hold it too. Nil if the entry is not of this group.
-    public func deliveryState(of entry: Entry) throws -> DeliveryState? {
-        try node.storage.read { reader -> DeliveryState? in
+    /// A device that has not been met since may hold it too.
+    /// - Returns: nil if the entry is not of this group.
+    /// - Throws: ``TomboloError`` of the store.
+    public func deliveryState(of entry: Entry) async throws -> DeliveryState? {
+        try node.read { reader -> DeliveryState? in
             if dialect == .mvds {
-                let holders = try reader.holders(ofMessage: entry.id, in: record).sorted()
+                let holders = try reader.holders(ofMessage: entry.id, in: record)
                 let sharers = try reader.sharers(of: record)
-                return DeliveryState(reached: holders.count + 1, devices: sharers.count + 1, holders: holders)
+                return DeliveryState(
+                    reached: holders.count + 1, devices: sharers.count + 1,
+                    holders: try node.peerIDs(of: holders, reader))
             }
             guard let log = entry.log,
                 let stored = try reader.event(of: record, log: log, sequence: entry.sequence, id: entry.id)
@@ -37,40 +43,54 @@ extension SyncGroup {
             let logs = try reader.logs(of: record)
             let writers = logs.compactMap(\.certificate?.device)
             let met = try reader.peers(of: record)
-            // Whoever wrote it has it.
+            // Its author has it.
             let author = logs.first { $0.id == log }?.certificate?.device
             let holders = Set(try reader.holders(of: stored, in: record) + [author].compactMap(\.self))
                 .subtracting([node.device])
             let devices = Set(writers + met).union(holders).subtracting([node.device])
-            return DeliveryState(reached: holders.count + 1, devices: devices.count + 1, holders: holders.sorted())
+            return DeliveryState(
+                reached: holders.count + 1, devices: devices.count + 1, holders: holders.sorted().map { .device($0) })
         }
     }
 
-    /// Up to where the group has been read on this device.
-    public var readMark: Bookmark {
-        get throws { Bookmark(number: try node.storage.read { try ReadMark(of: id, in: $0).number }) }
+    /// How far the group has been read on this device.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public var readMark: Bookmark { get async throws { try currentReadMark() } }
+
+    private func currentReadMark() throws -> Bookmark {
+        Bookmark(number: try node.read { try ReadMark(of: id, in: $0).number })
     }
 
-    /// Notes that everything up to a change has been read on this device, and tells the member's others. A mark never goes back.
+    /// Notes that everything up to a change has been read on this device, and tells the member's other devices. A mark never
+    /// goes back.
+    ///
+    /// - Throws: ``TomboloError`` `readOnly`, or of the store.
     public func markRead(through bookmark: Bookmark) async throws {
-        guard !node.isReadOnly else { throw TomboloError("the node was opened for reading only") }
-        guard bookmark.number > (try readMark.number) else { return }
-        try node.storage.write(isDurable: false) {
-            try $0.setValue(ReadMark.encode(bookmark.number), forKey: ReadMark.key(of: id))
+        let runtime = try node.runtime
+        guard bookmark.number > (try currentReadMark().number) else { return }
+        try convertingErrors {
+            try node.storage.write(isDurable: false) {
+                try $0.setValue(ReadMark.encode(bookmark.number), forKey: ReadMark.key(of: id))
+            }
         }
-        try await node.replica.tendDevices()
+        await runtime.exchangeWithOwnDevices()
     }
 
     /// Notes that everything that is delivered has been read.
+    ///
+    /// - Throws: ``TomboloError`` `readOnly`, or of the store.
     public func markAllRead() async throws {
-        try await markRead(through: Bookmark(number: try node.storage.read { try $0.lastChange(of: record) }))
+        try await markRead(through: Bookmark(number: try node.read { try $0.lastChange(of: record) }))
     }
 
-    /// Entries that others wrote and that are not marked as read, on this device or another one of its member's.
+    /// The number of entries that other members wrote and that no device of this device's member has marked as read.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public var unreadCount: Int {
-        get throws {
-            let mark = try readMark.number
-            return try node.storage.read { try $0.unreadCount(of: record, after: mark, by: node.member) }
+        get async throws {
+            let mark = try currentReadMark().number
+            return try node.read { try $0.unreadCount(of: record, after: mark, by: node.member) }
         }
     }
 }

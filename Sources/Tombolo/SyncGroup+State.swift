@@ -3,15 +3,18 @@ public import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// A member of a group, as everyone who holds the same events sees it.
+/// A member of a group, the same on all devices that hold the same events.
 public struct GroupMember: Hashable, Sendable, Identifiable {
+    /// The member's key.
     public let id: MemberKey
+    /// Its role; `none` if it was removed.
     public let role: Role
-    /// Those that have written to the group, ascending.
+    /// Its devices that have written to the group, ascending.
     public let devices: [DeviceKey]
 }
 
-/// What a group's keys are set to: the latest setting in causal order counts, of concurrent ones that with the highest (Lamport time, id).
+/// The values of a group's keys. The latest setting in causal order counts; of concurrent ones the one with the highest
+/// (Lamport time, id).
 public struct GroupState: Hashable, Sendable {
     private let values: [String: [Data?]]
 
@@ -29,12 +32,28 @@ public struct GroupState: Hashable, Sendable {
     public var keys: [String] { values.filter { $0.value.first.flatMap(\.self) != nil }.keys.sorted() }
     /// Nil if the key is not set, or was removed.
     public subscript(key: String) -> Data? { values[key]?.first.flatMap(\.self) }
-    /// What the key was set to by people who did not know of each other, the one that counts first; nil where one removed it.
+    /// The values that members set without knowing of each other, the one that counts first; nil where one removed the key.
     public func concurrentValues(of key: String) -> [Data?] { values[key] ?? [] }
 
-    /// The value as a type of the application's, which is carried as JSON.
+    /// The value as a type of the application's; nil if the key is not set, or was removed.
+    ///
+    /// A `String` is the value's UTF-8 text. All other types are read as JSON.
+    /// - Throws: ``TomboloError`` `undecodableContent` if the value is of another type: any admin may have set it.
     public func value<Value: Decodable>(of key: String, as: Value.Type = Value.self) throws -> Value? {
-        try self[key].map { try JSONDecoder().decode(Value.self, from: $0) }
+        guard let data = self[key] else { return nil }
+        do {
+            if Value.self == String.self || Value.self == String?.self {
+                guard let text = String(data: data, encoding: .utf8) else {
+                    throw TomboloError(.undecodableContent, "the value is no text")
+                }
+                return text as? Value
+            }
+            return try JSONDecoder().decode(Value.self, from: data)
+        } catch {
+            throw TomboloError(
+                .undecodableContent, "the value of \(key) is not a \(Value.self)",
+                recovery: "set it anew, or update the application", underlying: error)
+        }
     }
 
     /// The key `title`, which admins set.
@@ -43,26 +62,28 @@ public struct GroupState: Hashable, Sendable {
     public var topic: String? { self["topic"].map { String(decoding: $0, as: UTF8.self) } }
 }
 
-// Who may do what in a group, and what everyone is to know of it. All of it is a function of the events that are held.
+// Members and keys of a group. Both are a function of the events that are held.
 extension SyncGroup {
-    /// Who writes without having been made a member; fixed when the group was made.
+    /// The policy that says who writes without having been made a member. It was fixed when the group was made.
     ///
-    /// - Throws: `EngineError` `notNative` in a group of the mvds dialect, which knows nothing of members.
+    /// - Throws: ``TomboloError`` `wrongDialect` in a group of the mvds dialect, which has no members.
     public var policy: Policy { get throws { try statement.policy } }
 
     private var statement: GroupStatement {
         get throws {
-            guard dialect == .native else { throw EngineError.notNative(id) }
-            return try GroupStatement(decoding: record.statement[...])
+            guard dialect == .native else { throw TomboloError(EngineError.notNative(id)) }
+            return try convertingErrors { try GroupStatement(decoding: record.statement[...]) }
         }
     }
 
-    /// Who is named by the group's state, removed ones too (with the role `none`), and who has written; ascending by key.
+    /// The members that the group's state names, removed ones too (with the role `none`), and those that have written;
+    /// ascending by key.
     ///
-    /// Goes through all state events: some 10 µs each.
+    /// It reads all state events, which takes some 10 µs each.
+    /// - Throws: ``TomboloError`` `wrongDialect`, or of the store.
     public var members: [GroupMember] {
-        get throws {
-            try node.storage.read { reader in
+        get async throws {
+            try node.read { reader in
                 let graph = try graph(reader)
                 var devices: [MemberKey: Set<DeviceKey>] = [:]
                 for log in try reader.logs(of: record) {
@@ -77,49 +98,80 @@ extension SyncGroup {
         }
     }
 
-    /// What a member may do, all that is held here considered.
-    public func role(of member: MemberKey) throws -> Role {
-        try node.storage.read { try graph($0).standing(of: member).role }
-    }
-
-    /// Makes a member what it shall be.
+    /// The role of a member, by all state events that are held here.
     ///
-    /// Admins and owners raise others up to below their own role (owners up to owner), and lower who is below them: by role, then by who came first.
-    /// What a lowered member did without knowing of it, and its messages that this device does not hold yet, have no effect anywhere.
-    /// - Throws: `EngineError` `notAllowed`, saying why.
-    public func setRole(_ role: Role, of member: MemberKey) async throws {
-        _ = try await node.replica.request { .setRole($0, group: id, of: member, to: role) }
+    /// - Throws: ``TomboloError`` `wrongDialect`, or of the store.
+    public func role(of member: MemberKey) async throws -> Role {
+        try node.read { try graph($0).standing(of: member).role }
     }
 
-    /// Removes a member: it neither writes nor counts as a member any more. In a private group it cannot read what is said from now on by whoever
-    /// has heard of it; elsewhere it can read what reaches it.
+    /// Gives a member a role.
+    ///
+    /// Admins and owners promote others up to below their own role (owners up to owner), and demote members below
+    /// themselves: by role, then by who came first. Events that a demoted member wrote without knowing of the demotion, and
+    /// that this device does not hold yet, have no effect anywhere.
+    /// - Throws: ``TomboloError`` `notAllowed`, which says why.
+    public func setRole(_ role: Role, of member: MemberKey) async throws {
+        _ = try await node.runtime.request { .setRole($0, group: id, of: member, to: role) }
+    }
+
+    /// Removes a member: it does not write and is no member any more.
+    ///
+    /// In a private group it cannot read events whose author has seen the removal. In other groups it can read all events
+    /// that reach it.
+    /// - Throws: ``TomboloError`` `notAllowed`, which says why.
     public func remove(_ member: MemberKey) async throws { try await setRole(.none, of: member) }
 
-    /// Gives up this device's member's own rights. The group stays here, to be read.
+    /// Gives up the rights of this device's member. The group stays here, to be read.
+    ///
+    /// - Throws: ``TomboloError`` `notAllowed`, which says why.
     public func leave() async throws { try await setRole(.none, of: node.member) }
 
-    /// What the group's keys are set to.
-    public var state: GroupState { get throws { try node.storage.read { GroupState(try graph($0)) } } }
-
-    /// Sets a key for everyone; nil removes it. Keys have 1 to 255 bytes; `title`, `topic` and `expiry` are the group's own, which admins set.
+    /// The values of the group's keys.
     ///
-    /// - Throws: `EngineError` `notAllowed`, or `contentTooLarge` above 4,096 bytes, in a private group above 4,068.
+    /// - Throws: ``TomboloError`` `wrongDialect`, or of the store.
+    public var state: GroupState { get async throws { try readState() } }
+
+    private func readState() throws -> GroupState { try node.read { GroupState(try graph($0)) } }
+
+    /// Sets a key for all members; nil removes it. Keys have 1 to 255 bytes of UTF-8. The group's own keys are `title`,
+    /// `topic` and `expiry`, which admins set.
+    ///
+    /// - Throws: ``TomboloError`` `notAllowed`; `contentTooLarge` above 4,096 bytes, in a private group above 4,068.
     public func setState(_ key: String, to value: Data?) async throws {
-        _ = try await node.replica.request {
+        _ = try await node.runtime.request {
             .setState($0, group: id, key: key, value: value.map { Array($0) })
         }
     }
 
-    /// The same with a value of the application's, carried as JSON.
+    /// Sets a key to a value of the application's. A `String` is stored as UTF-8 text, all other types as JSON;
+    /// ``GroupState/value(of:as:)`` reads it back.
+    ///
+    /// - Throws: ``TomboloError`` as ``setState(_:to:)``; `invalidArgument` if the value cannot be encoded.
     public func setState(_ key: String, encoding value: some Encodable & Sendable) async throws {
-        let data: Data? = try JSONEncoder().encode(value)
+        let data: Data? =
+            if let text = value as? String {
+                Data(text.utf8)
+            } else {
+                try Self.encoded(value)
+            }
         try await setState(key, to: data)
     }
 
-    /// The state as it is now, then each time that it has become another one, until the task is cancelled. Who is slow sees the latest.
-    public func states() -> AsyncThrowingStream<GroupState, any Error> {
-        let cursor = StateCursor(group: self)
-        return AsyncThrowingStream { try await cursor.next() }
+    private static func encoded(_ value: some Encodable) throws -> Data {
+        do {
+            return try JSONEncoder().encode(value)
+        } catch {
+            throw TomboloError(.invalidArgument, "the value cannot be encoded as JSON", underlying: error)
+        }
+    }
+
+    /// The state now, then each time that it has changed, until the task is cancelled. A slow reader gets the latest alone.
+    ///
+    /// The sequence throws ``TomboloError`` `wrongDialect`, or of the store.
+    public func stateUpdates() -> some AsyncSequence<GroupState, TomboloError> & Sendable {
+        PullSequence<GroupState, TomboloError>(
+            signals: { signals() }, readsFirst: (), skipping: { $0 == $1 }, read: { _ in try readState() })
     }
 
     func graph(_ reader: SQLiteReader) throws -> StateGraph {
@@ -138,27 +190,5 @@ extension SQLiteReader {
 
     func opener(of group: GroupRecord) -> ContentOpener<SwiftCryptography> {
         ContentOpener(using: SwiftCryptography()) { try self.secret(of: $0, in: group) }
-    }
-}
-
-private actor StateCursor {
-    private let group: SyncGroup
-    private var latest: GroupState?
-    private var news: AsyncStream<Void>.AsyncIterator?
-
-    init(group: SyncGroup) { self.group = group }
-
-    func next() async throws -> GroupState? {
-        if news == nil { news = try await group.news().makeAsyncIterator() }
-        while true {
-            let state = try group.state
-            if state != latest {
-                latest = state
-                return state
-            }
-            var iterator = news
-            guard await iterator?.next(isolation: self) != nil else { return nil }
-            news = iterator
-        }
     }
 }

@@ -2,10 +2,11 @@ public import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// A group on this device: what is said in it, and a way to say something.
+/// A group on this device: a handle to read it and to write to it.
 public struct SyncGroup: Sendable, Identifiable {
+    /// The group's id.
     public let id: GroupID
-    /// What its creator called it.
+    /// The name that its creator gave it.
     public let name: String
     /// Tombolo's own, or the one that other MVDS peers speak.
     public var dialect: Dialect { record.dialect }
@@ -19,123 +20,99 @@ public struct SyncGroup: Sendable, Identifiable {
         self.node = node
     }
 
-    /// Says something; returns once it is on disk.
+    /// Sends a content to the group; returns once it is on this device's disk.
     ///
     /// - Parameters:
-    ///   - content: what is said.
-    ///   - files: those that it refers to, at most 16: they are kept as long as this is there.
-    ///   - duration: after which its content goes away everywhere; at most what the group's own expiry says.
-    /// - Throws: `EngineError` `contentTooLarge` above 65,536 bytes, in a private group above 65,520; `StoreError` if the store failed.
+    ///   - content: what to send.
+    ///   - files: the files that the content refers to, at most 16. They are kept as long as the entry is.
+    ///   - duration: the time after which its content goes away everywhere; at most the group's own expiry.
+    /// - Throws: ``TomboloError`` `contentTooLarge` above 65,536 bytes, in a private group above 65,520; `unnamedFiles` if
+    ///   the content refers to a file that is not among `files`; `wrongDialect` in a group of the mvds dialect, which
+    ///   carries bytes (``send(bytes:)``); `notAllowed` if this device's member may not write; or of the store.
     @discardableResult
     public func send(
         _ content: some EventContent, files: [FileReference] = [], expiring duration: Duration? = nil
     ) async throws -> EventID {
-        let bytes = try ContentEnvelope.seal(content)
-        if duration != nil || !files.isEmpty, dialect == .mvds { throw EngineError.notNative(id) }
+        guard dialect == .native else { throw TomboloError(EngineError.notNative(id)) }
+        let bytes = try ContentEnvelope.seal(content, naming: files.map(\.id))
         let expiry = duration.map { node.clock.now + $0.roundedMilliseconds }
-        let effect = try await node.replica.request {
+        let effect = try await node.runtime.request {
             .append($0, group: id, kind: .message, content: bytes, expiry: expiry, files: files.map(\.id))
         }
-        guard case .appended(_, let event) = effect else { throw TomboloError("the engine gave no answer") }
+        guard case .appended(_, let event) = effect else { throw TomboloError.noAnswer }
         return event
     }
 
-    /// Says something that is not kept, to whoever is connected now. At most 4,096 bytes; in a private group, where it is sealed as well, 4,068.
+    /// Sends a content to the peers that are connected now; nobody stores it. At most 4,096 bytes; in a private group, where
+    /// it is sealed as well, 4,068.
+    ///
+    /// - Throws: ``TomboloError`` `contentTooLarge`, `notAllowed`; `wrongDialect` in a group of the mvds dialect, which
+    ///   carries bytes (``broadcast(bytes:)``).
     public func broadcast(_ content: some EventContent) async throws {
-        let bytes = try ContentEnvelope.seal(content)
-        _ = try await node.replica.request { .broadcast($0, group: id, content: bytes) }
+        guard dialect == .native else { throw TomboloError(EngineError.notNative(id)) }
+        let bytes = try ContentEnvelope.seal(content, naming: nil)
+        _ = try await node.runtime.request { .broadcast($0, group: id, content: bytes) }
     }
 
-    /// Takes events that were made elsewhere, each with its own signature: an import. Nothing of it is kept if one is bad.
+    /// Imports events that were made elsewhere, each with its own signature. If one is not valid, none is kept.
+    ///
     /// - Returns: how many were new.
+    /// - Throws: ``TomboloError`` `invalidEvent`, or of the store.
     public func ingest(_ messages: [Message]) async throws -> Int {
-        let effect = try await node.replica.request { .ingest($0, group: id, messages) }
-        guard case .ingested(_, let accepted, _) = effect else { throw TomboloError("the engine gave no answer") }
+        let effect = try await node.runtime.request { .ingest($0, group: id, messages) }
+        guard case .ingested(_, let accepted, _) = effect else { throw TomboloError.noAnswer }
         return accepted
     }
 
-    /// A link that lets as many devices join as `uses` says, for a hundred years at most. Whoever uses it becomes what `role` says, where the
-    /// group's policy does not make it that anyway.
+    /// A link that lets devices join the group.
     ///
-    /// - Throws: `EngineError` `notAllowed` if this device's member may not admit others.
+    /// - Parameters:
+    ///   - expiring: how long it admits devices; at most a hundred years.
+    ///   - role: the role of members that join by it, where the group's policy gives none.
+    ///   - uses: how many devices it admits.
+    ///   - addresses: where this device can be reached, each as `host:port`, before the addresses where it listens.
+    /// - Throws: ``TomboloError`` `notAllowed` if this device's member may not admit others; `notListening` if nobody could
+    ///   reach this device; `invalidArgument` if nobody can dial an address.
     public func invite(
         expiring: Duration = .seconds(7 * 86_400), as role: Role = .member, uses: Int = 1,
         addresses: [String] = []
     ) async throws -> InvitationLink {
         let expiry = node.clock.now + expiring.roundedMilliseconds
-        let all = addresses + node.listeningAddresses
-        let effect = try await node.replica.request {
+        let all = try node.invitationAddresses(adding: addresses)
+        let effect = try await node.runtime.request {
             .invite($0, group: id, addresses: all, expiry: expiry, role: role, uses: uses)
         }
-        guard case .invited(_, let invitation) = effect else { throw TomboloError("the engine gave no answer") }
+        guard case .invited(_, let invitation) = effect else { throw TomboloError.noAnswer }
         return InvitationLink(invitation)
     }
 
     /// The invitations that this device has given out and that still admit somebody, the first to expire first.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public var invitations: [OpenInvitation] {
-        get throws {
+        get async throws {
             let now = node.clock.now
-            return try node.storage.read { try $0.invitations(to: record) }
+            return try node.read { try $0.invitations(to: record) }
                 .filter { $0.expiry >= now && $0.users.count < $0.uses }.map(OpenInvitation.init)
         }
     }
 
-    /// Admits nobody any more by an invitation of this device's; who has joined by it stays.
+    /// Ends an invitation of this device. Members that have joined by it stay.
     ///
-    /// - Throws: `EngineError` `notAllowed` if there is none such.
+    /// - Throws: ``TomboloError`` `notAllowed` if there is no such invitation.
     public func revoke(_ invitation: OpenInvitation) async throws {
-        _ = try await node.replica.request { .revoke($0, group: id, invitation: invitation.bytes) }
+        _ = try await node.runtime.request { .revoke($0, group: id, invitation: invitation.bytes) }
     }
 
-    /// What was delivered, withdrawn, restored or erased after `bookmark`, then what is from now on, until the task is cancelled.
+    /// Delivered messages in the order that all devices show, ascending: the latest `limit` before an entry, or of all.
     ///
-    /// Pulled from the store: a slow consumer holds nothing back and misses nothing.
-    public func changes(after bookmark: Bookmark = .start) -> AsyncThrowingStream<Change, any Error> {
-        let cursor = ChangeCursor(group: self, after: bookmark)
-        return AsyncThrowingStream { try await cursor.next() }
+    /// - Throws: ``TomboloError`` of the store.
+    public func timeline(before entry: Entry? = nil, limit: Int) async throws -> [Entry] {
+        try readTimeline(before: entry, limit: limit)
     }
 
-    /// Says when something was delivered, until the task is cancelled; several deliveries may be one piece of news.
-    public func news() async throws -> AsyncStream<Void> {
-        guard node.isReadOnly else { return try await node.replica.notices(of: .group(id)) }
-        return AsyncStream {
-            // Another process writes: there is nobody to tell this one.
-            try? await node.clock.sleep(for: .seconds(1))
-            return Task.isCancelled ? nil : ()
-        }
-    }
-
-    /// The changes that are there now, at most `limit`.
-    public func changes(after bookmark: Bookmark, limit: Int) throws -> [Change] {
-        try node.storage.read { reader in
-            if dialect == .mvds {
-                return try reader.messageChanges(after: bookmark.number, of: record, limit: limit).map {
-                    Change(kind: .delivered, entry: Entry($1), bookmark: Bookmark(number: $0))
-                }
-            }
-            let changes = try reader.changes(after: bookmark.number, of: record, limit: limit)
-            var entries = try entries(
-                changes.compactMap { if case .event(_, let event) = $0.change { event } else { nil } }, reader
-            ).makeIterator()
-            return changes.compactMap { number, change in
-                let bookmark = Bookmark(number: number)
-                switch change {
-                case .forgotten(let log, let sequence):
-                    return Change(
-                        kind: .forgotten, entry: Entry(last: sequence, forgottenOf: log), bookmark: bookmark)
-                case .event(let kind, _):
-                    guard let entry = entries.next() else { return nil }
-                    // What has gone since is not told of as if it were there.
-                    let isGone = entry.isErased && (kind == .delivered || kind == .restored)
-                    return Change(kind: isGone ? .erased : kind, entry: entry, bookmark: bookmark)
-                }
-            }
-        }
-    }
-
-    /// Delivered entries in the order that everyone shows: the latest `limit` before an entry, or the latest of all.
-    public func timeline(before entry: Entry? = nil, limit: Int) throws -> [Entry] {
-        try node.storage.read { reader in
+    package func readTimeline(before entry: Entry? = nil, limit: Int) throws -> [Entry] {
+        try node.read { reader in
             if dialect == .mvds {
                 let place = entry.map { (Int64(clamping: $0.lamport), $0.id) }
                 return try reader.messageTimeline(of: record, before: place, limit: limit).map { Entry($0) }
@@ -145,14 +122,12 @@ public struct SyncGroup: Sendable, Identifiable {
         }
     }
 
-    /// What is said without being kept, from now on.
-    public func ephemeralMessages() async throws -> AsyncStream<EphemeralMessage> {
-        try await node.replica.ephemeralMessages(of: id)
-    }
-
+    /// How much of the group is on this device.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public var status: GroupStatus {
-        get throws {
-            try node.storage.read { reader in
+        get async throws {
+            try node.read { reader in
                 if dialect == .mvds {
                     let held = try reader.messageCount(of: record)
                     let waiting = try reader.messageCount(of: record, status: .waiting)
@@ -166,36 +141,13 @@ public struct SyncGroup: Sendable, Identifiable {
         }
     }
 
-    /// Bytes of content of the group's events, in the order of arrival, without the first `count`.
-    public func contentBytes(after count: Int) throws -> Int {
-        try node.storage.read { try $0.contentBytes(of: record, skipping: count) }
-    }
-
-    /// The first entry of a log: where authors introduce themselves.
-    public func firstEntry(of log: LogID) throws -> Entry? {
-        try node.storage.read { reader in
-            try reader.firstEvent(of: record, log: log).map { try entries([$0], reader)[0] }
-        }
-    }
-
-    func opener(_ reader: SQLiteReader) -> ContentOpener<SwiftCryptography> {
-        reader.opener(of: record)
-    }
-
-    /// Events as applications see them.
-    func entries(_ stored: [StoredEvent], _ reader: SQLiteReader) throws -> [Entry] {
-        var opener = opener(reader)
-        let dropped = try dropped(among: stored, reader)
-        return try stored.map {
-            Entry($0.event, content: try opener.content(of: $0.event), isDropped: dropped.contains($0.event.id))
-        }
-    }
-
-    /// A digest over everything that is known of the group: equal digests, equal knowledge.
+    /// A digest over all events of the group that are held: devices with the same digest hold the same.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public var digest: String {
-        get throws {
+        get async throws {
             if dialect == .mvds { return try messageDigest }
-            let logs = try node.storage.read { try $0.logs(of: record) }
+            let logs = try node.read { try $0.logs(of: record) }
             return GroupDigest.root(of: logs).description
         }
     }
@@ -203,39 +155,12 @@ public struct SyncGroup: Sendable, Identifiable {
 
 /// How much of a group is here.
 public struct GroupStatus: Sendable, Hashable {
+    /// Events that are held.
     public let held: Int
+    /// Events that were delivered.
     public let delivered: Int
     /// Held, but ancestors are missing.
     public let waiting: Int
+    /// Logs, each of one device.
     public let logs: Int
-}
-
-/// A pull cursor over a group's change log.
-private actor ChangeCursor {
-    private let group: SyncGroup
-    private var bookmark: Bookmark
-    private var read: [Change] = []
-    private var notices: AsyncStream<Void>.Iterator?
-
-    init(group: SyncGroup, after bookmark: Bookmark) {
-        self.group = group
-        self.bookmark = bookmark
-    }
-
-    func next() async throws -> Change? {
-        while read.isEmpty {
-            try Task.checkCancellation()
-            // Listening begins before reading, so that nothing falls in between.
-            if notices == nil { notices = try await group.news().makeAsyncIterator() }
-            read = try group.changes(after: bookmark, limit: 256).reversed()
-            if read.isEmpty {
-                var iterator = notices
-                guard await iterator?.next(isolation: self) != nil else { return nil }
-                notices = iterator
-            }
-        }
-        let change = read.removeLast()
-        bookmark = change.bookmark
-        return change
-    }
 }

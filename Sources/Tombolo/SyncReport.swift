@@ -1,9 +1,10 @@
 public import TomboloCore
 
-/// How much a sync may cost. It can be cut anywhere: what has come is kept, and the next one goes on from there.
+/// The most that a sync may cost. It can be cut anywhere: events that have come are kept, and the next sync continues.
 public struct SyncBudget: Sendable, Hashable {
     /// Bytes on the wire, both ways, over all peers, handshakes not counted; nil for any number.
     public var bytes: Int?
+    /// Time over all peers; nil for any.
     public var time: Duration?
 
     /// At most so many bytes, and so much time. Below 131,072 bytes little or nothing gets through.
@@ -11,25 +12,28 @@ public struct SyncBudget: Sendable, Hashable {
         SyncBudget(bytes: bytes, time: time)
     }
 
+    /// No bound.
     public static let unlimited = SyncBudget(bytes: nil, time: nil)
 
-    /// What a peer may send ahead of us, so that little is wasted when the budget is spent; nil for as much as it likes.
+    /// Bytes that a peer may send ahead, so that little is wasted when the budget is spent; nil for any number.
     var windowBytes: Int? { bytes.map { max(4_096, min($0 / 4, 65_536)) } }
 }
 
-/// What a sync with one peer cost.
+/// The outcome and the cost of a sync with one peer.
 public struct PeerReport: Sendable, Hashable {
-    public let peer: DeviceKey
-    /// The groups in which both now know the same.
+    /// The peer.
+    public let peer: PeerID
+    /// The groups in which both hold the same events now.
     public let groups: [GroupID]
     /// The groups in which one of the two sends the other nothing (``SyncGroup/setVisibility(_:to:)``), and each has what it is to have.
     public let oneSidedGroups: [GroupID]
-    /// How it was found out what the two differed in, by group, and what that took.
+    /// How the difference was found in each group, and its cost.
     public let reconciliations: [GroupID: ReconciliationReport]
     /// Whether every group that both have is one of these; else the budget was spent before.
     public let isComplete: Bool
     /// Bytes on the wire, TLS included, handshake not.
     public let bytesSent: Int
+    /// Bytes that were received, TLS included, handshake not.
     public let bytesReceived: Int
     /// Bytes of the TLS handshake, both ways.
     public let handshakeBytes: Int
@@ -39,13 +43,16 @@ public struct PeerReport: Sendable, Hashable {
     public let handshakeDuration: Duration
 }
 
-/// What a sync with all peers came to.
+/// The outcome of a sync with all peers.
 public struct SyncReport: Sendable {
+    /// The reports of the peers that were reached, in the order of the syncs.
     public var peers: [PeerReport] = []
-    /// Peers that were not reached, or failed, and why.
-    public var failures: [DeviceKey: String] = [:]
+    /// The peers that were not reached, or with which the sync failed, and why.
+    public var failures: [PeerID: TomboloError] = [:]
+    /// The time that all syncs took together.
     public var duration: Duration = .zero
 
+    /// A report without peers.
     public init() {}
 
     /// Bytes on the wire, both ways, handshakes not counted.

@@ -11,15 +11,16 @@ enum GroupDigest {
 }
 
 extension SyncGroup {
-    /// Checks every event that is held: its id, content, backlink and certificates, that a verified signature vouches
-    /// for it, and that everything delivered was delivered after its causes.
+    /// Checks every event that is held: its id, content, backlink and certificates, that a verified signature covers it,
+    /// and that it was delivered after its causes.
     ///
-    /// - Returns: what is wrong, a sentence each; empty if nothing is. At most 100.
-    public func verify() throws -> [String] {
+    /// - Returns: a sentence for each defect, at most 100; empty if there is none.
+    /// - Throws: ``TomboloError`` of the store; `CancellationError`.
+    public func verify() async throws -> [String] {
         if dialect == .mvds { return try verifyMessages() }
-        var problems = try node.storage.integrityProblems()
+        var problems = try convertingErrors { try node.storage.integrityProblems() }
         var verifier = StoreVerifier(group: id, holdsBack: try !policy.sharesHistory)
-        try node.storage.read { reader in
+        try node.read { reader in
             for log in try reader.logs(of: record) where log.floor > 0 { verifier.noteForgotten(log) }
             var after: Int64 = 0
             while true {

@@ -1,5 +1,5 @@
 extension Duration {
-    /// In milliseconds, rounded up, and at most a hundred years.
+    /// The milliseconds of the duration, rounded up, and at most a hundred years.
     package var roundedMilliseconds: UInt64 {
         guard self > .zero else { return 0 }
         let (seconds, attoseconds) = components

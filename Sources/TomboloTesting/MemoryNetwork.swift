@@ -15,11 +15,24 @@ public final class MemoryNetwork: Sendable {
         let handler: any ConnectionHandler
     }
 
+    /// What has cut two devices off from each other.
+    enum Cause: Hashable {
+        /// The test.
+        case script
+        /// A partition that a simulation's seed settles.
+        case chance
+    }
+
+    private struct Cut: Hashable {
+        let devices: Set<DeviceKey>
+        let cause: Cause
+    }
+
     private struct State {
         var listeners: [PeerAddress: Listener] = [:]
         var nextPort = 1
         var links: [MemoryLink] = []
-        var cut: Set<Set<DeviceKey>> = []
+        var cuts: Set<Cut> = []
         var linkCount: UInt64 = 0
     }
 
@@ -33,10 +46,13 @@ public final class MemoryNetwork: Sendable {
 
     /// Opens a node whose peers are reached over this network.
     public func openNode(at directory: URL) async throws -> Node {
-        try await Node.open(at: directory) { self.transport(for: $0, handler: $1) }
+        try await Node.open(at: directory, configuration: Node.Configuration(transports: [provider]))
     }
 
-    /// A transport of this network, for `Node.open(at:over:)`.
+    /// What makes transports of this network, for `Node.Configuration`.
+    public var provider: TransportProvider { TransportProvider { self.transport(for: $0, handler: $1) } }
+
+    /// A transport of this network.
     public func transport(for identity: TransportIdentity, handler: any ConnectionHandler) -> any Transport {
         MemoryTransport(network: self, identity: identity, handler: handler)
     }
@@ -56,21 +72,25 @@ public final class MemoryNetwork: Sendable {
     }
 
     /// Closes the links between two devices, and refuses new ones until ``heal(_:_:)``.
-    public func cut(_ one: DeviceKey, _ other: DeviceKey) {
+    public func cut(_ one: DeviceKey, _ other: DeviceKey) { cut(one, other, by: .script) }
+
+    /// Lets two devices reach each other again.
+    public func heal(_ one: DeviceKey, _ other: DeviceKey) { heal(one, other, by: .script) }
+
+    func cut(_ one: DeviceKey, _ other: DeviceKey, by cause: Cause) {
         let links = state.withLock { state in
-            state.cut.insert([one, other])
+            state.cuts.insert(Cut(devices: [one, other], cause: cause))
             return state.links.filter { $0.devices == [one, other] }
         }
         for link in links { link.close() }
     }
 
-    /// Lets two devices reach each other again.
-    public func heal(_ one: DeviceKey, _ other: DeviceKey) {
-        state.withLock { _ = $0.cut.remove([one, other]) }
+    func heal(_ one: DeviceKey, _ other: DeviceKey, by cause: Cause) {
+        state.withLock { _ = $0.cuts.remove(Cut(devices: [one, other], cause: cause)) }
     }
 
-    /// Lets all devices reach each other again.
-    func healAll() { state.withLock { $0.cut = [] } }
+    /// Ends the cuts that chance made.
+    func healPartitions() { state.withLock { state in state.cuts = state.cuts.filter { $0.cause == .script } } }
 
     // MARK: What transports ask for
 
@@ -106,7 +126,7 @@ public final class MemoryNetwork: Sendable {
             guard listener.identity.device == peer else {
                 throw TransportError("cannot reach \(address): another device listens there")
             }
-            guard !state.cut.contains([identity.device, peer]) else {
+            guard !state.cuts.contains(where: { $0.devices == [identity.device, peer] }) else {
                 throw TransportError("cannot reach \(address): the network is cut")
             }
             state.linkCount += 1

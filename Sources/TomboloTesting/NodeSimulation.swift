@@ -104,6 +104,43 @@ public actor NodeSimulation {
         }
     }
 
+    // MARK: Links
+
+    /// Closes the links between two devices, and refuses new ones until ``heal(_:_:)``. Further cuts by chance end by
+    /// themselves; this one also outlasts ``settle(within:)``.
+    public func cut(_ one: SimulatedDevice, _ other: SimulatedDevice) {
+        guard let keys = keys(one, other) else { return }
+        network.cut(keys.0, keys.1, by: .script)
+    }
+
+    /// Lets two devices reach each other again after ``cut(_:_:)``.
+    public func heal(_ one: SimulatedDevice, _ other: SimulatedDevice) {
+        guard let keys = keys(one, other) else { return }
+        network.heal(keys.0, keys.1, by: .script)
+    }
+
+    /// Cuts a device off from all others that are there now, until ``rejoin(_:)``.
+    public func isolate(_ device: SimulatedDevice) {
+        for other in devices where other !== device { cut(device, other) }
+    }
+
+    /// Lets a device reach all others again.
+    public func rejoin(_ device: SimulatedDevice) {
+        for other in devices where other !== device { heal(device, other) }
+    }
+
+    /// Breaks the links between two devices. Payloads that are under way are lost; the devices can connect again at once.
+    public func breakLinks(_ one: SimulatedDevice, _ other: SimulatedDevice) {
+        guard let keys = keys(one, other) else { return }
+        network.interrupt(keys.0, keys.1)
+    }
+
+    /// Devices have keys from their first start on.
+    private func keys(_ one: SimulatedDevice, _ other: SimulatedDevice) -> (DeviceKey, DeviceKey)? {
+        guard let first = one.key, let second = other.key else { return nil }
+        return (first, second)
+    }
+
     // MARK: Time
 
     /// Lets so much time pass, with the faults.
@@ -143,8 +180,8 @@ public actor NodeSimulation {
         }
     }
 
-    /// Ends the faults, starts whoever is down, and lets time pass until all who are in a group know the same of it, and
-    /// nothing waits for its ancestors.
+    /// Ends the faults, starts the devices that are down, and lets time pass until all devices of each group hold the same,
+    /// and nothing waits for its ancestors. Cuts of the test's own (``cut(_:_:)``) stay.
     ///
     /// - Throws: ``NodeSimulationError`` if that takes longer than `patience`.
     public func settle(within patience: Duration = .seconds(3_600)) async throws {
@@ -158,7 +195,7 @@ public actor NodeSimulation {
         let deadline = clock.now + patience.roundedMilliseconds
         while true {
             try await advance(to: clock.now + 1_000, strikes: false)
-            guard let difference = try firstDifference() else { return }
+            guard let difference = try await firstDifference() else { return }
             guard clock.now < deadline else { throw NodeSimulationError("after \(patience), \(difference)") }
         }
     }
@@ -205,14 +242,14 @@ public actor NodeSimulation {
         for _ in 0..<8 { await Task.yield() }
     }
 
-    private func firstDifference() throws -> String? {
+    private func firstDifference() async throws -> String? {
         var known: [GroupID: (device: String, digest: String)] = [:]
         for device in devices {
-            for group in try device.node.groups {
-                if try group.status.waiting > 0 {
+            for group in try await device.node.groups {
+                if try await group.status.waiting > 0 {
                     return "events of \(group.name) wait for ancestors on \(device.name)"
                 }
-                let digest = try group.digest
+                let digest = try await group.digest
                 let (other, otherDigest) = known[group.id] ?? (device.name, digest)
                 known[group.id] = (other, otherDigest)
                 if digest != otherDigest { return "\(device.name) and \(other) know different things of \(group.name)" }
@@ -252,10 +289,12 @@ public actor NodeSimulation {
         case .partition:
             let part = Set(devices.filter { _ in generator.chance(0.5) }.compactMap(\.key))
             let others = devices.compactMap(\.key).filter { !part.contains($0) }
-            for (one, other) in part.flatMap({ one in others.map { (one, $0) } }) { network.cut(one, other) }
+            for (one, other) in part.flatMap({ one in others.map { (one, $0) } }) {
+                network.cut(one, other, by: .chance)
+            }
             agenda.add(.heal, at: clock.now + generator.any(10_000...60_000))
         case .start(let device): try await start(device)
-        case .heal: network.healAll()
+        case .heal: network.healPartitions()
         }
         strikeAgain(fault)
     }

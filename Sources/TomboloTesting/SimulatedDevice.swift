@@ -52,7 +52,9 @@ public final class SimulatedDevice: Sendable {
     func start(
         over network: MemoryNetwork, on executor: CountingExecutor, failed: @escaping @Sendable (any Error) -> Void
     ) async throws {
-        let node = try await Node.open(at: storeDirectory, clock: clock) { network.transport(for: $0, handler: $1) }
+        let node = try await Node.open(
+            at: storeDirectory,
+            configuration: Node.Configuration(transports: [network.provider], clock: clock))
         try await node.listen(host: host, port: 1)
         state.withLock { state in
             state.node = node

@@ -1,4 +1,5 @@
 import SetReconciliation
+import TestSupport
 import Testing
 
 @Suite("Adaptive reconciliation")
@@ -47,7 +48,7 @@ struct AdaptiveTests {
             options: AdaptiveOptions(isKnownToDiffer: isKnownToDiffer, mostCells: mostCells), sha256: sha256)
     }
 
-    @Test("reconciliation finds the plain difference", arguments: 0..<30 as Range<UInt64>)
+    @Test("reconciliation finds the plain difference", arguments: Tier.seeds(30, long: 300))
     func model(seed: UInt64) throws {
         var generator = Generator(state: seed)
         let sizes = [0, 1, 5, 40, 300, 3_000]
@@ -127,7 +128,7 @@ struct AdaptiveTests {
         #expect(outcome.have == [extra.id] && outcome.need.isEmpty)
     }
 
-    @Test("repeated queries and duplicate answers change nothing", arguments: 0..<12 as Range<UInt64>)
+    @Test("repeated queries and duplicate answers change nothing", arguments: Tier.seeds(12, long: 120))
     func repeated(seed: UInt64) throws {
         var generator = Generator(state: 700 + seed)
         let common = try (0..<600 as Range<UInt64>).map { try item($0, &generator) }
@@ -159,7 +160,7 @@ struct AdaptiveTests {
             RangeReconciler(SortedItems(common + b), sha256: sha256))
     }
 
-    @Test("false cells lead to ranges or an error, never to a wrong difference", arguments: 0..<40 as Range<UInt64>)
+    @Test("false cells lead to ranges or an error, never to a wrong difference", arguments: Tier.seeds(40, long: 400))
     func lies(seed: UInt64) throws {
         var generator = Generator(state: 100 + seed)
         let common = try (0..<400 as Range<UInt64>).map { try item($0, &generator) }

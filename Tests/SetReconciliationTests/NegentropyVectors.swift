@@ -1,6 +1,6 @@
 import Crypto
-import Foundation
 import SetReconciliation
+import TestSupport
 import Testing
 
 struct NegentropyFile: Decodable {
@@ -17,9 +17,7 @@ struct NegentropyFile: Decodable {
     let exchanges: [Exchange]
 
     static func load() throws -> NegentropyFile {
-        let folder = ProcessInfo.processInfo.environment["TOMBOLO_VECTORS"] ?? "../shared/vectors"
-        let url = URL(fileURLWithPath: folder).appendingPathComponent("negentropy-v1.json")
-        return try JSONDecoder().decode(NegentropyFile.self, from: Data(contentsOf: url))
+        try TestVectors.load("negentropy-v1.json", as: NegentropyFile.self)
     }
 }
 

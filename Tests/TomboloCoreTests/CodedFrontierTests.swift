@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TomboloCore
 import TomboloCrypto
@@ -67,7 +68,7 @@ struct CodedFrontierTests {
     }
 
     @Test(
-        "both devices know the same at the first agreement, in any case", arguments: 0..<12 as Range<UInt64>)
+        "both devices know the same at the first agreement, in any case", arguments: Tier.seeds(12, long: 120))
     func anyDifference(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var crowd = try Crowd(160, seed: 500 + seed)
@@ -181,7 +182,7 @@ struct CodedFrontierTests {
 
     @Test(
         "damaged coded symbols end in whole frontiers or a closed link",
-        arguments: 0..<24 as Range<UInt64>)
+        arguments: Tier.seeds(24, long: 240))
     func damaged(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var crowd = try Crowd(150, seed: 600 + seed)

@@ -1,4 +1,4 @@
-import Foundation
+import TestSupport
 import Testing
 import TomboloCore
 import TomboloCrypto
@@ -6,7 +6,7 @@ import TomboloCrypto
 /// Engines under all faults: links that break, chunks that change in transit or rot on disk, restarts, and files that
 /// are dropped, wanted or redacted. In the end every device that wants a file has it, if any device has it.
 @Suite("Files under all faults") struct FileConvergenceTests {
-    private static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_SEEDS"].flatMap { Int($0) } ?? 60
+    private static let seeds = Tier.count(60, long: 600, variable: "TOMBOLO_SEEDS")
 
     private struct World {
         let devices: Devices

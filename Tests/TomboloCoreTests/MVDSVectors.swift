@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TomboloCore
 import TomboloCrypto
@@ -6,7 +7,7 @@ import TomboloCrypto
 struct MVDSWireVectors {
     @Test("every message has the bytes and the id of the reference, both ways")
     func messages() throws {
-        let file = try Vectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
+        let file = try TestVectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
         #expect(!file.messages.isEmpty)
         for vector in file.messages {
             let message = vector.message
@@ -19,7 +20,7 @@ struct MVDSWireVectors {
 
     @Test("every payload decodes to its parts and encodes to the same bytes")
     func payloads() throws {
-        let file = try Vectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
+        let file = try TestVectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
         #expect(!file.payloads.isEmpty)
         for vector in file.payloads {
             let payload = try Payload(decoding: Vectors.bytes(vector.wire)[...])
@@ -38,7 +39,7 @@ struct MVDSWireVectors {
 
     @Test("payloads that the reference accepts are accepted and encode alike, and others are refused")
     func decoding() throws {
-        let file = try Vectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
+        let file = try TestVectors.load("mvds-vectors.json", as: MVDSVectorFile.self)
         #expect(!file.decode.isEmpty)
         for vector in file.decode {
             let bytes = Vectors.bytes(vector.in)[...]

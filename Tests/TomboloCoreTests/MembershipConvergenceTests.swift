@@ -1,4 +1,4 @@
-import Foundation
+import TestSupport
 import Testing
 import TomboloCore
 
@@ -7,7 +7,7 @@ import TomboloCore
 struct MembershipConvergenceTests {
     /// The number of seeds. `TOMBOLO_STATE_SEEDS=10000 swift test --filter MembershipConvergenceTests` sets another
     /// one.
-    static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_STATE_SEEDS"].flatMap(Int.init) ?? 60
+    static let seeds = Tier.count(60, long: 1_000, variable: "TOMBOLO_STATE_SEEDS")
 
     /// Seeds that once found a defect.
     private static let found = [233, 289, 895, 1_393]

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TomboloCore
 import TomboloCrypto
@@ -69,7 +70,7 @@ struct MessageSetTests {
         #expect(pair.reports(0).last != nil && pair.reports(1).last != nil)
     }
 
-    @Test("any difference is found, and bodies cross once", arguments: 0..<16 as Range<UInt64>)
+    @Test("any difference is found, and bodies cross once", arguments: Tier.seeds(16, long: 160))
     func differences(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let pair = try Pair(seed: 100 + seed, sharing: false)
@@ -165,7 +166,7 @@ struct MessageSetTests {
         pair.check(30)
     }
 
-    @Test("damage in transit closes the link or is repaired", arguments: 0..<30 as Range<UInt64>)
+    @Test("damage in transit closes the link or is repaired", arguments: Tier.seeds(30, long: 300))
     func damaged(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let pair = try Pair(seed: 300 + seed, sharing: false)

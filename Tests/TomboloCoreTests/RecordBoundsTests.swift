@@ -21,7 +21,7 @@ struct RecordBoundsTests {
     private func open(_ devices: Devices, _ peer: DeviceKey, number: UInt64 = 1) throws -> SessionID {
         let id = SessionID(rawValue: number)
         try devices.step(
-            0, [.linkOpened(Link(session: id, peer: peer, isDialler: true, binding: .zero, dialect: .mvds))])
+            0, [.linkOpened(PeerLink(session: id, peer: peer, isDialler: true, binding: .zero, dialect: .mvds))])
         return id
     }
 

@@ -47,7 +47,7 @@ struct StateActionTests {
     @Test(arguments: 0..<20) func anyBytes(seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))
         let valid = [
-            StateAction.raise(MemberKey(.zero), to: .admin).encoded, lowering(keeping: 2), setting(key: 4, value: 9),
+            StateAction.promote(MemberKey(.zero), to: .admin).encoded, lowering(keeping: 2), setting(key: 4, value: 9),
             StateAction.set(key: "title", value: nil).encoded, redaction(because: "spam"), [],
         ]
         for _ in 0..<2_000 {

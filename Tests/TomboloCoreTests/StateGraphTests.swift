@@ -1,4 +1,4 @@
-import Foundation
+import TestSupport
 import Testing
 import TomboloCore
 import TomboloCrypto
@@ -6,7 +6,7 @@ import TomboloCrypto
 /// Random groups whose members do what they may not, name old state, and remove each other without knowing of it.
 struct StateGraphTests {
     /// `TOMBOLO_STATE_SEEDS=10000 swift test --filter StateGraphTests` tries as many.
-    static let seeds = ProcessInfo.processInfo.environment["TOMBOLO_STATE_SEEDS"].flatMap(Int.init) ?? 1_000
+    static let seeds = Tier.count(1_000, long: 10_000, variable: "TOMBOLO_STATE_SEEDS")
 
     private struct World {
         var generator: SeededGenerator
@@ -90,9 +90,9 @@ struct StateGraphTests {
             case 10:
                 let event = LogPosition(log: LogID(.zero), sequence: 1, id: EventID(.zero))
                 return .redact(Redaction(of: event, by: member, reason: "why"))
-            case 0..<4: return .raise(member, to: Role.allCases.randomElement(using: &generator) ?? .member)
+            case 0..<4: return .promote(member, to: Role.allCases.randomElement(using: &generator) ?? .member)
             case 4..<8:
-                return .lower(member, to: Role.allCases.randomElement(using: &generator) ?? .none, kept: [])
+                return .demote(member, to: Role.allCases.randomElement(using: &generator) ?? .none, kept: [])
             case 8: return .set(key: ["title", "mood"].randomElement(using: &generator) ?? "mood", value: [1])
             default: return .join
             }
@@ -153,7 +153,7 @@ struct StateGraphTests {
                 let graph = graph(of: &world)
                 #expect(graph.nodes.count == world.valid.count, "seed \(seed): what is valid is refused")
                 for (index, event) in world.valid.enumerated() {
-                    if case .lower = event.action { removals += 1 }
+                    if case .demote = event.action { removals += 1 }
                     if event.action.deviceRemoval != nil { deviceRemovals += 1 }
                     let node = graph.index(of: event.reference.id)
                     #expect(

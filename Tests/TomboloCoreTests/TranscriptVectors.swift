@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TomboloCore
 import TomboloCrypto
@@ -7,7 +8,7 @@ import TomboloCrypto
 struct MVDSTranscriptVectors {
     @Test("our engine plays the part of each node")
     func transcripts() throws {
-        let file = try Vectors.load("mvds-transcripts.json", as: TranscriptFile.self)
+        let file = try TestVectors.load("mvds-transcripts.json", as: TranscriptFile.self)
         #expect(!file.scenarios.isEmpty)
         for scenario in file.scenarios {
             for node in scenario.nodes {
@@ -56,7 +57,7 @@ private final class TranscriptPlayer {
             sessions[peer] = session
             try step([
                 .linkOpened(
-                    Link(session: session, peer: key(peer), isDialler: true, binding: .zero, dialect: .mvds))
+                    PeerLink(session: session, peer: key(peer), isDialler: true, binding: .zero, dialect: .mvds))
             ])
         }
     }

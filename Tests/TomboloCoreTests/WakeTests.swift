@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TomboloCore
 import TomboloCrypto
@@ -33,7 +34,7 @@ struct WakeTests {
         devices.queue = []
     }
 
-    @Test("a native peer can fall silent at any point of a meeting", arguments: 0..<40 as Range<UInt64>)
+    @Test("a native peer can fall silent at any point of a meeting", arguments: Tier.seeds(40, long: 400))
     func native(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let devices = try Devices(3, seed: seed)
@@ -47,7 +48,7 @@ struct WakeTests {
         for wakes in try wakes(of: devices) { #expect(wakes < 400, "seed \(seed)") }
     }
 
-    @Test("a peer with groups of the mvds dialect can fall silent at any point", arguments: 0..<80 as Range<UInt64>)
+    @Test("a peer with groups of the mvds dialect can fall silent at any point", arguments: Tier.seeds(80, long: 800))
     func mvds(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let devices = try Devices(2, seed: seed)

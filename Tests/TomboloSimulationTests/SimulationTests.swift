@@ -1,22 +1,25 @@
 import Foundation
+import TestSupport
 import Testing
 import TomboloSimulation
 
 @Suite("Simulated groups keep their promises")
 struct SimulationTests {
-    @Test("all faults at once break no promise, with any seed", arguments: 0..<40 as Range<UInt64>)
+    @Test("all faults at once break no promise, with any seed", arguments: Tier.seeds(40, long: 400))
     func faults(seed: UInt64) throws {
         let report = try Simulation.run(.faults, seed: seed)
         // A message that a person was about to send when the process was killed is not sent.
         #expect(report.messages > Scenario.faults.messages / 2 && report.events >= report.messages, "seed \(seed)")
     }
 
-    @Test("hostile members break no promise", arguments: 0..<20 as Range<UInt64>)
+    @Test("hostile members break no promise", arguments: Tier.seeds(20, long: 100))
     func hostility(seed: UInt64) throws {
         _ = try Simulation.run(.hostile, seed: seed)
     }
 
-    @Test("erased contents are erased everywhere, under all faults", arguments: [0, 1, 2, 3, 4, 5, 21] as [UInt64])
+    @Test(
+        "erased contents are erased everywhere, under all faults",
+        arguments: Tier.seeds([0, 1, 2, 3, 4, 5, 21], long: 60))
     func forgetting(seed: UInt64) throws {
         _ = try Simulation.run(.forgetting, seed: seed)
         var hostile = Scenario.hostile
@@ -26,7 +29,7 @@ struct SimulationTests {
 
     @Test(
         "all members of a private group can read what was delivered to them, under all faults",
-        arguments: [0, 1, 48, 70, 71, 109] as [UInt64])
+        arguments: Tier.seeds([0, 1, 48, 70, 71, 109], long: 60))
     func sealed(seed: UInt64) throws {
         _ = try Simulation.run(.sealed, seed: seed)
         var hostile = Scenario.hostile
@@ -35,7 +38,7 @@ struct SimulationTests {
     }
 
     @Test(
-        "members that promote and remove each other agree, under all faults", arguments: 0..<20 as Range<UInt64>)
+        "members that promote and remove each other agree, under all faults", arguments: Tier.seeds(20, long: 200))
     func membership(seed: UInt64) throws {
         var scenario = Scenario.membership
         scenario.isPrivate = seed.isMultiple(of: 2)
@@ -55,7 +58,7 @@ struct SimulationTests {
         "advancing every session with each batch changes nothing",
         arguments: [Scenario.faults, .hostile, .sealed, .membership])
     func resting(scenario: Scenario) throws {
-        for seed in 1...8 as ClosedRange<UInt64> {
+        for seed in Tier.seeds(8, long: 40).map({ $0 + 1 }) {
             let one = try Simulation.run(scenario, seed: seed)
             #expect(try Simulation.run(scenario, seed: seed, mutant: .restless) == one, "seed \(seed)")
         }
@@ -141,7 +144,7 @@ struct SimulationTests {
     func standIn() throws {
         var scenario = Scenario.faults
         scenario.cryptography = .standIn
-        for seed in 0..<10 as Range<UInt64> { _ = try Simulation.run(scenario, seed: seed) }
+        for seed in Tier.seeds(10, long: 100) { _ = try Simulation.run(scenario, seed: seed) }
     }
 
     @Test("an invalid scenario is refused")

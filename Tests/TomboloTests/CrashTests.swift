@@ -2,16 +2,18 @@ import Foundation
 import Testing
 import Tombolo
 import TomboloCore
+import TomboloImport
 
 @Suite("Devices that are killed")
 struct CrashTests {
     /// What a store holds, after everything in it has been verified.
     private func verified(_ directory: URL) async throws -> (held: Set<EventID>, digest: String) {
         let node = try await Node.open(at: directory)
-        let group = try #require(try node.groups.first)
-        #expect(try group.verify().isEmpty)
-        let held = Set(try group.changes(after: .start, limit: .max).map(\.entry.id))
-        let digest = try group.digest
+        let group = try #require(try await node.groups.first)
+        #expect(try await group.verify().isEmpty)
+        let held = Set(
+            try await group.changes(after: .start, including: .everything, limit: .max).compactMap(\.entryID))
+        let digest = try await group.digest
         try await node.close()
         return (held, digest)
     }
@@ -62,8 +64,8 @@ struct CrashTests {
             let port = try await nodeA.listen()
             let report = try await nodeB.sync(with: nodeA.device, at: "127.0.0.1:\(port)")
             #expect(report.isComplete)
-            #expect(try nodeA.groups.first?.digest == nodeB.groups.first?.digest)
-            #expect(try nodeB.groups.first?.status.delivered == 3_000)
+            #expect(try await nodeA.groups.first?.digest == nodeB.groups.first?.digest)
+            #expect(try await nodeB.groups.first?.status.delivered == 3_000)
             try await nodeB.close()
             try await nodeA.close()
         }

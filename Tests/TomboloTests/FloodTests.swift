@@ -33,6 +33,10 @@
     }
 
     /// A member of a group whose engine says hello, and which then sends what the test likes.
+    private final class CaptureBox: Sendable {
+        let capture = Mutex<Capture?>(nil)
+    }
+
     private struct Flooder {
         let node: Node
         let capture: Capture
@@ -40,13 +44,14 @@
         let address: String
 
         init(_ directory: URL, victim: DeviceKey, port: Int) async throws {
-            let box = Mutex<Capture?>(nil)
-            node = try await Node.open(at: directory) { identity, handler in
+            let box = CaptureBox()
+            let provider = TransportProvider { identity, handler in
                 let capture = Capture(handler)
-                box.withLock { $0 = capture }
+                box.capture.withLock { $0 = capture }
                 return try TCPTransport(identity: identity, handler: capture)
             }
-            capture = try #require(box.withLock { $0 })
+            node = try await Node.open(at: directory, configuration: .init(transports: [provider]))
+            capture = try #require(box.capture.withLock { $0 })
             self.victim = victim
             address = "127.0.0.1:\(port)"
         }
@@ -54,7 +59,7 @@
         /// Connects, waits until both are in sync, and sends payloads until there are no more or the victim hangs up.
         func flood(_ payloads: some Sequence<Payload>) async throws {
             try await node.connect(to: victim, at: address)
-            for await progress in try node.progress() where !progress.groupsInSync.isEmpty { break }
+            for await progress in node.progress() where !progress.groupsInSync.isEmpty { break }
             let connection = try #require(capture.connection)
             let closed = Task { [closings = capture.closings] in
                 for await _ in closings { return }
@@ -162,7 +167,7 @@
                     _ = try await node.join(try await crew.invite())
                     try await node.close()
                 }
-                for number in 0..<100 { try await crew.send(Text("\(number)")) }
+                for number in 0..<100 { try await crew.send(PlainText("\(number)")) }
                 try await a.close()
                 // In a process of its own, whose memory can be told.
                 let (process, output) = try CrashTestProcess.start(["serve", victim.path])
@@ -170,12 +175,12 @@
                 let port = try #require(Int(try CrashTestProcess.line(output)))
                 let flooder = try await Flooder(hostile, victim: key, port: port)
                 let friend = try await Node.open(at: honest)
-                let joined = try #require(try friend.groups.first)
+                let joined = try #require(try await friend.groups.first)
                 for (round, flood) in [Array(frontiers.prefix(900)), Array(pinned.prefix(2_000)), Array(announcements)]
                     .enumerated()
                 {
                     async let flooding: Void = flooder.flood(flood)
-                    try await joined.send(Text("meanwhile \(round)"))
+                    try await joined.send(PlainText("meanwhile \(round)"))
                     let report = try await friend.sync(with: key, at: "127.0.0.1:\(port)")
                     #expect(report.isComplete)
                     try await flooding
@@ -190,8 +195,8 @@
                 process.terminate()
                 process.waitUntilExit()
                 let again = try await Node.open(at: victim)
-                #expect(try again.groups.first?.verify().isEmpty == true)
-                #expect(try again.groups.first?.status.delivered == 103)
+                #expect(try await again.groups.first?.verify().isEmpty == true)
+                #expect(try await again.groups.first?.status.delivered == 103)
                 try await again.close()
             }
         }

@@ -3,6 +3,7 @@
     import Testing
     import Tombolo
     import TomboloCore
+    import TomboloImport
 
     /// A file system of a given size in memory. Needs root.
     private struct SmallDisk {
@@ -42,22 +43,22 @@
                 let node = try await Node.open(at: disk.url.appendingPathComponent("a"))
                 let group = try await node.createGroup(named: "notes")
                 var said: [EventID] = []
-                let error = await #expect(throws: StoreError.self) {
+                let error = await #expect(throws: TomboloError.self) {
                     while said.count < 10_000 {
-                        said.append(try await group.send(Text(String(repeating: "z", count: 4_000))))
+                        said.append(try await group.send(PlainText(String(repeating: "z", count: 4_000))))
                     }
                 }
-                #expect(error?.code == .full, "\(error.map(String.init(describing:)) ?? "none")")
+                #expect(error?.code == .storeFull, "\(error.map(String.init(describing:)) ?? "none")")
                 #expect(said.count > 10)
                 // It has stopped: nothing more is taken until it is opened again.
-                await #expect(throws: StoreError.self) { try await group.send(Text("more")) }
+                await #expect(throws: TomboloError.self) { try await group.send(PlainText("more")) }
                 try? await node.close()
                 try disk.grow(to: "64m")
                 let again = try await Node.open(at: disk.url.appendingPathComponent("a"))
-                let kept = try #require(try again.groups.first)
-                #expect(try kept.verify().isEmpty)
-                #expect(try kept.changes(after: .start, limit: .max).map(\.entry.id) == said)
-                said.append(try await kept.send(Text("there is room again")))
+                let kept = try #require(try await again.groups.first)
+                #expect(try await kept.verify().isEmpty)
+                #expect(try await kept.changes(after: .start, limit: .max).map(\.entryID) == said)
+                said.append(try await kept.send(PlainText("there is room again")))
                 try await again.close()
             }
         }
@@ -81,16 +82,16 @@
                                 text: String(repeating: "y", count: 2_000))
                         })
                 }
-                let address = try #require(try b.peers.first?.addresses.first)
+                let address = try #require(try await b.peers.first?.addresses.first)
                 await #expect(throws: (any Error).self) { _ = try await b.sync(with: a.device, at: address) }
                 try? await b.close()
                 try disk.grow(to: "256m")
                 let again = try await Node.open(at: disk.url.appendingPathComponent("b"))
-                let kept = try #require(try again.groups.first)
-                #expect(try kept.verify().isEmpty)
+                let kept = try #require(try await again.groups.first)
+                #expect(try await kept.verify().isEmpty)
                 let report = try await again.sync(with: a.device, at: address)
                 #expect(report.isComplete)
-                #expect(try kept.digest == crew.digest)
+                #expect(try await kept.digest == crew.digest)
                 try await again.close()
                 try await a.close()
             }

@@ -14,7 +14,7 @@ struct GroupStateTests {
         defer { try? FileManager.default.removeItem(at: directory) }
         let node = try await Node.open(at: directory)
         let group = try await node.createGroup(named: "crew", policy: .private)
-        var states = group.states().makeAsyncIterator()
+        var states = group.stateUpdates().makeAsyncIterator()
         #expect(try await states.next()?.keys == [])
         try await group.setState("title", to: Data("The crew".utf8))
         #expect(try await states.next()?.title == "The crew")
@@ -24,30 +24,28 @@ struct GroupStateTests {
         #expect(state?.keys == ["mood", "title"])
         try await group.setState("title", to: nil)
         #expect(try await states.next()?.title == nil)
-        #expect(try group.members.map(\.id) == [node.member])
-        #expect(try group.role(of: node.member) == .owner)
+        #expect(try await group.members.map(\.id) == [node.member])
+        #expect(try await group.role(of: node.member) == .owner)
         try await node.close()
 
         let again = try await Node.open(at: directory)
-        let same = try #require(try again.groups.first)
+        let same = try #require(try await again.groups.first)
         #expect(try same.policy == .private)
-        #expect(try same.state.keys == ["mood"])
-        #expect(try same.verify() == [])
+        #expect(try await same.state.keys == ["mood"])
+        #expect(try await same.verify() == [])
         // Bounds, from both sides.
         try await same.setState(String(repeating: "k", count: 255), to: Data(count: 4_068))
-        await #expect(throws: EngineError.self) {
+        await #expect(throws: TomboloError.self) {
             try await same.setState(String(repeating: "k", count: 256), to: Data())
         }
-        await #expect(throws: EngineError.self) { try await same.setState("", to: Data()) }
-        await #expect(throws: EngineError.contentTooLarge(limit: 4_068)) {
-            try await same.setState("k", to: Data(count: 4_069))
-        }
-        #expect(try same.state[String(repeating: "k", count: 255)] == Data(count: 4_068))
+        await #expect(throws: TomboloError.self) { try await same.setState("", to: Data()) }
+        #expect(await code { try await same.setState("k", to: Data(count: 4_069)) } == .contentTooLarge)
+        #expect(try await same.state[String(repeating: "k", count: 255)] == Data(count: 4_068))
         // Who leaves writes no more, and says nothing either.
         try await same.leave()
-        await #expect(throws: EngineError.self) { try await same.send(Text("one more thing")) }
-        await #expect(throws: EngineError.self) { try await same.broadcast(Text("psst")) }
-        #expect(try same.role(of: again.member) == .none)
+        await #expect(throws: TomboloError.self) { try await same.send(PlainText("one more thing")) }
+        await #expect(throws: TomboloError.self) { try await same.broadcast(PlainText("psst")) }
+        #expect(try await same.role(of: again.member) == .none)
         try await again.close()
     }
 }

@@ -52,9 +52,9 @@ struct HostilePeerTests {
             try await attack(a, port: port, "an oversized frame", [[UInt8](repeating: 7, count: 500_000)])
             try await attack(a, port: port, "no hello first", [Payload.text(ack: 1)])
             try await attack(a, port: port, "a truncated field", [[0xea, 0xbe, 0x02, 0x50, 1, 2, 3]])
-            let id = try await joined.send(Text("still here"))
-            for try await change in crew.changes() where change.entry.id == id { break }
-            #expect(try crew.verify().isEmpty)
+            let id = try await joined.send(PlainText("still here"))
+            for try await change in crew.changes() where change.entryID == id { break }
+            #expect(try await crew.verify().isEmpty)
             try await b.close()
             try await a.close()
         }
@@ -66,10 +66,10 @@ struct HostilePeerTests {
             let node = try await Node.open(at: root)
             let talk = try await node.createMVDSGroup(named: "talk")
             let listener = try PlainListener()
-            let peer = try await node.addMVDSPeer(at: "127.0.0.1:\(listener.port)", sharing: talk)
+            try await node.addMVDSPeer(at: "127.0.0.1:\(listener.port)", sharing: talk)
             listener.sendEmptyFrames()
             let report = try await node.sync(
-                with: peer, at: "127.0.0.1:\(listener.port)", within: .budget(time: .seconds(60)))
+                withMVDSPeerAt: "127.0.0.1:\(listener.port)", within: .budget(time: .seconds(60)))
             #expect(report.isComplete && report.bytesReceived >= 8)
             try await node.close()
         }
@@ -98,9 +98,9 @@ struct HostilePeerTests {
             var payload = Payload()
             payload.messages = [message]
             peer.connection?.send(payload.encoded)
-            for try await change in talk.changes() where change.entry.data == Data("after".utf8) { break }
-            let known = try #require(try node.peers.first)
-            let outstanding = try node.outstandingRecords(with: known.device)
+            for try await change in talk.changes() where change.entry?.data == Data("after".utf8) { break }
+            let known = try #require(try await node.peers.first)
+            let outstanding = try await node.outstandingRecords(with: known.id)
             #expect(outstanding > 60_000 && outstanding <= 65_536)
             try await node.close()
         }

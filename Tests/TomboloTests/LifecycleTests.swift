@@ -29,14 +29,14 @@ struct LifecycleTests {
                 let report = try await b.sync(within: .budget(bytes: 400_000))
                 #expect(report.bytes <= 400_000)
                 #expect(report.failures.isEmpty)
-                let held = try joined.status.held
+                let held = try await joined.status.held
                 #expect(held > last || report.isComplete, "a meeting brought nothing")
                 last = held
                 if report.isComplete { break }
                 try #require(meetings < 20)
             }
             #expect(meetings > 1)
-            #expect(try joined.digest == crew.digest)
+            #expect(try await joined.digest == crew.digest)
             try await a.close()
             try await b.close()
         }
@@ -47,21 +47,21 @@ struct LifecycleTests {
         try await withDirectory { root in
             let node = try await Node.open(at: root)
             let group = try await node.createGroup(named: "notes")
-            try await group.send(Text("before"))
-            await #expect(throws: StoreError.self) { _ = try await Node.open(at: root) }
+            try await group.send(PlainText("before"))
+            await #expect(throws: TomboloError.self) { _ = try await Node.open(at: root) }
             try await node.suspend()
-            await #expect(throws: StoreError.self) { try await group.send(Text("meanwhile")) }
+            await #expect(throws: TomboloError.self) { try await group.send(PlainText("meanwhile")) }
             let other = try await Node.open(at: root)
-            try await #require(other.groups.first).send(Text("by another"))
-            await #expect(throws: StoreError.self) { try await node.resume() }
+            try await #require(other.groups.first).send(PlainText("by another"))
+            await #expect(throws: TomboloError.self) { try await node.resume() }
             try await other.close()
             try await node.resume()
-            try await group.send(Text("after"))
+            try await group.send(PlainText("after"))
             #expect(
-                try group.timeline(limit: 9).map { try $0.content(as: Text.self)?.string } == [
+                try await group.timeline(limit: 9).map { $0.content(as: PlainText.self)?.string } == [
                     "before", "by another", "after",
                 ])
-            #expect(try group.verify().isEmpty)
+            #expect(try await group.verify().isEmpty)
             try await node.close()
         }
     }
@@ -69,20 +69,20 @@ struct LifecycleTests {
     @Test("a second process reads beside the writer, sees what is new, and writes nothing")
     func readOnly() async throws {
         try await withDirectory { root in
-            #expect(throws: StoreError.self) { try Node.openReadOnly(at: root) }
+            await #expect(throws: TomboloError.self) { try await Node.openReadOnly(at: root) }
             let node = try await Node.open(at: root)
             let group = try await node.createGroup(named: "notes")
-            try await group.send(Text("one"))
-            let reader = try Node.openReadOnly(at: root)
+            try await group.send(PlainText("one"))
+            let reader = try await Node.openReadOnly(at: root)
             #expect(reader.device == node.device && reader.member == node.member)
-            let seen = try #require(try reader.groups.first)
-            #expect(try seen.timeline(limit: 9).count == 1)
-            try await group.send(Text("two"))
-            #expect(try seen.timeline(limit: 9).count == 2)
+            let seen = try #require(try await reader.groups.first)
+            #expect(try await seen.timeline(limit: 9).count == 1)
+            try await group.send(PlainText("two"))
+            #expect(try await seen.timeline(limit: 9).count == 2)
             var changes = seen.changes().makeAsyncIterator()
             #expect(try await changes.next() != nil)
             #expect(try await changes.next() != nil)
-            await #expect(throws: TomboloError.self) { try await seen.send(Text("three")) }
+            await #expect(throws: TomboloError.self) { try await seen.send(PlainText("three")) }
             await #expect(throws: TomboloError.self) { try await reader.createGroup(named: "x") }
             try await reader.close()
             try await node.close()
@@ -98,22 +98,22 @@ struct LifecycleTests {
             let crew = try await a.createGroup(named: "crew")
             let port = try await a.listen(host: "a")
             let joined = try await b.join(try await crew.invite())
-            for number in 0..<5 { try await crew.send(Text("\(number)")) }
-            try await joined.send(Text("by b, before it had seen those of a"))
+            for number in 0..<5 { try await crew.send(PlainText("\(number)")) }
+            try await joined.send(PlainText("by b, before it had seen those of a"))
             _ = try await b.sync(with: a.device, at: "a:\(port)")
-            #expect(try crew.unreadCount == 1)
-            #expect(try joined.unreadCount == 5)
+            #expect(try await crew.unreadCount == 1)
+            #expect(try await joined.unreadCount == 5)
             try await joined.markAllRead()
-            #expect(try joined.unreadCount == 0)
-            try await crew.send(Text("later"))
+            #expect(try await joined.unreadCount == 0)
+            try await crew.send(PlainText("later"))
             _ = try await b.sync(with: a.device, at: "a:\(port)")
-            #expect(try joined.unreadCount == 1)
-            let mark = try joined.readMark
+            #expect(try await joined.unreadCount == 1)
+            let mark = try await joined.readMark
             try await joined.markRead(through: .start)
-            #expect(try joined.readMark == mark)
+            #expect(try await joined.readMark == mark)
             try await b.close()
             let again = try await network.openNode(at: root.appendingPathComponent("b"))
-            #expect(try again.groups.first?.unreadCount == 1)
+            #expect(try await again.groups.first?.unreadCount == 1)
             try await again.close()
             try await a.close()
         }

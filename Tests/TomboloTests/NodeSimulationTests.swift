@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import Tombolo
 import TomboloTesting
@@ -22,11 +23,52 @@ struct NodeSimulationTests {
         return simulation
     }
 
-    private func texts(_ group: SyncGroup) throws -> [String] {
-        try group.changes(after: .start, limit: 10_000).compactMap { try $0.entry.content(as: Text.self)?.string }
+    @Test("links are cut and healed by script, and a cut outlasts the end of the faults")
+    func scriptedCuts() async throws {
+        var faults = Faults.none
+        faults.partitions = 2
+        let simulation = try await simulation(of: 3, seed: 8, faults: faults)
+        let devices = await simulation.devices
+        let group = try #require(try await devices[0].node.groups.first)
+        await simulation.cut(devices[0], devices[1])
+        try await group.send(PlainText("round the corner"))
+        try await simulation.run(for: .seconds(120))
+        // By way of the third.
+        try await simulation.settle()
+        let other = PeerID.device(try devices[1].node.device)
+        #expect(try await devices[0].node.peers.contains { $0.id == other && $0.isConnected } == false)
+        let alone = devices[2]
+        await simulation.isolate(alone)
+        try await group.send(PlainText("to nobody"))
+        try await simulation.run(for: .seconds(60))
+        await #expect(throws: NodeSimulationError.self) { try await simulation.settle(within: .seconds(60)) }
+        let others = try #require(try await alone.node.groups.first)
+        #expect(try await texts(others) == ["round the corner"])
+        await simulation.rejoin(alone)
+        try await simulation.settle()
+        #expect(try await texts(others) == ["round the corner", "to nobody"])
+        await simulation.heal(devices[0], devices[1])
+        // Longer than a device waits before it dials again; the seed's partitions have ended.
+        try await simulation.settle()
+        let node = try devices[0].node
+        try await simulation.run(within: .seconds(600)) {
+            while try await node.peers.contains(where: { !$0.isConnected }) {
+                try await node.clock.sleep(for: .seconds(1))
+            }
+        }
+        let peers = try await devices[0].node.peers
+        #expect(!peers.contains { !$0.isConnected }, "\(peers)")
+        try await simulation.close()
     }
 
-    @Test("whatever breaks, what was said is delivered to everyone once", arguments: [1, 2, 3, 4] as [UInt64])
+    private func texts(_ group: SyncGroup) async throws -> [String] {
+        try await group.changes(after: .start, limit: 10_000).compactMap {
+            $0.entry?.content(as: PlainText.self)?.string
+        }
+    }
+
+    @Test(
+        "whatever breaks, what was said is delivered to everyone once", arguments: Tier.seeds([1, 2, 3, 4], long: 40))
     func converge(seed: UInt64) async throws {
         print("seed \(seed)")
         let simulation = try await simulation(of: 4, seed: seed, faults: .rough)
@@ -39,17 +81,17 @@ struct NodeSimulationTests {
                     continue
                 }
                 let text = "\(device.name) in minute \(minute)"
-                try await #require(node.groups.first).send(Text(text))
+                try await #require(node.groups.first).send(PlainText(text))
                 said.insert(text)
             }
             try await simulation.run(for: .seconds(60))
         }
         try await simulation.settle()
         for device in await simulation.devices {
-            let texts = try texts(try #require(try device.node.groups.first))
+            let texts = try await texts(try #require(try await device.node.groups.first))
             #expect(texts.count == said.count, "\(device.name)")
             #expect(Set(texts) == said, "\(device.name)")
-            #expect(try device.node.groups.first?.verify() == [])
+            #expect(try await device.node.groups.first?.verify() == [])
         }
         #expect(said.count + downs == 80)
         try await simulation.close()
@@ -90,10 +132,10 @@ struct NodeSimulationTests {
         }
         _ = try await slow.run(within: .seconds(3_600)) { try await b.join(link, timeout: .seconds(3_600)) }
         try await slow.settle()
-        try await group.send(Text("far away"))
+        try await group.send(PlainText("far away"))
         await #expect(throws: NodeSimulationError.self) { try await slow.settle(within: .seconds(2)) }
         try await slow.settle()
-        #expect(try texts(try #require(try b.groups.first)) == ["far away"])
+        #expect(try await texts(try #require(try await b.groups.first)) == ["far away"])
         try await simulation.close()
         try await slow.close()
     }

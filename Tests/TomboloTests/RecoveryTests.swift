@@ -16,11 +16,11 @@ struct RecoveryTests {
         try await a.listen(host: "a", port: 1)
         let joined = try await b.join(try await group.invite(addresses: ["a:1"]))
         for number in 0..<200 {
-            try await group.send(Text("from a, number \(number): \(String(repeating: "·", count: 200))"))
-            try await joined.send(Text("from b, number \(number): \(String(repeating: "·", count: 200))"))
+            try await group.send(PlainText("from a, number \(number): \(String(repeating: "·", count: 200))"))
+            try await joined.send(PlainText("from b, number \(number): \(String(repeating: "·", count: 200))"))
         }
         #expect(try await b.sync().failures == [:])
-        try await joined.send(Text("nobody has this yet"))
+        try await joined.send(PlainText("nobody has this yet"))
         try await b.close()
         return (a, home, group)
     }
@@ -41,24 +41,24 @@ struct RecoveryTests {
         try await withDirectory { root in
             let network = MemoryNetwork()
             let (a, home, group) = try await pair(root, network)
-            #expect(try Node.damage(at: home) == [])
+            #expect(try await Node.checkStore(at: home) == [])
             try overwrite(home.appendingPathComponent("tombolo.sqlite"), part)
-            #expect(try Node.damage(at: home) != [])
-            let rebuilding = try Node.rebuildStore(at: home)
+            #expect(try await Node.checkStore(at: home) != [])
+            let rebuilding = try await Node.rebuildStore(at: home)
             #expect(rebuilding.groups == 1)
             #expect(rebuilding.peers == 1)
             #expect(rebuilding.events > 0 && rebuilding.events < 401)
             #expect(FileManager.default.fileExists(atPath: rebuilding.damagedFile.path))
-            #expect(try Node.damage(at: home) == [])
+            #expect(try await Node.checkStore(at: home) == [])
             let b = try await network.openNode(at: home)
             #expect(try await b.sync().failures == [:])
-            let restored = try #require(try b.groups.first)
-            try await restored.send(Text("goes on"))
+            let restored = try #require(try await b.groups.first)
+            try await restored.send(PlainText("goes on"))
             #expect(try await b.sync().failures == [:])
-            #expect(try restored.digest == group.digest)
-            #expect(try restored.status.held >= 401)
-            #expect(try restored.verify() == [])
-            #expect(try group.timeline(limit: 1).first?.content(as: Text.self)?.string == "goes on")
+            #expect(try await restored.digest == group.digest)
+            #expect(try await restored.status.held >= 401)
+            #expect(try await restored.verify() == [])
+            #expect(try await group.timeline(limit: 1).first?.content(as: PlainText.self)?.string == "goes on")
             try await b.close()
             try await a.close()
         }
@@ -74,7 +74,7 @@ struct RecoveryTests {
             let group = try await a.createGroup(named: "crew", policy: .private)
             try await a.listen(host: "a", port: 1)
             _ = try await b.join(try await group.invite(addresses: ["a:1"]))
-            try await group.send(Text("sealed"))
+            try await group.send(PlainText("sealed"))
             for _ in 0..<2 { #expect(try await b.sync().failures == [:]) }
             try await b.close()
             let storage = try SQLiteStorage(directory: home)
@@ -84,11 +84,14 @@ struct RecoveryTests {
                 for secret in secrets { try store.setSecret([7, 0, 0], of: secret.rekey, inGroup: 1) }
             }
             try storage.close()
-            #expect(try Node.rebuildStore(at: home).unreadable == ["a secret of group crew"])
+            #expect(try await Node.rebuildStore(at: home).unreadable == ["a secret of group crew"])
             let again = try await network.openNode(at: home)
             for _ in 0..<2 { #expect(try await again.sync().failures == [:]) }
-            let restored = try #require(try again.groups.first)
-            #expect(try restored.timeline(limit: 10).compactMap { try $0.content(as: Text.self)?.string } == ["sealed"])
+            let restored = try #require(try await again.groups.first)
+            #expect(
+                try await restored.timeline(limit: 10).compactMap { $0.content(as: PlainText.self)?.string } == [
+                    "sealed"
+                ])
             for node in [a, again] { try await node.close() }
         }
     }
@@ -100,7 +103,7 @@ struct RecoveryTests {
             let (a, home, _) = try await pair(root, network)
             try overwrite(home.appendingPathComponent("tombolo.sqlite"), 0...1)
             let before = try Data(contentsOf: home.appendingPathComponent("tombolo.sqlite"))
-            #expect(throws: StoreError.self) { try Node.rebuildStore(at: home) }
+            await #expect(throws: TomboloError.self) { try await Node.rebuildStore(at: home) }
             #expect(try Data(contentsOf: home.appendingPathComponent("tombolo.sqlite")) == before)
             let names = try FileManager.default.contentsOfDirectory(atPath: home.path)
             #expect(!names.contains { $0.contains("damaged") })
@@ -112,7 +115,9 @@ struct RecoveryTests {
     func busy() async throws {
         try await withDirectory { root in
             let node = try await Node.open(at: root.appendingPathComponent("a"))
-            #expect(throws: StoreError.self) { try Node.rebuildStore(at: root.appendingPathComponent("a")) }
+            await #expect(throws: TomboloError.self) {
+                try await Node.rebuildStore(at: root.appendingPathComponent("a"))
+            }
             _ = try await node.createGroup(named: "still there")
             try await node.close()
         }
@@ -123,21 +128,21 @@ struct RecoveryTests {
         try await withDirectory { root in
             let network = MemoryNetwork()
             let (a, home, group) = try await pair(root, network)
-            let drill = try await Node.drill(at: home, scratch: root.appendingPathComponent("scratch")) {
-                network.transport(for: $0, handler: $1)
-            }
+            let drill = try await Node.drill(
+                at: home, scratch: root.appendingPathComponent("scratch"),
+                configuration: .init(transports: [network.provider]))
             #expect(!drill.isComplete)
             #expect(drill.groups.map(\.delivered) == [401])
             #expect(drill.groups.map(\.recovered) == [400])
             #expect(drill.groups.first?.missing.count == 1)
             let b = try await network.openNode(at: home)
             #expect(!b.isOlderCopy)
-            #expect(try b.groups.first?.status.held == 401)
+            #expect(try await b.groups.first?.status.held == 401)
             #expect(try await b.sync().failures == [:])
-            #expect(try b.groups.first?.digest == group.digest)
-            let again = try await Node.drill(at: home, scratch: root.appendingPathComponent("scratch 2")) {
-                network.transport(for: $0, handler: $1)
-            }
+            #expect(try await b.groups.first?.digest == group.digest)
+            let again = try await Node.drill(
+                at: home, scratch: root.appendingPathComponent("scratch 2"),
+                configuration: .init(transports: [network.provider]))
             #expect(again.isComplete)
             try await b.close()
             try await a.close()

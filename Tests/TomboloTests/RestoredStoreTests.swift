@@ -41,7 +41,7 @@ struct RestoredStoreTests {
             let group = try await a.createGroup(named: "crew")
             try await a.listen(host: "a", port: 1)
             let joined = try await b.join(try await group.invite())
-            try await group.send(Text("before"))
+            try await group.send(PlainText("before"))
             _ = try await b.sync(with: a.device, at: "a:1")
             try await a.close()
             #expect(!a.isOlderCopy)
@@ -49,7 +49,7 @@ struct RestoredStoreTests {
 
             a = try await network.openNode(at: home)
             #expect(!a.isOlderCopy, "a start like any other")
-            try await #require(a.groups.first).send(Text("since"))
+            try await #require(a.groups.first).send(PlainText("since"))
             try await a.listen(host: "a", port: 1)
             _ = try await b.sync(with: a.device, at: "a:1")
             try await a.close()
@@ -59,17 +59,17 @@ struct RestoredStoreTests {
             try copy(backup, to: place, over: way == .overFiles)
             a = try await network.openNode(at: place)
             #expect(a.isOlderCopy)
-            let restored = try #require(try a.groups.first)
-            #expect(try restored.timeline(limit: 10).count == 1)
+            let restored = try #require(try await a.groups.first)
+            #expect(try await restored.timeline(limit: 10).count == 1)
             // It even writes before it meets anybody.
-            try await restored.send(Text("after"))
+            try await restored.send(PlainText("after"))
             try await a.listen(host: "a", port: 1)
             _ = try await b.sync(with: a.device, at: "a:1")
             for group in [restored, joined] {
-                let texts = try group.timeline(limit: 10).compactMap { try $0.content(as: Text.self)?.string }
+                let texts = try await group.timeline(limit: 10).compactMap { $0.content(as: PlainText.self)?.string }
                 #expect(Set(texts) == ["before", "since", "after"])
-                #expect(try group.status.logs == 2)
-                #expect(try group.status.waiting == 0)
+                #expect(try await group.status.logs == 2)
+                #expect(try await group.status.waiting == 0)
             }
 
             try await a.close()

@@ -15,8 +15,8 @@ struct StoreLockTests {
     private func make(at home: URL) async throws -> [[UInt8]] {
         let node = try await Node.open(at: home)
         let group = try await node.createGroup(named: "crew", policy: .private)
-        try await group.send(Text("between us"))
-        _ = try await group.invite(expiring: .seconds(86_400))
+        try await group.send(PlainText("between us"))
+        _ = try await group.invite(expiring: .seconds(86_400), addresses: ["a:1"])
         try await node.close()
         let storage = try SQLiteStorage(directory: home)
         defer { try? storage.close() }
@@ -57,8 +57,10 @@ struct StoreLockTests {
         return secrets.count { bytes.range(of: Data($0)) != nil }
     }
 
-    private func text(_ node: Node) throws -> [String] {
-        try #require(try node.groups.first).timeline(limit: 10).compactMap { try $0.content(as: Text.self)?.string }
+    private func text(_ node: Node) async throws -> [String] {
+        try await #require(node.groups.first).timeline(limit: 10).compactMap {
+            $0.content(as: PlainText.self)?.string
+        }
     }
 
     /// A lock as an application may have one. A passphrase's costs seconds where nothing is optimised.
@@ -81,8 +83,8 @@ struct StoreLockTests {
 
     private func lock(_ text: String) -> KnownKey { KnownKey(text) }
 
-    private func code(_ body: () async throws -> Void) async -> StoreError.Code? {
-        do { try await body() } catch let error as StoreError { return error.code } catch {}
+    private func code(_ body: () async throws -> Void) async -> TomboloError.Code? {
+        do { try await body() } catch let error as TomboloError { return error.code } catch {}
         return nil
     }
 
@@ -92,31 +94,34 @@ struct StoreLockTests {
             let home = root.appendingPathComponent("a")
             let secrets = try await make(at: home)
             #expect(secrets.count == 4)
-            #expect(try found(secrets, in: home) == 4 && !Node.isLocked(at: home))
+            #expect(try found(secrets, in: home) == 4)
+            #expect(try await !Node.isLocked(at: home))
             let node = try await Node.open(at: home)
             try await node.changeLock(to: lock("low tide"))
             // The node goes on, and what is new is locked as well.
-            let group = try #require(try node.groups.first)
-            try await group.send(Text("after"))
+            let group = try #require(try await node.groups.first)
+            try await group.send(PlainText("after"))
             let other = try await node.createGroup(named: "other", policy: .private)
-            try await other.send(Text("x"))
-            #expect(try text(node) == ["between us", "after"])
+            try await other.send(PlainText("x"))
+            #expect(try await text(node) == ["between us", "after"])
             let device = node.device
             try await node.close()
-            #expect(try Node.isLocked(at: home))
+            #expect(try await Node.isLocked(at: home))
             #expect(try found(secrets, in: home) == 0)
-            #expect(await code { _ = try await Node.open(at: home) } == .locked)
-            #expect(await code { _ = try Node.openReadOnly(at: home) } == .locked)
-            #expect(await code { _ = try await Node.open(at: home, lock: lock("high tide")) } == .locked)
-            let again = try await Node.open(at: home, lock: lock("low tide"))
+            #expect(await code { _ = try await Node.open(at: home) } == .storeLocked)
+            #expect(await code { _ = try await Node.openReadOnly(at: home) } == .storeLocked)
+            #expect(
+                await code { _ = try await Node.open(at: home, configuration: .init(lock: lock("high tide"))) }
+                    == .storeLocked)
+            let again = try await Node.open(at: home, configuration: .init(lock: lock("low tide")))
             #expect(again.device == device)
-            #expect(try text(again) == ["between us", "after"])
+            #expect(try await text(again) == ["between us", "after"])
             // Also once it has let go of the store, and taken it again.
             try await again.suspend()
             try await again.resume()
-            let reader = try Node.openReadOnly(at: home, lock: lock("low tide"))
+            let reader = try await Node.openReadOnly(at: home, configuration: .init(lock: lock("low tide")))
             #expect(reader.device == device)
-            #expect(try text(reader) == ["between us", "after"])
+            #expect(try await text(reader) == ["between us", "after"])
             try await reader.close()
             try await again.close()
         }
@@ -126,10 +131,12 @@ struct StoreLockTests {
     func passphrase() async throws {
         try await withDirectory { root in
             let home = root.appendingPathComponent("a")
-            let node = try await Node.open(at: home, lock: PassphraseLock("mare\u{0301}e"))
+            let node = try await Node.open(at: home, configuration: .init(lock: PassphraseLock("mare\u{0301}e")))
             try await node.close()
-            #expect(await code { _ = try await Node.open(at: home, lock: PassphraseLock("maree")) } == .locked)
-            let same = try await Node.open(at: home, lock: PassphraseLock("mar\u{00e9}e"))
+            #expect(
+                await code { _ = try await Node.open(at: home, configuration: .init(lock: PassphraseLock("maree"))) }
+                    == .storeLocked)
+            let same = try await Node.open(at: home, configuration: .init(lock: PassphraseLock("mar\u{00e9}e")))
             #expect(same.device == node.device)
             try await same.close()
             #expect(PassphraseLock("") == nil)
@@ -145,14 +152,16 @@ struct StoreLockTests {
             try await node.changeLock(to: lock("low tide"))
             try await node.changeLock(to: lock("high tide"))
             try await node.close()
-            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
-            let same = try await Node.open(at: home, lock: lock("high tide"))
+            #expect(
+                await code { _ = try await Node.open(at: home, configuration: .init(lock: lock("low tide"))) }
+                    == .storeLocked)
+            let same = try await Node.open(at: home, configuration: .init(lock: lock("high tide")))
             try await same.changeLock(to: nil)
             try await same.close()
-            #expect(try !Node.isLocked(at: home))
+            #expect(try await !Node.isLocked(at: home))
             #expect(try found(secrets, in: home) == 4)
             let open = try await Node.open(at: home)
-            #expect(try text(open) == ["between us"])
+            #expect(try await text(open) == ["between us"])
             try await open.close()
         }
     }
@@ -163,19 +172,21 @@ struct StoreLockTests {
             let network = MemoryNetwork()
             let home = root.appendingPathComponent("a")
             let secrets = try await makeLocked(at: home)
-            #expect(await code { _ = try Node.damage(at: home) } == .locked)
-            #expect(try Node.damage(at: home, lock: lock("low tide")) == [])
-            #expect(await code { _ = try Node.rebuildStore(at: home) } == .locked)
+            #expect(await code { _ = try await Node.checkStore(at: home) } == .storeLocked)
+            #expect(try await Node.checkStore(at: home, lock: lock("low tide")) == [])
+            #expect(await code { _ = try await Node.rebuildStore(at: home) } == .storeLocked)
             let scratch = root.appendingPathComponent("scratch")
-            _ = try await Node.drill(at: home, scratch: scratch, lock: lock("low tide")) {
-                network.transport(for: $0, handler: $1)
-            }
-            #expect(try Node.isLocked(at: scratch) && found(secrets, in: scratch) == 0)
-            let rebuilding = try Node.rebuildStore(at: home, lock: lock("low tide"))
+            _ = try await Node.drill(
+                at: home, scratch: scratch, configuration: .init(transports: [network.provider], lock: lock("low tide"))
+            )
+            #expect(try await Node.isLocked(at: scratch))
+            #expect(try found(secrets, in: scratch) == 0)
+            let rebuilding = try await Node.rebuildStore(at: home, lock: lock("low tide"))
             #expect(rebuilding.unreadable.isEmpty)
-            #expect(try Node.isLocked(at: home) && found(secrets, in: home) == 0)
-            let again = try await Node.open(at: home, lock: lock("low tide"))
-            #expect(try text(again) == ["between us"])
+            #expect(try await Node.isLocked(at: home))
+            #expect(try found(secrets, in: home) == 0)
+            let again = try await Node.open(at: home, configuration: .init(lock: lock("low tide")))
+            #expect(try await text(again) == ["between us"])
             try await again.close()
         }
     }
@@ -184,14 +195,18 @@ struct StoreLockTests {
     func new() async throws {
         try await withDirectory { root in
             let home = root.appendingPathComponent("a")
-            let node = try await Node.open(at: home, lock: lock("low tide"))
+            let node = try await Node.open(at: home, configuration: .init(lock: lock("low tide")))
             try await node.close()
-            #expect(try Node.isLocked(at: home))
-            try await Node.open(at: home, lock: lock("low tide")).close()
+            #expect(try await Node.isLocked(at: home))
+            try await Node.open(at: home, configuration: .init(lock: lock("low tide"))).close()
             let open = root.appendingPathComponent("b")
             _ = try await make(at: open)
-            #expect(await code { _ = try await Node.open(at: open, lock: lock("low tide")) } == .locked)
-            #expect(await code { _ = try Node.openReadOnly(at: open, lock: lock("low tide")) } == .locked)
+            #expect(
+                await code { _ = try await Node.open(at: open, configuration: .init(lock: lock("low tide"))) }
+                    == .storeLocked)
+            #expect(
+                await code { _ = try await Node.openReadOnly(at: open, configuration: .init(lock: lock("low tide"))) }
+                    == .storeLocked)
         }
     }
 
@@ -207,7 +222,8 @@ struct StoreLockTests {
                 #expect(try storage.relock(with: lock("low tide")) == false)
             }
             try reader.close()
-            #expect(try found(secrets, in: home) > 0 && Node.isLocked(at: home))
+            #expect(try found(secrets, in: home) > 0)
+            #expect(try await Node.isLocked(at: home))
             #expect(try storage.purge())
             #expect(try found(secrets, in: home) == 0)
             try storage.close()
@@ -219,8 +235,8 @@ struct StoreLockTests {
     {
         let home = root.appendingPathComponent(name)
         _ = try await makeLocked(at: home)
-        let node = try await Node.open(at: home, lock: lock("low tide"))
-        _ = try await node.createGroup(named: "other", policy: .private).send(Text("x"))
+        let node = try await Node.open(at: home, configuration: .init(lock: lock("low tide")))
+        _ = try await node.createGroup(named: "other", policy: .private).send(PlainText("x"))
         try await node.close()
         let path = home.appendingPathComponent(SQLiteStorage.fileName).path
         return (
@@ -256,9 +272,11 @@ struct StoreLockTests {
         try await withDirectory { root in
             let (home, change) = try await tamper(root, "a")
             try change("DELETE FROM value WHERE key = 'lock'", [])
-            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .locked)
-            #expect(await code { _ = try await Node.open(at: home) } == .corrupt)
-            #expect(await code { _ = try Node.rebuildStore(at: home) } == .corrupt)
+            #expect(
+                await code { _ = try await Node.open(at: home, configuration: .init(lock: lock("low tide"))) }
+                    == .storeLocked)
+            #expect(await code { _ = try await Node.open(at: home) } == .storeCorrupt)
+            #expect(await code { _ = try await Node.rebuildStore(at: home) } == .storeCorrupt)
         }
     }
 
@@ -275,7 +293,9 @@ struct StoreLockTests {
         try await withDirectory { root in
             let (home, change) = try await tamper(root, "a")
             try change(sql, [])
-            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .corrupt)
+            #expect(
+                await code { _ = try await Node.open(at: home, configuration: .init(lock: lock("low tide"))) }
+                    == .storeCorrupt)
         }
     }
 
@@ -308,12 +328,14 @@ struct StoreLockTests {
         try await withDirectory { root in
             let (home, change) = try await tamper(root, "a")
             try change("UPDATE replica SET ownSeed = x'00' WHERE reference = 1", [])
-            #expect(await code { _ = try await Node.open(at: home, lock: lock("low tide")) } == .corrupt)
-            #expect(try Node.damage(at: home, lock: lock("low tide")).count == 1)
-            let rebuilding = try Node.rebuildStore(at: home, lock: lock("low tide"))
+            #expect(
+                await code { _ = try await Node.open(at: home, configuration: .init(lock: lock("low tide"))) }
+                    == .storeCorrupt)
+            #expect(try await Node.checkStore(at: home, lock: lock("low tide")).count == 1)
+            let rebuilding = try await Node.rebuildStore(at: home, lock: lock("low tide"))
             #expect(rebuilding.groups == 2 && rebuilding.unreadable.isEmpty)
-            let node = try await Node.open(at: home, lock: lock("low tide"))
-            #expect(try text(node) == ["between us"])
+            let node = try await Node.open(at: home, configuration: .init(lock: lock("low tide")))
+            #expect(try await text(node) == ["between us"])
             try await node.close()
         }
     }

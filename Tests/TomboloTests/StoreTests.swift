@@ -3,6 +3,7 @@ import GRDB
 import Testing
 import Tombolo
 import TomboloCore
+import TomboloImport
 import TomboloSQLite
 
 @Suite("Stores that are newer, or damaged")
@@ -10,7 +11,7 @@ struct StoreTests {
     private func makeStore(at root: URL) async throws {
         let node = try await Node.open(at: root)
         let group = try await node.createGroup(named: "notes")
-        for number in 0..<200 { try await group.send(Text("\(number) \(String(repeating: "y", count: 300))")) }
+        for number in 0..<200 { try await group.send(PlainText("\(number) \(String(repeating: "y", count: 300))")) }
         try await node.close()
     }
 
@@ -19,7 +20,7 @@ struct StoreTests {
         try await withDirectory { root in
             let node = try await Node.open(at: root)
             let crew = try await node.createGroup(named: "crew")
-            try await crew.send(Text("the code is 4711"), expiring: .seconds(86_400))
+            try await crew.send(PlainText("the code is 4711"), expiring: .seconds(86_400))
             try await node.close()
             let storage = try SQLiteStorage(directory: root)
             try storage.write(isDurable: true) { store in
@@ -99,8 +100,8 @@ struct StoreTests {
             try await database.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('999')") }
             try database.close()
             for _ in 0..<2 {
-                let error = await #expect(throws: StoreError.self) { _ = try await Node.open(at: root) }
-                #expect(error?.code == .newer)
+                let error = await #expect(throws: TomboloError.self) { _ = try await Node.open(at: root) }
+                #expect(error?.code == .storeNewer)
             }
         }
     }
@@ -120,23 +121,23 @@ struct StoreTests {
             }
             try database.close()
             let node = try await Node.open(at: root)
-            let group = try #require(try node.groups.first)
+            let group = try #require(try await node.groups.first)
             // An import adds a single row for all that it brings.
             var builder = ConversationBuilder(group: group.id)
             _ = try await group.ingest(
                 try (0..<300).map {
                     try builder.add(id: "\($0)", parents: [], author: "a", time: 1, text: "\($0)")
                 })
-            let all = try group.changes(after: .start, limit: 1_000)
+            let all = try await group.changes(after: .start, limit: 1_000)
             #expect(all.count == 500)
             for place in [0, 1, 199, 200, 201, 250, 498, 499] {
-                let rest = try group.changes(after: all[place].bookmark, limit: 1_000)
-                #expect(rest.map(\.entry.id) == all[(place + 1)...].map(\.entry.id), "after \(place)")
-                let three = try group.changes(after: all[place].bookmark, limit: 3)
+                let rest = try await group.changes(after: all[place].bookmark, limit: 1_000)
+                #expect(rest.map(\.entryID) == all[(place + 1)...].map(\.entryID), "after \(place)")
+                let three = try await group.changes(after: all[place].bookmark, limit: 3)
                 #expect(three.map(\.bookmark) == all[(place + 1)...].prefix(3).map(\.bookmark), "after \(place)")
             }
             try await group.markRead(through: all[249].bookmark)
-            #expect(try group.unreadCount == 250)
+            #expect(try await group.unreadCount == 250)
             try await node.close()
         }
     }
@@ -149,10 +150,12 @@ struct StoreTests {
             try await database.write { try $0.execute(sql: "DELETE FROM event WHERE ordinal = 150") }
             try database.close()
             let node = try await Node.open(at: root)
-            let group = try #require(try node.groups.first)
-            #expect(try group.changes(after: .start, limit: 149).count == 149)
-            let error = #expect(throws: StoreError.self) { try group.changes(after: .start, limit: 1_000) }
-            #expect(error?.code == .corrupt)
+            let group = try #require(try await node.groups.first)
+            #expect(try await group.changes(after: .start, limit: 149).count == 149)
+            let error = await #expect(throws: TomboloError.self) {
+                try await group.changes(after: .start, limit: 1_000)
+            }
+            #expect(error?.code == .storeCorrupt)
             try await node.close()
         }
     }
@@ -190,10 +193,10 @@ struct StoreTests {
                 try damaged.write(to: url)
                 do {
                     let node = try await Node.open(at: root)
-                    for group in try node.groups where try !group.verify().isEmpty { found += 1 }
+                    for group in try await node.groups where try await !group.verify().isEmpty { found += 1 }
                     try await node.close()
                 } catch {
-                    #expect(error is StoreError, "\(error)")
+                    #expect(error is TomboloError, "\(error)")
                     found += 1
                 }
             }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Tombolo
+import TomboloImport
 import TomboloCore
 
 /// Points 3 and 4: many events to an empty device, then meetings of devices that are in sync, and of one that is
@@ -39,14 +40,16 @@ struct Bulk: AsyncParsableCommand {
             printRow(row("in sync", inSync))
             // The sender's first own event names the heads of all authors, so it costs more than any further event.
             var generator = SplitMix(seed: 7)
-            try await pair.withGroup { try await $0.send(Text(text(of: bytes, &generator))) }
+            try await pair.withGroup { try await $0.send(PlainText(text(of: bytes, &generator))) }
             printRow(row("behind by one event that joins all heads", try pair.sync().fetched))
-            try await pair.withGroup { try await $0.send(Text(text(of: bytes, &generator))) }
+            try await pair.withGroup { try await $0.send(PlainText(text(of: bytes, &generator))) }
             printRow(row("one behind", try pair.sync().fetched))
             let start = ContinuousClock.now
             let node = try await Node.open(at: pair.b)
             let opened = ContinuousClock.now - start
-            guard try node.groups.first?.timeline(limit: 1).count == 1 else { throw BenchmarkError("it is empty") }
+            guard try await node.groups.first?.timeline(limit: 1).count == 1 else {
+                throw BenchmarkError("it is empty")
+            }
             try await node.close()
             print("\nThe receiver's store opens in \((1_000 * opened.inSeconds).rounded(to: 1)) ms.\n")
             printRow(["process", "user s", "system s", "peak resident MiB"])

@@ -1,34 +1,27 @@
 import ArgumentParser
 import Foundation
 import Tombolo
+import TomboloImport
 import TomboloCore
 
 /// Point 2: a real conversation graph, beside git that moves the same graph in the same run.
 struct Conversation: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Syncs a conversation to an empty device, then ten events behind, beside git with the same graph.")
-    @Option(help: "The conversation: JSON lines of id, parents, author, time, text.")
-    var file = "../shared/data/conversation.jsonl.gz"
-    @Option(help: "The script that measures git.") var git = "../shared/tools/git_baseline.py"
+    @Option(help: "A conversation: JSON lines of id, parents, author, time, text. Left out: one is made.")
+    var file: String?
+    @Option(help: "Entries of the conversation that is made.") var entries = 12_540
+    @Option(help: "Seed of the conversation that is made.") var seed: UInt64 = 1
     @Option(help: "Runs of each; the fastest counts.") var runs = 3
 
-    struct Line: Decodable {
-        let id: String
-        let parents: [String]
-        let author: String
-        let time: Int64
-        let text: String
-    }
-
-    struct GitRow: Decodable {
-        let what: String
-        let events: Int
-        let loopback_bytes: Int
-        let seconds: Double
-    }
-
     func run() async throws {
-        let lines = try readLines()
+        let lines = try file.map(readLines) ?? MadeConversation.lines(count: entries, seed: seed)
+        guard lines.count > 10 else { throw BenchmarkError("a conversation of more than ten entries is needed") }
+        let bytes = lines.reduce(0) { $0 + $1.text.utf8.count }
+        let merges = lines.count { $0.parents.count > 1 }
+        print(
+            "\(file ?? "a made conversation, seed \(seed)"): \(lines.count) entries of "
+                + "\(Set(lines.map(\.author)).count) authors, \(merges) merges, \(bytes) bytes of text\n")
         var whole: [Fetched] = []
         var behind: [Fetched] = []
         for _ in 0..<runs {
@@ -61,11 +54,11 @@ struct Conversation: AsyncParsableCommand {
                 else { throw BenchmarkError("not everything came, or not in causal order") }
             }
         }
-        let baseline = try measureGit()
+        let baseline = try await GitBaseline.measure(lines, behind: 10, runs: runs)
         printRow(["", "tombolo ms", "git ms", "ratio", "tombolo bytes, both ways", "git bytes on loopback", "ratio"])
         printRow(["---", "---:", "---:", "---:", "---:", "---:", "---:"])
-        compare("all \(lines.count) events", whole, baseline.filter { $0.events > 100 })
-        compare("10 behind", behind, baseline.filter { $0.events <= 100 })
+        compare("all \(lines.count) events", whole, baseline.whole)
+        compare("10 behind", behind, baseline.behind)
         print(
             "\nOurs: after the handshake (\(handshake(whole + behind)) ms, in neither column), commits included, every "
                 + "parent before its child. Git: its own protocol on loopback, its process's start included.")
@@ -75,15 +68,17 @@ struct Conversation: AsyncParsableCommand {
         (1_000 * (fetched.map(\.handshakeSeconds).min() ?? 0)).rounded(to: 1)
     }
 
-    private func compare(_ name: String, _ ours: [Fetched], _ git: [GitRow]) {
+    private func compare(_ name: String, _ ours: [Fetched], _ git: [GitBaseline.Row]) {
         guard let fastest = ours.map({ $0.seconds - $0.handshakeSeconds }).min(), let first = ours.first,
-            let gitFastest = git.map(\.seconds).min(), let gitBytes = git.first?.loopback_bytes
+            let gitFastest = git.map(\.seconds).min()
         else { return }
+        let gitBytes = git.compactMap(\.bytes).min()
         let bytes = first.sent + first.received
         printRow([
             name, (1_000 * fastest).rounded(to: 1), (1_000 * gitFastest).rounded(to: 1),
-            (fastest / gitFastest).rounded(to: 2), "\(bytes)", "\(gitBytes)",
-            (Double(bytes) / Double(gitBytes)).rounded(to: 2),
+            (fastest / gitFastest).rounded(to: 2), "\(bytes)",
+            gitBytes.map(String.init) ?? "not counted here",
+            gitBytes.map { (Double(bytes) / Double($0)).rounded(to: 2) } ?? "",
         ])
     }
 
@@ -103,19 +98,12 @@ struct Conversation: AsyncParsableCommand {
         return try Data(contentsOf: url)
     }
 
-    private func readLines() throws -> [Line] {
+    private func readLines(of file: String) throws -> [ConversationLine] {
         let data =
             file.hasSuffix(".gz")
             ? try output(["gzip", "-dc", file]) : try Data(contentsOf: URL(fileURLWithPath: file))
-        return try data.split(separator: UInt8(ascii: "\n")).map { try JSONDecoder().decode(Line.self, from: $0) }
-    }
-
-    private func measureGit() throws -> [GitRow] {
-        var rows: [GitRow] = []
-        for _ in 0..<runs {
-            let lines = try output(["python3", git, file, "--behind", "10"]).split(separator: UInt8(ascii: "\n"))
-            rows += try lines.map { try JSONDecoder().decode(GitRow.self, from: $0) }
+        return try data.split(separator: UInt8(ascii: "\n")).map {
+            try JSONDecoder().decode(ConversationLine.self, from: $0)
         }
-        return rows
     }
 }

@@ -114,7 +114,7 @@ final class EngineDevice {
         let binding = SwiftCryptography().sha256Bytes("link \(Self.sessions)")
         func link(_ peer: EngineDevice, isDialler: Bool) -> EngineInput {
             .linkOpened(
-                Link(
+                PeerLink(
                     session: id, peer: peer.engine.device, isDialler: isDialler, binding: binding,
                     invitation: isDialler ? invitation : nil))
         }

@@ -101,10 +101,10 @@ struct Files: AsyncParsableCommand {
         for node in nodes.dropFirst() {
             _ = try await node.sync(with: nodes[0].device, at: "127.0.0.1:\(port)")
         }
-        guard let entry = try nodes[1].groups.first?.entry(ofID: sent.event),
-            let shared = try entry.content(as: SharedFile.self)
+        guard let entry = try await nodes[1].groups.first?.entry(ofID: sent.event),
+            let shared = entry.content(as: SharedFile.self)
         else { throw BenchmarkError("the file was not heard of") }
-        try await nodes[1].groups.first?.reader(of: shared.file).want()
+        try await nodes[1].groups.first?.reader(of: shared.file).download()
         _ = try await nodes[1].sync(with: nodes[0].device, at: "127.0.0.1:\(port)")
         for node in nodes { try await node.close() }
         return (sent.event, sent.seconds)
@@ -113,7 +113,7 @@ struct Files: AsyncParsableCommand {
     private func fetch(_ homes: [URL], _ event: String, _ kind: Case) throws -> FetchedFile {
         let servers = try homes.prefix(kind == .one ? 1 : 2).map { try Child(["serve", $0.path]) }
         let addresses = try zip(servers, homes).map { server, home in
-            let node = try Node.openReadOnly(at: home)
+            let node = try await Node.openReadOnly(at: home)
             return try "\(node.device)@127.0.0.1:\(server.firstLine())"
         }
         let client = try Child(["fetch-file", homes[2].path, event] + addresses)
@@ -172,7 +172,7 @@ struct SendFile: AsyncParsableCommand {
 
     func run() async throws {
         let node = try await Node.open(at: URL(fileURLWithPath: directory, isDirectory: true))
-        guard let group = try node.groups.first else { throw BenchmarkError("there is no group") }
+        guard let group = try await node.groups.first else { throw BenchmarkError("there is no group") }
         let start = ContinuousClock.now
         let event = try await group.send(file: URL(fileURLWithPath: path))
         let sent = SentFile(event: "\(event)", seconds: (ContinuousClock.now - start).inSeconds)
@@ -191,18 +191,18 @@ struct FetchFile: AsyncParsableCommand {
     func run() async throws {
         let home = URL(fileURLWithPath: directory, isDirectory: true)
         let node = try await Node.open(at: home)
-        guard let group = try node.groups.first, let entry = try group.entry(ofID: event),
-            let shared = try entry.content(as: SharedFile.self)
+        guard let group = try await node.groups.first, let entry = try await group.entry(ofID: event),
+            let shared = entry.content(as: SharedFile.self)
         else { throw BenchmarkError("there is no such file") }
         let reader = group.reader(of: shared.file)
-        try await node.drop(shared.file.id)
+        try await node.removeLocalCopy(of: shared.file.id)
         for source in sources {
             let parts = source.split(separator: "@")
             guard let key = DeviceKey(hex: String(parts[0])) else { throw BenchmarkError("not a key: \(source)") }
             try await node.connect(to: key, at: String(parts[1]))
         }
         let half = Task {
-            for try await status in try await reader.statuses() where status.bytesHeld >= status.size / 2 { break }
+            for try await status in reader.statuses() where status.bytesHeld >= status.size / 2 { break }
             print("half")
             fflush(nil)
         }
@@ -217,8 +217,9 @@ struct FetchFile: AsyncParsableCommand {
         let usage = Usage.own
         // Reading the first and last byte opens their chunks. The seals of all other chunks were checked on arrival.
         let ends = [try await reader.read(0..<1), try await reader.read(shared.file.size - 1..<shared.file.size)]
+        let isComplete = try await reader.status.isComplete
         let fetched = FetchedFile(
-            seconds: seconds, isWhole: try reader.status.isComplete && ends.allSatisfy { $0.count == 1 }, usage: usage)
+            seconds: seconds, isWhole: isComplete && ends.allSatisfy { $0.count == 1 }, usage: usage)
         try await node.close()
         print(String(decoding: try JSONEncoder().encode(fetched), as: UTF8.self))
     }

@@ -3,7 +3,7 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// The gain of forgetting, and its cost.
+/// What is won by forgetting, and what it costs.
 struct Forgetting: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Has a group forget what has expired, and newcomers join before and after.",
@@ -48,9 +48,11 @@ struct Forgetting: AsyncParsableCommand {
             try await crew.proposeCheckpoint()
             let proposed = (ContinuousClock.now - start).inSeconds
             var rounds = 0
-            // The last event of each log stays.
-            while try crew.forgottenEvents < events - 1 || joined.forgottenEvents < events - 1 {
-                guard rounds < 10 else { throw BenchmarkError("\(try crew.forgottenEvents) events were forgotten") }
+            // The last event of a log stays.
+            while try await min(crew.forgottenEvents, joined.forgottenEvents) < events - 1 {
+                guard rounds < 10 else {
+                    throw BenchmarkError("\(try await crew.forgottenEvents) events were forgotten")
+                }
                 try await sync(ben)
                 rounds += 1
             }
@@ -58,7 +60,8 @@ struct Forgetting: AsyncParsableCommand {
             printRow(row("after it", try await join(crew, in: directory)))
             print(
                 "\nProposing it took \(proposed.rounded(to: 2)) s; until both members had passed it and forgotten "
-                    + "\(try crew.forgottenEvents) events \(forgotten.rounded(to: 2)) s, in \(rounds) meetings.\n")
+                    + "\(try await crew.forgottenEvents) events \(forgotten.rounded(to: 2)) s, in \(rounds) meetings.\n"
+            )
             let plain = try await ann.createGroup(named: "plain", policy: open ? .open : .private)
             for group in [crew, plain] { try await group.say(staying, bytes: bytes, seed: 1) }
             var best: [GroupID: Joined] = [:]
@@ -93,7 +96,7 @@ struct Forgetting: AsyncParsableCommand {
         guard report.isComplete else { throw BenchmarkError("a sync failed: \(report.failures)") }
     }
 
-    /// Lets a new device join as a reader, and removes it again.
+    /// A new device joins as a reader, and is gone again.
     private func join(_ group: SyncGroup, in directory: URL) async throws -> Joined {
         let home = directory.appendingPathComponent("reader")
         defer { try? FileManager.default.removeItem(at: home) }
@@ -102,7 +105,7 @@ struct Forgetting: AsyncParsableCommand {
         let joined = try await reader.join(try await group.invite(as: .reader), timeout: .seconds(600))
         let seconds = (ContinuousClock.now - start).inSeconds
         let received = try await received(by: reader)
-        let events = try entries(of: joined)
+        let events = try await entries(of: joined)
         try await reader.close()
         let files = try FileManager.default.contentsOfDirectory(
             at: home, includingPropertiesForKeys: [.fileSizeKey])
@@ -110,10 +113,10 @@ struct Forgetting: AsyncParsableCommand {
         return Joined(events: events, received: received, seconds: seconds, storeBytes: sizes.reduce(0, +))
     }
 
-    private func entries(of group: SyncGroup) throws -> Int {
+    private func entries(of group: SyncGroup) async throws -> Int {
         var (bookmark, count) = (Bookmark.start, 0)
         while true {
-            let changes = try group.changes(after: bookmark, limit: 4_096)
+            let changes = try await group.changes(after: bookmark, including: .everything, limit: 4_096)
             guard let last = changes.last else { return count }
             count += changes.count
             bookmark = last.bookmark
@@ -121,7 +124,7 @@ struct Forgetting: AsyncParsableCommand {
     }
 
     private func received(by node: Node) async throws -> Int {
-        for await progress in try node.progress() { return progress.bytesReceived }
+        for await progress in node.progress() { return progress.bytesReceived }
         return 0
     }
 }

@@ -16,13 +16,13 @@ struct Latency: AsyncParsableCommand {
             let port = try await a.listen()
             let joined = try await b.join(try await crew.invite())
             try await b.connect(to: a.device, at: "127.0.0.1:\(port)")
-            try await crew.send(Text("first"))
+            try await crew.send(PlainText("first"))
             var delivered = joined.changes().makeAsyncIterator()
             _ = try await delivered.next()
             var (sending, whole): ([Double], [Double]) = ([], [])
             for number in 0..<count {
                 let start = ContinuousClock.now
-                try await crew.send(Text("message \(number)"))
+                try await crew.send(PlainText("message \(number)"))
                 sending.append((ContinuousClock.now - start) / .milliseconds(1))
                 guard try await delivered.next() != nil else { throw BenchmarkError("the changes ended") }
                 whole.append((ContinuousClock.now - start) / .milliseconds(1))

@@ -3,12 +3,12 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// The resources that a process used, printed in its last line of output.
+/// What a process used, for its last line of output.
 struct Usage: Codable {
-    /// The processor time in seconds.
+    /// Seconds of processor time.
     let user: Double
     let system: Double
-    /// The largest resident memory in bytes.
+    /// The most memory that was resident, in bytes.
     let peakResident: Int
 
     static var own: Usage {
@@ -24,7 +24,7 @@ struct Usage: Codable {
             peakResident: peakResident ?? Int(usage.ru_maxrss))
     }
 
-    /// The kernel's own figure since this program was started. On Linux, rusage inherits the value of the parent.
+    /// The kernel's own count since this program was started: on Linux, rusage inherits the parent's.
     private static var peakResident: Int? {
         let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
         let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
@@ -32,7 +32,7 @@ struct Usage: Codable {
     }
 }
 
-/// A device that others can reach until its standard input ends.
+/// One device that others reach, until its standard input ends.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -47,7 +47,7 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// The cost of a sync, as the process that ran it measured it.
+/// What a sync cost, as the process that ran it saw it.
 struct Fetched: Codable {
     let seconds: Double
     let handshakeSeconds: Double
@@ -60,7 +60,7 @@ struct Fetched: Codable {
     let usage: Usage
 }
 
-/// A device that syncs once.
+/// One device that syncs once.
 struct Fetch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -73,26 +73,26 @@ struct Fetch: AsyncParsableCommand {
         let node = try await Node.open(at: URL(fileURLWithPath: directory, isDirectory: true))
         let report = try await node.sync(with: peer, at: address)
         let usage = Usage.own
-        guard let group = try node.groups.first else { throw BenchmarkError("there is no group") }
+        guard let group = try await node.groups.first else { throw BenchmarkError("there is no group") }
         let fetched = Fetched(
             seconds: report.duration.inSeconds, handshakeSeconds: report.handshakeDuration.inSeconds,
             sent: report.bytesSent, received: report.bytesReceived, handshakeBytes: report.handshakeBytes,
-            events: try group.status.delivered, isCausal: checksOrder ? try isCausal(group) : true,
-            digest: try group.digest, usage: usage)
+            events: try await group.status.delivered, isCausal: checksOrder ? try await isCausal(group) : true,
+            digest: try await group.digest, usage: usage)
         try await node.close()
         print(String(decoding: try JSONEncoder().encode(fetched), as: UTF8.self))
     }
 
-    /// Tells whether every entry was delivered after all entries that it names.
-    private func isCausal(_ group: SyncGroup) throws -> Bool {
+    /// Whether every entry was delivered after all that it names.
+    private func isCausal(_ group: SyncGroup) async throws -> Bool {
         var seen: Set<EventID> = []
         var bookmark = Bookmark.start
         while true {
-            let changes = try group.changes(after: bookmark, limit: 1_024)
+            let changes = try await group.changes(after: bookmark, including: .everything, limit: 1_024)
             guard let last = changes.last else { return true }
-            for change in changes {
-                guard change.entry.parents.allSatisfy({ seen.contains($0) }) else { return false }
-                seen.insert(change.entry.id)
+            for entry in changes.compactMap(\.entry) {
+                guard entry.parents.allSatisfy({ seen.contains($0) }) else { return false }
+                seen.insert(entry.id)
             }
             bookmark = last.bookmark
         }
@@ -103,7 +103,7 @@ extension Duration {
     var inSeconds: Double { self / .seconds(1) }
 }
 
-/// A child process that runs this program in another role.
+/// A process of this program in another role.
 struct Child {
     private let process = Process()
     private let input = Pipe()
@@ -112,8 +112,7 @@ struct Child {
     init(_ arguments: [String]) throws {
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
         process.arguments = arguments
-        // The command line tool has the same setting. By default glibc returns blocks of 64 KiB to the system each time
-        // and asks for them again.
+        // As the command line tool has it: glibc gives pieces of 64 KiB back to the system each time, and asks for them again.
         let allocator = ["MALLOC_TRIM_THRESHOLD_": "\(64 << 20)", "MALLOC_TOP_PAD_": "\(4 << 20)"]
         process.environment = ProcessInfo.processInfo.environment.merging(allocator) { $1 }
         process.standardInput = input
@@ -121,20 +120,20 @@ struct Child {
         try process.run()
     }
 
-    /// The first line that the process prints.
+    /// The first line that it prints.
     func firstLine() throws -> String {
         var line = Data()
         while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) { line += byte }
         return String(decoding: line, as: UTF8.self)
     }
 
-    /// Kills the process without a warning.
+    /// Ends it as a power cut does.
     func kill() {
         Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
-    /// Ends the input of the process and decodes the rest of its output.
+    /// Ends its input, and reads the rest of what it prints.
     func finish<Result: Decodable>(as: Result.Type) throws -> Result {
         try input.fileHandleForWriting.close()
         let rest = try output.fileHandleForReading.readToEnd() ?? Data()
@@ -144,13 +143,13 @@ struct Child {
     }
 }
 
-/// Two devices that have stores of their own and share one group.
+/// Two devices with stores of their own and one group.
 struct Pair {
     let a: URL
     let b: URL
     let deviceA: DeviceKey
 
-    /// Creates the devices. `b` joins while the group is empty, so that its first sync transfers everything.
+    /// `b` joins while the group is empty, so that its first sync is all there is to measure.
     init(in directory: URL, policy: Policy = .open) async throws {
         a = directory.appendingPathComponent("a")
         b = directory.appendingPathComponent("b")
@@ -165,12 +164,12 @@ struct Pair {
 
     func withGroup(_ body: (SyncGroup) async throws -> Void) async throws {
         let node = try await Node.open(at: a)
-        guard let group = try node.groups.first else { throw BenchmarkError("there is no group") }
+        guard let group = try await node.groups.first else { throw BenchmarkError("there is no group") }
         try await body(group)
         try await node.close()
     }
 
-    /// Lets `a` serve and `b` sync once, each in a process of its own.
+    /// `a` serves, `b` syncs once: each a process.
     func sync(checksOrder: Bool = false) throws -> (fetched: Fetched, server: Usage) {
         let server = try Child(["serve", a.path])
         let port = try server.firstLine()

@@ -8,7 +8,7 @@ extension SyncGroup {
             // The envelope takes six bytes of the content.
             let texts = (first..<min(count, first + 1_024)).map { _ in text(of: bytes - 6, &generator) }
             try await withThrowingTaskGroup { tasks in
-                for text in texts { tasks.addTask { _ = try await self.send(Text(text), expiring: expiring) } }
+                for text in texts { tasks.addTask { _ = try await self.send(PlainText(text), expiring: expiring) } }
                 try await tasks.waitForAll()
             }
         }

@@ -73,14 +73,14 @@ struct Sealed: AsyncParsableCommand {
             guard fetched.events >= events else { throw BenchmarkError("\(fetched.events) of \(events) events came") }
             figures.sync = Double(events) / (fetched.seconds - fetched.handshakeSeconds)
             figures.beyond = Double(fetched.sent + fetched.received - events * bytes) / Double(events)
-            let node = try Node.openReadOnly(at: pair.b)
-            guard let group = try node.groups.first else { throw BenchmarkError("there is no group") }
+            let node = try await Node.openReadOnly(at: pair.b)
+            guard let group = try await node.groups.first else { throw BenchmarkError("there is no group") }
             var (bookmark, read) = (Bookmark.start, 0)
             start = ContinuousClock.now
             while true {
-                let changes = try group.changes(after: bookmark, limit: 1_024)
+                let changes = try await group.changes(after: bookmark, limit: 1_024)
                 guard let last = changes.last else { break }
-                for change in changes where try change.entry.content(as: Text.self)?.string.utf8.count == bytes - 6 {
+                for change in changes where change.entry?.content(as: PlainText.self)?.string.utf8.count == bytes - 6 {
                     read += 1
                 }
                 bookmark = last.bookmark

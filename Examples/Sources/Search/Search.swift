@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Tombolo
+import TomboloImport
 
 /// Full-text search over a group: SQLite's FTS5, fed by the group's changes.
 ///
@@ -17,9 +18,9 @@ import Tombolo
             exit(2)
         }
         let directory = URL(fileURLWithPath: path, isDirectory: true)
-        let node = try Node.openReadOnly(at: directory)
+        let node = try await Node.openReadOnly(at: directory)
         let index = try SearchIndex(at: directory.appendingPathComponent("search.sqlite"))
-        for group in try node.groups { try index.update(from: group) }
+        for group in try await node.groups { try await index.update(from: group) }
         for hit in try index.search(arguments.dropFirst().joined(separator: " ")) { print(hit) }
         try await node.close()
     }
@@ -29,7 +30,7 @@ struct SearchIndex {
     private let database: DatabaseQueue
 
     init(at url: URL) throws {
-        // What has gone away goes from here as well.
+        // Erased text leaves this file as well.
         var configuration = Configuration()
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA secure_delete = ON") }
         database = try DatabaseQueue(path: url.path, configuration: configuration)
@@ -43,47 +44,46 @@ struct SearchIndex {
         }
     }
 
-    /// Takes what was delivered since the last time.
-    func update(from group: SyncGroup) throws {
+    /// Indexes the changes since the last time.
+    func update(from group: SyncGroup) async throws {
+        var bookmark = try await database.read { db in
+            try Data.fetchOne(
+                db, sql: "SELECT bookmark FROM bookmark WHERE groupID = ?", arguments: ["\(group.id)"]
+            ).map { try JSONDecoder().decode(Bookmark.self, from: $0) } ?? .start
+        }
         while true {
-            let isAtEnd = try database.write { db in
-                let kept = try Data.fetchOne(
-                    db, sql: "SELECT bookmark FROM bookmark WHERE groupID = ?", arguments: ["\(group.id)"])
-                let bookmark = try kept.map { try JSONDecoder().decode(Bookmark.self, from: $0) } ?? .start
-                let changes = try group.changes(after: bookmark, limit: 1_000)
-                for change in changes {
-                    // What is forgotten may never have been told of as gone, if nobody has looked for long.
-                    if change.kind == .forgotten, let log = change.entry.log {
-                        try db.execute(
-                            sql: "DELETE FROM entry WHERE log = ? AND sequence <= ?",
-                            arguments: ["\(log)", Int64(change.entry.sequence)])
-                        continue
-                    }
-                    // Whose author was removed without knowing of it, and what has gone away, is not to be found.
-                    guard change.kind != .withdrawn, change.kind != .erased else {
-                        try db.execute(sql: "DELETE FROM entry WHERE id = ?", arguments: ["\(change.entry.id)"])
-                        continue
-                    }
-                    guard let text = try text(of: change.entry) else { continue }
-                    try db.execute(
-                        sql: "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
-                        arguments: [
-                            text, "\(change.entry.id)", change.entry.timestamp, change.entry.log.map { "\($0)" },
-                            Int64(change.entry.sequence),
-                        ])
-                }
-                guard let last = changes.last else { return true }
+            let changes = try await group.changes(after: bookmark, limit: 1_000)
+            guard let last = changes.last else { return }
+            try await database.write { db in
+                for change in changes { try Self.apply(change, db) }
                 try db.execute(
                     sql: "INSERT OR REPLACE INTO bookmark VALUES (?, ?)",
                     arguments: ["\(group.id)", try JSONEncoder().encode(last.bookmark)])
-                return false
             }
-            if isAtEnd { return }
+            bookmark = last.bookmark
         }
     }
 
-    private func text(of entry: Entry) throws -> String? {
-        try entry.content(as: Text.self)?.string ?? entry.content(as: Said.self)?.text
+    private static func apply(_ change: Change, _ db: Database) throws {
+        switch change {
+        case .delivered(let entry, _), .restored(let entry, _):
+            guard let text = text(of: entry) else { return }
+            try db.execute(
+                sql: "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
+                arguments: [
+                    text, "\(entry.id)", entry.timestamp, entry.log.map { "\($0)" }, Int64(entry.sequence),
+                ])
+        case .withdrawn(let id, _), .erased(let id, _, _):
+            try db.execute(sql: "DELETE FROM entry WHERE id = ?", arguments: ["\(id)"])
+        case .forgotten(let log, let sequence, _):
+            // Nobody may have told of their erasure before.
+            try db.execute(
+                sql: "DELETE FROM entry WHERE log = ? AND sequence <= ?", arguments: ["\(log)", Int64(sequence)])
+        }
+    }
+
+    private static func text(of entry: Entry) -> String? {
+        entry.content(as: PlainText.self)?.string ?? entry.content(as: Said.self)?.text
     }
 
     /// The best hits, a line each.

@@ -1,8 +1,8 @@
-import Foundation
+public import Foundation
 public import Tombolo
 
 /// Something is to be bought.
-public struct Wanted: EventContent, Codable {
+public struct Wanted: EventContent, Codable, Hashable {
     public static let type = "wanted"
     public static let version = 1
     public var item: String
@@ -11,62 +11,62 @@ public struct Wanted: EventContent, Codable {
 }
 
 /// Something that was wanted has been bought.
-public struct Bought: EventContent, Codable {
+public struct Bought: EventContent, Codable, Hashable {
     public static let type = "bought"
     public static let version = 1
     /// The event that asked for it.
-    public var wish: String
+    public var wish: EventID
 
-    public init(wish: String) { self.wish = wish }
+    public init(wish: EventID) { self.wish = wish }
 }
 
-/// A household's shopping list, in a file of the application's own beside the bookmark up to which it has read the group.
-public actor ShoppingList {
+/// A household's shopping list: what the group's entries come to.
+///
+/// Entries come and go, in any order and from anybody. Both parts hold what is there now, and the list follows from them: a
+/// purchase whose wish is gone counts for nothing, and counts again when the wish is restored.
+public struct ShoppingList: ProjectedModel, Equatable {
     /// Something that somebody asked for.
-    public struct Wish: Codable, Hashable, Sendable {
+    public struct Wish: Hashable, Sendable {
         public var item: String
         /// Two may come home with the same.
-        public var purchases = 0
+        public var purchases: Int
+
+        public init(item: String, purchases: Int = 0) { (self.item, self.purchases) = (item, purchases) }
     }
 
-    private struct Contents: Codable {
-        /// By the event that asked for it.
-        var wishes: [String: Wish] = [:]
-        var bookmark = Bookmark.start
+    private var wanted = LiveContents<Wanted>()
+    private var bought = LiveContents<Bought>()
+
+    public init() {}
+
+    public mutating func insert(_ entry: Entry) {
+        wanted.insert(entry)
+        bought.insert(entry)
     }
 
-    /// A purchase of something that nobody had asked for: the group delivers what depends on something after it, so this
-    /// cannot be.
-    struct UnknownWish: Error {}
-
-    private let group: SyncGroup
-    private let file: URL
-    private var contents: Contents
-
-    public init(_ group: SyncGroup, in directory: URL) throws {
-        self.group = group
-        file = directory.appendingPathComponent("list.json")
-        let exists = FileManager.default.fileExists(atPath: file.path)
-        contents = exists ? try JSONDecoder().decode(Contents.self, from: Data(contentsOf: file)) : Contents()
+    public mutating func remove(_ id: Entry.ID) {
+        wanted.remove(id)
+        bought.remove(id)
     }
 
-    public var wishes: [String: Wish] { contents.wishes }
-    public var isComplete: Bool { contents.wishes.values.allSatisfy { $0.purchases > 0 } }
+    public mutating func forget(log: LogID, through sequence: UInt64) {
+        wanted.forget(log: log, through: sequence)
+        bought.forget(log: log, through: sequence)
+    }
 
-    /// Reads what is new, until the task is cancelled. List and bookmark are written in one go: a crash loses nothing, and
-    /// nothing is read twice.
-    public func follow() async throws {
-        for try await change in group.changes(after: contents.bookmark) {
-            var next = contents
-            if let wanted = try change.entry.content(as: Wanted.self) {
-                next.wishes["\(change.entry.id)"] = change.kind == .withdrawn ? nil : Wish(item: wanted.item)
-            } else if let bought = try change.entry.content(as: Bought.self) {
-                guard next.wishes[bought.wish] != nil else { throw UnknownWish() }
-                next.wishes[bought.wish]?.purchases += change.kind == .withdrawn ? -1 : 1
-            }
-            next.bookmark = change.bookmark
-            try JSONEncoder().encode(next).write(to: file, options: .atomic)
-            contents = next
-        }
+    /// By the event that asked for it.
+    public var wishes: [EventID: Wish] {
+        var wishes = wanted.items.mapValues { Wish(item: $0.content.item, purchases: 0) }
+        for purchase in bought.items.values { wishes[purchase.content.wish]?.purchases += 1 }
+        return wishes
+    }
+
+    public var isComplete: Bool { wishes.values.allSatisfy { $0.purchases > 0 } }
+}
+
+extension Projection<ShoppingList> {
+    /// The list of a group, in a file of the application's own.
+    public init(of group: SyncGroup, inFolder folder: URL) {
+        self.init(of: group, in: folder.appendingPathComponent("list.json"))
     }
 }

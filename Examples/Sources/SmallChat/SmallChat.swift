@@ -1,7 +1,7 @@
 import Foundation
 import Tombolo
 
-/// A chat in a few lines: what is said while nobody is connected reaches everybody later.
+/// A chat in a few lines. Lines that are sent while nobody is connected reach the others later.
 ///
 ///     swift run SmallChat DIRECTORY            begins a group and prints how to join it
 ///     swift run SmallChat DIRECTORY LINK       joins it from another directory or machine
@@ -22,6 +22,11 @@ import Tombolo
         }
     }
 
+    private static func show(_ line: String) {
+        print(line)
+        fflush(nil)
+    }
+
     static func chat() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 2 else {
@@ -33,7 +38,7 @@ import Tombolo
         let group =
             if arguments.count > 2 {
                 try await node.join(InvitationLink(arguments[2]))
-            } else if let known = try node.groups.first {
+            } else if let known = try await node.groups.first {
                 known
             } else {
                 try await node.createGroup(named: "chat")
@@ -43,10 +48,13 @@ import Tombolo
 
         let running = Task { try await node.run() }
         let printing = Task {
-            for try await change in group.changes() {
-                guard let line = try change.entry.content(as: Line.self) else { continue }
-                print("\(line.name): \(line.text)")
-                fflush(nil)
+            for try await change in group.changes(of: Line.self) {
+                switch change {
+                case .delivered(let line, _), .restored(let line, _): show("\(line.content.name): \(line.content.text)")
+                case .withdrawn(let id, _), .erased(let id, _, _): show("(a line is gone: \("\(id)".prefix(8)))")
+                case .undecodable(_, let error, _): show("(\(error))")
+                case .forgotten: break
+                }
             }
         }
         let name = ProcessInfo.processInfo.environment["USER"] ?? "somebody"

@@ -44,7 +44,7 @@ final class ReconciliationSession {
         let id = SessionID(rawValue: session)
         func link(to other: Device, isDialler: Bool) -> EngineInput {
             .linkOpened(
-                Link(
+                PeerLink(
                     session: id, peer: other.key, isDialler: isDialler, binding: .zero,
                     invitation: isDialler ? invitation : nil))
         }

@@ -81,7 +81,7 @@ final class NativeSession {
     private func open(joining invitation: Invitation? = nil) -> SessionID {
         session += 1
         let id = SessionID(rawValue: session)
-        victim.take([.linkOpened(Link(session: id, peer: member.key, isDialler: false, binding: .zero))])
+        victim.take([.linkOpened(PeerLink(session: id, peer: member.key, isDialler: false, binding: .zero))])
         return id
     }
 
@@ -89,7 +89,7 @@ final class NativeSession {
         let id = open()
         var queue = member.payloads([
             .linkOpened(
-                Link(session: id, peer: victim.key, isDialler: true, binding: .zero, invitation: invitation))
+                PeerLink(session: id, peer: victim.key, isDialler: true, binding: .zero, invitation: invitation))
         ])
         var toVictim = true
         while !queue.isEmpty {
@@ -103,7 +103,7 @@ final class NativeSession {
     func attack(_ bytes: [UInt8]) -> CInt {
         let id = open()
         let hello = member.payloads([
-            .linkOpened(Link(session: id, peer: victim.key, isDialler: true, binding: .zero))
+            .linkOpened(PeerLink(session: id, peer: victim.key, isDialler: true, binding: .zero))
         ])
         for payload in hello { victim.take([.payloadReceived(id, payload[...])]) }
         for payload in split(bytes) { victim.take([.payloadReceived(id, payload[...])]) }
@@ -137,7 +137,7 @@ final class RecordSession {
         session += 1
         let id = SessionID(rawValue: session)
         victim.take([
-            .linkOpened(Link(session: id, peer: peer, isDialler: true, binding: .zero, dialect: .mvds))
+            .linkOpened(PeerLink(session: id, peer: peer, isDialler: true, binding: .zero, dialect: .mvds))
         ])
         for payload in split(bytes) { victim.take([.payloadReceived(id, payload[...])]) }
         victim.take([.timePassed], after: 20_000)

@@ -11,9 +11,9 @@ package enum BundleFile {
     /// The most bytes of records that a part may have.
     static let largestPart = 16 << 20
 
-    /// What a part is made of.
+    /// The records that a part is made of.
     enum Record {
-        /// Who has written the bundle.
+        /// The device that has written the bundle.
         case opening(BundleOpening)
         /// Logs of which the writer has everything, each with its last event.
         case known([LogPosition])
@@ -27,7 +27,7 @@ package enum BundleFile {
         case certificate(Certificate)
     }
 
-    /// What seals a bundle's parts.
+    /// The key that seals a bundle's parts.
     package struct Key {
         private let key: Bytes32
         private let cryptography = SwiftCryptography()

@@ -21,7 +21,9 @@ struct BundleReader {
         do {
             handle = try FileHandle(forReadingFrom: url)
         } catch {
-            throw TomboloError("\(url.path) cannot be read: look whether it is there and yours")
+            throw TomboloError(
+                .fileUnusable, "\(url.path) cannot be read", recovery: "check that it exists and is yours",
+                underlying: error)
         }
         let header: [UInt8]
         do {
@@ -29,10 +31,11 @@ struct BundleReader {
             try handle.seek(toOffset: 0)
             header = [UInt8](try handle.read(upToCount: BundleFile.headerBytes) ?? Data())
         } catch {
-            throw TomboloError("\(url.path) cannot be read: \(error.localizedDescription)")
+            throw TomboloError(
+                .fileUnusable, "\(url.path) cannot be read (\(error.localizedDescription))", underlying: error)
         }
         guard header.count == BundleFile.headerBytes, header.starts(with: BundleFile.magic) else {
-            throw TomboloError("\(url.path) is not a bundle, or of a later version")
+            throw TomboloError(.bundleDamaged, "\(url.path) is not a bundle, or of a later version")
         }
         let (nonce, tag) = (Array(header[16..<48]), Array(header[48...]))
         for group in groups where group.dialect == .native {
@@ -41,7 +44,8 @@ struct BundleReader {
             (self.key, self.group, position) = (key, group, UInt64(BundleFile.headerBytes))
             return
         }
-        throw TomboloError("\(url.path) is of none of the groups on this device: join the group first")
+        throw TomboloError(
+            .unknownGroup, "\(url.path) is of none of the groups on this device", recovery: "join the group first")
     }
 
     /// The records of the next part; nil at the end of the file.
@@ -85,7 +89,7 @@ struct BundleReader {
 
     func damage(_ what: String) -> TomboloError {
         TomboloError(
-            "\(url.path) is damaged at byte \(position) (\(what)): what comes before is taken where it is read, get the rest again"
-        )
+            .bundleDamaged, "\(url.path) is damaged at byte \(position) (\(what)), and was read up to there",
+            recovery: "get it again")
     }
 }

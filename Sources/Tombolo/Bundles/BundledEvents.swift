@@ -82,7 +82,8 @@ struct BundledEvents {
         return run.reversed()
     }
 
-    /// What is left of branches: what vouches for it has been written. The last of a log come first, for they vouch for those before.
+    /// The rest of branches, whose signed later events have been written. The last of a log come first, since they authenticate
+    /// those before them.
     private mutating func leftovers() -> [[Event]]? {
         guard let log = unsigned.keys.min(), var events = unsigned[log] else { return nil }
         let run = Array(events.suffix(Self.longestRun))

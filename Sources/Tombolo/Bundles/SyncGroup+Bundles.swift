@@ -3,8 +3,9 @@ public import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// What was written into a bundle.
+/// The contents of a bundle that was written.
 public struct BundleSummary: Sendable, Hashable {
+    /// The number of events.
     public let events: Int
     /// In an answer, the secrets for the device that is answered.
     public let secrets: Int
@@ -12,86 +13,101 @@ public struct BundleSummary: Sendable, Hashable {
     public let bytes: Int
 }
 
-/// What became of a bundle.
+/// The outcome of reading a bundle.
 public struct BundleReading: Sendable, Hashable {
+    /// The group that it is of.
     public let group: GroupID
     /// The device that has written it, and when, by its clock.
     public let writer: DeviceKey
+    /// When the device wrote it, by its own clock.
     public let written: Date
     /// How many events were new, and how many were not.
     public let newEvents: Int
+    /// The number of events that this device held already.
     public let heldEvents: Int
     /// Whether the file had an end: else what it had was taken, and more was to come.
     public let isComplete: Bool
 }
 
 extension SyncGroup {
-    /// Writes what is here of the group into a file, to be carried to devices that this one cannot reach (protocol §6): events with their
-    /// contents, as far as those are here. In an answer to a bundle there are also, in a private group, the secrets that the device which has
-    /// written that one may have. Files that events refer to are not in it.
+    /// Writes the events of the group that are on this device into a file, with their contents as far as those are here. The
+    /// file can be carried to devices that this one cannot reach (protocol §6).
     ///
-    /// Only devices of the group can read it.
+    /// An answer to a bundle of a private group also contains the secrets that the other device may have. Files that events
+    /// refer to are not in it. Only devices of the group can read it.
     /// - Parameters:
-    ///   - url: where nothing is yet.
-    ///   - bundle: one that a device of the group has written: this one then has what that device lacked.
+    ///   - url: a place where nothing is yet.
+    ///   - bundle: a bundle of another device of the group; the new one then contains what that device lacked.
     ///   - progress: counts events.
-    /// - Throws: ``TomboloError`` if there is something at the place already, the disk is full, or `bundle` is of another group: nothing is left at
-    ///   the place then; `EngineError` `notNative`.
+    /// - Throws: ``TomboloError`` `fileUnusable` if something is at the place already, or the disk is full; `bundleDamaged`
+    ///   or `unknownGroup` if `bundle` cannot be answered; `wrongDialect`. Nothing is left at the place then.
     public func writeBundle(
         to url: URL, answering bundle: URL? = nil, reportingTo progress: TransferProgress? = nil
     ) async throws -> BundleSummary {
         defer { progress?.finish() }
-        guard dialect == .native else { throw EngineError.notNative(id) }
+        guard dialect == .native else { throw TomboloError(EngineError.notNative(id)) }
         // Else the key for an answer would be made in vain.
         try DraftFile.checkPlace(url)
         let asked = try bundle.map { try BundleStart(of: $0, for: record) }
         var secrets: [CarriedSecret] = []
         if let asked {
-            let effect = try await node.replica.request { .sealSecrets($0, group: id, to: asked.opening) }
-            guard case .sealedSecrets(_, let sealed) = effect else { throw TomboloError("the engine gave no answer") }
+            let effect = try await node.runtime.request { .sealSecrets($0, group: id, to: asked.opening) }
+            guard case .sealedSecrets(_, let sealed) = effect else { throw TomboloError.noAnswer }
             secrets = sealed
         }
-        let effect = try await node.replica.request { .openBundle($0, group: id) }
-        guard case .openedBundle(_, let opening) = effect else { throw TomboloError("the engine gave no answer") }
-        return try await Node.aside { [secrets] in
-            var writer = try BundleWriter(at: url, of: record)
-            let (known, horizon, forgotten) = try node.storage.read { reader in
-                (
-                    try reader.knownEnds(of: record), try kept(reader).horizon,
-                    try reader.forgottenBeginnings(of: record)
-                )
-            }
-            try writer.append([.opening(opening), .known(known), .horizon(horizon)])
-            for certificate in forgotten { try writer.append([.certificate(certificate)]) }
-            var events = try BundledEvents(of: record, in: node.storage, without: asked?.known ?? [])
-            progress?.note(done: 0, of: UInt64(events.total))
-            while let runs = try events.next() {
-                for run in runs {
-                    // What vouches for it came before it.
-                    let isBehind = run.last?.signature == nil
-                    try writer.append(run.map { .event($0.message(in: record.id)) }, behind: isBehind)
-                }
-                progress?.note(done: UInt64(events.seen), of: UInt64(events.total))
-            }
-            for secret in secrets { try writer.append([.secret(secret)]) }
-            try writer.finish()
-            return BundleSummary(events: events.written, secrets: secrets.count, bytes: writer.bytes)
+        let effect = try await node.runtime.request { .openBundle($0, group: id) }
+        guard case .openedBundle(_, let opening) = effect else { throw TomboloError.noAnswer }
+        return try await convertingErrors { [secrets] in
+            try await Node.aside { try write(to: url, opening, secrets, without: asked?.known ?? [], progress) }
         }
+    }
+
+    private func write(
+        to url: URL, _ opening: BundleOpening, _ secrets: [CarriedSecret], without held: [LogPosition],
+        _ progress: TransferProgress?
+    ) throws -> BundleSummary {
+        var writer = try BundleWriter(at: url, of: record)
+        let (known, horizon, forgotten) = try node.read { reader in
+            (
+                try reader.knownEnds(of: record), try kept(reader).horizon,
+                try reader.forgottenBeginnings(of: record)
+            )
+        }
+        try writer.append([.opening(opening), .known(known), .horizon(horizon)])
+        for certificate in forgotten { try writer.append([.certificate(certificate)]) }
+        var events = try BundledEvents(of: record, in: node.storage, without: held)
+        progress?.note(done: 0, of: UInt64(events.total))
+        while let runs = try events.next() {
+            for run in runs {
+                // The event that authenticates it came before it.
+                let isBehind = run.last?.signature == nil
+                try writer.append(run.map { .event($0.message(in: record.id)) }, behind: isBehind)
+            }
+            progress?.note(done: UInt64(events.seen), of: UInt64(events.total))
+        }
+        for secret in secrets { try writer.append([.secret(secret)]) }
+        try writer.finish()
+        return BundleSummary(events: events.written, secrets: secrets.count, bytes: writer.bytes)
     }
 }
 
 extension Node {
-    /// Takes what is in a bundle, as it would take it from a peer: every event is verified, and what was erased stays so.
+    /// Takes the events of a bundle, as from a peer: every event is verified, and erased contents stay erased.
     ///
     /// - Parameters:
     ///   - url: the file.
     ///   - progress: counts bytes.
-    /// - Throws: ``TomboloError`` if it cannot be read, is of no group that is here, or is damaged: what comes before the damage is taken.
+    /// - Throws: ``TomboloError`` `fileUnusable` if it cannot be read, `unknownGroup` if it is of no group that is here,
+    ///   `bundleDamaged`: the events before the damage are taken.
     public func readBundle(
         at url: URL, reportingTo progress: TransferProgress? = nil
     ) async throws -> BundleReading {
         defer { progress?.finish() }
-        var reader = try BundleReader(at: url, groups: try storage.read { try $0.groups() })
+        return try await convertingErrors { try await takeBundle(at: url, progress) }
+    }
+
+    private func takeBundle(at url: URL, _ progress: TransferProgress?) async throws -> BundleReading {
+        var reader = try BundleReader(at: url, groups: try read { try $0.groups() })
         let group = reader.group.id
         var opening: BundleOpening?
         var (accepted, held) = (0, 0)
@@ -122,29 +138,32 @@ extension Node {
             if !messages.isEmpty {
                 let effect: EngineEffect
                 do {
-                    effect = try await replica.request { [horizon, certificates] in
+                    effect = try await runtime.request { [horizon, certificates] in
                         .ingest($0, group: group, messages, horizon: horizon, certificates: certificates)
                     }
-                } catch let error as EngineError {
-                    // Somebody of the group has made it up.
-                    throw TomboloError("\(url.path) has something in it that no device would say: \(error)")
+                } catch let error as TomboloError where error.underlying is EngineError {
+                    // A device of the group has made it up.
+                    throw TomboloError(
+                        .bundleDamaged, "\(url.path) contains what no device would write (\(error.message))",
+                        underlying: error)
                 }
                 guard case .ingested(_, let new, let old) = effect else {
-                    throw TomboloError("the engine gave no answer")
+                    throw TomboloError.noAnswer
                 }
                 (accepted, held) = (accepted + new, held + old)
             }
             progress?.note(done: reader.position, of: reader.size)
         }
         guard reader.isComplete || opening != nil else {
-            throw TomboloError("\(url.path) ends before anything of it could be read: get it again")
+            throw TomboloError(
+                .bundleDamaged, "\(url.path) ends before anything of it could be read", recovery: "get it again")
         }
         guard let opening, opening.isValid(in: group, using: SwiftCryptography()) else {
             throw reader.damage("it does not say who has written it")
         }
-        // What they are sealed to is forgotten then: not before all of it is here.
+        // Taking them removes the key that they are sealed to: not before all are here.
         if reader.isComplete, !secrets.isEmpty {
-            _ = try await replica.request { [secrets] in .takeSecrets($0, group: group, secrets) }
+            _ = try await runtime.request { [secrets] in .takeSecrets($0, group: group, secrets) }
         }
         return BundleReading(
             group: group, writer: opening.device, written: Date(milliseconds: opening.time), newEvents: accepted,
@@ -153,7 +172,7 @@ extension Node {
     }
 }
 
-/// What a bundle says of who has written it.
+/// The part of a bundle that names its writer.
 private struct BundleStart {
     let opening: BundleOpening
     private(set) var known: [LogPosition] = []
@@ -170,7 +189,8 @@ private struct BundleStart {
             }
         }
         guard let opening, opening.isValid(in: group.id, using: SwiftCryptography()) else {
-            throw TomboloError("\(url.path) does not say who has written it: get it again")
+            throw TomboloError(
+                .bundleDamaged, "\(url.path) does not say which device has written it", recovery: "get it again")
         }
         self.opening = opening
     }

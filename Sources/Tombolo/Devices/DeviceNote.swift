@@ -1,13 +1,13 @@
 import Foundation
 import TomboloCore
 
-/// What a member's devices tell each other in the group that is theirs alone (protocol §5.9).
+/// A note between a member's devices, in the group that is theirs alone (protocol §5.9).
 enum DeviceNote: Equatable {
     /// One of them is in this group.
     case group(GroupRecord)
     /// Another device can be reached here.
     case peer(DeviceKey, address: String)
-    /// What has been read of a group: of each log, up to which of its events.
+    /// How far a group has been read: for each log, up to which of its events.
     case read(GroupID, [LogID: UInt64])
 
     private enum Form: UInt8 { case group, peer, read }

@@ -12,7 +12,7 @@ struct DeviceVisibility {
         let group: GroupID
         let contact: Contact
 
-        /// What it is called in the state of the devices' own group.
+        /// Its key in the state of the devices' own group.
         var key: String { "\(prefix)\(group) \(contact)" }
         /// Under which it is kept what this device last knew to be said there.
         var saidKey: String { "\(notePrefix)\(group) \(contact)" }
@@ -29,10 +29,10 @@ struct DeviceVisibility {
         }
     }
 
-    /// What the engine is to be told, and what is noted beside that.
+    /// Inputs for the engine, and the values to store with them.
     private(set) var inputs: [EngineInput] = []
     private(set) var values: [(key: String, value: [UInt8])] = []
-    /// What the engine is to find in the store where it comes to open groups that are not here.
+    /// Values that the engine must find in the store when it opens groups that are not here yet.
     private(set) var prepared: [(key: String, value: [UInt8]?)] = []
 
     /// Whether a key of the store says what was last known to be told.
@@ -68,9 +68,10 @@ struct DeviceVisibility {
 
     /// Of what was set here and what others have told since the two were last the same, the later counts; where both are new, the less.
     private mutating func settle(
-        _ setting: Setting, here: Visibility, told: Visibility?, isFull: Bool, _ own: GroupID, _ reader: SQLiteReader
+        _ setting: Setting, here: VisibilityLevel, told: VisibilityLevel?, isFull: Bool, _ own: GroupID,
+        _ reader: SQLiteReader
     ) throws {
-        let last = try reader.value(forKey: setting.saidKey)?.first.flatMap { Visibility(rawValue: $0) }
+        let last = try reader.value(forKey: setting.saidKey)?.first.flatMap { VisibilityLevel(rawValue: $0) }
         guard here != told || last != told else { return }
         let isNewHere = here != last ?? .shared
         let isNewThere = told != nil && told != last
@@ -85,13 +86,13 @@ struct DeviceVisibility {
         values.append((setting.saidKey, [result.rawValue]))
     }
 
-    /// What the state of the devices' own group says; of what was said at the same time, the least.
+    /// The settings in the state of the devices' own group; of concurrent ones, the least.
     private static func told(
         in own: GroupRecord, _ reader: SQLiteReader
-    ) throws -> [GroupID: [Contact: Visibility]] {
+    ) throws -> [GroupID: [Contact: VisibilityLevel]] {
         let statement = try GroupStatement(decoding: own.statement[...])
         let graph = try reader.graph(of: own, statement)
-        var told: [GroupID: [Contact: Visibility]] = [:]
+        var told: [GroupID: [Contact: VisibilityLevel]] = [:]
         for key in graph.keys where isKey(key) {
             guard let setting = Setting(key: key) else { continue }
             // Nobody else is in this group, whatever one of the devices has said in it.
@@ -99,7 +100,7 @@ struct DeviceVisibility {
                 $0.author == statement.owner
             }.compactMap { node in
                 guard case .set(_, let value?) = node.action else { return nil }
-                return value.first.flatMap { Visibility(rawValue: $0) }
+                return value.first.flatMap { VisibilityLevel(rawValue: $0) }
             }.min()
         }
         return told

@@ -1,60 +1,67 @@
 public import Foundation
-public import Logging
 public import TomboloCore
 import TomboloSQLite
 
 /// A device of this one's member.
 public struct MemberDevice: Hashable, Sendable, Identifiable {
+    /// The device's key.
     public let id: DeviceKey
-    /// What it is called by whoever named it.
+    /// Its name, which any of the member's devices may set; nil if none has.
     public let name: String?
     /// The device that admitted it; nil for the member's first.
     public let admittedBy: DeviceKey?
-    /// Whether another one has said that it is lost.
+    /// Whether another device of the member's has removed it.
     public let isRemoved: Bool
-    /// When it last wrote something to the others that has come here, by its own clock; nil if it never has.
+    /// When it wrote the latest event to the member's devices that is held here, by its own clock; nil if there is none.
     public let lastHeardOf: Date?
 }
 
 // Several devices of one member.
 extension Node {
-    /// A link that makes one other device, which has no groups yet, another one of this device's member: groups, peers and what has been
-    /// read follow, now and later. Whoever gets hold of it before that becomes the member, too.
+    /// A link that makes one other device, which has no groups yet, another device of this one's member. Groups, peers and
+    /// read marks follow, now and later.
     ///
-    /// - Throws: `EngineError` `notAllowed` if this device was removed, or admitted by way of too many others.
+    /// Everybody who uses it first becomes the member, too: hand it over in person.
+    /// - Parameters:
+    ///   - expiring: how long it can be used.
+    ///   - addresses: where this device can be reached, each as `host:port`, before the addresses where it listens.
+    /// - Throws: ``TomboloError`` `notAllowed` if this device was removed, or admitted by way of too many others;
+    ///   `notListening` if nobody could reach this device; `invalidArgument` if nobody can dial an address.
     public func linkDevice(
         expiring: Duration = .seconds(600), addresses: [String] = []
     ) async throws -> InvitationLink {
         let expiry = clock.now + expiring.roundedMilliseconds
-        let all = addresses + listeningAddresses
-        let effect = try await replica.request { .linkDevice($0, addresses: all, expiry: expiry) }
-        guard case .invited(_, let invitation) = effect else { throw TomboloError("the engine gave no answer") }
+        let all = try invitationAddresses(adding: addresses)
+        let effect = try await runtime.request { .linkDevice($0, addresses: all, expiry: expiry) }
+        guard case .invited(_, let invitation) = effect else { throw TomboloError.noAnswer }
         return InvitationLink(invitation)
     }
 
-    /// Opens the device in `directory`, made on first use, as another one of the member whose device has made the link.
+    /// Opens the device in `directory`, made on first use, as another device of the member that has made the link.
     ///
-    /// Returns as soon as it is that, and knows its groups; what was said in them comes with the next ``sync(within:)``.
-    /// - Throws: `EngineError` `invitationRefused`, also if the device has groups of its own; what ``join(_:timeout:)`` throws.
+    /// It returns as soon as the device is that, and knows its groups. Their events come with the next ``sync(within:)``.
+    /// - Throws: ``TomboloError`` `invalidLink` if the link is to a group; `invitationRefused`, also if the device has
+    ///   groups of its own; as ``open(at:configuration:)`` and ``join(_:timeout:)``.
     public static func open(
         at directory: URL, linking link: InvitationLink, timeout: Duration = .seconds(30),
-        lock: (any StoreLock)? = nil, logger: Logger = Logger(label: "tombolo")
+        configuration: Configuration = Configuration()
     ) async throws -> Node {
         guard link.invitation.isForDevice else {
-            throw TomboloError("this link invites to a group: join that")
+            throw TomboloError(.invalidLink, "this link invites to a group", recovery: "join that with Node.join")
         }
-        let node = try await open(at: directory, lock: lock, logger: logger)
+        let node = try await open(at: directory, configuration: configuration)
         do {
             if try node.ownGroup?.id == link.invitation.group {
-                // It was interrupted when it was linked already: what is missing comes with a sync.
+                // It was interrupted after it had been linked: the rest comes with a sync.
                 for address in link.invitation.addresses {
                     try await node.addPeer(link.invitation.inviter, address: address)
                 }
                 return node
             }
-            // The engine would say so as well, but the link would be used up.
+            // The engine would refuse it as well, but the link would be used up.
             guard try node.allGroups.isEmpty else {
-                throw EngineError.invitationRefused("this device has groups of its own: link one that has none")
+                throw TomboloError(
+                    .invitationRefused, "this device has groups of its own", recovery: "link one that has none")
             }
             _ = try await node.reachInviter(link.invitation, timeout: timeout)
             try await node.close()
@@ -63,17 +70,19 @@ extension Node {
             throw error
         }
         // It is another member's device now.
-        return try await open(at: directory, lock: lock, logger: logger)
+        return try await open(at: directory, configuration: configuration)
     }
 
-    /// The member's devices, as far as they have been heard of, the first one first; this one alone if none was ever linked.
+    /// The member's devices that this one knows of, the first one first; this one alone if none was ever linked.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public var devices: [MemberDevice] {
-        get throws {
+        get async throws {
             guard let own = try ownGroup else {
                 return [MemberDevice(id: device, name: nil, admittedBy: nil, isRemoved: false, lastHeardOf: nil)]
             }
-            let state = try own.state
-            let found = try storage.read { reader in
+            let state = try await own.state
+            let found = try read { reader in
                 let graph = try own.graph(reader)
                 var devices: [[DeviceKey]: UInt64] = [:]
                 for admitted in AdmittedDevice.all(in: graph, of: member) { devices[admitted] = 0 }
@@ -95,33 +104,38 @@ extension Node {
         }
     }
 
-    /// Calls a device something, for all of the member's.
+    /// Names a device, for all of the member's devices.
     ///
-    /// - Throws: ``TomboloError`` if none was ever linked.
+    /// - Throws: ``TomboloError`` `notAllowed` if none was ever linked; `contentTooLarge`.
     public func name(_ device: DeviceKey, _ name: String) async throws {
-        guard let own = try ownGroup else { throw TomboloError("there is one device alone: link another one first") }
+        guard let own = try ownGroup else {
+            throw TomboloError(
+                .notAllowed, "there is one device alone", recovery: "link another one first")
+        }
         try await own.setState(Self.nameKey(of: device), to: Data(name.utf8))
     }
 
-    /// Says that a device of the member's is lost, wherever it has written: what it said that is here stays, nothing else of it is wanted by
-    /// anybody, and it reads nothing any more that is said in private groups. So for devices that it has admitted and that this one has not heard of;
-    /// those that this one has heard of stay (`DeviceRemoval.remaining`), and are to be removed as well if they are nobody's who should have one.
+    /// Removes a lost device of the member's from all groups in which it has written.
     ///
-    /// This device can remove itself. Nothing undoes it: a device that is found again is made anew, and linked.
-    /// - Returns: the statement, which holds also in groups that this member's devices are not in (any more) where somebody posts it
-    ///   (``SyncGroup/post(_:)``).
-    /// - Throws: `EngineError` `notAllowed` if there is no such device.
+    /// Its events that this device holds stay. No device wants any other event of it, and it cannot read new contents of
+    /// private groups. The same holds for devices that it has admitted and that this one does not know of. Those that this
+    /// one knows of stay (`DeviceRemoval.remaining`): remove them as well if they are not the member's own.
+    ///
+    /// This device can remove itself. Nothing undoes a removal: a device that is found again is made anew, and linked.
+    /// - Returns: the signed statement. It also holds in groups that this member's devices are not in, once somebody posts
+    ///   it there (``SyncGroup/post(_:)``).
+    /// - Throws: ``TomboloError`` `notAllowed` if there is no such device.
     @discardableResult
     public func removeDevice(_ device: DeviceKey) async throws -> DeviceRemoval {
-        let effect = try await replica.request { .removeDevice($0, device) }
-        guard case .removed(_, let removal) = effect else { throw TomboloError("the engine gave no answer") }
+        let effect = try await runtime.request { .removeDevice($0, device) }
+        guard case .removed(_, let removal) = effect else { throw TomboloError.noAnswer }
         return removal
     }
 
     /// The group of the member's devices, which applications do not see.
     var ownGroup: SyncGroup? {
         get throws {
-            try storage.read { reader -> GroupRecord? in
+            try read { reader -> GroupRecord? in
                 guard let id = try reader.value(forKey: IdentityKeys.ownGroup).flatMap({ GroupID($0) }) else {
                     return nil
                 }
@@ -134,10 +148,10 @@ extension Node {
 }
 
 extension SyncGroup {
-    /// Posts a member's statement that one of its devices is lost, as anybody may who reads here.
+    /// Posts a member's statement that one of its devices is lost. Every reader of the group may.
     ///
-    /// - Throws: `EngineError` `notAllowed` if its signature does not verify.
+    /// - Throws: ``TomboloError`` `notAllowed` if its signature does not verify.
     public func post(_ removal: DeviceRemoval) async throws {
-        _ = try await node.replica.request { .post($0, removal, group: id) }
+        _ = try await node.runtime.request { .post($0, removal, group: id) }
     }
 }

@@ -12,7 +12,8 @@ struct FileImport {
 
     /// Runs on a thread of its own: it takes long, and waits for the disk.
     ///
-    /// - Throws: ``TomboloError`` if it cannot be read, or changes meanwhile; `StoreError` if the disk is full; `CancellationError`.
+    /// - Throws: ``TomboloError`` if it cannot be read, or changes meanwhile; `StoreError` if the disk is full;
+    ///   `CancellationError`.
     func run() async throws -> FileReference {
         let cancellation = Cancellation()
         return try await withTaskCancellationHandler {
@@ -25,14 +26,15 @@ struct FileImport {
     }
 
     private func run(until cancellation: Cancellation) throws -> FileReference {
-        guard try source.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true else {
-            throw TomboloError("\(source.path) is not a file: pack a folder into an archive first")
+        guard try readable({ try source.resourceValues(forKeys: [.isRegularFileKey]) }).isRegularFile == true else {
+            throw TomboloError(
+                .fileUnusable, "\(source.path) is not a file", recovery: "pack a folder into an archive first")
         }
-        let handle = try FileHandle(forReadingFrom: source)
+        let handle = try readable { try FileHandle(forReadingFrom: source) }
         defer { try? handle.close() }
         let size = try handle.seekToEnd()
         guard size <= Limits.file else {
-            throw TomboloError("\(source.path) has more than \(Limits.file) bytes: split it")
+            throw TomboloError(.fileUnusable, "\(source.path) has more than \(Limits.file) bytes", recovery: "split it")
         }
         try handle.seek(toOffset: 0)
         let cryptography = SwiftCryptography()
@@ -67,7 +69,19 @@ struct FileImport {
         return text
     }
 
-    private var hasChanged: TomboloError { TomboloError("\(source.path) has changed while it was read: send it again") }
+    private func readable<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            throw TomboloError(
+                .fileUnusable, "\(source.path) cannot be read (\(error.localizedDescription))",
+                recovery: "check that it exists and is yours", underlying: error)
+        }
+    }
+
+    private var hasChanged: TomboloError {
+        TomboloError(.fileUnusable, "\(source.path) changed while it was read", recovery: "send it again")
+    }
 }
 
 private final class Cancellation: Sendable {

@@ -1,11 +1,13 @@
 public import Foundation
+import Synchronization
 public import TomboloCore
 
-/// A file as one says it: its name in the group, and the key that its chunks are sealed under.
+/// A file that contents refer to: its name in the group, and the key that its chunks are sealed under.
 ///
-/// An application puts it into what it says, and names the file to `send(_:files:expiring:)`: a file is kept as long as something that
-/// was said refers to it. Who reads the reference reads the file, so it belongs inside contents and nowhere else.
+/// An application puts it into a content, and names the file to ``SyncGroup/send(_:files:expiring:)``. A file is kept as long
+/// as an entry refers to it. Everybody who has the reference can read the file, so it belongs inside contents only.
 public struct FileReference: Codable, Hashable, Sendable {
+    /// The file's name: its size, and the root of its hashes.
     public let id: FileID
     /// 32 bytes.
     let key: Bytes32
@@ -20,6 +22,7 @@ public struct FileReference: Codable, Hashable, Sendable {
 
     private enum CodingKeys: CodingKey { case id, key }
 
+    /// A reference as it stands in a content.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         id = try container.decode(FileID.self, forKey: .id)
@@ -30,10 +33,30 @@ public struct FileReference: Codable, Hashable, Sendable {
         self.key = key
     }
 
+    /// Encodes id and key.
     public func encode(to encoder: any Encoder) throws {
+        Self.collected?.withLock { _ = $0.insert(id) }
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(id, forKey: .id)
         try container.encode(Data(key.bytes), forKey: .key)
+    }
+}
+
+extension FileReference {
+    @TaskLocal private static var collected: CollectedFiles?
+
+    /// Runs a body, and collects the files of all references that it encodes.
+    static func collecting<Result>(_ body: () throws -> Result) rethrows -> (Result, Set<FileID>) {
+        let files = CollectedFiles()
+        let result = try $collected.withValue(files, operation: body)
+        return (result, files.withLock { $0 })
+    }
+}
+
+private final class CollectedFiles: Sendable {
+    private let ids = Mutex<Set<FileID>>([])
+    func withLock<Result: Sendable>(_ body: (inout sending Set<FileID>) -> sending Result) -> Result {
+        ids.withLock(body)
     }
 }
 
@@ -44,28 +67,33 @@ extension FileReference: CustomStringConvertible, CustomDebugStringConvertible, 
     public var customMirror: Mirror { Mirror(self, children: ["id": id]) }
 }
 
-/// A file that somebody sends, with its name: what `send(file:)` says.
+/// A file with its name: the content that ``SyncGroup/send(file:named:saying:expiring:reportingTo:)`` sends.
 public struct SharedFile: EventContent, Codable, Hashable {
+    /// The type `file`.
     public static let type = "file"
+    /// Version 1: JSON.
     public static let version = 1
-    /// The name that it had where it comes from, without folders.
+    /// The name that it had on its sender's device, without folders.
     public var name: String
+    /// The file.
     public var file: FileReference
-    /// What is said of it.
+    /// A comment on it; nil if there is none.
     public var text: String?
 
+    /// A content that refers to a file.
     public init(name: String, file: FileReference, text: String? = nil) {
         self.name = name
         self.file = file
         self.text = text
     }
 
+    /// The content as JSON.
     public func encodeContent() throws -> Data { try JSONEncoder().encode(self) }
 
     /// - Throws: if the bytes are none.
     public init(decodingContent data: Data, version: Int) throws {
         self = try JSONDecoder().decode(Self.self, from: data)
-        // A name is not a way out of the folder that it is saved in.
+        // A name must not lead out of the folder that the file is saved in.
         let last = name.unicodeScalars.split(whereSeparator: { "/\\\0".unicodeScalars.contains($0) }).last ?? []
         // Nor hidden, where it is.
         name = String(String.UnicodeScalarView(last.drop { $0 == "." }))
@@ -73,14 +101,15 @@ public struct SharedFile: EventContent, Codable, Hashable {
     }
 }
 
-/// How much of a file is here.
+/// How much of a file is on this device.
 public struct FileStatus: Hashable, Sendable {
     /// Bytes.
     public let size: UInt64
-    /// Bytes of it that are here; all of them may be before the last of the hashes that verify others is.
+    /// Bytes of it that are on this device. All can be there before the last of the hashes that verify them.
     public let bytesHeld: UInt64
+    /// Whether the whole file can be read.
     public let isComplete: Bool
-    /// Whether the rest is fetched from peers that have it.
+    /// Whether the rest is fetched from peers.
     public let isWanted: Bool
 
     init(_ id: FileID, _ record: FileRecord?) {
@@ -91,21 +120,25 @@ public struct FileStatus: Hashable, Sendable {
     }
 }
 
-/// How far something has got that takes a while: handed to who does it, followed by who waits.
+/// The progress of something that takes a while. A caller hands it to a function, and follows it.
 public final class TransferProgress: Sendable {
+    /// A point of the progress.
     public struct Step: Hashable, Sendable {
         /// Bytes, or events of a bundle.
         public var done: UInt64 = 0
+        /// The number at the end; 0 until it is known.
         public var total: UInt64 = 0
     }
 
     private let latest = LatestValue(Step())
 
+    /// A progress that has not begun.
     public init() {}
 
+    /// The latest step.
     public var current: Step { latest.current }
-    /// The latest step, then the latest whenever there is another one, to the end.
-    public func steps() -> AsyncStream<Step> { latest.values() }
+    /// The latest step, then the latest whenever there is another one, until the work ends.
+    public func steps() -> some AsyncSequence<Step, Never> & Sendable { latest.values() }
 
     func note(done: UInt64, of total: UInt64) { latest.update { $0 = Step(done: done, total: total) } }
     func finish() { latest.finish() }

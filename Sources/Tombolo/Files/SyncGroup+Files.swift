@@ -2,17 +2,19 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-// Files: pieces of any size, sealed, fetched from whoever has them.
+// Files of any size, in sealed pieces, fetched from all peers that have them.
 extension SyncGroup {
-    /// Sends a file: puts a sealed copy of it into this device's store, and says so in the group. Returns once both are on disk.
+    /// Sends a file: puts a sealed copy of it into this device's store, and an entry that refers to it into the group. Returns
+    /// once both are on disk.
     ///
     /// - Parameters:
     ///   - url: a file of the file system, of at most 8 TiB.
-    ///   - name: what others see; its own name, if none is given.
-    ///   - text: what is said of it.
-    ///   - duration: after which it goes away everywhere.
+    ///   - name: the name that members see; the file's own if nil.
+    ///   - text: a comment on it.
+    ///   - duration: the time after which it goes away everywhere.
     ///   - progress: told how much has been copied.
-    /// - Throws: ``TomboloError`` if it cannot be read; `EngineError` `fileQuota` if files would take more than the device gives them.
+    /// - Throws: ``TomboloError`` `fileUnusable` if it cannot be read; `fileQuotaExceeded` if files would take more than the
+    ///   device gives them; as ``send(_:files:expiring:)``.
     @discardableResult
     public func send(
         file url: URL, named name: String? = nil, saying text: String? = nil, expiring duration: Duration? = nil,
@@ -23,23 +25,25 @@ extension SyncGroup {
         return try await send(content, files: [file], expiring: duration)
     }
 
-    /// Puts a sealed copy of a file into this device's store, to be referred to by what is said next: it is kept only as long as something
-    /// does. The same file added twice is two files.
+    /// Puts a sealed copy of a file into this device's store, for a content that refers to it (``send(_:files:expiring:)``). It
+    /// is kept as long as an entry refers to it. The same file added twice is two files.
     ///
-    /// - Throws: what ``send(file:named:saying:expiring:reportingTo:)`` throws.
+    /// - Throws: ``TomboloError`` as ``send(file:named:saying:expiring:reportingTo:)``.
     public func add(file url: URL, reportingTo progress: TransferProgress? = nil) async throws -> FileReference {
         defer { progress?.finish() }
-        guard dialect == .native else { throw EngineError.notNative(id) }
-        let replica = try node.replica
+        guard dialect == .native else { throw TomboloError(EngineError.notNative(id)) }
+        let runtime = try node.runtime
         let bytes = (try? url.resourceValues(forKeys: [.fileSizeKey]).fileSize) ?? 0
-        let limits = try node.fileLimits
-        guard try node.fileBytes + UInt64(clamping: bytes) <= limits.quota else {
-            throw EngineError.fileQuota(quota: limits.quota)
+        let limits = try await node.fileLimits
+        guard try await node.fileBytes + UInt64(clamping: bytes) <= limits.quota else {
+            throw TomboloError(EngineError.fileQuota(quota: limits.quota))
         }
-        let file = try await FileImport(source: url, chunks: node.storage.chunks, progress: progress).run()
+        let file = try await convertingErrors {
+            try await FileImport(source: url, chunks: node.storage.chunks, progress: progress).run()
+        }
         do {
             let all = RangeSet([0..<FileShape(size: file.size).count])
-            _ = try await replica.request { .addFile($0, file.id, held: all) }
+            _ = try await runtime.request { .addFile($0, file.id, held: all) }
         } catch {
             node.storage.chunks.remove(file.id)
             throw error
@@ -47,36 +51,49 @@ extension SyncGroup {
         return file
     }
 
-    /// A file that was said in the group.
+    /// Reads a file that an entry of the group refers to.
     public func reader(of file: FileReference) -> FileReader { FileReader(file, node) }
 
-    /// What was said in the group that refers to files, in the order of arrival.
-    public func entriesWithFiles() throws -> [Entry] {
-        try node.storage.read { reader in try entries(try reader.eventsWithFiles(of: record), reader) }
+    /// The entries that refer to files, in the order of arrival.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public func entriesWithFiles() async throws -> [Entry] {
+        try node.read { reader in try entries(try reader.eventsWithFiles(of: record), reader) }
     }
 }
 
 extension Node {
-    /// What this device gives to files.
+    /// The room that this device gives to files.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public var fileLimits: FileLimits {
-        get throws { try storage.read { FileLimits(decoding: try $0.value(forKey: FileLimits.key)) } }
+        get async throws { try read { FileLimits(decoding: try $0.value(forKey: FileLimits.key)) } }
     }
 
-    /// Sets what this device gives to files. What is there already stays.
+    /// Sets the room that this device gives to files. Files that are there already stay.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
     public func setFileLimits(_ limits: FileLimits) async throws {
-        _ = try await replica.request { .setFileLimits($0, limits) }
+        _ = try await runtime.request { .setFileLimits($0, limits) }
     }
 
-    /// What files that are here or asked for count for towards the quota: bytes, in blocks of 4,096 and one more for each file.
-    public var fileBytes: UInt64 { get throws { try storage.read { try $0.fileBytes() } } }
+    /// The bytes that files on this device, and files being fetched, take of the quota: in blocks of 4,096, and one block more
+    /// for each file.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public var fileBytes: UInt64 { get async throws { try read { try $0.fileBytes() } } }
 
-    /// How much of a file is here.
-    public func status(of file: FileID) throws -> FileStatus {
-        FileStatus(file, try storage.read { try $0.file(file) })
-    }
+    /// How much of a file is on this device.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public func status(of file: FileID) async throws -> FileStatus { try readStatus(of: file) }
 
-    /// Forgets a file's bytes on this device. What was said of it stays, and it can be fetched again.
-    public func drop(_ file: FileID) async throws {
-        _ = try await replica.request { .dropFile($0, file) }
+    func readStatus(of file: FileID) throws -> FileStatus { FileStatus(file, try read { try $0.file(file) }) }
+
+    /// Removes a file's bytes from this device. Entries that refer to it stay, and it can be fetched again.
+    ///
+    /// - Throws: ``TomboloError`` of the store.
+    public func removeLocalCopy(of file: FileID) async throws {
+        _ = try await runtime.request { .dropFile($0, file) }
     }
 }

@@ -16,13 +16,13 @@ public struct PassphraseLock: StoreLock {
         if self.passphrase.isEmpty { return nil }
     }
 
-    /// What scrypt is asked to do. It stands with what is kept, so that a later version can ask for more.
+    /// The cost of scrypt. It is stored with the sealed key, so that a later version can raise it.
     private struct Cost {
         var logRounds: UInt8 = 15
         var blockSize: UInt8 = 8
         var parallelism: UInt8 = 3
 
-        /// Whoever changed the file is not to make this device run out of memory, or for long: at most 256 MiB, and ten times of what is usual.
+        /// A changed file must not exhaust this device's memory or time: at most 256 MiB, and ten times the usual cost.
         var isBearable: Bool {
             guard (1...20).contains(logRounds), (1...16).contains(blockSize), (1...16).contains(parallelism) else {
                 return false

@@ -1,29 +1,16 @@
-// Which sessions a batch concerns: the others rest, so that who has many links pays for those over which something comes.
-extension Engine {
-    /// Brings sessions forward at the end of a batch.
-    mutating func advanceSessions(_ store: any EventStore) throws(StoreError) {
-        let concernsAll = concernsAll || mayConcernAll || !letsSessionsRest
-        self.concernsAll = false
-        for index in sessions.indices where concernsAll || isDue(index) { sessions[index].isConcerned = true }
-        for index in sessions.indices where sessions[index].isConcerned { noteStall(index) }
-        for index in sessions.indices where sessions[index].isConcerned || self.concernsAll {
-            sessions[index].isConcerned = true
-            try advance(index, store)
-            try advanceRecordGroups(index, store)
-            try sendRecords(index, store)
-            try settleRecordGroups(index, store)
-        }
-        try saveFiles(store)
-        for index in sessions.indices where sessions[index].isConcerned {
-            // What there was no room to acknowledge goes with the next batch.
-            sessions[index].isConcerned = sessions[index].groups.contains { $0.mustAcknowledge }
-            sessions[index].nextWake = nextWake(ofSession: index)
-        }
-        changesSeen = changes
-    }
+/// The sessions that a batch concerns. The others rest, so that a device with many links pays only for those that carry
+/// something.
+struct Resting: Sendable {
+    /// Whether sessions may rest at all.
+    var isAllowed = true
+    /// Whether something has happened in this batch that may concern every session.
+    var concernsAll = false
+    /// The number of changes in all frontiers when sessions last advanced.
+    var changesSeen: UInt64 = 0
 
-    /// What came over one session and may concern others: all but what says what the peer holds, has taken and wants.
-    mutating func noteConcern(of payload: Payload) {
+    /// Notes a payload that came over one session. It concerns all sessions, unless it only states what the peer holds,
+    /// has processed or wants.
+    mutating func note(_ payload: Payload) {
         concernsAll =
             concernsAll || payload.join != nil || payload.welcome != nil || !payload.messages.isEmpty
             || payload.groups.contains {
@@ -31,40 +18,76 @@ extension Engine {
                     || $0.reconcile != nil || !$0.files.isEmpty
             }
     }
+}
 
-    /// What a session leaves behind that is closed, others may take up.
-    mutating func noteConcern(ofClosing index: Int) {
-        concernsAll =
-            concernsAll || !sessions[index].files.isUnused
-            || sessions[index].groups.contains { !$0.window.isEmpty || !$0.awaitsNothing }
+extension Engine {
+    /// Advances the sessions that the batch concerns.
+    mutating func advanceSessions(in batch: inout Batch<Crypto>) throws(StoreError) {
+        let concernsAll = resting.concernsAll || mayConcernAll || !resting.isAllowed
+        resting.concernsAll = false
+        for index in sessions.indices where concernsAll || isDue(index, at: batch.now) {
+            sessions[index].isConcerned = true
+        }
+        // A stalled peer is noted before chunks are requested of any.
+        for index in sessions.indices where sessions[index].isConcerned {
+            files.noteStall(sessions[index].link.session, at: batch.now)
+        }
+        for index in sessions.indices where sessions[index].isConcerned || resting.concernsAll {
+            sessions[index].isConcerned = true
+            try advance(index, in: &batch)
+            try advanceMVDS(index, in: &batch)
+        }
+        try files.save(in: &batch)
+        for index in sessions.indices where sessions[index].isConcerned {
+            // Acknowledgements without room in this batch go with the next one.
+            sessions[index].isConcerned = sessions[index].mustAcknowledge
+            sessions[index].nextWake = nextWake(ofSession: index)
+        }
+        resting.changesSeen = changes
+    }
+
+    /// Advances one session: files, groups, chunks.
+    mutating func advance(_ index: Int, in batch: inout Batch<Crypto>) throws(StoreError) {
+        guard !sessions[index].isClosed, sessions[index].hasGreeted else { return }
+        let id = sessions[index].link.session
+        try files.requestWanted(over: id, in: &batch)
+        files.noteTransferring(id, in: &batch)
+        let context = sessions[index].context
+        for group in sessions[index].groups.indices where sessions[index].groups[group].isMatched {
+            let replica = sessions[index].groups[group].replica.value
+            try sessions[index].groups[group].advance(over: context, &replicas[replica], in: &batch)
+            try fanOut(from: replica, in: &batch)
+        }
+        try files.advance(id, in: &batch)
+    }
+
+    private mutating func advanceMVDS(_ index: Int, in batch: inout Batch<Crypto>) throws(StoreError) {
+        let id = sessions[index].link.session
+        try mvds.advance(id, unmatched: &sessions[index].unmatched, in: &batch)
+        closeIfMVDSFailed(index, in: &batch)
     }
 
     /// Whether the time, or what is under way in a group, may concern all sessions.
     private var mayConcernAll: Bool {
-        changes != changesSeen || !mvdsGroups.isEmpty || !fetches.isEmpty || mayRefillFetches || maySpreadRemovals
-            || groups.indices.contains { group in
-                groups[group].kept.isChanged || !groups[group].checkpoints.ready.isEmpty
-                    || groups[group].sealing?.missing.isEmpty == false
+        changes != resting.changesSeen || !mvds.isEmpty || files.mayConcernAllSessions || mayPostRemovals
+            || replicas.indices.contains { replica in
+                replicas[replica].kept.isChanged || !replicas[replica].checkpoints.ready.isEmpty
+                    || replicas[replica].secrets?.missing.isEmpty == false
             }
     }
 
-    /// How often anything has changed in the groups' frontiers.
-    private var changes: UInt64 { groups.indices.reduce(0) { $0 &+ groups[$1].frontier.changes } }
+    private var changes: UInt64 { replicas.indices.reduce(0) { $0 &+ replicas[$1].frontier.changes } }
 
-    private func isDue(_ index: Int) -> Bool {
-        (sessions[index].nextWake.map { $0 <= now } ?? false) || !sessions[index].files.isUnused
+    private func isDue(_ index: Int, at now: UInt64) -> Bool {
+        (sessions[index].nextWake.map { $0 <= now } ?? false) || !files.isUnused(sessions[index].link.session)
     }
 
     private func nextWake(ofSession index: Int) -> UInt64? {
-        var next = sessions[index].files.deadline(after: Self.patienceForChunks)
+        let id = sessions[index].link.session
+        var next = [files.nextWake(of: id), mvds.nextWake(of: id)].compactMap(\.self).min()
         func note(_ time: UInt64?) { if let time, next.map({ time < $0 }) ?? true { next = time } }
-        for group in sessions[index].groups.indices {
-            note(sessions[index].groups[group].nextWake)
-            note(sessions[index].groups[group].nextAsk)
-        }
-        for group in sessions[index].recordGroups.indices { note(sessions[index].recordGroups[group].nextWake) }
-        note(sessions[index].records.nextWake)
-        if sessions[index].trust == .stranger { note(sessions[index].trustDeadline) }
+        for group in sessions[index].groups.indices { note(sessions[index].groups[group].nextWake) }
+        if sessions[index].trust == .stranger { note(sessions[index].strangerDeadline) }
         return next
     }
 }

@@ -1,9 +1,10 @@
-/// Who a log belongs to: a member, by way of its devices, and the device that certifies the log's key (protocol §2.2).
+/// The ownership of a log: the member, its devices by which the log's device was admitted, and the log's key
+/// (protocol 2.2-4).
 ///
-/// The log's id is a hash over all of it but the signatures, so that a log can belong to nobody else later, nor to another way of
-/// admitting the device.
+/// The log's id is the hash of all of this except the signatures. So the log can never belong to another member or
+/// device, nor to another way of admitting the device.
 public struct Certificate: Hashable, Sendable {
-    /// Shared by all copies: there is one a log, in memory, in the store, and in each session that asks whose it is.
+    /// The storage that all copies share. Each log has one certificate: in memory, in the store, and in all sessions.
     private final class Storage: Sendable {
         let isStateLog: Bool
         let member: MemberKey
@@ -22,10 +23,10 @@ public struct Certificate: Hashable, Sendable {
 
     private let storage: Storage
 
-    /// Whether the log carries the group's state or its conversation.
+    /// Whether the log carries the group's state; otherwise it carries the conversation.
     public var isStateLog: Bool { storage.isStateLog }
     public var member: MemberKey { storage.member }
-    /// How the device came to be the member's.
+    /// The signatures that make the device the member's.
     public var admission: DeviceAdmission { storage.admission }
     /// The Ed25519 public key that signs the log's events.
     public var key: Bytes32 { storage.key }
@@ -91,23 +92,23 @@ public struct Certificate: Hashable, Sendable {
         LogID(cryptography.sha256(logStatement(in: group)))
     }
 
-    /// Whether all signatures stand.
+    /// Whether all signatures are valid: those of the admission, and the device's over the log's statement.
     public func isValid(in group: GroupID, using cryptography: some Cryptography) -> Bool {
         admission.isValid(of: member, using: cryptography)
             && cryptography.isValid(deviceSignature[...], over: logStatement(in: group), by: device.value)
     }
 
-    /// What a device signs to certify a log, and what the log's id is the hash of.
+    /// The statement that a device signs to certify a log. Its hash is the log's id (protocol 2.2-1).
     public func logStatement(in group: GroupID) -> [UInt8] {
         Array("tombolo-log-1".utf8) + group.bytes + [isStateLog ? 1 : 0] + member.bytes + device.bytes + key.bytes
             + admission.devices.dropLast().reversed().flatMap(\.bytes)
     }
 }
 
-/// Whose a log is.
+/// The author of a log: a member and its device.
 public struct LogAuthor: Sendable {
     public let member: MemberKey
-    /// The devices by which the log's was admitted, from the member's first on, itself last.
+    /// The devices by which the log's device was admitted, from the member's first device to the log's device itself.
     public let devices: [DeviceKey]
 }
 
@@ -116,7 +117,7 @@ extension Certificate {
 }
 
 extension EventHeader {
-    /// The certificate that a log's first event carries.
+    /// The certificate that a log's first event carries; nil in other events.
     public var certificate: Certificate? {
         extensionValue(Certificate.extensionType).flatMap { try? Certificate(decoding: $0) }
     }

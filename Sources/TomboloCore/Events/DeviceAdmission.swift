@@ -1,25 +1,25 @@
-/// How a device came to be a member's: the member's key admitted the first one, each of the next was admitted by the one before
-/// (protocol §2.2).
+/// The chain of signatures that makes a device a member's (protocol 2.2-3).
 ///
-/// The member's key signs once and is then thrown away: what it could do, no device that is stolen can.
+/// The member's key admits the first device. Each device admits the next one. The member's key signs once and is then
+/// discarded, so a thief of any device does not obtain its power.
 public struct DeviceAdmission: Hashable, Sendable {
-    /// From the member's first device to the one in question, at most ``Limits/admissions``.
+    /// The devices from the member's first to the admitted one, at most ``Limits/admissions``.
     public let devices: [DeviceKey]
-    /// For each of them the signature of who admitted it.
+    /// The signature by which each device was admitted: the first by the member's key, each other by the device before.
     let signatures: [[UInt8]]
 
-    /// The device in question.
+    /// The admitted device.
     public var device: DeviceKey { devices[devices.count - 1] }
 
     static let signatureLength = 64
 
-    /// A member's first device.
+    /// The admission of a member's first device.
     package init(of device: DeviceKey, signature: [UInt8]) {
         devices = [device]
         signatures = [signature]
     }
 
-    /// The admission of a device by the one in question.
+    /// The admission of a further device by this one.
     package func admitting(_ device: DeviceKey, signature: [UInt8]) -> DeviceAdmission {
         DeviceAdmission(devices: devices + [device], signatures: signatures + [signature])
     }
@@ -29,9 +29,12 @@ public struct DeviceAdmission: Hashable, Sendable {
         self.signatures = signatures
     }
 
+    /// Decodes what ``encoded`` makes.
+    ///
     /// - Parameters:
-    ///   - bytes: the signature, and what is below, to the end.
-    ///   - device: the device in question, which the bytes do not name.
+    ///   - bytes: the admitted device's signature, then the devices before it with theirs, to the end.
+    ///   - device: the admitted device, which the bytes do not name.
+    /// - Throws: `WireError` if the bytes are cut, name more than ``Limits/admissions`` devices, or name one twice.
     package init(decoding bytes: Bytes, of device: DeviceKey) throws(WireError) {
         var reader = WireReader(bytes)
         var devices = [device]
@@ -45,14 +48,15 @@ public struct DeviceAdmission: Hashable, Sendable {
         self.init(devices: devices.reversed(), signatures: signatures.reversed())
     }
 
-    /// The signature over the device in question, then for each that comes before it, the nearest first: device (32) ‖ signature (64).
+    /// The signature over the admitted device. The devices before it follow, the nearest first: device (32) ‖ signature
+    /// (64).
     package var encoded: [UInt8] { (signatures.last ?? []) + encodedPredecessors }
 
     var encodedPredecessors: [UInt8] {
         zip(devices, signatures).dropLast().reversed().flatMap { $0.bytes + $1 }
     }
 
-    /// Whether all signatures stand.
+    /// Whether all signatures are valid.
     package func isValid(of member: MemberKey, using cryptography: some Cryptography) -> Bool {
         var key = member.value
         for (device, signature) in zip(devices, signatures) {
@@ -63,7 +67,7 @@ public struct DeviceAdmission: Hashable, Sendable {
         return true
     }
 
-    /// What is signed to admit a device.
+    /// The bytes that an admitting key signs (protocol 2.2-3).
     package static func statement(member: MemberKey, device: DeviceKey) -> [UInt8] {
         Array("tombolo-device-1".utf8) + member.bytes + device.bytes
     }

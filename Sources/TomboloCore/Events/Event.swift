@@ -1,6 +1,6 @@
-/// A native event: its header, and what stands beside it (protocol §2).
+/// A native event: its header, with content, salt and signature beside it (protocol 2-1, 2-2).
 public struct Event: Hashable, Sendable {
-    /// Shared by all copies: an event passes through many hands on its way into the store.
+    /// The storage that all copies share: an event is copied often on its way into the store.
     private final class Storage: Sendable {
         let id: EventID
         let timestamp: Int64
@@ -34,29 +34,29 @@ public struct Event: Hashable, Sendable {
     }
 
     public var id: EventID { storage.id }
-    /// The author's clock, milliseconds since 1970.
+    /// The time of the author's clock, in milliseconds since 1970.
     public var timestamp: Int64 { storage.timestamp }
     public var header: EventHeader { storage.header }
     /// The header's bytes, as the id covers them.
     public var headerBytes: Bytes { storage.headerBytes }
-    /// Nil once erased.
+    /// The content as it is sent; nil once it is erased.
     public var content: Bytes? { storage.content }
-    /// 16 bytes where the header says that they are sent; gone with the content.
+    /// 16 bytes if the header says that the event is salted, else nil. The salt is erased with the content.
     public var salt: Bytes? { storage.salt }
-    /// Only where one was sent: in a run the last event's vouches for those before it.
+    /// The signature, if one was sent. In a run the last event's signature authenticates the events before it.
     public var signature: Bytes? { storage.signature }
 
     /// The same event without its content and salt.
     package var erased: Event { with(nil, salt: nil) }
 
-    /// The same event with content and salt, which must be those that its header commits to, or without.
+    /// The same event with this content and salt, or without them. They must match the header's commitment.
     package func with(_ content: Bytes?, salt: Bytes?) -> Event {
         Event(
             id: id, timestamp: timestamp, header: header, headerBytes: headerBytes, content: content, salt: salt,
             signature: signature)
     }
 
-    /// When its content is to be erased, or to be done without, in milliseconds since 1970.
+    /// The time at which the content is to be erased, in milliseconds since 1970; nil for never.
     package var expiryToCome: UInt64? { header.isErasable ? header.expiry : nil }
 
     /// The same event with another signature, or without one.
@@ -66,7 +66,7 @@ public struct Event: Hashable, Sendable {
             signature: signature)
     }
 
-    // What is asked for most, without copying the header.
+    // The fields that are read most often, without a copy of the header.
     package var log: LogID { storage.header.log }
     package var sequence: UInt64 { storage.header.sequence }
     package var lamport: UInt64 { storage.header.lamport }
@@ -81,14 +81,14 @@ public struct Event: Hashable, Sendable {
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
-/// What is hashed and signed, built into one buffer that is used again for a whole batch.
+/// The bytes that are hashed or signed, built in one buffer that is used again for a whole batch.
 package struct EventHashing: Sendable {
     package let group: GroupID
     private var scratch: [UInt8] = []
 
     package init(group: GroupID) { self.group = group }
 
-    /// The event's id (protocol §1).
+    /// The event's id (protocol 1-3).
     package mutating func id(
         timestamp: Int64, header: Bytes, using cryptography: some Cryptography
     ) -> EventID {
@@ -110,7 +110,7 @@ package struct EventHashing: Sendable {
         return cryptography.sign(scratch, with: key)
     }
 
-    /// SHA-256(salt ‖ content).
+    /// The hash that commits to a content: SHA-256(salt ‖ content).
     package mutating func commitment(
         salt: Bytes, content: Bytes, using cryptography: some Cryptography
     ) -> Bytes32 {
@@ -132,7 +132,9 @@ package struct EventHashing: Sendable {
 private let eventSignaturePrefix = Array("tombolo-event-1".utf8)
 
 extension Event {
-    /// Checks what can be judged from a received event alone: timestamp, header, commitment (protocol §2.4).
+    /// Validates a received event by the rules that need no other event (protocol 2.4-1).
+    ///
+    /// - Throws: ``EventError`` if the group, the timestamp, the header, the salt or the commitment is wrong.
     package init(
         checking message: Message, hashing: inout EventHashing, using cryptography: some Cryptography
     ) throws(EventError) {
@@ -164,10 +166,17 @@ extension Event {
         }
     }
 
-    /// The event in plain form.
+    /// The event in plain form, as a `Message`.
     package func message(in group: GroupID) -> Message {
         Message(
             groupID: group.bytes[...], timestamp: timestamp, body: headerBytes, content: content,
             signature: signature, salt: salt)
+    }
+}
+
+extension Event {
+    /// The reference by which another event names this one.
+    public var reference: EventReference {
+        EventReference(id: id, log: header.log, sequence: header.sequence, lamport: header.lamport)
     }
 }

@@ -45,9 +45,9 @@ extension EventHeader {
         }
     }
 
-    /// Decodes a header and checks everything that can be judged from its bytes alone (protocol §2.4).
+    /// Decodes a header and validates it by the rules that need nothing but its bytes (protocol 2.4-1).
     ///
-    /// - Throws: ``EventError`` if any rule of §2.1 or §2.2 about the layout does not hold.
+    /// - Throws: ``EventError`` if a rule of protocol 2.1 or 2.2 about the layout is broken.
     public init(decoding bytes: Bytes) throws(EventError) {
         do throws(WireError) {
             guard bytes.count <= Limits.header else { throw .tooLarge("a header", limit: Limits.header) }
@@ -97,7 +97,7 @@ extension EventHeader {
         return references
     }
 
-    /// The rules of §2.1 and §2.2 that one header can be held to.
+    /// Validates a header by the rules of protocol 2.1 and 2.2 that concern it alone.
     package func check() throws(EventError) {
         func require(_ condition: Bool, _ message: @autoclosure () -> String) throws(EventError) {
             if !condition { throw .invalid(message()) }
@@ -116,7 +116,7 @@ extension EventHeader {
         }
         try require((previous?.lamport ?? 0) + 1 >= sequence, "the Lamport time of previous is below its sequence")
         for references in [parents, stateHeads] where !references.isEmpty { try check(references, besides: previous) }
-        // A state event may be sealed under the one before it.
+        // `rekeys` may name `previous` again: a state event may be encrypted under the rekey event before it.
         try check(rekeys, besides: nil)
         try checkExtensions()
     }
@@ -142,7 +142,7 @@ extension EventHeader {
     }
 }
 
-// Extensions: (type, length, bytes), types ascending.
+// Extensions: (type, length, bytes), types ascending (protocol 2.1-7).
 extension EventHeader {
     private func extensionTypes() throws(WireError) -> [UInt64] {
         var reader = WireReader(extensions)

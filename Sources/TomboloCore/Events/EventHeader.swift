@@ -1,35 +1,36 @@
-/// What an event is for (protocol §2.1). The two highest bits are its class.
+/// The purpose of an event (protocol 2.1-3). The two highest bits are its class.
 public struct EventKind: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// Something said by the application.
+    /// A content of the application.
     public static let message = EventKind(rawValue: 0)
-    /// Joins more heads than one event can name.
+    /// An event that joins heads, where they are more than one event can name.
     public static let merge = EventKind(rawValue: 1)
-    /// Changes what a member may do (protocol §2.6).
+    /// A promotion or a demotion of a member (protocol 2.6-5, 2.6-6).
     public static let membership = EventKind(rawValue: 64)
-    /// Sets a key of the group's state (protocol §2.6).
+    /// A value for a key of the group's state, the removal of a key, or a join (protocol 2.6-7 to 2.6-9).
     public static let setting = EventKind(rawValue: 65)
-    /// Takes the content of another event back (protocol §2.7).
+    /// A redaction of another event's content (protocol 2.6-10).
     public static let redaction = EventKind(rawValue: 66)
-    /// Begins a secret that contents are sealed under (protocol §2.8).
+    /// The beginning of a secret that contents are encrypted under (protocol 2.6-11).
     public static let rekey = EventKind(rawValue: 67)
-    /// Says what shares of secrets for a device are sealed to (protocol §2.8).
+    /// The public key to which shares of secrets are encrypted for a device (protocol 2.6-12).
     public static let device = EventKind(rawValue: 68)
-    /// Says that a device is no member's any more (protocol §2.6).
+    /// The removal of a member's device (protocol 2.6-13).
     public static let deviceRemoval = EventKind(rawValue: 69)
-    /// Says what may be forgotten once every member has passed it, or passes it (protocol §2.11).
+    /// A checkpoint, which proposes to forget the beginnings of logs, or a pass of one (protocol 2.6-14, 2.6-15).
     public static let checkpoint = EventKind(rawValue: 70)
-    /// Needs no replication: signed, never stored, never a parent.
+    /// An event that needs no replication: it is signed, never stored, and never a parent.
     public static let ephemeral = EventKind(rawValue: 128)
 
-    /// Events of the state class stand in logs of their own and are never dropped.
+    /// Whether the event is of the state class. Such events stand in logs of their own and are never dropped.
     public var isState: Bool { rawValue >> 6 == 1 }
     public var isEphemeral: Bool { rawValue >> 6 == 2 }
 }
 
-/// An event that another one names, with what must be known of it to judge the other one without holding it.
+/// A name of another event, with its place. So the naming event can be validated without the named one
+/// (protocol 2.1-11).
 public struct EventReference: Hashable, Comparable, Sendable {
     public var id: EventID
     public var log: LogID
@@ -46,7 +47,7 @@ public struct EventReference: Hashable, Comparable, Sendable {
     public static func < (lhs: Self, rhs: Self) -> Bool { lhs.id < rhs.id }
 }
 
-/// The log's own event before this one.
+/// A name of the previous event of the same log.
 public struct Backlink: Hashable, Sendable {
     public var id: EventID
     public var lamport: UInt64
@@ -57,34 +58,35 @@ public struct Backlink: Hashable, Sendable {
     }
 }
 
-/// The part of a native event that its id covers and that is never erased (protocol §2.1).
+/// The part of a native event that its id covers and that is never erased (protocol 2.1).
 public struct EventHeader: Hashable, Sendable {
     public var version: UInt8 = 1
     public var kind: EventKind
-    /// Bits that this version does not know; with any of them the event is not understood.
+    /// Flag bits that this version does not know. An event with any of them is not understood.
     package var unknownFlags: UInt8 = 0
-    /// Whether 16 bytes of salt travel beside the content and are hashed before it.
+    /// Whether 16 bytes of salt stand beside the content and are hashed before it.
     public var isSalted: Bool
     public var log: LogID
-    /// 1, 2, 3… within the log; 0 for ephemeral events.
+    /// The number of the event in its log, from 1 on; 0 for ephemeral events.
     public var sequence: UInt64
-    /// Nil for a log's first event and for ephemeral ones.
+    /// The event before in the log; nil for a log's first event and for ephemeral events.
     public var previous: Backlink?
-    /// 1 + the highest among all events that this one names; 0 for ephemeral events.
+    /// One more than the highest Lamport time among all events that this one names; 0 for ephemeral events.
     public var lamport: UInt64
-    /// Other heads seen, ascending by id, at most 16.
+    /// Other heads that the author had seen, ascending by id, at most 16.
     public var parents: [EventReference]
-    /// The state heads that the author had seen (at least), but for those among ``rekeys``, ascending, at most 16.
+    /// The state heads that the author had seen, except those among ``rekeys``, ascending, at most 16. They may name
+    /// more.
     public var stateHeads: [EventReference]
-    /// The rekey events whose secrets seal the content, ascending, at most 16.
+    /// The rekey event whose secret the content is encrypted under. The layout admits up to 16, ascending.
     public var rekeys: [EventReference]
-    /// Milliseconds since 1970, or nil.
+    /// The time at which the content expires, in milliseconds since 1970; nil for never.
     public var expiry: UInt64?
-    /// Bytes.
+    /// The number of bytes of the content.
     public var contentLength: Int
-    /// SHA-256(salt ‖ content).
+    /// The commitment to the content: SHA-256(salt ‖ content).
     public var commitment: Bytes32
-    /// The extensions as they stand in the header, checked for form.
+    /// The extensions as they stand in the header. Their form is checked.
     public var extensions: Bytes
 
     public init(
@@ -108,7 +110,7 @@ public struct EventHeader: Hashable, Sendable {
         if !kind.isEphemeral { lamport = lamportOfReferences + 1 }
     }
 
-    /// The highest Lamport time among all events that this one names; 0 without any.
+    /// The highest Lamport time among all events that this one names; 0 if it names none.
     package var lamportOfReferences: UInt64 {
         var highest = previous?.lamport ?? 0
         for reference in parents { highest = max(highest, reference.lamport) }
@@ -117,11 +119,13 @@ public struct EventHeader: Hashable, Sendable {
         return highest
     }
 
-    /// Whether the event stays valid without its content: not where what it says is needed to judge others, nor where nothing hides what
-    /// a short content was.
+    /// Whether the event stays valid without its content.
+    ///
+    /// The content of a state event is needed to validate others. Without a salt, the commitment would disclose a short
+    /// content.
     public var isErasable: Bool { isSalted && kind.rawValue >> 6 == 0 }
 
-    /// Whether this version knows what the event is: only then is it handed to the application.
+    /// Whether this version understands the event (protocol 2.1-14). Only then is it delivered to the application.
     public var isUnderstood: Bool {
         guard version == 1, unknownFlags == 0 else { return false }
         switch kind {
@@ -134,7 +138,7 @@ public struct EventHeader: Hashable, Sendable {
     }
 }
 
-/// Why an event is refused, for good: whoever sent it sent something that is not an event.
+/// The reason why a device refuses an event for good: the bytes that the peer sent are not an event.
 public enum EventError: Error, Hashable, Sendable, CustomStringConvertible {
     case malformed(WireError)
     case invalid(String)

@@ -1,37 +1,40 @@
-/// The way events are named, ordered and judged in a group, fixed at its creation.
+/// The way in which events are named, ordered and validated in a group. It is fixed at the group's creation.
 public enum Dialect: UInt8, Hashable, Sendable {
-    /// Tombolo's own.
+    /// Tombolo's own dialect.
     case native = 0
-    /// As other MVDS peers speak it.
+    /// The dialect of peers that speak MVDS alone.
     case mvds = 1
 }
 
-/// Who may write without being named by a state event, and who can read; fixed at the group's creation.
+/// The role of a member that no state event names, and whether contents are encrypted (protocol 2.5-2).
+///
+/// It is fixed at the group's creation.
 public enum Policy: UInt8, Hashable, Sendable {
-    /// Who holds the group's secret writes and reads.
+    /// Every holder of the group's secret writes and reads.
     case open = 0
-    /// Who an admin has made a member writes; contents are sealed to who has been made a reader or more.
+    /// Members whom an admin has promoted write. Contents are encrypted to members that are readers or above.
     case `private` = 1
-    /// The owner writes, and who it makes a member; anyone who holds the group's secret follows.
+    /// The owner writes, and so do members whom it promotes. Every holder of the group's secret reads.
     case feed = 2
-    /// Who knows the group's name writes and reads. Nobody owns it: the same name is the same group everywhere.
+    /// Everyone that knows the group's name writes and reads. Nobody owns the group: one name is one group everywhere.
     case `public` = 3
-    /// As ``private``; and who is admitted reads what is said by those who know of it, and nothing from before.
+    /// As ``private``, but a new member reads only what authors that have seen its joining write (protocol 2.8-17).
     case privateFromJoining = 4
 
-    /// Whether contents are sealed to members.
+    /// Whether contents are encrypted to members.
     package var isSealed: Bool { self == .private || self == .privateFromJoining }
-    /// Whether who joins is handed the secrets of what was said before.
+    /// Whether a new member receives the secrets of earlier contents.
     package var sharesHistory: Bool { self != .privateFromJoining }
 }
 
-/// A native group's first statement, whose hash is its id (protocol §2.5).
+/// The statement that defines a native group. Its hash is the group's id (protocol 2.5-1).
 public struct GroupStatement: Hashable, Sendable {
     public var policy: Policy
     public var owner: MemberKey
-    /// ``discoveryCommitment(_:using:)`` of the group's discovery secret: an inviter cannot give everyone another one.
+    /// The ``discoveryCommitment(_:using:)`` of the group's discovery secret. So an inviter cannot give a joiner
+    /// another secret.
     public var discovery: Bytes32
-    /// 16 random bytes.
+    /// 16 random bytes; zeros in a public group.
     public var nonce: [UInt8]
     public var extensions: [UInt8]
 
@@ -48,7 +51,8 @@ public struct GroupStatement: Hashable, Sendable {
         self.extensions = extensions
     }
 
-    /// What a public group's statement and discovery secret follow from: its name alone.
+    /// The statement and the discovery secret of a public group, which follow from its name alone (protocol 2.5-6,
+    /// 2.5-7).
     public static func `public`(
         named name: String, using cryptography: some Cryptography
     ) -> (statement: GroupStatement, discovery: Bytes32) {
@@ -59,7 +63,10 @@ public struct GroupStatement: Hashable, Sendable {
         return (statement, secret)
     }
 
-    /// Decodes a statement; one that this version does not fully know is refused, for it could not be judged.
+    /// Decodes a statement.
+    ///
+    /// - Throws: ``EventError`` if the bytes are no statement, or one of a version, dialect, policy or rules that
+    ///   this version does not know: it could not validate the group's events.
     public init(decoding bytes: Bytes) throws(EventError) {
         do throws(WireError) {
             guard bytes.count <= Self.longest else { throw .tooLarge("statement", limit: Self.longest) }
@@ -74,7 +81,7 @@ public struct GroupStatement: Hashable, Sendable {
             discovery = try reader.bytes32()
             nonce = Array(try reader.take(16))
             extensions = Array(reader.rest())
-            // Of one name there is one group.
+            // One name has one group, so its statement leaves no choice (protocol 2.5-7).
             guard policy != .public || owner == MemberKey(.zero) && nonce.allSatisfy({ $0 == 0 }) && extensions.isEmpty
             else { throw .invalid("a public group's statement that says more than its name", offset: 0) }
         } catch {
@@ -87,7 +94,7 @@ public struct GroupStatement: Hashable, Sendable {
             + extensions
     }
 
-    /// SHA-256("tombolo-discovery-1" ‖ secret).
+    /// The commitment to a discovery secret: SHA-256("tombolo-discovery-1" ‖ secret) (protocol 2.5-1).
     public static func discoveryCommitment(_ secret: Bytes32, using cryptography: some Cryptography) -> Bytes32 {
         cryptography.sha256(Array("tombolo-discovery-1".utf8) + secret.bytes)
     }

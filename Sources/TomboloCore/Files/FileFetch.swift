@@ -1,23 +1,25 @@
-/// A file that is wanted here: what of it is held, and what was asked for.
+/// A fetch of a file: the chunks that are held and those that peers were asked for.
 struct FileFetch: Sendable {
     let id: FileID
     let shape: FileShape
     var want: FileRecord.Want
-    /// Positions of chunks that are here.
+    /// The positions of chunks that are held.
     var held: RangeSet<Int>
-    /// Those that peers were asked for.
+    /// The positions of chunks that peers were asked for.
     var asked = RangeSet<Int>()
-    /// Whether the last peer that was asked had nothing of use.
+    /// Whether the last peer that was asked had no chunk of use.
     var isUnavailable = false
-    /// Those that came in this batch.
+    /// The positions of chunks that arrived in this batch.
     var fresh = RangeSet<Int>()
-    /// The leaf from which on they are asked for: where somebody reads, else anywhere, so that several who fetch a file from one
-    /// device have different parts to give each other.
+    /// The leaf from which on leaves are requested.
+    ///
+    /// It is where the application reads, else anywhere. So several devices that fetch a file from one peer have
+    /// different parts to send each other.
     var cursor: Int
-    /// The nodes that chunks were verified by last.
+    /// The nodes by which chunks were verified last.
     private var nodes: [Int: [UInt8]] = [:]
     private static let mostNodes = 8
-    /// The store's numbers of groups with events that refer to it.
+    /// The store's numbers of the groups with events that refer to the file.
     var groups: Set<Int64> = []
 
     init(_ record: FileRecord) {
@@ -36,15 +38,15 @@ struct FileFetch: Sendable {
         cursor = .random(in: shape.leaves, using: &generator)
     }
 
-    /// Chunks have come.
-    mutating func take(_ positions: RangeSet<Int>) {
+    /// Notes that chunks have arrived.
+    mutating func receive(_ positions: RangeSet<Int>) {
         isUnavailable = false
         held.formUnion(positions)
         fresh.formUnion(positions)
         asked.subtract(positions)
     }
 
-    /// A chunk is not what it must be.
+    /// Notes that a held chunk is damaged.
     mutating func lose(_ position: Int) {
         held.remove(position)
         nodes = [:]
@@ -52,7 +54,7 @@ struct FileFetch: Sendable {
 
     var isComplete: Bool { shape.isAll(held) }
 
-    /// What a chunk must hash to; nil if the node above it is not here.
+    /// The hash that a chunk must have; nil if the node above it is not held.
     mutating func hash(of position: Int, in store: any EventStore) throws(StoreError) -> Bytes32? {
         guard let (parent, slot) = shape.parent(of: position) else { return position == 0 ? id.root : nil }
         if nodes[parent] == nil {
@@ -63,11 +65,13 @@ struct FileFetch: Sendable {
         return nodes[parent].flatMap { FileShape.hash(in: slot, of: $0) }
     }
 
-    /// Chooses what to ask a peer for next: leaves from the cursor on, and before them the nodes that verify them; then nodes that were lost.
+    /// Chooses the chunks to request from a peer next, and notes them as asked for.
+    ///
+    /// These are leaves from the cursor on, and before them the nodes that verify them. Lost nodes come last.
     ///
     /// - Parameters:
-    ///   - theirs: what the peer holds and may be asked for.
-    ///   - limit: the most.
+    ///   - theirs: the positions that the peer holds and may be asked for.
+    ///   - limit: the most chunks.
     mutating func choose(from theirs: RangeSet<Int>, limit: Int) -> [Int] {
         let open = theirs.subtracting(held).subtracting(asked)
         var chosen: [Int] = []
@@ -79,7 +83,7 @@ struct FileFetch: Sendable {
         return chosen
     }
 
-    /// Whether a peer that holds these has anything that is not here and could be verified.
+    /// Whether a peer that holds these positions has a chunk that is missing and could be verified.
     func isHelped(by theirs: RangeSet<Int>) -> Bool {
         var isHelped = false
         forEachStep(towards: theirs.subtracting(held)) { step in
@@ -89,9 +93,9 @@ struct FileFetch: Sendable {
         return isHelped
     }
 
-    /// Goes through positions that are not here, and names for each what has to come first: itself, or a node above it.
+    /// Visits missing positions, with the position that has to come first: the missing one itself, or a node above it.
     ///
-    /// - Parameter body: returns whether to go on.
+    /// - Parameter body: returns whether to continue.
     private func forEachStep(towards open: RangeSet<Int>, _ body: (Int) -> Bool) {
         for turn in [cursor..<shape.count, shape.firstLeaf..<cursor, 0..<shape.firstLeaf] {
             for range in open.intersection(RangeSet(turn)).ranges {
@@ -99,14 +103,14 @@ struct FileFetch: Sendable {
                 while position < range.upperBound {
                     let missing = missingNode(above: position)
                     guard body(missing ?? position) else { return }
-                    // Whatever else is below the same node has to wait for it, too.
+                    // All other positions below the same node have to wait for it too.
                     position = missing.map { max(position + 1, shape.leaves(below: $0).upperBound) } ?? position + 1
                 }
             }
         }
     }
 
-    /// The highest node above a chunk that is not here.
+    /// The highest missing node above a chunk.
     private func missingNode(above position: Int) -> Int? {
         var (position, missing) = (position, Int?.none)
         while let parent = shape.parent(of: position)?.position {
@@ -114,44 +118,5 @@ struct FileFetch: Sendable {
             position = parent
         }
         return missing
-    }
-}
-
-extension RangeSet<Int> {
-    init(_ range: Range<Int>) { self.init([range]) }
-
-    mutating func insert(_ position: Int) { insert(contentsOf: position..<position + 1) }
-    mutating func remove(_ position: Int) { remove(contentsOf: position..<position + 1) }
-
-    /// How many positions there are.
-    package var positions: Int { ranges.reduce(0) { $0 + $1.count } }
-
-    /// For each range, how far it begins behind the end of the one before ‖ how long it is: varints. At most `limit` ranges are written.
-    package func append(to buffer: inout [UInt8], limit: Int = .max) {
-        var end = 0
-        for range in ranges.prefix(limit) {
-            buffer.append(varint: range.lowerBound - end)
-            buffer.append(varint: range.count)
-            end = range.upperBound
-        }
-    }
-
-    /// Reads ranges to the end.
-    ///
-    /// - Parameters:
-    ///   - bound: what all positions are below.
-    ///   - limit: the most ranges.
-    package init(reading reader: inout WireReader, below bound: Int, limit: Int = .max) throws(WireError) {
-        self.init()
-        var (end, count) = (0, 0)
-        while !reader.isAtEnd {
-            count += 1
-            guard count <= limit else { throw .tooLarge("ranges of chunks", limit: limit) }
-            let start = end + (try reader.varint(atMost: bound - end, "a range of chunks"))
-            let length = try reader.varint(atMost: bound - start, "a range of chunks")
-            guard length > 0 else { throw .invalid("an empty range of chunks", offset: reader.offset) }
-            end = start + length
-            insert(contentsOf: start..<end)
-        }
     }
 }

@@ -1,32 +1,48 @@
-/// What a session knows about files: what is fetched from the peer, and what it fetches from here.
+/// A group that both sides of a session have, as far as files need to know it.
+struct FileGroup: Sendable {
+    /// The place of the group among the session's groups. A file that several groups refer to is fetched over the
+    /// first.
+    let place: Int
+    /// This side's number of the group on the wire.
+    let number: ReplicaIndex
+    /// The store's number of the group.
+    let reference: Int64
+    /// Whether this device serves files of the group to the peer, and whether it requests them.
+    let isServed: Bool
+    let isRequested: Bool
+}
+
+/// The state of `FileSync` for one session: files that it fetches from the peer, and files that the peer fetches from
+/// it.
 struct FileSession: Sendable {
-    /// A file that is wanted here, as the peer has it.
+    /// A file that this device fetches from the peer.
     struct Source: Sendable {
-        /// The group, by its place in the session, over which the two speak of it.
-        var group: Int
-        /// When it was told, in milliseconds since 1970.
-        var toldAt: UInt64
+        /// The group in which both speak of the file.
+        let group: FileGroup
+        /// When this device asked for the file, in milliseconds since 1970.
+        let toldAt: UInt64
+        /// The positions that the peer has stated that it holds.
         var held = RangeSet<Int>()
-        /// Whether it has, or is not waited for any more.
+        /// Whether the peer has answered, or is not waited for any more.
         var hasAnswered = false
-        /// What it could not give, or gave wrong.
+        /// Positions that the peer declined, or sent with a wrong hash.
         var failed = RangeSet<Int>()
-        /// Whether it has what could be taken, as far as is known.
+        /// Whether the peer is known to have chunks that could be used.
         var isUseful = false
-        /// Whether it has said what it has, and not been told that enough of that is here.
+        /// Whether the peer has stated its positions, and was not informed that this device needs no more of them.
         var isWaiting = false
 
-        /// What it may be asked for.
+        /// Positions that the peer may be asked for.
         var offered: RangeSet<Int> { held.subtracting(failed) }
     }
 
-    /// A file that the peer wants.
+    /// A file that the peer fetches from here.
     struct Interest: Sendable {
-        var group: Int
-        /// What it was told to be here, and what it was sent of that and has not doubted.
+        let group: FileGroup
+        /// The positions that the peer was informed of, and those of them that were sent and not doubted.
         var told = RangeSet<Int>()
         var sent = RangeSet<Int>()
-        /// Whether it has taken what it was told of, as far as it wants it.
+        /// Whether the peer needs no more of the positions that it was informed of.
         var isSatisfied = true
     }
 
@@ -42,30 +58,37 @@ struct FileSession: Sendable {
         static func < (lhs: Chunk, rhs: Chunk) -> Bool { (lhs.file, lhs.position) < (rhs.file, rhs.position) }
     }
 
+    /// Bytes that may be on their way at once, where the session has a budget.
+    let windowLimit: Int?
+    var isClosed = false
+    /// Common groups, ascending by place.
+    var groups: [FileGroup] = []
     var sources: [FileID: Source] = [:]
     var interests: [FileID: Interest] = [:]
-    /// What the peer was asked for and has not sent, and when.
+    /// Chunks that were requested and have not come, and when each was requested.
     var asked: [Chunk: UInt64] = [:]
-    /// What others were asked for as well, when it did not come for long.
+    /// Chunks that were requested here, did not come for long, and were requested from others too.
     var late: Set<Chunk> = []
-    /// What it has asked for.
+    /// Chunks that the peer requested.
     var requested: [Chunk] = []
-    /// What is to be said in this batch; the group by its place in the session.
-    var unsaid: [(group: Int, message: Bytes)] = []
+    /// Messages that wait for the end of the batch.
+    private var unsent: [(number: ReplicaIndex, message: Bytes)] = []
     var pacing = ChunkPacing()
     /// When a chunk came last, in milliseconds since 1970.
     var lastArrival: UInt64 = 0
-    /// Whether none has come for long although some were asked for: others are asked for them, and the peer for no more until one comes.
+    /// Whether no chunk has come for long. The peer is asked for no more until one comes.
     var isStalled = false
-    /// What was wanted, and how many groups both had, when the peer was told.
-    var wantsSaid = 0
+    /// The number of changed fetches, and of common groups, when the peer was last asked for files.
+    var fetchesSeen = 0
     var matchedGroups = 0
-    /// Whether it was said last that something is on its way.
+    /// Whether the application was last informed that chunks are on their way.
     var isTransferring = false
 
-    /// Whether no file is spoken of.
+    init(windowLimit: Int?) { self.windowLimit = windowLimit }
+
+    /// Whether neither side speaks of a file.
     @inline(__always) var isUnused: Bool {
-        sources.isEmpty && interests.isEmpty && asked.isEmpty && late.isEmpty && requested.isEmpty && unsaid.isEmpty
+        sources.isEmpty && interests.isEmpty && asked.isEmpty && late.isEmpty && requested.isEmpty && unsent.isEmpty
     }
 
     /// Whether chunks are on their way or about to be, in either direction.
@@ -74,35 +97,39 @@ struct FileSession: Sendable {
             || interests.values.contains { !$0.isSatisfied }
     }
 
-    /// When the peer's chunks, or its answers, are not waited for any more.
+    /// How many chunks may be requested at once.
+    var requestLimit: Int { min(pacing.limit, windowLimit.map { max(1, $0 / 2 / Limits.chunk) } ?? .max) }
+
+    /// When this device stops waiting for the peer's chunks or answers; nil if it waits for none.
     func deadline(after patience: UInt64) -> UInt64? {
         guard !asked.isEmpty || !sources.isEmpty else { return nil }
         let chunk = asked.values.min().map { max($0, lastArrival) }
         let answer = sources.values.lazy.filter { !$0.hasAnswered }.map(\.toldAt).min()
         return [chunk, answer].compactMap(\.self).min().map { $0 + patience }
     }
-}
 
-/// How many chunks a peer is asked for at once: as many as come within a quarter of a second, so that what is said meanwhile does not wait for
-/// long behind them.
-struct ChunkPacing: Sendable {
-    private(set) var limit = 4
-    private var lastShrink: UInt64 = 0
-    static let most = 64
-    private static let duration: UInt64 = 250
-
-    /// Notes that a chunk has come that was asked for then.
-    mutating func noteArrival(askedAt asked: UInt64, now: UInt64) {
-        let elapsed = now > asked ? now - asked : 0
-        if elapsed <= Self.duration {
-            limit = min(limit + 1, Self.most)
-        } else if elapsed > 2 * Self.duration, asked >= lastShrink {
-            // Once for all that were under way together.
-            limit = max(1, limit / 2)
-            lastShrink = now
-        }
+    /// Queues a message, which leaves with the others of the batch.
+    mutating func say(_ message: FileMessage, in group: FileGroup) {
+        unsent.append((group.number, message.encoded[...]))
     }
 
-    /// The peer has sent nothing for long.
-    mutating func noteStall() { limit = 1 }
+    /// The queued messages, in payloads of bounded size.
+    mutating func takePayloads() -> [Payload] {
+        guard !unsent.isEmpty else { return [] }
+        defer { unsent = [] }
+        var payloads: [Payload] = []
+        var (payload, bytes) = (Payload(), 0)
+        for (number, message) in unsent {
+            if bytes + message.count > Limits.payload - 4_096 {
+                payloads.append(payload)
+                (payload, bytes) = (Payload(), 0)
+            }
+            if payload.groups.last?.number != UInt64(number.value) {
+                payload.groups.append(GroupSync(number: number.value))
+            }
+            payload.groups[payload.groups.count - 1].files.append(message)
+            bytes += message.count + 16
+        }
+        return payloads + [payload]
+    }
 }

@@ -1,6 +1,7 @@
 /// Thirty-two bytes: a SHA-256 digest or an Ed25519 public key.
 ///
-/// Kept as four big endian words, so that comparing is comparing byte strings, and hashing into a table costs one word.
+/// The bytes are kept as four big-endian words. So a comparison of words is one of byte strings, and hashing needs two
+/// words.
 public struct Bytes32: Hashable, Comparable, Sendable {
     @usableFromInline let word0, word1, word2, word3: UInt64
 
@@ -62,8 +63,9 @@ public struct Bytes32: Hashable, Comparable, Sendable {
         return lhs.word3 < rhs.word3
     }
 
-    // Ids are digests: one word is as random as four. An author can choose ids that collide in 64 bits at a cost of
-    // 2^32 hashes a pair; Swift's per-process seeded hasher keeps such pairs from becoming long chains elsewhere.
+    // Ids are digests, so two words are as random as four. An author can choose ids that collide in 64 bits, at a cost
+    // of 2^32 hashes a pair. Swift's hasher, which each process seeds anew, keeps such pairs from forming long chains
+    // elsewhere.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(word0)
         hasher.combine(word3)
@@ -81,7 +83,7 @@ extension Bytes32: CustomStringConvertible {
     }
 }
 
-/// Lower case hexadecimal digits, two a byte.
+/// The bytes in lower case hexadecimal digits, two a byte.
 package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)
     var characters: [UInt8] = []

@@ -1,4 +1,4 @@
-/// A 32-byte name whose meaning is the phantom `Subject`: a log is never taken for an event.
+/// A 32-byte name, typed by the phantom `Subject`, so that the name of a log cannot pass for that of an event.
 public struct Name<Subject>: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let value: Bytes32
 
@@ -25,7 +25,36 @@ public struct Name<Subject>: Hashable, Comparable, Sendable, CustomStringConvert
     public var bytes: [UInt8] { value.bytes }
 }
 
-/// What a ``Name`` can name.
+extension Name: Codable, CodingKeyRepresentable {
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    /// Encodes the name as 64 hexadecimal digits.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let name = Self(hex: try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "a name has 64 hexadecimal digits")
+        }
+        self = name
+    }
+
+    /// The name as the key of a dictionary: 64 hexadecimal digits.
+    public var codingKey: any CodingKey { Key(stringValue: description) }
+
+    public init?(codingKey: some CodingKey) { self.init(hex: codingKey.stringValue) }
+}
+
+/// The kinds of things that a ``Name`` can name.
 public enum NameSubject {
     public enum Event {}
     public enum ReplicationGroup {}
@@ -34,11 +63,12 @@ public enum NameSubject {
     public enum Member {}
 }
 
-/// Names an event: SHA-256 over its group, time and header (protocol §1).
+/// The name of an event: SHA-256 over its group, time and header (protocol 1-3).
 public typealias EventID = Name<NameSubject.Event>
-/// Names a group: SHA-256 of its first statement in the native dialect, given from outside in the mvds dialect.
+/// The name of a group: SHA-256 over its statement in the native dialect (protocol 2.5-1), given from outside in the
+/// mvds dialect.
 public typealias GroupID = Name<NameSubject.ReplicationGroup>
-/// Names a log, what one device writes to one group: SHA-256 over who it belongs to and its key (protocol §2.2).
+/// The name of a log, which holds the events of one device in one group: SHA-256 over its statement (protocol 2.2-1).
 public typealias LogID = Name<NameSubject.Log>
 /// The Ed25519 public key of a device.
 public typealias DeviceKey = Name<NameSubject.Device>

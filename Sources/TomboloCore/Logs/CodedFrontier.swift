@@ -1,31 +1,32 @@
 internal import SetReconciliation
 
-/// A group's frontier as a map from numbers for logs to numbers for their states, so that what two devices differ in can be found by
-/// coded symbols: its cost follows the logs that differ, not all logs (protocol §5.2).
+/// A group's frontier as a map from numbers of logs to numbers of their states (protocol 5.2-7).
+///
+/// Coded symbols of it find the differences between two devices. Their cost follows the logs that differ, not all logs.
 struct CodedFrontier: Sendable {
     let hashKey: SipHashKey
-    /// The device's last ordinal when the map was made.
+    /// The store's last ordinal when the map was made.
     let ordinal: Int64
-    /// How many logs something is known of: the entries of the map.
+    /// The number of the map's entries: logs of which any event was ever held.
     let count: Int
-    /// The map's keys and values, by the logs' indices; 0 for logs of which nothing is known.
+    /// The map's keys and values, by the logs' indices; 0 for logs without an entry.
     private let keys: [UInt64]
     private let values: [UInt64]
     private var sketch: MapSketch?
 
-    /// Logs by the first five bytes of their keys, once they were asked for.
+    /// The logs by the first 40 bits of their keys; nil until they are first needed.
     private var logsOfPrefixes: [UInt64: Int]?
-    /// First five bytes that more than one key has.
+    /// First 40 bits that several keys share.
     private var ambiguous: Set<UInt64> = []
-    /// Cells that were given to the other side.
+    /// The number of cells that were sent to the peer.
     var sentCells = 0
-    /// Cells of the other side that were taken so far, and what was found.
+    /// The decoder of the peer's cells, with the differences found so far.
     var decoder: MapDecoder
 
     /// - Parameters:
-    ///   - ordinal: the device's last one.
-    ///   - hashKey: the same on both sides.
-    ///   - decodes: whether cells of the other side are to be taken.
+    ///   - ordinal: the store's last ordinal.
+    ///   - hashKey: the key of the hash, equal on both sides.
+    ///   - decodes: whether this device will receive cells of the peer.
     init(
         _ frontier: inout Frontier, ordinal: Int64, hashKey: SipHashKey, decodes: Bool,
         using cryptography: some Cryptography
@@ -55,7 +56,7 @@ struct CodedFrontier: Sendable {
         ItemID(log.bytes).map { MapSketch.key(of: $0, hashKey: hashKey) } ?? 1
     }
 
-    /// The first cells: at least so many.
+    /// The first cells of the map, at least `count` of them.
     mutating func cells(_ count: Int) -> [CodedEntries] { sketch(count).cells }
 
     private mutating func sketch(_ count: Int) -> MapSketch {
@@ -66,7 +67,7 @@ struct CodedFrontier: Sendable {
         return made
     }
 
-    /// One byte of some cells: more for more logs, at most 120.
+    /// One byte of each of some cells, 16 to 120 in all, more for more logs (protocol 5.2-13).
     mutating func hint() -> [UInt8] {
         var cells = 64
         while cells < 2 * count, cells < 1 << 16 { cells *= 2 }
@@ -74,20 +75,20 @@ struct CodedFrontier: Sendable {
     }
 
     mutating func estimatedDifference(fromHint hint: Bytes) -> Int? {
-        // A hint of 8·(n + 2) bytes is of the cells below 2ⁿ⁺³ + 8.
+        // A hint of 8·(n + 2) bytes covers the cells below 2ⁿ⁺³ + 8.
         guard hint.count >= 16, hint.count <= 120, hint.count.isMultiple(of: 8) else { return nil }
         let count = (1 << (hint.count / 8 + 1)) + 8
         return try? sketch(count).estimatedDifference(fromHint: Array(hint))
     }
 
-    /// The log that a key stands for; nil if there is none.
+    /// The index of the log with a key; nil if there is none.
     mutating func log(_ key: UInt64) -> Int? {
         let logs = logsByPrefix()
         guard !ambiguous.contains(Self.prefix(of: key)) else { return keys.firstIndex(of: key) }
         return logs[Self.prefix(of: key)].flatMap { keys[$0] == key ? $0 : nil }
     }
 
-    /// The logs by the first five bytes of their keys; of two that are alike there, neither.
+    /// The logs by the first 40 bits of their keys. Logs that share these bits are left out.
     mutating func logsByPrefix() -> [UInt64: Int] {
         if let logsOfPrefixes { return logsOfPrefixes }
         var found: [UInt64: Int] = [:]
@@ -101,12 +102,14 @@ struct CodedFrontier: Sendable {
         return found
     }
 
-    /// A key's first 40 of 61 bits.
+    /// The first 40 of a key's 61 bits.
     static func prefix(of key: UInt64) -> UInt64 { key >> 21 }
 }
 
-/// What 61 bits say of a log: whether it is one chain from the beginning, its last sequence modulo 2²⁴, and 36 bits of a keyed hash of
-/// its Merkle leaf (protocol §3).
+/// A log's state in 61 bits, the value of its entry in the map (protocol 5.2-7).
+///
+/// It states whether the log is one chain from its first event, and its last sequence modulo 2²⁴. The remaining 36 bits
+/// are those of a keyed hash of its Merkle leaf.
 struct LogSummary: Hashable {
     let value: UInt64
 
@@ -122,7 +125,7 @@ struct LogSummary: Hashable {
 
     var isGapless: Bool { value >> 60 & 1 == 1 }
 
-    /// The last sequence, taken to be the one that is nearest to ours.
+    /// The last sequence. Of those that fit the 24 bits it is the nearest to this device's own.
     func lastSequence(near ours: UInt64) -> UInt64 {
         let low = value >> 36 & Self.sequenceMask
         let base = ours & ~Self.sequenceMask

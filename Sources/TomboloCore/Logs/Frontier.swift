@@ -1,29 +1,32 @@
-/// What a device knows of all logs of a group, and the Merkle root over it (protocol §3).
+/// The frontier of a group: the state of each log on this device, and the Merkle root over all of them (protocol 3-1,
+/// 3-3).
 package struct Frontier {
     package private(set) var logs: [LogState] = []
     private var indexOfLog: [LogID: Int] = [:]
-    /// The store's numbers for the logs, ascending, and the logs' indices.
+    /// The store's numbers of the logs, ascending, with the logs' indices.
     private var places: [(reference: Int64, index: Int)] = []
-    /// Indices of the logs whose ids begin with this byte, in ascending order of their ids.
+    /// For each first byte of an id: the indices of the logs with such ids, in ascending order of the ids.
     private var buckets: [[Int]] = Array(repeating: [], count: 256)
-    /// Zero where it is to be made.
+    /// The Merkle leaves by the logs' indices; zero for one that is to be computed again.
     private var leaves: [Bytes32] = []
     private var bucketHashes: [Bytes32?] = Array(repeating: .zero, count: 256)
     private var knownRoot: Bytes32? = .zero
-    /// Whether the beginning of a log is forgotten.
+    /// Whether the beginning of any log is forgotten.
     private(set) var hasFloors = false
-    /// How often anything has changed.
+    /// The number of changes since the frontier was loaded.
     package private(set) var changes: UInt64 = 0
-    /// The last sequence of each log that is one chain, 0 of others: what a peer holds of them that knows the same.
+    /// The last sequence of each log that is one chain from the floor; 0 for other logs.
+    ///
+    /// A peer with the same root holds these logs up to there.
     private(set) var linearEnds = SequenceTable()
-    /// The ids that were last asked for, up to which of the store's numbers.
+    /// The last result of ``ids(upTo:)``.
     private var ids: (reference: Int64, ids: [LogID])?
 
     package init(_ logs: [LogState] = []) {
         for log in logs { append(log) }
     }
 
-    /// The highest of the store's numbers for the logs.
+    /// The highest of the store's numbers of the logs.
     package private(set) var lastReference: Int64 = 0
 
     package func index(of id: LogID) -> Int? { indexOfLog[id] }
@@ -60,7 +63,7 @@ package struct Frontier {
         return try change(&logs[index])
     }
 
-    /// Takes the store's copy of what is known of a log, which it may share with other stores.
+    /// Replaces a log's state by the store's equal copy, so that both share memory.
     mutating func share(_ log: LogState, at index: Int) { if logs[index] == log { logs[index] = log } }
 
     private mutating func invalidate(_ index: Int) {
@@ -75,7 +78,7 @@ package struct Frontier {
         linearEnds[index] = logs[index].isLinear ? logs[index].lastSequence : 0
     }
 
-    /// The logs whose numbers are not above `reference`, in ascending order of their ids.
+    /// The ids of the logs with store numbers up to `reference`, ascending.
     package mutating func ids(upTo reference: Int64) -> [LogID] {
         if let ids, ids.reference == reference { return ids.ids }
         var found: [LogID] = []
@@ -87,7 +90,7 @@ package struct Frontier {
         return found
     }
 
-    /// The root: equal roots, equal knowledge.
+    /// The root of the frontier (protocol 3-3). Two devices with equal roots know the same events.
     package mutating func root(using cryptography: some Cryptography) -> Bytes32 {
         if let knownRoot { return knownRoot }
         var all: [UInt8] = []
@@ -104,7 +107,7 @@ package struct Frontier {
         return root
     }
 
-    /// The Merkle leaf of a log.
+    /// The Merkle leaf of a log (protocol 3-3).
     mutating func leaf(ofLog index: Int, using cryptography: some Cryptography) -> Bytes32 {
         if leaves[index] == .zero { leaves[index] = logs[index].leaf(using: cryptography) }
         return leaves[index]
@@ -112,7 +115,7 @@ package struct Frontier {
 
     private mutating func bucketHash(_ bucket: Int, using cryptography: some Cryptography) -> Bytes32 {
         var buffer: [UInt8] = []
-        // A log of which nothing is held yet (only its name is known) is no part of what is known.
+        // A log of which nothing was ever held has no leaf: only its name is known.
         for index in buckets[bucket] where logs[index].isKnown {
             leaf(ofLog: index, using: cryptography).append(to: &buffer)
         }

@@ -1,7 +1,7 @@
-/// What a peer says that it holds of one log (protocol §5.2).
+/// The events that a peer holds of one log, as it states them in a frontier or in `have` (protocol 5.2-3, 5.2-4).
 package struct FrontierEntry: Hashable {
     package var floor: UInt64 = 0
-    /// One for each end: the chain below it is held down to `start`.
+    /// One range for each end: the peer holds the chain below the end, down to `start`.
     package var ranges: [Range]
 
     package struct Range: Hashable {
@@ -10,7 +10,7 @@ package struct FrontierEntry: Hashable {
         package var id: IDPrefix
     }
 
-    /// An id, or its first eight bytes where it is one of few candidates.
+    /// An id, or its first eight bytes where few events come into question.
     package enum IDPrefix: Hashable {
         case short(UInt64)
         case full(EventID)
@@ -24,22 +24,22 @@ package struct FrontierEntry: Hashable {
     }
 }
 
-/// Log references of one direction of a session: numbers for log ids (protocol §5.1).
+/// The log references of one direction of a session: numbers that stand for the ids of logs (protocol 5.1).
 package struct LogTable {
-    /// Logs that both sides knew from the beginning, ascending: what sessions of one group share.
+    /// The logs that both sides knew at the beginning, ascending. Sessions of one group share this array.
     private let agreed: [LogID]
-    /// Those that were declared since, and their numbers.
+    /// The logs that were declared since, and their numbers.
     private var declared: [LogID] = []
     private var numbers: [LogID: Int] = [:]
 
     package init() { agreed = [] }
 
-    /// A table that begins with logs that both sides know, in ascending order of their ids.
+    /// Begins a table with logs that both sides know, in ascending order of their ids.
     package init(_ logs: [LogID]) { agreed = logs }
 
     package var count: Int { agreed.count + declared.count }
 
-    /// The log of a number below ``count``.
+    /// The log with a number below ``count``.
     subscript(number: Int) -> LogID { number < agreed.count ? agreed[number] : declared[number - agreed.count] }
 
     func number(of log: LogID) -> Int? {
@@ -54,6 +54,8 @@ package struct LogTable {
         declared.append(log)
     }
 
+    /// Writes a log's number, and its id if the table lacks it (protocol 5.1-2).
+    ///
     /// - Returns: the log's number.
     @discardableResult
     package mutating func write(_ log: LogID, to buffer: inout [UInt8]) -> Int {
@@ -84,10 +86,11 @@ package struct LogTable {
     }
 }
 
-/// The latest event of each log of a window, by the log's number.
+/// The latest event of each log in a window, by the log's number.
 struct LatestOfLogs: Sendable {
     private var events: [EventReference] = []
-    /// Where in ``events`` each log's is, counted from 1; 0 for none: of many logs few are in a window.
+    /// For each log: the place of its event in ``events``, counted from 1, or 0 for none. Few of many logs are in one
+    /// window.
     private var places: [Int32] = []
 
     subscript(number: Int) -> EventReference? {
@@ -106,7 +109,7 @@ struct LatestOfLogs: Sendable {
 }
 
 extension FrontierEntry {
-    /// Our own knowledge of a log, as it is told to a peer.
+    /// Writes this device's own entry of a log.
     static func write(_ log: LogState, fullIDs: Bool, table: inout LogTable, to buffer: inout [UInt8]) {
         table.write(log.id, to: &buffer)
         if log.isGapless, let end = log.ends.first {

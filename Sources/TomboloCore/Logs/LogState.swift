@@ -1,17 +1,17 @@
-/// What a device knows of one log: its floor, its starts and its ends (protocol §3).
+/// The state of one log on this device: its floor, its starts and its ends (protocol 3-1).
 public struct LogState: Hashable, Sendable {
     public let id: LogID
-    /// The store's number for the log; 0 until it has one.
+    /// The store's number of the log; 0 until it has one.
     package var reference: Int64 = 0
-    /// Nil until the log's first event has come.
+    /// The log's certificate; nil until its first event arrives.
     public var certificate: Certificate?
-    /// Below it the log's events are gone for good here.
+    /// The sequence up to which the log's events are forgotten for good; only a checkpoint raises it (protocol 2.11-3).
     public private(set) var floor: UInt64 = 0
     /// Held events whose previous is not held, ascending.
     package private(set) var starts: [Start] = []
     /// Held events that no held event of the log names as previous, ascending.
     public private(set) var ends: [End] = []
-    /// Held events that wait for ancestors.
+    /// The number of held events that wait for ancestors.
     package var waiting = 0
 
     package struct Start: Hashable, Sendable {
@@ -29,19 +29,20 @@ public struct LogState: Hashable, Sendable {
         public var sequence: UInt64
         public var id: EventID
         package var lamport: UInt64
-        /// Where the held chain below it begins: at that event, unless it is known only to be held from this sequence on.
+        /// The sequence from which the chain below this event is held.
         package var start: UInt64
+        /// The event with which that chain begins; nil if only its sequence is known.
         package var startID: EventID?
     }
 
     package init(id: LogID) { self.id = id }
 
-    // What follows from the above; kept, since it is asked for of all logs at once.
-    /// The highest sequence that is held, or the floor.
+    // Values that follow from the fields above. They are kept, since they are read of all logs at once.
+    /// The highest sequence that is held; the floor if no event is held.
     public private(set) var lastSequence: UInt64 = 0
-    /// Whether everything held is one chain up from the floor: then a sequence names an event.
+    /// Whether all held events are one chain up from the floor. Then a sequence names one event.
     package private(set) var isLinear = true
-    /// Whether the log is held from its first event to its one end.
+    /// Whether the log is held from its first event to its one end without gaps.
     package private(set) var isGapless = false
 
     private mutating func noteShape() {
@@ -50,10 +51,10 @@ public struct LogState: Hashable, Sendable {
         isGapless = isLinear && floor == 0 && ends.count == 1 && starts.count == 1
     }
 
-    /// Held events of the log that wait for ancestors.
+    /// The number of held events of the log that wait for ancestors.
     public var waitingForAncestors: Int { waiting }
 
-    /// The same state, with the other one's copies of what they have in common.
+    /// The same state, sharing memory with the equal parts of another copy.
     func sharing(_ other: LogState) -> LogState {
         var state = self
         if other.certificate == certificate { state.certificate = other.certificate }
@@ -68,10 +69,11 @@ public struct LogState: Hashable, Sendable {
 
     package enum Placement { case placed, overfull }
 
-    /// Takes note of a newly held event.
+    /// Notes an event that is newly held.
     ///
-    /// - Parameter isPreviousHeld: counts only where `previous` is not an end.
-    /// - Returns: `overfull`, and nothing changed, if a bound of protocol §3 would be exceeded.
+    /// - Parameter isPreviousHeld: whether the event `previous` is held. It matters only where `previous` is not an
+    ///   end.
+    /// - Returns: `overfull`, and nothing changed, if a bound of protocol 3-5 would be exceeded.
     package mutating func place(
         sequence: UInt64, id: EventID, lamport: UInt64, previous: EventID?, isPreviousHeld: Bool
     ) -> Placement {
@@ -82,7 +84,8 @@ public struct LogState: Hashable, Sendable {
             replacedEnd = index
             (start, startID) = (ends[index].start, ends[index].startID)
         } else if previous != nil, sequence > floor + 1, isPreviousHeld {
-            // Off the middle of a chain. Which one's is certain where there is one: else no more is claimed than this event.
+            // The event branches off the middle of a chain. With one start below it, the chain is certain. With
+            // several, only the event itself is claimed as held.
             let below = starts.filter { $0.sequence < sequence }
             (start, startID) =
                 below.count == 1 ? (below[0].sequence, below[0].id) : below.isEmpty ? (floor + 1, nil) : (sequence, nil)
@@ -114,32 +117,33 @@ public struct LogState: Hashable, Sendable {
         return .placed
     }
 
-    /// Forgets what lies up to a sequence.
+    /// Raises the floor, and forgets the events up to it.
     ///
-    /// - Parameter next: the held events right above it, ascending by id.
+    /// - Parameter next: the held events right above the new floor, ascending by id.
     package mutating func raiseFloor(to sequence: UInt64, next: [Start]) {
         floor = max(floor, sequence)
         starts.removeAll { $0.sequence <= floor + 1 }
         starts.insert(contentsOf: next, at: 0)
         ends.removeAll { $0.sequence <= floor }
         for index in ends.indices where ends[index].start <= floor {
-            // Which of them its chain begins with need not be known: nothing will come below.
+            // Of several events above the floor, it need not be known with which the chain begins: nothing will be
+            // inserted below.
             (ends[index].start, ends[index].startID) = (floor + 1, next.count == 1 ? next[0].id : nil)
         }
         noteShape()
     }
 
-    /// Whether anything was ever held of the log: only then is it a part of what is known.
+    /// Whether any event of the log was ever held. Only then does the log have a leaf.
     var isKnown: Bool { lastSequence > 0 }
 
-    /// The Merkle leaf (protocol §3).
+    /// The Merkle leaf (protocol 3-3).
     package func leaf(using cryptography: some Cryptography) -> Bytes32 {
         Self.leaf(
             of: id, floor: floor, starts: starts.map { ($0.sequence, $0.id) }, ends: ends.map { ($0.sequence, $0.id) },
             using: cryptography)
     }
 
-    /// The leaf of a log of which so much is known.
+    /// The Merkle leaf of a log with this floor, these starts and these ends.
     static func leaf(
         of log: LogID, floor: UInt64, starts: [(sequence: UInt64, id: EventID)],
         ends: [(sequence: UInt64, id: EventID)], using cryptography: some Cryptography
@@ -160,7 +164,7 @@ public struct LogState: Hashable, Sendable {
     private static let leafPrefix = Array("tombolo-leaf-1".utf8)
 }
 
-// How a store keeps it: one blob a log.
+// The stored form: one blob a log.
 extension LogState {
     package var storedForm: [UInt8] {
         var buffer: [UInt8] = []
@@ -205,7 +209,7 @@ extension LogState {
                     sequence: try reader.integer(), id: EventID(try reader.bytes32()), lamport: try reader.integer(),
                     start: try reader.integer(), startID: nil))
         }
-        // Earlier versions did not say which event a chain begins with.
+        // Blobs of earlier versions end before the chains' first events.
         for index in ends.indices {
             if reader.isAtEnd {
                 let candidates = starts.filter { $0.sequence == ends[index].start }

@@ -1,4 +1,4 @@
-/// A sequence for each log of a group, by the log's index; 0 where nothing was noted.
+/// A sequence for each log of a group, by the log's index; 0 where none was noted.
 struct SequenceTable: Sendable {
     private var values: [UInt64] = []
 
@@ -10,6 +10,6 @@ struct SequenceTable: Sendable {
         }
     }
 
-    /// Notes a sequence if it is higher than what was noted.
+    /// Notes a sequence if it is higher than the noted one.
     mutating func raise(_ log: Int, to sequence: UInt64) { self[log] = max(self[log], sequence) }
 }

@@ -1,9 +1,12 @@
-/// What a bundle begins with: who has written it, and what secrets for that device are to be sealed to in an answer (protocol §6).
+/// The opening of a bundle: the device that writes it, and the key to which an answer encrypts secrets (protocol 6-6).
 public struct BundleOpening: Hashable, Sendable {
     public let device: DeviceKey
-    /// By the device's clock, in milliseconds since 1970.
+    /// The time of the device's clock, in milliseconds since 1970.
     public let time: UInt64
-    /// Made for this bundle alone, and forgotten once answers have brought what was lacking: who takes the device later opens none with it.
+    /// An X25519 key that was made for this bundle alone.
+    ///
+    /// The device forgets its private half once answers have brought the missing secrets. So a later thief of the
+    /// device decrypts nothing with it (protocol 6-13, 6-14).
     package let answerKey: Bytes32
     package let signature: [UInt8]
 
@@ -11,7 +14,7 @@ public struct BundleOpening: Hashable, Sendable {
         (self.device, self.time, self.answerKey, self.signature) = (device, time, answerKey, signature)
     }
 
-    /// What the device signs: nobody else is to be answered in its name.
+    /// The bytes that the device signs, so that nobody obtains an answer in its name (protocol 6-7).
     static func statement(_ group: GroupID, time: UInt64, answerKey: Bytes32) -> [UInt8] {
         var statement = Array("tombolo-opening-1".utf8) + group.bytes
         statement.append(fixed64: time)
@@ -23,7 +26,7 @@ public struct BundleOpening: Hashable, Sendable {
             signature[...], over: Self.statement(group, time: time, answerKey: answerKey), by: device.value)
     }
 
-    /// device key (32) ‖ u64 time ‖ answer key (32) ‖ signature (64).
+    /// The encoded opening: device key (32) ‖ u64 time ‖ answer key (32) ‖ signature (64).
     package var encoded: [UInt8] {
         var bytes = device.bytes
         bytes.append(fixed64: time)

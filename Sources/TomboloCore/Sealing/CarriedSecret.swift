@@ -1,17 +1,17 @@
-/// A secret on its way in an answer to a bundle: sealed to the key that the bundle opens with (protocol §6).
+/// A secret in an answer to a bundle, encrypted to the bundle's answer key (protocol 6-9).
 public struct CarriedSecret: Hashable, Sendable {
-    /// The ``BundleOpening``'s.
+    /// The answer key of the ``BundleOpening``.
     package let answerKey: Bytes32
-    /// The rekey event that began it.
+    /// The rekey event that began the secret.
     package let rekey: EventID
-    /// Sealed.
+    /// The encrypted parts of the secret.
     package let parts: [[UInt8]]
 
     package init(answerKey: Bytes32, rekey: EventID, parts: [[UInt8]]) {
         (self.answerKey, self.rekey, self.parts) = (answerKey, rekey, parts)
     }
 
-    /// answer key (32) ‖ rekey event's id (32) ‖ for each part varint length ‖ part.
+    /// The encoded secret: answer key (32) ‖ rekey event's id (32) ‖ for each part varint length ‖ part.
     package var encoded: [UInt8] {
         var bytes = answerKey.bytes + rekey.bytes
         for part in parts {

@@ -1,7 +1,7 @@
-/// The keys of contents and values that follow from the secret of one rekey event (protocol §2.8).
+/// The keys of contents and values that follow from the secret of one rekey event (protocol 2.8-3 to 2.8-7).
 package struct ContentKeys: Sendable {
     private let values: Bytes32
-    /// One, but where nothing shows which of several is the event's.
+    /// The trees of keys: one, or several where nothing shows which of them is the rekey event's.
     private var trees: [TreeKeys]
 
     package init(_ secret: RekeySecret) {
@@ -9,7 +9,7 @@ package struct ContentKeys: Sendable {
         trees = secret.contents.map { TreeKeys(tree: $0) }
     }
 
-    /// The key of a value that a state event sets: HMAC-SHA-256(values key, log id ‖ u64 sequence).
+    /// The key of the value in a state event: HMAC-SHA-256(values key, log id ‖ u64 sequence) (protocol 2.8-7).
     package func key(ofValueIn log: LogID, sequence: UInt64, using cryptography: some Cryptography) -> Bytes32 {
         var place = log.bytes
         place.append(fixed64: sequence)
@@ -21,7 +21,8 @@ package struct ContentKeys: Sendable {
         key(at: Self.path(toLog: log, number: sequence, isEphemeral: false), log, using: cryptography)
     }
 
-    /// The key of the content of an ephemeral event, which has a time of its own in place of a sequence.
+    /// The key of an ephemeral event's content, which follows from the timestamp in place of a sequence; nil if it was
+    /// punctured.
     package mutating func key(
         ofEphemeralFrom log: LogID, at timestamp: Int64, using cryptography: some Cryptography
     ) -> Bytes32? {
@@ -30,33 +31,35 @@ package struct ContentKeys: Sendable {
         return key(at: path, log, using: cryptography)
     }
 
-    /// What an event says that is sealed under these keys and stored; nil if they do not open it.
+    /// Decrypts a stored event's content; nil if none of these keys decrypts it.
     mutating func open(_ event: Event, using cryptography: some Cryptography) -> Bytes? {
         opened(event, using: cryptography).map { $0.text[...] }
     }
 
-    /// Whether these keys open an event's content; if so, it proves them.
+    /// Whether these keys decrypt an event's content. If so, this is noted as their proof.
     mutating func opens(_ event: Event, using cryptography: some Cryptography) -> Bool {
         guard let opened = opened(event, using: cryptography) else { return false }
         trees[opened.tree].noteProof(event.log)
         return true
     }
 
-    /// Whether these keys have opened an event of the same log whose key follows from the same node: then they are right for this one. Of others'
-    /// logs it is no proof: its author may have sealed something that opens under a wrong key as well.
+    /// Whether these keys have decrypted a content of the same log whose key follows from the same node. Then they are
+    /// right for this event.
+    ///
+    /// A content of another log proves nothing: its author may have made it so that a wrong key decrypts it.
     func isProven(_ event: Event) -> Bool {
         let path = Self.path(toLog: event.log, number: event.sequence, isEphemeral: false)
         return trees.contains { $0.isProven(path, event.log) }
     }
 
-    /// What an ephemeral event says; nil if these keys do not open it.
+    /// Decrypts an ephemeral event's content; nil if none of these keys decrypts it.
     mutating func openEphemeral(_ event: Event, using cryptography: some Cryptography) -> [UInt8]? {
         guard let content = event.content, content.count >= 12, event.timestamp > 0 else { return nil }
         let path = Self.path(toLog: event.log, number: UInt64(event.timestamp), isEphemeral: true)
         return opened(content.dropFirst(12), nonce: content.prefix(12), at: path, event.log, using: cryptography)?.text
     }
 
-    /// What a state event sets a key to; nil if these keys do not open it.
+    /// Decrypts the value that a state event sets; nil if the key does not decrypt it.
     func open(value sealed: [UInt8], of event: Event, using cryptography: some Cryptography) -> [UInt8]? {
         guard sealed.count >= 12 else { return nil }
         let key = key(ofValueIn: event.log, sequence: event.sequence, using: cryptography)
@@ -78,7 +81,7 @@ package struct ContentKeys: Sendable {
         return opened(content, nonce: salt.prefix(12), at: path, event.log, using: cryptography)
     }
 
-    /// What is sealed at a place, and the first tree whose key opens it.
+    /// Decrypts a content at a place, and names the first tree whose key does.
     private mutating func opened(
         _ sealed: Bytes, nonce: Bytes, at path: TreePath, _ log: LogID, using cryptography: some Cryptography
     ) -> (tree: Int, text: [UInt8])? {
@@ -91,8 +94,11 @@ package struct ContentKeys: Sendable {
         return nil
     }
 
-    /// u8 class, one bit ‖ the first 64 bits of the log's id ‖ the number in Elias's gamma code (1975): as many zeros as it has
-    /// bits after the first one, then its bits. Small numbers stand high in the tree, and no code begins another one.
+    /// The path to a content's leaf: one bit of class ‖ the first 64 bits of the log's id ‖ the number
+    /// (protocol 2.8-4).
+    ///
+    /// The number is in Elias's gamma code (1975): a zero for each bit after the first one, then its bits. So small
+    /// numbers have short paths, and no code is the beginning of another.
     package static func path(toLog log: LogID, number: UInt64, isEphemeral: Bool) -> TreePath {
         var path = TreePath()
         path.append(isEphemeral)
@@ -104,20 +110,22 @@ package struct ContentKeys: Sendable {
     }
 }
 
-/// Keys of one tree.
+/// The keys of one tree.
 private struct TreeKeys: Sendable {
     let tree: PuncturableKey
-    /// The ways that were gone last, one for each log: events that follow each other share most of it.
+    /// For each log the path to the last key and the keys along it. Events that follow each other share most of the
+    /// path.
     private var ways: [LogID: Way] = [:]
-    /// Ways that are kept.
+    /// The bound on ``ways``.
     private static let mostWays = 256
 
     private struct Way: Sendable {
         var path: TreePath
-        /// The steps of the node that it begins at, and the keys from there on, one for each step.
+        /// The number of steps to the node at which the path begins.
         var start: Int
+        /// The keys from that node on, one for each step.
         var keys: [Bytes32]
-        /// Whether a key that follows from that node has opened a content of the log.
+        /// Whether a key that follows from that node has decrypted a content of the log.
         var isProven = false
     }
 
@@ -128,7 +136,7 @@ private struct TreeKeys: Sendable {
         return way.path.commonSteps(with: path) >= way.start
     }
 
-    /// The way of a log that was gone last has led to what opens.
+    /// Notes that the last key of a log has decrypted a content.
     mutating func noteProof(_ log: LogID) { ways[log]?.isProven = true }
 
     mutating func key(at path: TreePath, _ log: LogID, using cryptography: some Cryptography) -> Bytes32? {

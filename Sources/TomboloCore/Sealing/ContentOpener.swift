@@ -1,7 +1,7 @@
-/// Opens the contents of one group's events for who reads them.
+/// Decrypts the contents of one group's events for readers.
 package struct ContentOpener<Crypto: Cryptography> {
     private let cryptography: Crypto
-    /// The secret of a rekey event, as it is stored; nil where it is not here.
+    /// Reads the stored secret of a rekey event; nil if the store lacks it.
     private let secret: (EventID) throws -> [UInt8]?
     private var keys: [EventID: ContentKeys] = [:]
 
@@ -10,7 +10,7 @@ package struct ContentOpener<Crypto: Cryptography> {
         self.secret = secret
     }
 
-    /// What an event says; nil if that has gone, or cannot be read here.
+    /// The content of an event in clear; nil if it is erased, or cannot be decrypted on this device.
     package mutating func content(of event: Event) throws -> Bytes? {
         guard event.content != nil, let rekey = event.header.rekeys.first, !event.header.kind.isState else {
             return event.content
@@ -20,7 +20,7 @@ package struct ContentOpener<Crypto: Cryptography> {
         return keys[rekey.id]?.open(event, using: cryptography)
     }
 
-    /// What a state event sets a key to; nil if it removes it, or that cannot be read here.
+    /// The value that a state event sets, in clear; nil if it cannot be decrypted on this device.
     package mutating func value(_ value: [UInt8], of event: Event) throws -> [UInt8]? {
         guard let rekey = event.header.rekeys.first else { return value }
         try read(rekey.id)

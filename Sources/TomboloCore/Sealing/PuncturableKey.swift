@@ -1,23 +1,23 @@
-/// A key from which the keys of all leaves of a tree follow, until some are taken out of it: their keys cannot be had from it any more, all
-/// others can (the tree of Goldreich, Goldwasser and Micali, 1986; puncturing it: Boneh and Waters, 2013).
+/// A key from which the keys of all leaves of a tree follow, except those of punctured leaves.
 ///
-/// It is kept as the topmost nodes that have nothing punctured below them: one at first, then one for each step on the way to what was
-/// punctured.
+/// The tree is that of Goldreich, Goldwasser and Micali (1986), its puncturing that of Boneh and Waters (2013). The key
+/// is kept as the topmost nodes above no punctured leaf: first the root, then one node for each step on the way to a
+/// punctured leaf.
 package struct PuncturableKey: Hashable, Sendable {
     package struct Node: Hashable, Sendable {
         package let path: TreePath
         package let key: Bytes32
     }
 
-    /// From left to right; none lies below another one.
+    /// The nodes from left to right. None lies below another one.
     package private(set) var nodes: [Node]
 
     package init(root: Bytes32) { nodes = [Node(path: TreePath(), key: root)] }
 
-    /// The key of the whole tree; nil once something is punctured.
+    /// The root of the tree; nil once a leaf is punctured.
     package var root: Bytes32? { nodes.first.flatMap { $0.path.count == 0 ? $0.key : nil } }
 
-    /// The node that a leaf follows from; nil if the leaf was punctured.
+    /// The node from which a leaf's key follows; nil if the leaf was punctured.
     package func node(above path: TreePath) -> Node? { index(above: path).map { nodes[$0] } }
 
     private func index(above path: TreePath) -> Int? {
@@ -26,7 +26,7 @@ package struct PuncturableKey: Hashable, Sendable {
         return next - 1
     }
 
-    /// Takes a leaf out, and whatever lies below it.
+    /// Punctures a leaf: its key, and the keys of all below it, follow from this key no more.
     package mutating func puncture(_ path: TreePath, using cryptography: some Cryptography) {
         guard let index = index(above: path) else { return }
         var key = nodes[index].key
@@ -43,7 +43,7 @@ package struct PuncturableKey: Hashable, Sendable {
         nodes.replaceSubrange(index...index, with: left + right.reversed())
     }
 
-    /// SHA-256("tombolo-node-1" ‖ node ‖ u8 side).
+    /// The key of a child: SHA-256("tombolo-node-1" ‖ node ‖ u8 side) (protocol 2.8-3).
     package static func child(of node: Bytes32, _ bit: Bool, using cryptography: some Cryptography) -> Bytes32 {
         withUnsafeTemporaryAllocation(byteCount: childPrefix.count + 33, alignment: 8) { buffer in
             buffer.copyBytes(from: childPrefix)
@@ -58,12 +58,12 @@ package struct PuncturableKey: Hashable, Sendable {
     private static let childPrefix = Array("tombolo-node-1".utf8)
 }
 
-// How it is kept, and handed over in parts.
+// The stored form, which is also the form of the parts that are sent.
 extension PuncturableKey {
-    /// For each node its path and its key.
+    /// The path and the key of each node.
     package var encoded: [UInt8] { Self.encode(nodes[...]) }
 
-    /// Whether encoded nodes are the one of the whole tree.
+    /// Whether encoded nodes are the root alone.
     static func isRoot(_ nodes: Bytes) -> Bool { nodes.count == 33 && nodes.first == 0 }
 
     static func encode(_ nodes: ArraySlice<Node>) -> [UInt8] {
@@ -80,7 +80,9 @@ extension PuncturableKey {
         try append(decoding: bytes)
     }
 
-    /// Takes the next part: nodes to the right of those that are here.
+    /// Appends the next part, whose nodes must lie to the right of the present ones.
+    ///
+    /// - Throws: `WireError` if the part is malformed or out of order, or exceeds ``Limits/keyNodes``.
     package mutating func append(decoding bytes: Bytes) throws(WireError) {
         var reader = WireReader(bytes)
         while !reader.isAtEnd {

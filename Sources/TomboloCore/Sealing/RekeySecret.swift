@@ -1,24 +1,28 @@
-/// How much of a rekey event's secret a store has; the first byte of what it keeps.
+/// The extent to which a store has a rekey event's secret. It is the first byte of the stored form.
 public enum SecretExtent: UInt8, Hashable, Sendable {
-    /// The values key, and keys of contents of which nothing shows that they are the event's: they were punctured elsewhere. They open what they
-    /// open, here and where they are handed on, and nothing is sealed under them.
+    /// The store has the values key, and a punctured tree of another device, which nothing proves to be the rekey
+    /// event's.
+    ///
+    /// The device decrypts with it and shares it, and encrypts nothing under it (protocol 5.7-16).
     case unproven = 0
-    /// All of it was here once, and was what the event commits to.
+    /// The store once had the whole secret, which matched the rekey event's commitment.
     case proven = 1
-    /// The values key alone.
+    /// The store has the values key alone.
     case values = 2
 }
 
-/// The secret of a rekey event as a store keeps it, or what is left of it (protocol §2.8).
+/// The secret of a rekey event as a store keeps it, or the part of it that is left (protocol 2.8).
 package struct RekeySecret: Sendable {
     package var extent: SecretExtent
-    /// What the values of keys are sealed under. The event commits to it: there is no wrong one.
+    /// The key under which values of settings are encrypted. The rekey event commits to it, so it cannot be wrong.
     package let values: Bytes32
-    /// The tree of keys that contents are sealed under; none if only values can be read here. Where it is not proven there may be several: what was
-    /// punctured in one may be there in another one, and one that somebody has made up is not to take the place of what opens what is here.
+    /// The trees of keys of contents; none if this device can decrypt values alone.
+    ///
+    /// An unproven secret may have several trees: a key that is punctured in one may be in another. So an invented tree
+    /// does not replace one that decrypts.
     package var contents: [PuncturableKey]
 
-    /// A whole one.
+    /// A whole secret.
     package init(root: Bytes32, using cryptography: some Cryptography) {
         self.init(.proven, values: Self.values(of: root, using: cryptography), contents: [PuncturableKey(root: root)])
     }
@@ -27,20 +31,21 @@ package struct RekeySecret: Sendable {
         (self.extent, self.values, self.contents) = (extent, values, contents)
     }
 
-    /// SHA-256("tombolo-values-1" ‖ secret).
+    /// The values key: SHA-256("tombolo-values-1" ‖ secret) (protocol 2.8-7).
     static func values(of root: Bytes32, using cryptography: some Cryptography) -> Bytes32 {
         cryptography.sha256(Array("tombolo-values-1".utf8) + root.bytes)
     }
 
-    /// SHA-256("tombolo-rekey-1" ‖ values key), which the rekey event says.
+    /// The commitment in the rekey event: SHA-256("tombolo-rekey-1" ‖ values key) (protocol 2.6-11).
     package func commitment(using cryptography: some Cryptography) -> Bytes32 {
         cryptography.sha256(Array("tombolo-rekey-1".utf8) + values.bytes)
     }
 
-    /// Nodes of all trees.
+    /// The number of nodes of all trees.
     var nodes: Int { contents.reduce(0) { $0 + $1.nodes.count } }
 
-    /// The same with another tree, in place of the oldest where they would be too much.
+    /// The same secret with a further tree. The oldest trees are left out where they would exceed a bound
+    /// (protocol 5.7-17).
     func adding(_ tree: PuncturableKey) -> RekeySecret {
         var secret = self
         secret.contents.append(tree)
@@ -50,7 +55,7 @@ package struct RekeySecret: Sendable {
         return secret
     }
 
-    /// u8 extent ‖ values key (32) ‖ for each tree varint length ‖ nodes.
+    /// The stored form: u8 extent ‖ values key (32) ‖ for each tree varint length ‖ nodes.
     package var encoded: [UInt8] {
         var bytes = [extent.rawValue] + values.bytes
         for tree in contents.map(\.encoded) {

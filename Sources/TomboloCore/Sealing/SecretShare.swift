@@ -1,16 +1,16 @@
-/// A part of a secret, as it is handed to a device (protocol §2.8).
+/// A part of a secret, as one device sends it to another (protocol 5.7-4).
 package struct SecretShare {
-    /// Whether no other part of the same tree follows.
+    /// Whether no further part of the same tree follows.
     package let isLast: Bool
     /// The values key; nil in further parts, and where it follows from the nodes.
     package let values: Bytes32?
-    /// Nodes of the tree of contents' keys; empty if only values are for the device.
+    /// Nodes of the tree of content keys; empty if the receiver may read values alone.
     package let nodes: Bytes
 
-    /// Whether it can be the first part of a tree and the last one.
+    /// Whether this can be both the first and the last part of a tree.
     var isOnlyPart: Bool { isLast && (values != nil || PuncturableKey.isRoot(nodes)) }
 
-    /// What shares of a secret are sealed for.
+    /// The info under which shares of a secret are encrypted (protocol 5.7-4).
     package static func info(_ rekey: EventID, in group: GroupID) -> [UInt8] {
         Array("tombolo-share-1".utf8) + group.bytes + rekey.bytes
     }
@@ -19,7 +19,9 @@ package struct SecretShare {
         (self.isLast, self.values, self.nodes) = (isLast, values, nodes)
     }
 
-    /// All parts of a secret, or of what a device may have of it that is to read values alone. Of several trees, each ends with a last part.
+    /// All parts of a secret, tree by tree. Each tree ends with a last part.
+    ///
+    /// - Parameter withContents: whether the receiver may read contents, and not values alone (protocol 5.7-10).
     package static func parts(of secret: RekeySecret, withContents: Bool) -> [SecretShare] {
         guard withContents, !secret.contents.isEmpty else {
             return [SecretShare(isLast: true, values: secret.values, nodes: [])]
@@ -34,7 +36,8 @@ package struct SecretShare {
         }
     }
 
-    /// u8 bit 0: it is the last part; bit 1: the values key follows ‖ the values key (32) ‖ nodes.
+    /// The text of the share: u8 flags ‖ values key (32) ‖ nodes. Bit 0: the last part of a tree. Bit 1: the values key
+    /// follows.
     package var encoded: [UInt8] { [(isLast ? 1 : 0) | (values == nil ? 0 : 2)] + (values?.bytes ?? []) + nodes }
 
     package init(decoding bytes: [UInt8]) throws(WireError) {

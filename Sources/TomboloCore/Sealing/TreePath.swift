@@ -1,4 +1,4 @@
-/// A way down a binary tree, from its root: at most 192 bits.
+/// A path down a binary tree from its root: at most 192 steps of one bit.
 package struct TreePath: Hashable, Comparable, Sendable {
     static let longest = 192
 
@@ -23,7 +23,7 @@ package struct TreePath: Hashable, Comparable, Sendable {
         count += 1
     }
 
-    /// The `count` lowest bits of `bits`, the highest of them first.
+    /// Appends the `count` lowest bits of `bits`, the highest of them first.
     mutating func append(_ bits: UInt64, count: Int) {
         precondition(self.count + count <= Self.longest, "a path has at most \(Self.longest) steps")
         let room = 64 - self.count % 64
@@ -49,7 +49,7 @@ package struct TreePath: Hashable, Comparable, Sendable {
         return result
     }
 
-    /// How many steps two ways have in common.
+    /// The number of first steps that two paths have in common.
     func commonSteps(with other: TreePath) -> Int {
         let differing = (words.0 ^ other.words.0, words.1 ^ other.words.1, words.2 ^ other.words.2)
         let same =
@@ -64,7 +64,7 @@ package struct TreePath: Hashable, Comparable, Sendable {
 
     package static func == (lhs: TreePath, rhs: TreePath) -> Bool { lhs.words == rhs.words && lhs.count == rhs.count }
 
-    /// From left to right; what lies on the way before what lies behind it.
+    /// Orders paths from left to right; a path comes before those that it begins.
     package static func < (lhs: TreePath, rhs: TreePath) -> Bool {
         if lhs.words != rhs.words { return lhs.words < rhs.words }
         return lhs.count < rhs.count
@@ -79,7 +79,7 @@ package struct TreePath: Hashable, Comparable, Sendable {
 }
 
 extension TreePath {
-    /// u8 number of steps ‖ the steps, eight to a byte, zeros behind them.
+    /// Appends u8 number of steps ‖ the steps, eight to a byte, with zeros behind them.
     func append(to buffer: inout [UInt8]) {
         buffer.append(UInt8(count))
         for byte in 0..<(count + 7) / 8 {

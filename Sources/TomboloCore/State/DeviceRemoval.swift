@@ -1,18 +1,21 @@
-/// A member's statement that one of its devices is lost, signed by another one (or by itself). It holds in every group in which anybody
-/// posts it (protocol §2.6).
+/// A statement that one of a member's devices is removed, signed by another device of the member or by the removed one.
+///
+/// It is valid in every group in which any member posts it (protocol 2.6-24 to 2.6-27).
 public struct DeviceRemoval: Hashable, Sendable {
     public let member: MemberKey
-    /// The device that is removed, and with it those that it has admitted, or that were admitted by them: but for those that remain.
+    /// The removed device. Devices that were admitted by way of it are removed too, unless they remain
+    /// (protocol 2.6-26).
     public let device: DeviceKey
-    /// Devices that go with the removed one if they are not among these, ascending, at most ``Limits/remainingDevices``.
+    /// Devices that remain although they were admitted by way of the removed one. Ascending, at most
+    /// ``Limits/remainingDevices``.
     public let remaining: [DeviceKey]
-    /// The last events of logs of what is removed that its signer had seen, in all groups: what stands behind them stays.
+    /// The last events that are kept of the removed devices' logs, in all groups: those that the signer had seen.
     package let kept: [LogPosition]
-    /// How the device that signed it came to be the member's.
+    /// The admission of the device that signed the removal.
     public let signer: DeviceAdmission
     let signature: [UInt8]
 
-    /// The statement, signed.
+    /// Makes and signs a removal.
     package init<Crypto: Cryptography>(
         of device: DeviceKey, of member: MemberKey, remaining: [DeviceKey], kept: [LogPosition],
         by signer: DeviceAdmission, signedBy key: Crypto.SigningKey, using cryptography: Crypto
@@ -35,21 +38,23 @@ public struct DeviceRemoval: Hashable, Sendable {
         self.signature = signature
     }
 
-    /// Whether it removes a device of the member, given all that it was admitted by, itself last.
+    /// Whether the removal covers a device of the member (protocol 2.6-26).
+    ///
+    /// - Parameter devices: the devices by which the device was admitted, itself last.
     package func covers(_ devices: [DeviceKey], of member: MemberKey) -> Bool {
         member == self.member && Self.covers(devices, removing: device, remaining: remaining)
     }
 
-    /// Whether a device goes with one that it was admitted by, or is that one.
+    /// Whether a device is the removed one, or was admitted by way of it and does not remain.
     static func covers(_ devices: [DeviceKey], removing device: DeviceKey, remaining: [DeviceKey]) -> Bool {
         guard let place = devices.firstIndex(of: device) else { return false }
         return !devices[(place + 1)...].contains(where: remaining.contains)
     }
 
-    /// The last events of a log that stay, of each of its branches; none if nothing of it does.
+    /// The last events that are kept of a log, one for each branch; none if nothing of the log is kept.
     func kept(ofLog log: LogID) -> [LogPosition] { kept.filter { $0.log == log } }
 
-    /// Whether its signature stands, and that of each device that its signer was admitted by.
+    /// Whether the signature and all admissions of the signer are valid.
     public func isValid(using cryptography: some Cryptography) -> Bool {
         signer.isValid(of: member, using: cryptography)
             && cryptography.isValid(
@@ -76,15 +81,15 @@ public struct DeviceRemoval: Hashable, Sendable {
         return buffer
     }
 
-    /// The content of an event that posts it, as protocol §2.6 lays it out.
+    /// The content of an event that posts the removal (protocol 2.6-13).
     public var encoded: [UInt8] {
         Self.encoded(member, device, signer.device, remaining) + signature + [UInt8(signer.devices.count)]
             + signer.encoded + Self.encoded(kept)
     }
 
-    /// Takes what ``encoded`` makes. Whether its signature verifies, ``isValid(using:)`` tells.
+    /// Decodes what ``encoded`` makes. The signature is verified by ``isValid(using:)``.
     ///
-    /// - Throws: `WireError` if it is not laid out so.
+    /// - Throws: `WireError` if the layout is not that of protocol 2.6-13.
     public init(decoding bytes: Bytes) throws(WireError) {
         var reader = WireReader(bytes)
         let member = MemberKey(try reader.bytes32())

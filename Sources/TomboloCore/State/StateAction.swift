@@ -1,64 +1,65 @@
-/// What a state event does (protocol §2.6).
+/// The action of a state event (protocol 2.6-5 to 2.6-15).
 package enum StateAction: Hashable, Sendable {
     /// Gives a member a higher role.
-    case raise(MemberKey, to: Role)
-    /// Takes rights away from a member: by an admin, or by the member itself, who thereby leaves.
+    case promote(MemberKey, to: Role)
+    /// Gives a member a lower role. Its author is an admin, or the member itself, which thereby leaves.
     ///
-    /// `kept`: the latest events of the member's logs that its author had seen. What does not stand behind one of them is held back
-    /// once the member may not write any more.
-    case lower(MemberKey, to: Role, kept: [LogPosition])
+    /// `kept` names the latest events of the member's logs that the author had seen. All others are held back once the
+    /// member may not write.
+    case demote(MemberKey, to: Role, kept: [LogPosition])
     /// Sets a key of the group's state; nil removes it.
     case set(key: String, value: [UInt8]?)
-    /// Takes the content of an event back: by its author, or by an admin.
+    /// Redacts the content of an event. Its author is the event's author, or an admin.
     case redact(Redaction)
-    /// Begins a secret that contents are sealed under, of which this is the hash.
+    /// Begins a secret that contents are encrypted under. The value is the commitment to the secret.
     case rekey(Bytes32)
-    /// Says what shares of secrets for this device are sealed to: an X25519 key.
+    /// States the X25519 key to which shares of secrets are encrypted for the author's device.
     case device(Bytes32)
-    /// Posts a member's statement that one of its devices is lost: anybody who reads can.
+    /// Posts a removal of a member's device. Every reader may post it.
     case removeDevice(DeviceRemoval)
-    /// Says what may be forgotten once every member has passed it.
+    /// Proposes to forget the beginnings of logs once every named member has passed the checkpoint.
     case checkpoint(Checkpoint)
-    /// Says that on a device of its author's nothing is left below a checkpoint that says anything, nor missing.
+    /// Passes a checkpoint: the author's device holds the named logs, and nothing to be forgotten has a content left.
     case pass(EventID)
-    /// Joins more state heads than one event can name.
+    /// Joins state heads, where they are more than one event can name.
     case join
 
-    /// The keys that are the group's own: admins set them.
+    /// The group's own keys, which only admins set.
     package static let groupKeys: Set<String> = ["title", "topic", expiryKey]
-    /// After how many milliseconds, in decimal digits, what is said goes away.
+    /// The key of the longest time that contents last. Its value is milliseconds in decimal digits (protocol 2.7-4).
     package static let expiryKey = "expiry"
 
-    /// The value of that key in milliseconds; nil if it is no number above 0.
+    /// The value of ``expiryKey`` in milliseconds; nil if it is no number above 0.
     package static func expiry(_ value: [UInt8]) -> UInt64? {
         UInt64(String(decoding: value, as: UTF8.self)).flatMap { $0 > 0 ? $0 : nil }
     }
 
-    /// The member whose role changes.
+    /// The member whose role the action changes.
     var target: MemberKey? {
         switch self {
-        case .raise(let member, _), .lower(let member, _, _): member
+        case .promote(let member, _), .demote(let member, _, _): member
         case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: nil
         }
     }
 
-    /// Whether it has something to seal in a private group: a value that engines need not know.
+    /// Whether the action has a value that is encrypted in private groups. The value of ``expiryKey`` is not, since
+    /// engines need it.
     var isSealable: Bool {
         if case .set(let key, .some) = self { key != Self.expiryKey } else { false }
     }
 
-    package var isLowering: Bool { if case .lower = self { true } else { false } }
+    package var isDemotion: Bool { if case .demote = self { true } else { false } }
 
-    /// Whether something that is concurrent with it may have no effect for it.
-    package var takesAway: Bool { isLowering || deviceRemoval != nil }
+    /// Whether the action may exclude events that are concurrent with it: a demotion or a device removal.
+    package var takesAway: Bool { isDemotion || deviceRemoval != nil }
 
-    /// The statement that it posts.
+    /// The device removal that the action posts; nil for other actions.
     package var deviceRemoval: DeviceRemoval? { if case .removeDevice(let removal) = self { removal } else { nil } }
 
-    /// The kind of the event that carries it.
+    /// The kind of the event that carries the action.
     package var kind: EventKind {
         switch self {
-        case .raise, .lower: .membership
+        case .promote, .demote: .membership
         case .set, .join: .setting
         case .redact: .redaction
         case .rekey: .rekey
@@ -68,11 +69,12 @@ package enum StateAction: Hashable, Sendable {
         }
     }
 
-    /// Whether who has a role may do it, as far as that does not depend on the target's.
+    /// Whether a member with this role has the right to the action, apart from what depends on the target's standing
+    /// (protocol 2.6-20).
     func isAllowed(to role: Role, of author: MemberKey) -> Bool {
         switch self {
-        case .raise(_, let new): role >= .admin && (new < role || role == .owner)
-        case .lower(let target, let new, _): target == author ? new < role : role >= .admin
+        case .promote(_, let new): role >= .admin && (new < role || role == .owner)
+        case .demote(let target, let new, _): target == author ? new < role : role >= .admin
         case .set(let key, _): role >= (Self.groupKeys.contains(key) ? .admin : .member)
         case .redact(let redaction): role >= .admin || redaction.author == author
         case .rekey, .pass: role >= .member
@@ -82,13 +84,14 @@ package enum StateAction: Hashable, Sendable {
         }
     }
 
-    /// Whether an author may do it, both being what they are.
+    /// Whether an author has the right to the action, given its own strength and the target's standing
+    /// (protocol 2.6-20, 2.6-21).
     func isAllowed(to author: Strength, on target: Standing?) -> Bool {
         guard isAllowed(to: author.standing.role, of: author.member) else { return false }
         guard let member = self.target, let target else { return true }
         switch self {
-        case .raise(_, let new): return new > target.role
-        case .lower(_, let new, _):
+        case .promote(_, let new): return new > target.role
+        case .demote(_, let new, _):
             guard new < target.role else { return false }
             return member == author.member || Strength(standing: target, member: member) < author
         case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: return true
@@ -96,10 +99,10 @@ package enum StateAction: Hashable, Sendable {
     }
 }
 
-/// An event whose content is taken back, and why.
+/// The redaction of an event's content, with a reason (protocol 2.6-10).
 package struct Redaction: Hashable, Sendable {
     package var event: LogPosition
-    /// The member in whose log it stands: only so is it meant.
+    /// The member whose log holds the event. A redaction that names another member redacts nothing.
     package var author: MemberKey
     package var reason: String
 
@@ -110,7 +113,7 @@ package struct Redaction: Hashable, Sendable {
     }
 }
 
-/// An event of a log, named by its place.
+/// A name of an event by its place in a log (protocol 2.6-4).
 package struct LogPosition: Hashable, Sendable {
     package var log: LogID
     package var sequence: UInt64
@@ -124,15 +127,15 @@ package struct LogPosition: Hashable, Sendable {
 }
 
 extension StateAction {
-    private enum Verb: UInt8 { case raise = 1, lower }
+    private enum Verb: UInt8 { case promote = 1, demote }
     private enum CheckpointVerb: UInt8 { case checkpoint = 1, pass }
 
-    /// The content of the event, as protocol §2.6 lays it out.
+    /// The content of the event (protocol 2.6-5 to 2.6-15).
     package var encoded: [UInt8] {
         switch self {
-        case .raise(let member, let role): return [Verb.raise.rawValue] + member.bytes + [role.rawValue]
-        case .lower(let member, let role, let kept):
-            var buffer = [Verb.lower.rawValue] + member.bytes + [role.rawValue]
+        case .promote(let member, let role): return [Verb.promote.rawValue] + member.bytes + [role.rawValue]
+        case .demote(let member, let role, let kept):
+            var buffer = [Verb.demote.rawValue] + member.bytes + [role.rawValue]
             for position in kept.prefix(Limits.keptLogs) {
                 buffer.append(position)
             }
@@ -152,7 +155,9 @@ extension StateAction {
         }
     }
 
-    /// - Throws: `WireError` if the content of an event of this kind is not what §2.6 says.
+    /// Decodes the content of a state event.
+    ///
+    /// - Throws: `WireError` if the layout is not that of protocol 2.6 for this kind.
     package init(decoding content: Bytes, kind: EventKind) throws(WireError) {
         var reader = WireReader(content)
         if kind == .membership {
@@ -160,14 +165,14 @@ extension StateAction {
             let member = MemberKey(try reader.bytes32())
             guard let role = Role(rawValue: try reader.byte()) else { throw .invalid("a role", offset: reader.offset) }
             switch verb {
-            case .raise: self = .raise(member, to: role)
-            case .lower:
+            case .promote: self = .promote(member, to: role)
+            case .demote:
                 var kept: [LogPosition] = []
                 while !reader.isAtEnd {
                     guard kept.count < Limits.keptLogs else { throw .tooLarge("kept logs", limit: Limits.keptLogs) }
                     kept.append(try LogPosition(reading: &reader))
                 }
-                self = .lower(member, to: role, kept: kept)
+                self = .demote(member, to: role, kept: kept)
             case nil: throw .invalid("what is done to a member", offset: 0)
             }
         } else if kind == .redaction {

@@ -1,69 +1,72 @@
 /// A state event in the graph.
 package struct StateNode: Sendable {
     package let reference: EventReference
-    /// Where the store has it.
+    /// The store's ordinal of the event.
     package let ordinal: Int64
     package let author: MemberKey
-    /// What its author's device was admitted by, itself last.
+    /// The devices by which the author's device was admitted, itself last.
     package let devices: [DeviceKey]
     package let action: StateAction
-    /// What its author was where it was made.
+    /// The author's strength, as the author saw itself when it made the event.
     let strength: Strength
-    /// Indices of the state events that it names.
+    /// The indices of the state events that the event names.
     let parents: [Int]
-    /// Whether it has its effect: no removal that it did not know of is in its way.
+    /// Whether the event stands: resolution applied it (protocol 2.6-32).
     package fileprivate(set) var stands = false
 
     fileprivate var order: Seniority { Seniority(lamport: reference.lamport, id: reference.id) }
 }
 
-/// What an insertion has changed beside the new event.
+/// The changes that an insertion made besides the new event.
 package struct StateChange: Sendable {
-    /// Indices of events, those before the new one, that have come to stand or stand no more.
+    /// The indices of earlier events that came to stand, or stand no more.
     package var turned: [Int] = []
-    /// Members whose standing is another one, with what it was.
+    /// The members whose standing has changed, with their former standing.
     package var members: [MemberKey: Standing] = [:]
 }
 
-/// The state events of a group, and what they make of it: a function of the set of events alone, whatever the order of their arrival
-/// (decision 0014).
+/// The state events of a group, and the state that follows from them.
 ///
-/// Events are taken in the order of (Lamport time, id). Where everything before a place is an ancestor of everything behind it (a *cut*), what
-/// comes behind depends on what is left there and on nothing else: a new event makes only its own segment be resolved anew.
+/// The state is a function of the set of events alone, whatever the order of their arrival (decision 0014). Events are
+/// taken in the order of (Lamport time, id). Cuts divide them into segments (``StateCuts``). A segment depends on the
+/// result of the one before and on nothing else. So a new event demands that only its own segment be resolved again.
 package struct StateGraph: Sendable {
     package private(set) var nodes: [StateNode] = []
     private var indexOfID: [EventID: Int] = [:]
-    /// Indices of nodes in the order of (Lamport time, id), and for each node its position there.
+    /// The indices of nodes in the order of (Lamport time, id).
     private var order: [Int] = []
+    /// For each node its position in ``order``.
     private var position: [Int] = []
-    /// For each position, how many lowerings there are up to it.
-    private var lowerings: [Int] = []
+    /// For each position the number of demotions up to it.
+    private var demotions: [Int] = []
     private var cuts = StateCuts()
-    /// Nodes that no other one names.
+    /// The state heads: nodes that no other node names.
     private var headIndices: Set<Int> = []
-    /// Redactions, by the events that they are of.
+    /// The redactions by the events that they name.
     private var redactionsOfEvent: [EventID: [Int]] = [:]
     private var rekeys: [Int] = []
     private var checkpoints: [Int] = []
-    /// Who has passed a checkpoint, which may not be here: members, and the devices that have said so for them.
+    /// For each checkpoint, held or not: the members that have passed it, with the devices that did so for them.
     private var passes: [EventID: [MemberKey: Set<DeviceKey>]] = [:]
-    /// Removals of devices, by the members whose they were. They stand whatever becomes of who posted them.
+    /// The removals of devices by the members of these devices. They stand, whatever becomes of the members that posted
+    /// them.
     private var deviceRemovals: [MemberKey: [Int]] = [:]
-    /// The devices of members who have made something, each with what it was admitted by.
+    /// For each member the devices that have made state events, each with the devices by which it was admitted.
     private var devicesOfMember: [MemberKey: [[DeviceKey]]] = [:]
-    /// Nil where nobody owns the group.
+    /// The owner that the statement names; nil in public groups, which nobody owns.
     private let founder: MemberKey?
     package let policy: Policy
-    /// Of whom no state event names.
+    /// The role of a member that no state event names.
     var defaultRole: Role { policy.defaultRole }
 
-    // What the standing events make of it, with the positions from which on it is so.
+    // The state that follows from the standing events: for each subject its values, with the positions from which on
+    // they hold.
     private var standings: [MemberKey: [(position: Int, standing: Standing)]] = [:]
     private var values: [String: [(position: Int, nodes: [Int])]] = [:]
     private var journal: [(position: Int, subject: Subject)] = []
     private enum Subject { case member(MemberKey), key(String) }
 
-    /// Standings seen by sets of heads that are not in line with the rest; few, and forgotten together.
+    /// Standings as seen by authors that named heads within a segment. They are few, and forgotten together.
     private var contexts: [[Int]: [MemberKey: Standing]] = [:]
     private static let mostContexts = 64
 
@@ -72,13 +75,13 @@ package struct StateGraph: Sendable {
         self.policy = policy
     }
 
-    /// Makes room for so many events.
+    /// Reserves memory for so many events.
     mutating func reserve(_ count: Int) {
         nodes.reserveCapacity(count)
         indexOfID.reserveCapacity(count)
         order.reserveCapacity(count)
         position.reserveCapacity(count)
-        lowerings.reserveCapacity(count)
+        demotions.reserveCapacity(count)
     }
 
     /// The state heads, ascending by id.
@@ -86,9 +89,9 @@ package struct StateGraph: Sendable {
 
     package func index(of id: EventID) -> Int? { indexOfID[id] }
 
-    // MARK: What the group is now
+    // MARK: The state now
 
-    /// A member's standing, all that is held considered.
+    /// A member's standing by all held events.
     package func standing(of member: MemberKey) -> Standing {
         standings[member]?.last?.standing ?? unnamed(member)
     }
@@ -98,7 +101,7 @@ package struct StateGraph: Sendable {
         Set(standings.keys).union(founder.map { [$0] } ?? []).sorted().map { ($0, standing(of: $0)) }
     }
 
-    /// What a key was set to: the latest event, then those concurrent with it that set it as well.
+    /// The settings of a key that count: the latest, then those concurrent with it (protocol 2.6-33).
     package func settings(of key: String) -> [StateNode] {
         (values[key]?.last?.nodes ?? []).reversed().map { nodes[$0] }
     }
@@ -108,7 +111,7 @@ package struct StateGraph: Sendable {
 
     package var hasRedactions: Bool { !redactionsOfEvent.isEmpty }
 
-    /// The redactions of an event, in the order of their arrival. Each was made by who had the right to it; not all need stand.
+    /// The redactions of an event, in the order of their arrival. Each is valid; not all of them need stand.
     package func redactions(of event: LogPosition, by author: MemberKey) -> [StateNode] {
         guard let found = redactionsOfEvent[event.id] else { return [] }
         return found.map { nodes[$0] }.filter {
@@ -120,8 +123,13 @@ package struct StateGraph: Sendable {
         }
     }
 
-    /// The latest rekey events that stand and that every standing removal comes before, of a member or a device: who was removed knows none
-    /// of their secrets, nor does who was never admitted because its admission fell with a removal. The last in the group's order first.
+    /// The latest standing rekey events that descend from every standing demotion and device removal, the last in the
+    /// group's order first.
+    ///
+    /// A removed member or device knows none of their secrets. Nor does a member whose admission fell because the
+    /// admitting member had lost its right (protocol 2.8-14).
+    ///
+    /// - Parameter limit: the number of latest standing rekey events that are looked at.
     package func currentRekeys(atMost limit: Int) -> [StateNode] {
         let latest = rekeys.lazy.filter { nodes[$0].stands }.sorted { position[$0] > position[$1] }
         return latest.prefix(limit).filter { rekey in
@@ -131,27 +139,31 @@ package struct StateGraph: Sendable {
         }.map { nodes[$0] }
     }
 
-    /// All rekey events, in the order of their arrival.
+    /// The ids of all rekey events, in the order of their arrival.
     var rekeyEvents: [EventID] { rekeys.map { nodes[$0].reference.id } }
 
     /// All checkpoints, in the order of their arrival.
     package var checkpointNodes: [StateNode] { checkpoints.map { nodes[$0] } }
 
-    /// All members who have passed a checkpoint, asked or not, with the devices that have said so, whatever has become of them. Its author has.
+    /// The members that have passed a checkpoint, named by it or not, with the devices that did so for them
+    /// (protocol 2.11-2).
+    ///
+    /// The checkpoint's author has passed it. It does not matter whether the passes stand.
     package func passed(_ checkpoint: StateNode) -> [MemberKey: Set<DeviceKey>] {
         var passed = passes[checkpoint.reference.id] ?? [:]
         passed[checkpoint.author, default: []].formUnion(checkpoint.devices.suffix(1))
         return passed
     }
 
-    /// Whether a member, as long as it is one, may read what is sealed under a rekey event: where history is not shared, only if who began it
-    /// saw it as one.
+    /// Whether a rekey event's secret is open to a member that may read (protocol 2.8-15).
+    ///
+    /// Where history is not shared, the secret is closed if the member's role was below reader when the secret began.
     package mutating func isOpen(_ rekey: EventID, to member: MemberKey) -> Bool {
         guard !policy.sharesHistory, let node = indexOfID[rekey] else { return true }
         return standing(of: member, seenFrom: [node]).role >= .reader
     }
 
-    /// Whether all who may read may read what is sealed under a rekey event.
+    /// Whether a rekey event's secret is open to all members that may read.
     mutating func isOpenToAll(_ rekey: EventID) -> Bool {
         guard !policy.sharesHistory else { return true }
         for (member, standing) in members where standing.role >= .reader {
@@ -160,9 +172,10 @@ package struct StateGraph: Sendable {
         return true
     }
 
-    /// Whether somebody who may have known a secret is not to know the next one: by a lowering, or the removal of a device that is known.
+    /// Whether an event takes the next secrets from members or devices that may know this one: a demotion, or the
+    /// removal of a known device.
     private func takesAway(_ node: Int) -> Bool {
-        guard let removal = nodes[node].action.deviceRemoval else { return nodes[node].action.isLowering }
+        guard let removal = nodes[node].action.deviceRemoval else { return nodes[node].action.isDemotion }
         return coversSomething(removal)
     }
 
@@ -181,19 +194,19 @@ package struct StateGraph: Sendable {
         return index == 0 ? unnamed(member) : history[index - 1].standing
     }
 
-    /// Without those that come twice: mostly there are none.
+    /// The nodes without repetitions, which are rare.
     private static func unique(_ nodes: [Int]) -> [Int] {
         for (place, node) in nodes.enumerated() where nodes[..<place].contains(node) { return Set(nodes).sorted() }
         return nodes
     }
 
-    // MARK: What an author saw
+    // MARK: The state that an author saw
 
-    /// A member's standing as who named these events saw it.
+    /// A member's standing as an author saw it that names these events.
     ///
-    /// - Parameter heads: indices of nodes.
+    /// - Parameter heads: the indices of nodes.
     package mutating func standing(of member: MemberKey, seenFrom heads: [Int]) -> Standing {
-        // One may be named twice, as the event before and as the secret of the content.
+        // An event may name one twice: as the event before, and as the rekey event whose secret encrypts its content.
         let heads = Self.unique(heads)
         guard let latest = heads.map({ position[$0] }).max() else { return unnamed(member) }
         if heads.count == headIndices.count, headIndices.isSuperset(of: heads) { return standing(of: member) }
@@ -217,14 +230,14 @@ package struct StateGraph: Sendable {
     // MARK: Devices
 
     private mutating func note(_ devices: [DeviceKey], of member: MemberKey) {
-        // Mostly somebody goes on.
+        // Most often one author writes several events in a row.
         if let latest = nodes.dropLast().last, latest.author == member, latest.devices == devices { return }
         if devicesOfMember[member]?.contains(devices) != true { devicesOfMember[member, default: []].append(devices) }
     }
 
-    /// The removals that cover a device, all that is held considered.
+    /// The held removals that cover a device.
     ///
-    /// - Parameter devices: what it was admitted by, itself last.
+    /// - Parameter devices: the devices by which it was admitted, itself last.
     package func removals(of devices: [DeviceKey], of member: MemberKey) -> [DeviceRemoval] {
         deviceRemovals(of: member).filter { $0.covers(devices, of: member) }
     }
@@ -235,9 +248,11 @@ package struct StateGraph: Sendable {
         return removals.compactMap { nodes[$0].action.deviceRemoval }
     }
 
-    /// Whether a device was removed, as who named these events saw it.
+    /// Whether an author that names these events has seen the removal of a device.
     ///
-    /// - Parameter heads: indices of nodes.
+    /// - Parameters:
+    ///   - devices: the devices by which the device was admitted, itself last.
+    ///   - heads: the indices of nodes.
     package func isRemoved(_ devices: [DeviceKey], of member: MemberKey, seenFrom heads: [Int]) -> Bool {
         guard !deviceRemovals.isEmpty, let removals = deviceRemovals[member] else { return false }
         return removals.contains { removal in
@@ -246,7 +261,7 @@ package struct StateGraph: Sendable {
         }
     }
 
-    /// The members whom a part of the graph is about.
+    /// The authors and the targets of these events.
     private func subjects(of region: [Int]) -> Set<MemberKey> {
         var members: Set<MemberKey> = []
         for node in region {
@@ -256,7 +271,7 @@ package struct StateGraph: Sendable {
         return members
     }
 
-    /// These nodes and what they descend from, from a position on.
+    /// These nodes and their ancestors, from a position on.
     private func ancestors(of heads: [Int], from start: Int) -> Set<Int> {
         var found: Set<Int> = []
         var open = heads.filter { position[$0] >= start }
@@ -267,15 +282,17 @@ package struct StateGraph: Sendable {
         return found
     }
 
-    // MARK: Taking an event
+    // MARK: Inserting an event
 
-    /// Judges an event by what its author saw, and takes it if its author had the right.
+    /// Validates the right of an event's author by the state that the author had seen, and inserts the event if it is
+    /// valid.
     ///
     /// - Parameters:
-    ///   - devices: what its author's device was admitted by, itself last.
-    ///   - parents: the state events that it names; all of them are here.
-    ///   - isUnderstood: whether this version knows what it does; else it does nothing, and nobody needs a right to it.
-    /// - Returns: nil, and nothing changed, if its author had no right to it.
+    ///   - devices: the devices by which the author's device was admitted, itself last.
+    ///   - parents: the state events that it names. All of them must have been inserted.
+    ///   - isUnderstood: whether this version knows the action. An event that is not understood needs no right and
+    ///     does nothing (protocol 2.6-23).
+    /// - Returns: nil, and nothing changed, if the author had no right to the event.
     package mutating func insert(
         _ reference: EventReference, ordinal: Int64, by author: MemberKey, devices: [DeviceKey] = [],
         _ action: StateAction, parents: [EventID], isUnderstood: Bool = true
@@ -312,26 +329,26 @@ package struct StateGraph: Sendable {
         order.insert(node, at: place)
         position.append(place)
         for later in place + 1..<max(place + 1, order.count) { position[order[later]] = later }
-        let before = place == 0 ? 0 : lowerings[place - 1]
-        lowerings.insert(before, at: place)
-        if action.isLowering { for later in place..<lowerings.count { lowerings[later] += 1 } }
+        let before = place == 0 ? 0 : demotions[place - 1]
+        demotions.insert(before, at: place)
+        if action.isDemotion { for later in place..<demotions.count { demotions[later] += 1 } }
         let latest = parents.map { position[$0] }.max() ?? -1
         if cuts.insert(at: place, parents: parents, latest: latest, heads: isLast ? headIndices : nil) {
-            contexts = [:]  // they are relative to cuts
+            contexts = [:]  // contexts are relative to cuts
         }
         headIndices.subtract(parents)
-        // A head, unless it came after one that names it: parents come first.
+        // The new event is a head: an event that names it could only be inserted later.
         headIndices.insert(node)
         return resolve(from: place, isLast: isLast)
     }
 
-    /// Resolves the segment of a new event, which is the last one: cuts that were behind the event are gone.
+    /// Resolves the segment of a new event. It is the last one, since the insertion removed the cuts behind the event.
     private mutating func resolve(from place: Int, isLast: Bool) -> StateChange {
         let node = order[place]
         let start = cuts.last
-        let before = start == 0 ? 0 : lowerings[start - 1]
-        if isLast, start == place || lowerings[place] == before && !concernsRemovedDevices(node) {
-            // Nothing is concurrent with it, or nothing that matters: it comes last.
+        let before = start == 0 ? 0 : demotions[start - 1]
+        if isLast, start == place || demotions[place] == before && !concernsRemovedDevices(node) {
+            // No event is concurrent with it, or none that matters: it is applied last.
             let (author, target) = (nodes[node].author, nodes[node].action.target)
             let old = target.map { self.standing(of: $0) }
             nodes[node].stands = nodes[node].action.isAllowed(to: self.standing(of: author).role, of: author)
@@ -372,17 +389,18 @@ package struct StateGraph: Sendable {
         return change
     }
 
-    /// Whether the removal of a device may be in the way of a new event, or the event be one that is in the way of others.
+    /// Whether a device removal may exclude a new event, or the new event excludes others or keeps them from being
+    /// excluded.
     private func concernsRemovedDevices(_ node: Int) -> Bool {
         guard !deviceRemovals.isEmpty else { return false }
         if let removal = nodes[node].action.deviceRemoval, coversSomething(removal) { return true }
-        // What the signer of one has built upon stays.
+        // Ancestors of events that the removal's signer made are not excluded (protocol 2.6-31).
         return deviceRemovals(of: nodes[node].author).contains {
             $0.signer.device == nodes[node].devices.last || $0.covers(nodes[node].devices, of: nodes[node].author)
         }
     }
 
-    /// Lets a standing event have its effect.
+    /// Applies a standing event to the state.
     private mutating func apply(_ node: Int, at place: Int) {
         if let member = nodes[node].action.target {
             let old = standing(of: member)
@@ -397,7 +415,7 @@ package struct StateGraph: Sendable {
         }
     }
 
-    /// Whether who names these events, those of them that are here, has seen an event.
+    /// Whether an author that names these events, as far as they are held, has seen an event.
     package func hasSeen(_ event: EventID, from heads: [EventID]) -> Bool {
         guard let node = indexOfID[event] else { return false }
         return heads.contains { head in indexOfID[head].map { $0 == node || isAncestor(node, of: $0) } ?? false }
@@ -411,19 +429,19 @@ package struct StateGraph: Sendable {
 }
 
 extension StateNode {
-    /// What becomes of its target's standing.
+    /// The standing of the target after this event.
     func applied(to old: Standing) -> Standing {
         var new = old
         switch action {
-        case .raise(_, let role):
+        case .promote(_, let role):
             guard role > old.role else { return old }
             if old.role == .none || old.since == .never { new.since = order }
             new.role = role
-            if role >= .member { new.lowering = nil }
-        case .lower(_, let role, _):
+            if role >= .member { new.demotion = nil }
+        case .demote(_, let role, _):
             guard role < old.role else { return old }
             new.role = role
-            if role < .member, old.role >= .member { new.lowering = reference.id }
+            if role < .member, old.role >= .member { new.demotion = reference.id }
         case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: break
         }
         return new
@@ -431,7 +449,7 @@ extension StateNode {
 }
 
 extension RandomAccessCollection where Index == Int {
-    /// The first index of which everything from there on satisfies `isAfter`, which nothing before does.
+    /// The first index from which on all elements satisfy `isAfter`. No element before it may satisfy it.
     package func partitionPoint(_ isAfter: (Element) -> Bool) -> Int {
         var (low, high) = (startIndex, endIndex)
         while low < high {

@@ -1,24 +1,27 @@
-/// Resolves a part of a state graph in which everything descends from the same place (decision 0014).
+/// Resolves a region of a state graph that lies behind one cut (protocol 2.6-30, decision 0014).
 ///
-/// The part is cut into segments: what is concurrent stands in the same one. In each, lowerings are taken from the strongest author's to the weakest's: one that a
-/// stronger one is in the way of is left out. The others are in the way of what they are concurrent with: what the
-/// lowered member did that its new role does not allow, and what would raise it. The rest is applied in the order of (Lamport time, id), as far as the
-/// authors' roles, which may come from what was left out, still allow it. A lowering that fell out in this way is in nobody's way: then all
-/// is done again without it.
+/// The region is divided into segments, so that concurrent events stand in the same one. Each segment is resolved in
+/// these steps:
 ///
-/// Removals of devices come before all that: they stand whatever becomes of who posted them, and what they are concurrent with and that
-/// the device made, later than what they keep of it, is left out.
+/// 1. Its device removals stand, whatever becomes of the members that posted them. They exclude concurrent events
+///    that a removed device made and that they do not keep.
+/// 2. The demotions are taken from the strongest author to the weakest. A demotion is effective unless an effective
+///    one blocks it. It blocks concurrent events of the demoted member that the new role has no right to, and
+///    concurrent promotions of the member above that role.
+/// 3. The events are applied in the order of (Lamport time, id), as far as their authors' roles by then allow them.
+/// 4. If an effective demotion was not applied, it blocks nothing: the segment is resolved again without it as a
+///    candidate.
 struct StateResolution {
     private let nodes: [StateNode]
     private let base: [MemberKey: Standing]
-    /// Of members whose standing the part changes.
+    /// The members whose standing the region changes, with the new standing.
     private(set) var standings: [MemberKey: Standing] = [:]
-    /// Nodes that stand.
+    /// The nodes that stand.
     private(set) var standing: Set<Int> = []
 
     /// - Parameters:
-    ///   - region: indices of nodes, ascending by (Lamport time, id).
-    ///   - base: what its authors, and the members it is about, were before.
+    ///   - region: the indices of nodes, ascending by (Lamport time, id).
+    ///   - base: the standings of its authors and targets before the region.
     init(of region: [Int], _ nodes: [StateNode], base: [MemberKey: Standing]) {
         self.nodes = nodes
         self.base = base
@@ -51,7 +54,7 @@ struct StateResolution {
     private mutating func resolve(segment: [Int]) {
         let removals = segment.filter { nodes[$0].action.deviceRemoval != nil }
         let wanted = removals.isEmpty ? segment : withoutRemovedDevices(segment, removals)
-        var candidates = wanted.filter { nodes[$0].action.isLowering }
+        var candidates = wanted.filter { nodes[$0].action.isDemotion }
         let relatives = segment.count == 1 ? [:] : Self.relatives(of: candidates, in: segment, nodes)
         let before = standings
         while true {
@@ -67,7 +70,7 @@ struct StateResolution {
         }
     }
 
-    /// What is left of a segment without its removals of devices, and what these are in the way of.
+    /// The events of a segment without its device removals and the events that these exclude (protocol 2.6-31).
     private func withoutRemovedDevices(_ segment: [Int], _ removals: [Int]) -> [Int] {
         let here = Dictionary(uniqueKeysWithValues: segment.map { (nodes[$0].reference.id, $0) })
         let byAuthor = Dictionary(grouping: segment) { nodes[$0].author }
@@ -78,7 +81,8 @@ struct StateResolution {
             let covered = own.filter { left.contains($0) && removal.covers(nodes[$0].devices, of: removal.member) }
             guard !covered.isEmpty else { continue }
             let relatives = Self.relatives(of: [node], in: segment, nodes)[node] ?? []
-            // Of others' events nothing is its to keep; and its signer does not take back what it has built upon.
+            // A removal keeps only events of the devices that it covers. Events that its signer has built upon are not
+            // excluded either.
             let kept = removal.kept.compactMap { here[$0.id] }.filter {
                 removal.covers(nodes[$0].devices, of: nodes[$0].author)
             }
@@ -92,7 +96,7 @@ struct StateResolution {
         return segment.filter(left.contains)
     }
 
-    /// Lowerings that no stronger one is in the way of.
+    /// The effective demotions: those that no stronger effective one blocks.
     private func strongest(of candidates: [Int], _ relatives: [Int: Set<Int>]) -> [Int] {
         let sorted = candidates.sorted {
             let (one, other) = (nodes[$0], nodes[$1])
@@ -106,7 +110,7 @@ struct StateResolution {
         return effective
     }
 
-    /// Applies what nothing is in the way of.
+    /// Applies the events that no effective demotion blocks, and returns those that stand.
     private mutating func apply(_ segment: [Int], besides effective: [Int], _ relatives: [Int: Set<Int>]) -> Set<Int> {
         var stands: Set<Int> = []
         for node in segment where !effective.contains(where: { isInTheWay($0, of: node, relatives) }) {
@@ -119,15 +123,15 @@ struct StateResolution {
         return stands
     }
 
-    private func isInTheWay(_ lowering: Int, of node: Int, _ relatives: [Int: Set<Int>]) -> Bool {
-        guard case .lower(let member, let role, _) = nodes[lowering].action, lowering != node else { return false }
+    private func isInTheWay(_ demotion: Int, of node: Int, _ relatives: [Int: Set<Int>]) -> Bool {
+        guard case .demote(let member, let role, _) = nodes[demotion].action, demotion != node else { return false }
         let other = nodes[node]
         var concerns = other.author == member && !other.action.isAllowed(to: role, of: member)
-        if case .raise(member, let new) = other.action, new > role { concerns = true }
-        return concerns && !(relatives[lowering]?.contains(node) ?? true)
+        if case .promote(member, let new) = other.action, new > role { concerns = true }
+        return concerns && !(relatives[demotion]?.contains(node) ?? true)
     }
 
-    /// For each of some events, what it descends from and what descends from it.
+    /// For each of some events: itself, its ancestors and its descendants.
     private static func relatives(of some: [Int], in segment: [Int], _ nodes: [StateNode]) -> [Int: Set<Int>] {
         var result: [Int: Set<Int>] = [:]
         for event in some {
@@ -141,7 +145,7 @@ struct StateResolution {
         return result
     }
 
-    /// Some events, and what they descend from.
+    /// Some events and their ancestors.
     private static func ancestors(of some: [Int], in segment: [Int], _ nodes: [StateNode]) -> Set<Int> {
         var ancestors = Set(some)
         for node in segment.reversed() where ancestors.contains(node) { ancestors.formUnion(nodes[node].parents) }

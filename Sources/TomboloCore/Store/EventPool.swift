@@ -1,10 +1,10 @@
-/// Events that many stores of one process hold, and what they know of logs, each kept once: what lets a simulator run thousands of replicas of one group.
+/// The events that many stores of one process hold, and the states of their logs, each kept once.
 ///
-/// For use from one thread.
+/// A simulator needs it to run thousands of replicas of one group. It is for use from one thread.
 public final class EventPool {
     private var numbers: [EventID: Int] = [:]
     public private(set) var events: [Event] = []
-    /// The same event as it also is: in the middle of a run without its signature, or erased.
+    /// Other forms of an event: without its signature, or erased.
     private var variants: [Int: [Event]] = [:]
 
     private var logs: [LogID: LogState] = [:]
@@ -12,16 +12,16 @@ public final class EventPool {
 
     public init() {}
 
-    /// The same state of a log, sharing what it has in common with what was last seen of it.
+    /// An equal state of a log, sharing memory with the state that was last seen of it.
     func shared(_ log: LogState) -> LogState {
-        // Of a log of which nothing is held yet there is nothing to share.
+        // A log of which nothing was ever held has nothing to share.
         guard log.isKnown else { return log }
         let shared = logs[log.id].map(log.sharing) ?? log
         logs[log.id] = shared
         return shared
     }
 
-    /// The same record of a peer.
+    /// The shared form of an equal record.
     func shared(_ peer: PeerRecord) -> PeerTable.Shared {
         if let known = peers[peer] { return known }
         let shared = PeerTable.Shared(peer)
@@ -29,7 +29,7 @@ public final class EventPool {
         return shared
     }
 
-    /// The event as it was first seen: with the same signature, or both without one, and with its content, or both without.
+    /// The first equal event that was seen: with the same signature or none, and likewise with its content or none.
     func shared(_ event: Event) -> Event {
         guard let number = numbers[event.id] else {
             numbers[event.id] = events.count
@@ -42,11 +42,11 @@ public final class EventPool {
         return event
     }
 
-    /// Of two with one id: everything else is what the id commits to.
+    /// Whether two events with one id are equal. The id commits to everything else.
     private static func areAlike(_ one: Event, _ other: Event) -> Bool {
         one.signature == other.signature && (one.content == nil) == (other.content == nil)
     }
 
-    /// The event's number, counted from 0 in the order in which events were first stored; nil if none of the stores has had it.
+    /// The event's number, from 0 on, in the order in which events were first stored; nil if no store has had it.
     public func number(of id: EventID) -> Int? { numbers[id] }
 }

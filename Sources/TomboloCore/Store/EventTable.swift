@@ -1,4 +1,5 @@
-/// The events of a store in memory by their ordinals: sixteen bytes each, beside what all stores of the process share.
+/// The events of a store in memory by their ordinals: sixteen bytes each, and the events that all stores of the process
+/// share.
 struct EventTable {
     private struct Row {
         var event: Event
@@ -13,18 +14,18 @@ struct EventTable {
 
     func contains(_ ordinal: Int64) -> Bool { ordinal >= 1 && ordinal <= last }
 
-    /// The event of an ordinal, which must be one.
+    /// The event with an ordinal, which must exist.
     subscript(ordinal: Int64) -> StoredEvent {
         let row = rows[Int(ordinal) - 1]
         return StoredEvent(ordinal: ordinal, log: Int64(row.log), status: row.status, event: row.event)
     }
 
-    /// Those that came after an ordinal, in the order of arrival.
+    /// The events that arrived after an ordinal, in the order of arrival.
     func after(_ ordinal: Int64) -> LazyMapSequence<Range<Int64>, StoredEvent> {
         (min(ordinal, last)..<last).lazy.map { self[$0 + 1] }
     }
 
-    /// Adds an event to a log, whose number is below 2³¹.
+    /// Appends an event of a log with a number below 2³¹.
     mutating func append(_ event: Event, ofLog log: Int64, _ status: EventStatus) {
         rows.append(Row(event: event, log: Int32(log), status: status))
     }

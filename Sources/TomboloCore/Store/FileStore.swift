@@ -1,44 +1,44 @@
-/// The part of a store that keeps files: their chunks, and what of each is here.
+/// The part of a store that keeps files and their chunks.
 ///
-/// Which events refer to a file follows from their headers: a reference begins with an event that is inserted with its content, or given
-/// it, and ends when that is erased.
+/// References to files follow from the headers of events. A reference begins when an event is inserted with its
+/// content, or receives it. It ends when the content is erased.
 public protocol FileStore: AnyObject {
-    /// What is here, or wanted, of a file; nil if nothing.
+    /// The record of a file; nil if none of it is held or wanted.
     func file(_ id: FileID) throws(StoreError) -> FileRecord?
-    /// Inserts or replaces by id.
+    /// Inserts or replaces a record by id.
     func put(_ file: FileRecord) throws(StoreError)
-    /// Files that are wanted in this way and not complete, ascending, after one of them.
+    /// The incomplete files that are wanted in this way, ascending, after one of them.
     func wantedFiles(
         _ want: FileRecord.Want, after file: FileID?, limit: Int
     ) throws(StoreError) -> [FileRecord]
-    /// The sum of what files count for towards the quota.
+    /// The sum of the bytes that files count for towards the quota.
     func fileBytes() throws(StoreError) -> UInt64
-    /// The store's numbers of groups in which a delivered event refers to a file, ascending.
+    /// The store's numbers of the groups in which a delivered event refers to a file, ascending.
     func groups(referringTo file: FileID) throws(StoreError) -> [Int64]
-    /// Whether any event that is held refers to a file, delivered or not.
+    /// Whether any held event refers to a file, delivered or not.
     func isReferred(to file: FileID) throws(StoreError) -> Bool
-    /// A chunk, as it was set last; nil if it is not here, or cannot be read.
+    /// A chunk, as it was set last; nil if the store lacks it, or cannot read it.
     func chunk(_ position: Int, of file: FileID) throws(StoreError) -> [UInt8]?
-    /// Keeps a chunk. It may be there even if the transaction fails.
+    /// Stores a chunk. The store may keep it even if the transaction fails.
     func setChunk(_ bytes: Bytes, at position: Int, of file: FileID) throws(StoreError)
-    /// Forgets a file and its chunks, these after the commit.
+    /// Removes a file's record, and after the commit its chunks.
     func removeFile(_ id: FileID) throws(StoreError)
 }
 
-/// What a store has of a file.
+/// The state of a file in a store.
 public struct FileRecord: Hashable, Sendable {
-    /// Whether the rest of a file is to be fetched.
+    /// The reason why the rest of a file is to be fetched.
     public enum Want: UInt8, Hashable, Sendable {
         case none = 0
-        /// Because it is small enough.
+        /// The file is small enough to be fetched without a request.
         case automatic = 1
-        /// Because somebody has asked for it.
+        /// The application has requested the file.
         case asked = 2
     }
 
     public let id: FileID
     public var want: Want
-    /// The positions of its chunks that are here.
+    /// The positions of the chunks that the store holds.
     public var held: RangeSet<Int>
 
     public init(id: FileID, want: Want = .none, held: RangeSet<Int> = RangeSet()) {
@@ -47,13 +47,14 @@ public struct FileRecord: Hashable, Sendable {
         self.held = held
     }
 
-    /// Whether all of it is here.
+    /// Whether the store holds all chunks.
     public var isComplete: Bool { FileShape(size: id.size).isAll(held) }
 
-    /// What it counts for towards the quota, in bytes: all of it once some of it is here, or somebody has asked for it.
+    /// The bytes that the file counts for towards the quota: its whole charge once a chunk is held or the application
+    /// requested it.
     package var charge: UInt64 { want == .asked || !held.isEmpty ? id.charge : 0 }
 
-    /// Bytes of the file that are here.
+    /// The number of bytes of the file that the store holds.
     public var bytesHeld: UInt64 {
         let shape = FileShape(size: id.size)
         let leaves = held.intersection(RangeSet(shape.leaves))
@@ -64,11 +65,11 @@ public struct FileRecord: Hashable, Sendable {
     }
 }
 
-/// What a device gives to files.
+/// The limits of a device on files.
 public struct FileLimits: Hashable, Sendable {
-    /// Bytes of all files that are here or asked for, each counted in blocks of 4,096 and one more.
+    /// Bytes of all files that are held or requested, each counted as ``FileID/charge``.
     public var quota: UInt64
-    /// Files of at most so many bytes are fetched without being asked for.
+    /// The size in bytes up to which files are fetched without a request.
     public var automatic: UInt64
 
     public init(quota: UInt64 = 8 << 30, automatic: UInt64 = 4 << 20) {
@@ -78,7 +79,9 @@ public struct FileLimits: Hashable, Sendable {
 
     package static let key = "fileLimits"
 
-    /// - Parameter bytes: as they are stored; nil where none were set.
+    /// Decodes stored limits. The defaults stand where none were set, or where they are damaged.
+    ///
+    /// - Parameter bytes: the stored limits; nil if none were set.
     package init(decoding bytes: [UInt8]?) {
         self.init()
         guard let bytes else { return }

@@ -1,8 +1,8 @@
-/// Files of a store in memory.
+/// The files of a store in memory.
 struct MemoryFiles {
     fileprivate var records: [FileID: FileRecord] = [:]
     fileprivate var chunks: [FileID: [Int: [UInt8]]] = [:]
-    /// The events that refer to a file, and their groups.
+    /// For each file: the events that refer to it, with their groups.
     fileprivate var references: [FileID: [Int64: Int64]] = [:]
 
     mutating func refer(to files: [FileID], from event: Int64, inGroup group: Int64) {

@@ -4,7 +4,7 @@ struct MemoryRecords {
     var messages: [StoredMessage] = []
     var ordinals: [EventID: Int64] = [:]
     var heads: [Int64: [EventID]] = [:]
-    /// Ordinals of delivered messages by group.
+    /// The ordinals of delivered messages by group.
     var changes: [Int64: [Int64]] = [:]
     var records: [DeviceKey: [EventID: SyncRecord]] = [:]
     var pages: [Int64: [Int: [UInt8]]] = [:]
@@ -118,7 +118,7 @@ extension MemoryStore {
         for page in pages { mvds.pages[group, default: [:]][page.number] = page.bytes }
     }
 
-    /// Delivered messages of a group of the mvds dialect, in the order of delivery.
+    /// The delivered messages of a group of the mvds dialect, in the order of delivery.
     public func deliveredMessages(in id: GroupID) -> [StoredMessage] {
         guard let group = groups().first(where: { $0.id == id }) else { return [] }
         return (mvds.changes[group.reference] ?? []).map { mvds.messages[Int($0) - 1] }

@@ -1,15 +1,15 @@
-/// A store in memory: what the simulator and tests run on. Nothing of it outlives the process.
+/// A store in memory, for the simulator and for tests. Nothing of it outlives the process.
 public final class MemoryStore: EventStore {
     private struct Group {
         var record: GroupRecord
         var heads: Set<Int64> = []
         var logOfID: [LogID: Int64] = [:]
         var waiters: [EventID: [Int64]] = [:]
-        /// Ordinals of what it tells of.
+        /// The change log: the ordinals of its entries.
         var changes: [Int32] = []
-        /// Places in the change log that say something else than that an event was delivered.
+        /// The kinds of the change log's entries, by their places, where an entry is not `delivered`.
         var otherChanges: [Int: ChangeKind] = [:]
-        /// What expires, ascending.
+        /// The expiries of contents, ascending.
         var expiries: [Expiry] = []
         var secrets: [EventID: [UInt8]] = [:]
 
@@ -40,7 +40,7 @@ public final class MemoryStore: EventStore {
     private var groupTable: [Group] = []
     private var logTable: [Log] = []
     private var eventTable = EventTable()
-    /// Ordinals of events that are forgotten: only the change log still has them.
+    /// The ordinals of forgotten events. Only the change log still has them.
     private var forgotten: Set<Int64> = []
     private var peerTable = PeerTable()
     var mvds = MemoryRecords()
@@ -48,10 +48,12 @@ public final class MemoryStore: EventStore {
     private var invitations: [[UInt8]: InvitationRecord] = [:]
     private let pool: EventPool?
 
-    /// - Parameter pool: where stores of one process keep what they hold in common, once.
+    /// Opens an empty store.
+    ///
+    /// - Parameter pool: the pool where stores of one process keep common events and states once.
     public init(sharing pool: EventPool? = nil) { self.pool = pool }
 
-    /// A store that holds what another one holds now.
+    /// Copies the present state of another store.
     public init(copying other: MemoryStore) {
         values = other.values
         groupTable = other.groupTable
@@ -255,7 +257,7 @@ public final class MemoryStore: EventStore {
         headers(ordinals: Set(groupTable[Int(group) - 1].waiters.values.joined()).sorted()).filter { !$0.hasContent }
     }
 
-    /// The change log keeps what it has said: it is for those who look at a store from outside.
+    /// Forgets events. The change log keeps its entries, since tests look at the store through it.
     public func forget(_ beginnings: [LogBeginning], inGroup group: Int64) {
         var removed: Set<Int64> = []
         for beginning in beginnings {
@@ -315,17 +317,17 @@ public final class MemoryStore: EventStore {
 
     public func forgetPeer(_ peer: DeviceKey) { peerTable.forgetAgreements(with: peer) }
 
-    /// Not kept: it is for those who look at a store from outside, and would be the most of it.
+    /// Does nothing: acknowledgements serve only programs that read a store, and would take most of the memory.
     public func acknowledge(_ logs: [(log: Int64, sequence: UInt64)], by peer: DeviceKey) {}
 
     public func invitation(id: [UInt8]) -> InvitationRecord? { invitations[id] }
     public func put(_ invitation: InvitationRecord) { invitations[invitation.id] = invitation }
     public func removeInvitation(id: [UInt8]) { invitations[id] = nil }
 
-    /// Whether the device is in the group.
+    /// Whether the store has the group.
     public func holdsGroup(_ id: GroupID) -> Bool { groupTable.contains { $0.record.id == id } }
 
-    /// An event as it is kept here; nil if it is not held.
+    /// An event as it is stored; nil if it is not held.
     public func stored(_ event: Event, in id: GroupID) -> StoredEvent? {
         let log = groupTable.first { $0.record.id == id }?.logOfID[event.header.log]
         guard let log else { return nil }
@@ -333,22 +335,22 @@ public final class MemoryStore: EventStore {
         return ordinals.lazy.map { self.eventTable[$0] }.first { $0.event.id == event.id }
     }
 
-    /// Up to where a log is forgotten here.
+    /// The floor of a log.
     public func floor(ofLog log: LogID, in id: GroupID) -> UInt64 {
         let reference = groupTable.first { $0.record.id == id }?.logOfID[log]
         return reference.map { logTable[Int($0) - 1].state.floor } ?? 0
     }
 
-    /// Where an event stands here; nil if it is not held.
+    /// The status of an event; nil if it is not held.
     public func status(of event: Event, in id: GroupID) -> EventStatus? { stored(event, in: id)?.status }
 
-    /// Delivered events of a group, in the order of delivery, without the first ones.
+    /// The delivered events of a group, in the order of delivery, without the first `count`.
     public func delivered(in id: GroupID, after count: Int = 0) -> [StoredEvent] {
         let all = changes(in: id, after: count)
         return all.filter { $0.kind == .delivered }.map(\.event)
     }
 
-    /// The change log of a group, without the first changes.
+    /// The change log of a group, without the first `count` changes.
     public func changes(in id: GroupID, after count: Int = 0) -> [(kind: ChangeKind, event: StoredEvent)] {
         guard let group = groupTable.first(where: { $0.record.id == id }) else { return [] }
         return group.changes.indices.dropFirst(count).map {

@@ -1,11 +1,11 @@
-/// Where the events of one log are: without a fork or a gap, eight bytes an event.
+/// The ordinals of one log's events by their sequences. Without forks and gaps it takes eight bytes an event.
 struct OrdinalsBySequence {
-    /// The first one of each sequence, from 1 on without gaps.
+    /// The first ordinal of each sequence, from sequence 1 on without gaps.
     private var dense: [Int64] = []
-    /// Those above a gap, and further ones of a sequence.
+    /// The ordinals above a gap, and further ones of a sequence.
     private var others: [UInt64: [Int64]] = [:]
     private(set) var highest: UInt64 = 0
-    /// Up to here there are none any more.
+    /// The sequence up to which all ordinals are removed.
     private var floor: UInt64 = 0
 
     subscript(sequence: UInt64) -> [Int64] {
@@ -15,7 +15,7 @@ struct OrdinalsBySequence {
         return [dense[Int(sequence) - 1]] + rest
     }
 
-    /// - Returns: those that are taken away.
+    /// Removes the ordinals up to a sequence, and returns them, ascending.
     mutating func remove(through sequence: UInt64) -> [Int64] {
         guard sequence > floor else { return [] }
         let first = Int(min(floor, UInt64(dense.count)))
@@ -25,7 +25,7 @@ struct OrdinalsBySequence {
         return removed.sorted()
     }
 
-    /// The sequence of the first event that is not below one; nil if there is none.
+    /// The lowest sequence with an ordinal from this one on; nil if there is none.
     func next(from sequence: UInt64) -> UInt64? {
         let first = max(sequence, floor + 1)
         if first <= UInt64(dense.count) { return first }

@@ -1,7 +1,9 @@
-/// What a store in memory keeps of peers. Thousands of devices in one process each know hundreds: a peer takes some sixty bytes, and
-/// its record is shared with other stores.
+/// The peers of a store in memory.
+///
+/// A simulation has thousands of devices with hundreds of peers each. So a peer takes about sixty bytes, and stores
+/// share its record.
 struct PeerTable {
-    /// What is kept of a peer, once for all who know the same of it.
+    /// The record of a peer, which all stores with an equal record share.
     final class Shared: Sendable {
         let record: PeerRecord
         init(_ record: PeerRecord) { self.record = record }
@@ -12,7 +14,7 @@ struct PeerTable {
         var agreements = Agreements()
     }
 
-    /// In ascending order of their keys.
+    /// The peers in ascending order of their keys.
     private var peers: [Peer] = []
 
     var records: [PeerRecord] { peers.map(\.shared.record) }
@@ -52,7 +54,7 @@ struct PeerTable {
     }
 }
 
-/// What was agreed on with one peer, newest first: for one group in place, for others apart.
+/// The agreements with one peer, newest first: those of one group in place, those of other groups in a dictionary.
 private struct Agreements {
     private struct Slot {
         let token: UInt64
@@ -66,7 +68,7 @@ private struct Agreements {
         var agreement: Agreement { Agreement(token: token, ordinal: Int64(ordinal), lastLog: Int64(lastLog)) }
     }
 
-    /// 0 for none.
+    /// The group of ``newest`` and ``earlier``; 0 for none.
     private var group: Int32 = 0
     private var newest: Slot?
     private var earlier: Slot?

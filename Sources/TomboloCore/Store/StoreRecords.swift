@@ -1,19 +1,20 @@
-// The values that an engine and its store hand each other.
+// The values that the engine and its store exchange.
 
 /// A group as a store keeps it.
 public struct GroupRecord: Hashable, Sendable {
-    /// The store's number for the group; 0 until it has one.
+    /// The store's number of the group; 0 until it has one.
     public var reference: Int64 = 0
     public var id: GroupID
     public var dialect: Dialect
-    /// The first statement of a native group.
+    /// The encoded statement of a native group.
     public var statement: [UInt8]
-    /// What the group's devices recognise each other by.
+    /// The discovery secret of the group (protocol 2.5-5).
     public var discovery: Bytes32
-    /// What its creator called it; for display only.
+    /// The name that the group's creator gave it, for display only.
     public var name: String
-    /// The seed of the key of this device's own log, and the log that it made; nil until something is written.
+    /// The seed of the key of this device's own conversation log; nil until the device writes to the group.
     public var ownSeed: Bytes32?
+    /// The id of that log.
     public var ownLog: LogID?
 
     public init(id: GroupID, dialect: Dialect, statement: [UInt8], discovery: Bytes32, name: String) {
@@ -24,10 +25,10 @@ public struct GroupRecord: Hashable, Sendable {
         self.name = name
     }
 
-    /// What is written from now on goes into a new log, under a new key.
+    /// Leaves this device's own log. The next event begins a new log under a new key.
     mutating func leaveOwnLog() { (ownSeed, ownLog) = (nil, nil) }
 
-    /// The same group in a store that has nothing of it yet.
+    /// The same group for a store that has nothing of it yet.
     package var forAnotherStore: GroupRecord {
         var record = self
         record.reference = 0
@@ -36,45 +37,48 @@ public struct GroupRecord: Hashable, Sendable {
     }
 }
 
-/// Where a held event stands.
+/// The status of a held event.
 public enum EventStatus: UInt8, Hashable, Sendable {
-    /// Held; ancestors are missing.
+    /// The event waits for ancestors, or for its content or secret.
     case waiting = 0
-    /// Held, and handed to the application (or passed over, if it has nothing to say to it).
+    /// The event was passed to the application, or skipped if it has nothing for the application.
     case delivered = 1
-    /// Held, but what it claims of its ancestors is not so, or its author had no right to it: never delivered, nor what descends from it.
+    /// The event is invalid (protocol 2.4-4): its header is false, its author had no right to it, or an ancestor is
+    /// invalid.
     case invalid = 2
-    /// Held, and not handed to the application: a removal makes it unwanted (protocol §2.6).
+    /// The event is not delivered, since it is not wanted or does not stand (protocol 2.6-32, 2.6-37).
     case heldBack = 3
-    /// The same, of what had been delivered before the removal came.
+    /// The event was delivered, and then withdrawn, since it is wanted no more.
     case withdrawn = 4
 }
 
-/// What a group's change log says of an event.
+/// The kind of a change that a group's change log states about an event.
 public enum ChangeKind: UInt8, Hashable, Sendable {
     case delivered = 0
-    /// A removal has made it unwanted.
+    /// The event was delivered before, and is wanted no more.
     case withdrawn = 1
-    /// It was withdrawn, and is wanted again; or its content, which this device did not keep, is here again.
+    /// The event was withdrawn and is wanted again, or a content that this device had dropped has come back.
     case restored = 2
-    /// Its content is not here any more: it had an expiry, or was redacted; or it is not kept here, and may be restored. Of what came without its
-    /// content this is all that is said.
+    /// The event's content is gone: it expired, was redacted, or was dropped and may be restored.
+    ///
+    /// An event that came without its content has this change alone.
     case erased = 3
-    /// Everything of its log up to it is forgotten, as every member has passed a checkpoint (protocol §2.11).
+    /// The events of the log up to this one are forgotten, since every member has passed a checkpoint
+    /// (protocol 2.11-3).
     case forgotten = 4
 }
 
-/// What a group's change log says.
+/// An entry of a group's change log.
 public enum StoredChange: Sendable {
-    /// Of an event: anything but that it is forgotten.
+    /// A change of an event, of any kind but `forgotten`.
     case event(ChangeKind, StoredEvent)
-    /// Of a log, that everything up to a sequence is forgotten.
+    /// The events of a log up to a sequence are forgotten.
     case forgotten(LogID, through: UInt64)
 }
 
 /// The events of a log up to a sequence.
 public struct LogBeginning: Hashable, Sendable {
-    /// The store's number for the log.
+    /// The store's number of the log.
     public let log: Int64
     public let sequence: UInt64
 
@@ -83,9 +87,9 @@ public struct LogBeginning: Hashable, Sendable {
 
 /// An event with its place in a store.
 public struct StoredEvent: Sendable {
-    /// The order of arrival, over all groups, from 1.
+    /// The number of the event in the order of arrival, over all groups, from 1 on.
     public var ordinal: Int64
-    /// The store's number for the log.
+    /// The store's number of the log.
     public var log: Int64
     public var status: EventStatus
     public var event: Event
@@ -98,13 +102,13 @@ public struct StoredEvent: Sendable {
     }
 }
 
-/// An event in a store without its content.
+/// A stored event without its content.
 public struct StoredHeader: Sendable {
     public var ordinal: Int64
     public var id: EventID
     public var header: EventHeader
     public var isSigned: Bool
-    /// Whether its content is here.
+    /// Whether the store has the event's content.
     public var hasContent: Bool
 
     public init(ordinal: Int64, id: EventID, header: EventHeader, isSigned: Bool, hasContent: Bool) {
@@ -121,16 +125,16 @@ public struct StoredHeader: Sendable {
 }
 
 extension Event {
-    /// The event without its content, at its place in a store.
+    /// The event without its content, with its place in a store.
     package func stored(_ ordinal: Int64) -> StoredHeader {
         StoredHeader(
             ordinal: ordinal, id: id, header: header, isSigned: signature != nil, hasContent: content != nil)
     }
 }
 
-/// Which event is looked for: where it stands in its log, and which one it is of those that stand there.
+/// The key of an event in the store: its log, its sequence, and its id among the branches.
 public struct EventKey: Hashable, Comparable, Sendable {
-    /// The store's number for the log.
+    /// The store's number of the log.
     public var log: Int64
     public var sequence: UInt64
     public var id: EventID
@@ -146,7 +150,7 @@ public struct EventKey: Hashable, Comparable, Sendable {
     }
 }
 
-/// An event's place without its bytes.
+/// The place of an event, without its bytes.
 public struct EventPlace: Hashable, Sendable {
     public var ordinal: Int64
     public var lamport: UInt64
@@ -159,7 +163,7 @@ public struct EventPlace: Hashable, Sendable {
     }
 }
 
-/// The part of a log in which a store has events that arrived after some ordinal.
+/// The part of a log with events that arrived after some ordinal.
 public struct LogChange: Hashable, Sendable {
     public var log: Int64
     public var first: UInt64
@@ -172,13 +176,14 @@ public struct LogChange: Hashable, Sendable {
     }
 }
 
-/// That this device and a peer were once found to know the same of a group.
+/// An agreement: this device and a peer once had equal roots of a group (protocol 5-16).
 public struct Agreement: Hashable, Sendable {
-    /// The first eight bytes of the root.
+    /// The token of the root: its first eight bytes.
     public var token: UInt64
-    /// This device's last ordinal at the time.
+    /// The store's last ordinal at that time.
     public var ordinal: Int64
-    /// The highest of this device's numbers for the group's logs at the time: both know the logs up to it, and no others.
+    /// The highest of the store's numbers of the group's logs at that time. Both devices knew the logs up to it, and no
+    /// others.
     public var lastLog: Int64
 
     public init(token: UInt64, ordinal: Int64, lastLog: Int64) {
@@ -188,16 +193,17 @@ public struct Agreement: Hashable, Sendable {
     }
 }
 
-/// Another device that this one exchanges payloads with.
+/// A device that this device exchanges payloads with.
 public struct PeerRecord: Hashable, Sendable {
-    /// The device's key; of a peer that speaks MVDS alone, and so has none, a hash of its address.
+    /// The device's key. A peer that speaks MVDS alone has no key: a hash of its address stands here.
     public var device: DeviceKey
     public var dialect: Dialect
-    /// Where it was last known to be reached, `host:port`.
+    /// The addresses where it was last reached, each `host:port`.
     public var addresses: [String]
-    /// 16 bytes, once it has said hello.
+    /// The incarnation that it showed last, 16 bytes; empty before its first `hello`.
     public var incarnation: [UInt8]
-    /// Whose device it has proved to be when it joined a group by an invitation of this device's; nil if it never has.
+    /// The member that the device proved to belong to when it joined by an invitation of this device; nil if it never
+    /// did.
     public var member: MemberKey?
 
     public init(
@@ -210,20 +216,20 @@ public struct PeerRecord: Hashable, Sendable {
     }
 }
 
-/// An invitation that this device has given out.
+/// An invitation that this device has made.
 public struct InvitationRecord: Hashable, Sendable {
-    /// The first 16 bytes of SHA-256("tombolo-invitation-1" ‖ secret).
+    /// The id of the invitation: the first 16 bytes of SHA-256("tombolo-invitation-1" ‖ secret) (protocol 5.5-3).
     public var id: [UInt8]
-    /// 16 bytes.
+    /// The secret, 16 bytes.
     public var secret: [UInt8]
     public var group: GroupID
-    /// Milliseconds since 1970.
+    /// The time at which it expires, in milliseconds since 1970.
     public var expiry: UInt64
-    /// What the member becomes who uses it.
+    /// The role that the invitation promises to the joiner's member.
     public var role: Role
-    /// How many devices it admits.
+    /// The number of devices that it admits.
     public var uses: Int
-    /// Those that it has admitted.
+    /// The devices that it has admitted.
     public var users: [DeviceKey]
 
     public init(
@@ -240,7 +246,7 @@ public struct InvitationRecord: Hashable, Sendable {
     }
 }
 
-/// Why a store cannot go on. The replica stops; what was committed is not lost.
+/// The reason why a store cannot go on. The caller discards the engine. Committed data is not lost.
 public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Code: String, Hashable, Sendable {
         case full, corrupt, newer, busy, unavailable, locked
@@ -255,10 +261,10 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A content that is here, and how large it is.
+/// The size of a stored content.
 public struct ContentSize: Hashable, Sendable {
     public let ordinal: Int64
-    /// The store's number for the log.
+    /// The store's number of the log.
     public let log: Int64
     public let bytes: Int
 

@@ -1,24 +1,26 @@
-/// Why a window cannot be read.
+/// The reason why a window cannot be read.
 enum TransitError: Error, Hashable {
-    /// The bytes are wrong: whoever sent them does not follow the protocol.
+    /// The bytes are malformed: the peer breaks the protocol.
     case malformed(WireError)
     case store(StoreError)
 }
 
-/// Rebuilds the events of one window (protocol §5.3).
+/// Rebuilds the events of one window from their transit form (protocol 5.3-9).
 struct TransitDecoder: Sendable {
     private typealias Flags = TransitEncoder.Flags
 
-    /// Whether an event could not be rebuilt, for it relies on one of which there is none or another one here. What follows is read for the
-    /// logs that it declares alone: the sender counts on them from now on.
+    /// Whether an event could not be rebuilt, since it relies on one that this device does not hold, or on another one.
+    ///
+    /// From then on only the logs that the window declares are read, since the sender refers to them later
+    /// (protocol 5.3-20).
     private(set) var isStuck: Bool
-    /// Events, and references that were not to one of them.
+    /// The number of events and references in the window's list.
     var listed: Int { list.count }
 
     private var list: [EventReference] = []
     private var latestOfLog = LatestOfLogs()
     private var timestamp: Int64 = 0
-    /// What was said so far beside log, causes and time, without extensions.
+    /// The extras of the window so far, without those that have extensions (protocol 5.3-16).
     private var extras: [Extra] = []
 
     fileprivate struct Extra: Sendable {
@@ -30,12 +32,13 @@ struct TransitDecoder: Sendable {
         let extensions: Bytes
     }
 
-    /// - Parameter isStuck: whether the window is read for the logs that it declares alone.
+    /// - Parameter isStuck: whether only the logs that the window declares are read.
     init(isStuck: Bool = false) { self.isStuck = isStuck }
 
-    /// Decodes all events of one `events` field, until one cannot be rebuilt.
+    /// Decodes all events of one `events` field. From an event that cannot be rebuilt on, it appends none.
     ///
-    /// - Parameter held: the device's own event of a log at a sequence, if exactly one is held.
+    /// - Parameter held: finds the event of a log at a sequence; nil unless this device holds exactly one there.
+    /// - Throws: ``TransitError`` if the bytes are malformed, or if the store fails.
     mutating func decode(
         _ reader: inout WireReader, logs: inout LogTable, hashing: inout EventHashing,
         using cryptography: some Cryptography,
@@ -138,7 +141,7 @@ struct TransitDecoder: Sendable {
         list.append(event)
     }
 
-    /// - Returns: nil if that is no event.
+    /// Rebuilds an event; nil if the result breaks a rule of protocol 2.4-1.
     private func rebuilt(
         _ header: inout EventHeader, _ content: Bytes?, _ salt: Bytes?, _ signature: Bytes?,
         _ hashing: inout EventHashing, using cryptography: some Cryptography

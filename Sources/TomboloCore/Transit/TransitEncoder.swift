@@ -1,12 +1,14 @@
-/// Encodes the events of one window without their ids, and with numbers for what was said before (protocol §5.3).
+/// Encodes the events of one window without their ids, and with numbers for what the window already holds
+/// (protocol 5.3-9).
 struct TransitEncoder {
     private var numberOfID: [EventID: Int] = [:]
     private var count = 0
     private var latestOfLog = LatestOfLogs()
     private var timestamp: Int64 = 0
     private var extra: [UInt8] = []
-    /// What was said so far beside log, causes and time, without extensions, and which of it was said last.
+    /// The numbers of the window's extras so far, without those that have extensions (protocol 5.3-16).
     private var numberOfExtra: [[UInt8]: Int] = [:]
+    /// The extra that was used last, and its number.
     private var latestExtra: (bytes: [UInt8], number: Int) = ([], 0)
 
     enum Flags {
@@ -22,8 +24,9 @@ struct TransitEncoder {
     }
 
     /// - Parameters:
-    ///   - signature: the one to send, or nil where a later event of the run vouches for this one.
-    ///   - receiverHolds: whether the receiver can be left to find an event by its log and sequence.
+    ///   - signature: the signature to send; nil where a later event of the run authenticates this one.
+    ///   - receiverHolds: whether the receiver is known to hold one event of a log at a sequence, so that it can find
+    ///     the id.
     mutating func encode(
         _ event: Event, signature: Bytes?, receiverHolds: (LogID, UInt64) -> Bool, logs: inout LogTable,
         into buffer: inout [UInt8]
@@ -96,7 +99,8 @@ struct TransitEncoder {
         remember(reference.id)
     }
 
-    // How a parent is named: in full, by its place, or (from here on) by how far back it is in the list.
+    // The forms of a parent (protocol 5.3-12): in full, by its place, or, above these, by its distance back in the
+    // list.
     static let inFull = 0
     static let byPlace = 1
     static let listed = 1
@@ -106,7 +110,7 @@ struct TransitEncoder {
         count += 1
     }
 
-    /// Which of what was said so far this is.
+    /// The number of the current extra, if the window already holds it.
     private mutating func numberOfKnownExtra() -> Int? {
         if extra == latestExtra.bytes { return latestExtra.number }
         guard let number = numberOfExtra[extra] else { return nil }

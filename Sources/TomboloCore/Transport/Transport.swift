@@ -1,18 +1,19 @@
-/// Carries payloads to peers: TCP with TLS, a network in memory, whatever else there is.
+/// A way to send payloads to peers, for example TCP with TLS or a network in memory.
 ///
-/// A transport proves the peer's device key before it hands a connection over, keeps payloads whole and in order, and loses
-/// none while a connection stands. What it loses when one breaks is found again by the next session.
+/// A transport verifies the peer's device key before it passes a connection to the handler. It keeps payloads whole and
+/// in order, and loses none while the connection lasts. The next session finds what a broken connection has lost.
 public protocol Transport: Sendable {
-    /// Listens for peers; port 0 takes any free one.
+    /// Listens for peers. For port 0 it chooses a free port.
+    ///
     /// - Returns: the port.
     func listen(host: String, port: Int) async throws -> Int
-    /// Dials `host:port`. Returns when the peer has proved its key; the connection is handed to the handler.
+    /// Dials `host:port`. Returns once the peer has proved its key; the handler receives the connection.
     func dial(_ address: String, expecting peer: DeviceKey) async throws
-    /// Stops listening. Connections stay.
+    /// Stops listening. Open connections stay.
     func stopListening() async
 }
 
-/// What a transport proves to peers: this device's key.
+/// The key that a transport proves to peers: this device's.
 public struct TransportIdentity: Sendable {
     public let device: DeviceKey
     /// The seed of the device's Ed25519 key (RFC 8032).
@@ -24,30 +25,32 @@ public struct TransportIdentity: Sendable {
     }
 }
 
-/// One connection to a peer whose key is known.
+/// A connection to a peer whose device key is verified.
 public protocol Connection: AnyObject, Sendable {
     var peer: DeviceKey { get }
     var isDialler: Bool { get }
-    /// 32 bytes that both sides of this connection know and that no other connection has (protocol §4).
+    /// The channel binding: 32 bytes that both sides of this connection know and that no other connection has
+    /// (protocol 4-2).
     var binding: Bytes32 { get }
     var dialect: Dialect { get }
-    /// Bytes on the wire so far.
+    /// The bytes on the wire so far.
     var traffic: Traffic { get }
-    /// Bytes of payloads that were to be sent and have not left yet.
+    /// The bytes of payloads that were passed to ``send(_:)`` and have not left yet.
     var unsent: Int { get }
     /// Sends one payload, of at most ``Limits/frame`` bytes.
     func send(_ payload: [UInt8])
-    /// Closes once everything sent so far has left.
+    /// Closes the connection once all payloads have left.
     func close()
-    /// Says that this many bytes of received payloads were dealt with: reading goes on when enough were.
+    /// Reports that this many bytes of received payloads were processed. The connection reads on once enough were.
     func consumed(_ bytes: Int)
 }
 
-/// Bytes on the wire, both ways.
+/// The bytes of a connection on the wire, in both directions.
 public struct Traffic: Sendable, Hashable {
     public var handshake: Int
-    /// Without those of the handshake.
+    /// The bytes that were sent, without those of the handshake.
     public var sent: Int
+    /// The bytes that were received, without those of the handshake.
     public var received: Int
 
     public init(handshake: Int = 0, sent: Int = 0, received: Int = 0) {
@@ -57,20 +60,20 @@ public struct Traffic: Sendable, Hashable {
     }
 }
 
-/// What a transport tells whoever uses it. It must not block.
+/// The receiver of a transport's connections and payloads. Its methods must not block.
 public protocol ConnectionHandler: Sendable {
     func opened(_ connection: any Connection)
     func received(_ payload: [UInt8], on connection: any Connection)
     func closed(_ connection: any Connection)
 }
 
-/// Why a connection could not be made.
+/// The reason why a connection could not be made.
 public struct TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String
     public init(_ description: String) { self.description = description }
 }
 
-/// Where a peer is reached: `host:port`, or `[v6]:port`.
+/// The address of a peer: `host:port`, or `[v6]:port`.
 public struct PeerAddress: Hashable, Sendable {
     public let host: String
     public let port: Int

@@ -1,31 +1,32 @@
-/// How far one group is shared with whom, where that is not all the way.
+/// The contacts with which a group is shared less than fully.
 package struct GroupVisibility: Hashable, Sendable {
-    /// What was set; nothing is ``Visibility/shared``, which needs no setting.
-    package private(set) var settings: [Contact: Visibility] = [:]
+    /// The visibility of each contact that was set. ``VisibilityLevel/shared`` is the default and not listed.
+    package private(set) var settings: [Contact: VisibilityLevel] = [:]
 
     package init() {}
 
     package var isEmpty: Bool { settings.isEmpty }
 
-    /// What was set for a contact, and for nothing wider.
-    package subscript(contact: Contact) -> Visibility {
+    /// The visibility that was set for a contact itself: for a device, that of its member is left out.
+    package subscript(contact: Contact) -> VisibilityLevel {
         get { settings[contact] ?? .shared }
         set { settings[contact] = newValue == .shared ? nil : newValue }
     }
 
-    /// How far the group is shared with a device.
+    /// The visibility of the group for a device: the least of that set for the device and for its members.
     ///
-    /// - Parameter members: whose device it has shown to be: one, but for who deceives.
-    func level(of device: DeviceKey, of members: Set<MemberKey>) -> Visibility {
-        // No more than with anybody whom it is or belongs to.
+    /// - Parameter members: the members to whom the device has proved to belong. More than one means that it
+    ///   deceives.
+    func level(of device: DeviceKey, of members: Set<MemberKey>) -> VisibilityLevel {
+        // The group is shared no further than with any contact that the device is or belongs to.
         members.reduce(self[.device(device)]) { min($0, self[.member($1)]) }
     }
 
-    // How it is kept: as a value of the store's.
+    // The stored form: one value of the store.
 
     package static func key(of group: GroupID) -> String { "visibility-\(group)" }
 
-    /// Nil where there is nothing to keep.
+    /// The stored settings; nil if there are none.
     package var encoded: [UInt8]? {
         guard !settings.isEmpty else { return nil }
         var buffer: [UInt8] = []
@@ -36,7 +37,7 @@ package struct GroupVisibility: Hashable, Sendable {
         return buffer
     }
 
-    /// What can be read of it.
+    /// Reads the settings that can be decoded, and skips damaged ones.
     package init(recovering bytes: [UInt8]?) {
         var left = (bytes ?? [])[...]
         while !left.isEmpty {
@@ -48,7 +49,10 @@ package struct GroupVisibility: Hashable, Sendable {
 
     private static let settingBytes = 34
 
-    /// - Parameter bytes: as they are stored; nil where nothing was.
+    /// Reads all settings.
+    ///
+    /// - Parameter bytes: the stored settings; nil if none are stored.
+    /// - Throws: `StoreError` `corrupt` if a setting cannot be decoded.
     package init(decoding bytes: [UInt8]?) throws(StoreError) {
         guard let bytes else { return }
         do throws(WireError) {
@@ -56,7 +60,7 @@ package struct GroupVisibility: Hashable, Sendable {
             while !reader.isAtEnd {
                 let kind = try reader.byte()
                 let key = try reader.bytes32()
-                guard kind <= 1, let visibility = Visibility(rawValue: try reader.byte()) else {
+                guard kind <= 1, let visibility = VisibilityLevel(rawValue: try reader.byte()) else {
                     throw .invalid("a setting", offset: reader.offset)
                 }
                 self[kind == 0 ? .member(MemberKey(key)) : .device(DeviceKey(key))] = visibility

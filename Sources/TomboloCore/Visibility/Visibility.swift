@@ -1,19 +1,20 @@
-/// How far a group is shared with a contact over links to it (decision 0025). It is about what this device does itself: what others pass on,
-/// they pass on.
-public enum Visibility: UInt8, Hashable, Comparable, Sendable, CaseIterable {
-    /// The contact is not shown that the group is here, and is answered in nothing of it, as by a device that has not got it.
+/// The way in which this device shares a group with a contact over links to it (protocol 5.10-1, decision 0025).
+///
+/// It governs this device alone: other devices may pass on the group's events.
+public enum VisibilityLevel: UInt8, Hashable, Comparable, Sendable, CaseIterable {
+    /// The device does not show the contact that it has the group. It answers as a device without the group would.
     case invisible = 0
-    /// The contact is shown that the group is here, and how much; what it says is taken, and nothing is sent to it.
+    /// The device shows the contact the group, and its frontier. It receives the contact's events and sends none.
     case visible = 1
-    /// Both sides send each other what they lack.
+    /// Both sides send each other the events that they lack.
     case shared = 2
 
     public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
 }
 
-/// Somebody whom this device meets.
+/// A member or a device that this device may meet.
 public enum Contact: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// All devices that have shown, in anything that is here, to be the member's.
+    /// All devices that have proved to be the member's, by any certificate or admission in the store.
     case member(MemberKey)
     case device(DeviceKey)
 
@@ -24,7 +25,7 @@ public enum Contact: Hashable, Comparable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Takes what ``description`` makes.
+    /// Parses a ``description``; nil if the text is none.
     package init?(_ text: some StringProtocol) {
         let words = text.split(separator: " ")
         guard words.count == 2 else { return nil }

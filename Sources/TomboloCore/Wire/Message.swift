@@ -1,16 +1,16 @@
-/// An event as it stands in a payload: Vac RFC 2/MVDS with RFC 4/MVDS-META and our three fields (protocol §1).
+/// An event in plain form: Vac RFC 2/MVDS with RFC 4/MVDS-META and three fields of Tombolo's (protocol 1-1).
 public struct Message: Hashable, Sendable {
-    /// 32 bytes in every group that is accepted; on the wire any length.
+    /// The group's id: 32 bytes in every message that is accepted; any number on the wire.
     public var groupID: Bytes
-    /// Seconds in the mvds dialect, milliseconds in the native one.
+    /// The author's clock since 1970: in seconds in the mvds dialect, in milliseconds in the native one.
     public var timestamp: Int64
-    /// The application's bytes (mvds) or the header (native).
+    /// The application's bytes in the mvds dialect, the header in the native one.
     public var body: Bytes
     public var metadata: Metadata?
     public var content: Bytes?
     public var signature: Bytes?
     public var salt: Bytes?
-    /// Fields that are not known, as they came; written back last.
+    /// Unknown fields as they came. They are written back last.
     public var unknownFields: [UInt8]
 
     public init(
@@ -27,7 +27,7 @@ public struct Message: Hashable, Sendable {
         self.unknownFields = unknownFields
     }
 
-    /// RFC 4/MVDS-META: what a message says about its place in the conversation, outside its id.
+    /// The metadata of RFC 4/MVDS-META: a message's parents, and whether it is ephemeral. The id does not cover them.
     public struct Metadata: Hashable, Sendable {
         public var parents: [Bytes]
         public var isEphemeral: Bool
@@ -52,7 +52,7 @@ extension Message {
             case (6002, .varint(let raw)): timestamp = Int64(bitPattern: raw)
             case (6003, .bytes(let run)): body = run
             case (6004, .bytes(let run)):
-                // In place: a copy for each part would cost the square of their number.
+                // Decoded in place: a copy for each part would make the time grow with the square of their number.
                 if metadata == nil { metadata = Metadata() }
                 try metadata?.merge(run)
             case (6101, .bytes(let run)): content = run
@@ -82,7 +82,7 @@ extension Message {
         return buffer
     }
 
-    /// SHA-256("MESSAGE_ID" ‖ group_id ‖ timestamp ‖ body) (protocol §1).
+    /// The event's id: SHA-256("MESSAGE_ID" ‖ group_id ‖ timestamp ‖ body) (protocol 1-3).
     public func id(using cryptography: some Cryptography) -> EventID {
         var preimage = Self.idPrefix
         preimage.reserveCapacity(64 + body.count)
@@ -92,7 +92,7 @@ extension Message {
         return EventID(cryptography.sha256(preimage))
     }
 
-    /// About its bytes on the wire, and not less.
+    /// The bytes that the message counts for, at least as many as on the wire (protocol 1-14).
     package var size: Int {
         let beside = (content?.count ?? 0) + (signature?.count ?? 0) + (salt?.count ?? 0) + unknownFields.count
         let parents = metadata?.parents.reduce(0) { $0 + $1.count + 8 } ?? 0

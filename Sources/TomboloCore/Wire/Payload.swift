@@ -1,4 +1,4 @@
-/// What is sent to a peer in one go (protocol §1): MVDS's records, and Tombolo's sessions beside them.
+/// The unit that is sent to a peer: records of MVDS, and beside them Tombolo's sessions (protocol 1-1).
 public struct Payload: Hashable, Sendable {
     public var acks: [Bytes] = []
     public var offers: [Bytes] = []
@@ -9,12 +9,13 @@ public struct Payload: Hashable, Sendable {
     package var groups: [GroupSync] = []
     package var join: Join?
     package var welcome: Welcome?
-    /// Fields that are not known, as they came; written back last.
+    /// Unknown fields as they came. They are written back last.
     public var unknownFields: [UInt8] = []
 
     public init() {}
 
-    /// The reference's own addition (5005): offers by group. Decoded and written back, otherwise unused.
+    /// Offers by group, an addition of the MVDS reference implementation. They are decoded, written back and not used
+    /// (protocol 1-2).
     public struct GroupOffer: Hashable, Sendable {
         public var groupID: Bytes
         public var messageIDs: [Bytes]
@@ -27,12 +28,14 @@ public struct Payload: Hashable, Sendable {
         }
     }
 
-    /// Whether there is nothing in it: such a payload is never sent.
+    /// Whether the payload has no fields. An empty payload is never sent.
     public var isEmpty: Bool { self == Payload() }
 }
 
 extension Payload {
     /// Decodes a serialized `Payload`.
+    ///
+    /// - Throws: `WireError` if protocol 1-7 refuses it, or if it has more than ``Limits/payloadFields`` fields.
     public init(decoding bytes: Bytes) throws(WireError) {
         var reader = ProtobufReader(bytes)
         var count = 0

@@ -1,21 +1,21 @@
-// The part of Protocol Buffers (proto3) that the wire format uses, by hand: a decoded message points into the payload's
-// own bytes, and what is not known is kept to be written back.
+// The part of Protocol Buffers (proto3) that the wire format uses. A decoded message refers to the payload's own bytes,
+// and unknown fields are kept so that they can be written back.
 
-/// A field as it stands on the wire.
+/// The value of a field on the wire.
 package enum ProtobufValue {
     case varint(UInt64)
     case fixed64(UInt64)
     case bytes(Bytes)
-    /// Groups and 32-bit fields: nothing of ours, kept as unknown.
+    /// A group or a 32-bit field. Tombolo has none, so these are kept as unknown.
     case other
 }
 
-/// Reads the fields of one message one after the other.
+/// Reads the fields of a message one after the other.
 package struct ProtobufReader {
     private var reader: WireReader
     private var fieldStart: Int
 
-    /// Groups may nest this deep; deeper is refused.
+    /// The deepest nesting of groups. Deeper ones are refused (protocol 1-7).
     static let deepestGroup = 16
 
     package init(_ bytes: Bytes) {
@@ -23,7 +23,7 @@ package struct ProtobufReader {
         fieldStart = bytes.startIndex
     }
 
-    /// The next field, or nil at the end.
+    /// The next field; nil at the end.
     package mutating func next() throws(WireError) -> (number: UInt32, value: ProtobufValue)? {
         guard !reader.isAtEnd else { return nil }
         fieldStart = reader.position
@@ -31,7 +31,7 @@ package struct ProtobufReader {
         return (number, try value(number: number, type: type, depth: 0))
     }
 
-    /// The field that `next()` returned last, tag and value as they came.
+    /// The tag and value of the field that `next()` returned last, as they came.
     package var lastField: Bytes { reader.slice(from: fieldStart) }
 
     private mutating func tag() throws(WireError) -> (UInt32, UInt8) {
@@ -79,7 +79,7 @@ extension Array where Element == UInt8 {
         append(contentsOf: bytes)
     }
 
-    /// How a field of so many bytes begins.
+    /// Appends the tag and the length of a field of `length` bytes.
     package mutating func append(field number: UInt32, length: Int) {
         append(varint: UInt64(number) << 3 | 2)
         append(varint: length)

@@ -1,6 +1,6 @@
-// Tombolo's own parts of a payload (protocol §5).
+// Tombolo's own parts of a payload (protocol 5-1).
 
-/// The first thing that each side of a session says.
+/// The first message of each side of a session (protocol 5-3).
 package struct Hello: Hashable, Sendable {
     package var version: UInt64 = 1
     package var incarnation: Bytes = []
@@ -29,13 +29,13 @@ package struct Hello: Hashable, Sendable {
     }
 }
 
-/// What is said about one group.
+/// The part of a payload that concerns one group.
 package struct GroupSync: Hashable, Sendable {
     package var number: UInt64
     package var tag: Bytes?
     package var root: ShownRoot?
     package var since: [UInt64] = []
-    /// In place of `since`: the root is that of the newest agreement.
+    /// Whether the root is that of the newest agreement; stands in place of `since` (protocol 5-17).
     package var isAgreed = false
     package var frontier: Bytes?
     package var have: Bytes?
@@ -44,27 +44,27 @@ package struct GroupSync: Hashable, Sendable {
     package var processed: UInt64?
     package var push: UInt64?
     package var ephemeral: Bytes?
-    /// How many logs the group has, where they are many (protocol §5.2).
+    /// The number of the group's logs, where there are at least ``Limits/codedLogs`` (protocol 5-19).
     package var logs: UInt64?
     package var coded: Bytes?
     package var reconcile: Bytes?
-    /// Ids of rekey events (protocol §5.7).
+    /// The ids of rekey events whose secrets the sender requests (protocol 5.7-6).
     package var secretsWanted: Bytes?
     package var share: Bytes?
-    /// Up to which Lamport time not all contents are here (protocol §2.10).
+    /// The Lamport time up to which the sender does not keep all contents (protocol 2.10-2).
     package var horizon: UInt64?
-    /// Of logs in the next window whose beginnings are gone for good here (protocol §2.11).
+    /// The certificates of logs in the next window that have a floor at the sender (protocol 2.11-8).
     package var certificates: [Bytes] = []
-    /// Whether the sender sends nothing of the group; said with the tag (protocol §5.10).
+    /// Whether the sender sends no events of the group; sent with the tag (protocol 5.10-2).
     package var onlyTakes = false
-    /// To a peer that only takes: it was sent everything.
+    /// Whether the sender has sent a peer that only receives everything that it lacked (protocol 5.10-3).
     package var hasSentAll = false
-    /// What is said about files (protocol §5.8).
+    /// Messages about files (protocol 5.8-1).
     package var files: [Bytes] = []
 
     package init(number: Int) { self.number = UInt64(number) }
 
-    /// What shows a group, and nothing else: no reference to the payload that it came in.
+    /// The fields that introduce the group. They do not refer to the payload's bytes, so that these can be freed.
     var introduction: GroupSync {
         var shown = GroupSync(number: 0)
         shown.number = number
@@ -78,8 +78,10 @@ package struct GroupSync: Hashable, Sendable {
         return shown
     }
 
-    /// Events share the storage of what they were decoded from until they are stored: of a payload that is mostly something
-    /// else they get a copy of their own.
+    /// Copies the events if they are less than half of the payload.
+    ///
+    /// Events share the payload's storage until they are stored. Without the copy, a few of them would keep the whole
+    /// payload in memory.
     mutating func unpinEvents(from payloadBytes: Int) {
         guard let events, events.count < payloadBytes / 2 else { return }
         self.events = Bytes(Array(events))
@@ -123,7 +125,7 @@ package struct GroupSync: Hashable, Sendable {
         guard since.count <= 16 else { throw .tooLarge("since", limit: 16) }
     }
 
-    /// About as many bytes as it takes.
+    /// An upper estimate of the encoded bytes.
     var weight: Int {
         var weight = 256 + (events?.count ?? 0) + (frontier?.count ?? 0) + (have?.count ?? 0) + (coded?.count ?? 0)
         for part in files { weight += part.count + 8 }
@@ -164,14 +166,15 @@ package struct GroupSync: Hashable, Sendable {
     }
 }
 
-/// Proof of an invitation.
+/// A joiner's proof that it has an invitation (protocol 5.5-3).
 package struct Join: Hashable, Sendable {
     package var invitation: Bytes = []
     package var proof: Bytes = []
-    /// The member whose device joins, and how the device came to be the member's.
+    /// The joiner's member.
     package var member: Bytes = []
+    /// The signatures by which the joiner's device is the member's.
     package var admission: Bytes = []
-    /// What shares of secrets for the device are to be sealed to.
+    /// The public key to which shares of secrets are encrypted for the device (protocol 5.7-1).
     package var sharingKey: Bytes = []
 
     package init() {}
@@ -201,15 +204,16 @@ package struct Join: Hashable, Sendable {
     }
 }
 
-/// The answer to a proof.
+/// The inviter's answer to a joiner (protocol 5.5-5).
 package struct Welcome: Hashable, Sendable {
     package enum Status: UInt64 { case welcome = 0, unknown, expired, used, notAllowed }
     package var status: UInt64 = 0
     package var statement: Bytes = []
     package var discovery: Bytes = []
     package var name: Bytes = []
-    /// The member whose device the other one has become, and how; empty where it was not asked for.
+    /// The member to which the joiner's device now belongs; empty unless the invitation was for a device.
     package var member: Bytes = []
+    /// The signatures by which the device is the member's; empty unless the invitation was for a device.
     package var admission: Bytes = []
 
     package init() {}

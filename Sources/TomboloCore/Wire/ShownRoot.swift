@@ -1,17 +1,22 @@
-/// A root as one side of a link shows it to the other: 16 bytes, of which eight stand for the root wherever it is met, and eight
-/// are good on this link alone, so that nobody can prepare two states that pass for the same (protocol §5).
+/// A root as one side of a link shows it to the other, in 16 bytes (protocol 5-13).
+///
+/// Eight bytes are the root's own. The other eight are valid on this link alone, so that no attacker can prepare two
+/// states that pass for the same.
 package struct ShownRoot: Hashable, Sendable {
     static let length = 16
-    /// The first eight bytes of the root: the token of an agreement on it.
+    /// The root's first eight bytes, which are the token of an agreement on it (protocol 5-16).
     let token: UInt64
     private let proof: UInt64
 
-    init(_ root: Bytes32, on link: Link, using cryptography: some Cryptography) {
+    /// Shows a root.
+    ///
+    /// - Parameter binding: the channel binding of the link.
+    init(_ root: Bytes32, binding: Bytes32, using cryptography: some Cryptography) {
         token = root.prefix64
-        proof = cryptography.hmac(key: link.binding, root.bytes).prefix64
+        proof = cryptography.hmac(key: binding, root.bytes).prefix64
     }
 
-    /// The root as it was read; nil if there are not exactly 16 bytes.
+    /// Decodes a shown root; nil unless there are exactly 16 bytes.
     package init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == Self.length else { return nil }
         let words = bytes.withContiguousStorageIfAvailable { Self.words(UnsafeRawBufferPointer($0)) }
@@ -30,8 +35,8 @@ package struct ShownRoot: Hashable, Sendable {
         return withUnsafeBytes(of: &words) { Array($0) }
     }
 
-    /// Whether it stands for this root.
-    func shows(_ root: Bytes32, on link: Link, using cryptography: some Cryptography) -> Bool {
-        token == root.prefix64 && self == ShownRoot(root, on: link, using: cryptography)
+    /// Whether this shows the given root.
+    func shows(_ root: Bytes32, binding: Bytes32, using cryptography: some Cryptography) -> Bool {
+        token == root.prefix64 && self == ShownRoot(root, binding: binding, using: cryptography)
     }
 }

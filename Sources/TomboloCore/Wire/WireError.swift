@@ -1,16 +1,16 @@
-/// Why bytes are not what they should be. Carries where, so that a second implementation can be debugged with it.
+/// The reason why bytes cannot be decoded, with the place, so that a second implementation can be debugged with it.
 public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The bytes end within a value.
     case truncated(offset: Int)
-    /// A varint of more than 64 bits.
+    /// A varint has more than 64 bits.
     case varintTooLong(offset: Int)
-    /// One of our own varints with a superfluous zero group.
+    /// A varint outside Protocol Buffers has a superfluous zero group (protocol 0-3).
     case varintNotMinimal(offset: Int)
-    /// A field number out of range, a wire type that does not exist, or an unmatched group.
+    /// A field number is out of range, a wire type does not exist, or a group is unmatched.
     case badTag(offset: Int)
-    /// A value that the specification does not allow here.
+    /// The specification does not allow this value at this place.
     case invalid(String, offset: Int)
-    /// More of something than its bound allows.
+    /// Something exceeds its bound.
     case tooLarge(String, limit: Int)
 
     public var description: String {

@@ -1,6 +1,3 @@
-/// A run of bytes that shares the storage of the payload that it came in.
-public typealias Bytes = ArraySlice<UInt8>
-
 /// Reads integers and byte runs from a slice, never past its end.
 package struct WireReader {
     private let bytes: Bytes
@@ -13,7 +10,7 @@ package struct WireReader {
 
     package var isAtEnd: Bool { position == bytes.endIndex }
     package var remaining: Int { bytes.endIndex - position }
-    /// Offset from the beginning of the slice, for errors.
+    /// The offset from the beginning of the slice, for errors.
     package var offset: Int { position - bytes.startIndex }
 
     package mutating func byte() throws(WireError) -> UInt8 {
@@ -38,7 +35,7 @@ package struct WireReader {
         return bytes[position...]
     }
 
-    /// The bytes from `start` (an earlier ``position``) up to here.
+    /// The bytes from `start`, an earlier ``position``, to the current one.
     package func slice(from start: Int) -> Bytes { bytes[start..<position] }
 
     package mutating func bytes32() throws(WireError) -> Bytes32 {
@@ -51,10 +48,10 @@ package struct WireReader {
         return run.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
     }
 
-    /// Five bytes, the most significant first: how a name or key begins.
+    /// The first five bytes of a name or key, the most significant first.
     package mutating func prefix() throws(WireError) -> UInt64 { try take(5).reduce(0) { $0 << 8 | UInt64($1) } }
 
-    /// A varint as Protocol Buffers writes it; superfluous zero groups are accepted, more than 64 bits are not.
+    /// A varint of Protocol Buffers. It may have superfluous zero groups, and not more than 64 bits.
     package mutating func protobufVarint() throws(WireError) -> UInt64 {
         var result: UInt64 = 0
         var shift: UInt64 = 0
@@ -69,7 +66,7 @@ package struct WireReader {
         }
     }
 
-    /// A varint of our own encodings: minimal, or refused.
+    /// A varint of Tombolo's own encodings, which must be minimal (protocol 0-3).
     package mutating func varint() throws(WireError) -> UInt64 {
         let start = position
         let value = try protobufVarint()
@@ -84,7 +81,7 @@ package struct WireReader {
         return Int(value)
     }
 
-    /// A sequence, a Lamport time or a time: a minimal varint below 2^53, so that adding to it never overflows.
+    /// A sequence, a Lamport time or a time: a minimal varint below 2^53. So sums with it cannot overflow.
     package mutating func integer() throws(WireError) -> UInt64 {
         let value = try varint()
         guard value < Limits.integer else { throw .tooLarge("an integer", limit: Int(Limits.integer) - 1) }
@@ -97,7 +94,7 @@ package struct WireReader {
     }
 }
 
-// Writing appends to a plain array: the caller owns the buffer and can use one for a whole batch.
+// Values are appended to a plain array, so that the caller owns the buffer and can use it for a whole batch.
 extension Array where Element == UInt8 {
     package mutating func append(varint value: UInt64) {
         var value = value
@@ -125,11 +122,11 @@ extension Array where Element == UInt8 {
     package mutating func append<Subject>(_ name: Name<Subject>) { name.value.append(to: &self) }
 }
 
-/// How many bytes a varint takes.
+/// The number of bytes that a varint takes.
 package func varintLength(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
 
 extension [UInt8] {
-    /// The 40 bits of a ``WireReader/prefix()``.
+    /// Appends the 40 bits of a ``WireReader/prefix()``.
     mutating func append(prefix: UInt64) {
         for shift in stride(from: UInt64(32), through: 0, by: -8) { append(UInt8(truncatingIfNeeded: prefix >> shift)) }
     }

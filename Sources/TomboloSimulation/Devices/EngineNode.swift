@@ -162,7 +162,7 @@ final class EngineNode<Crypto: Cryptography>: SimulatedNode {
         case .linkOpened(let link, let peer, let isDialler, let invitation):
             let binding = Array("link \(link)".utf8).withUnsafeBytes { crypto.sha256($0) }
             return .linkOpened(
-                TomboloCore.Link(
+                PeerLink(
                     session: SessionID(rawValue: link), peer: directory.keys[peer] ?? engine.device,
                     isDialler: isDialler, binding: binding, invitation: invitation))
         case .linkClosed(let link): return .linkClosed(SessionID(rawValue: link))

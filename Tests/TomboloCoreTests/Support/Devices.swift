@@ -75,14 +75,14 @@ final class Devices {
             listener,
             [
                 .linkOpened(
-                    Link(
+                    PeerLink(
                         session: session, peer: keys.0, isDialler: false, binding: binding, windowLimit: windowLimit))
             ])
         try step(
             dialler,
             [
                 .linkOpened(
-                    Link(
+                    PeerLink(
                         session: session, peer: keys.1, isDialler: true, binding: binding, invitation: invitation,
                         windowLimit: windowLimit))
             ])

@@ -56,8 +56,8 @@ struct StateModel {
     /// Whether a role is enough for an action, whoever it is about.
     func suffices(_ role: Role, for event: ModelEvent) -> Bool {
         switch event.action {
-        case .raise(_, let new): return role == .owner || role == .admin && new < .admin
-        case .lower(let target, let new, _): return target == event.author ? new < role : role >= .admin
+        case .promote(_, let new): return role == .owner || role == .admin && new < .admin
+        case .demote(let target, let new, _): return target == event.author ? new < role : role >= .admin
         case .set(let key, _): return key == "title" || key == "topic" ? role >= .admin : role >= .member
         case .redact(let redaction): return role >= .admin || event.author == redaction.author
         case .rekey, .pass: return role >= .member
@@ -79,8 +79,8 @@ struct StateModel {
             return false
         }
         switch events[event].action {
-        case .raise(let target, let new): return new > place(target, seen).role
-        case .lower(let target, let new, _):
+        case .promote(let target, let new): return new > place(target, seen).role
+        case .demote(let target, let new, _):
             let other = place(target, seen)
             return new < other.role && (target == author || wins((author, own), over: (target, other)))
         case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: return true
@@ -137,15 +137,15 @@ struct StateModel {
     }
 
     private func isInTheWay(_ lowering: Int, of event: Int) -> Bool {
-        guard case .lower(let member, let role, _) = events[lowering].action, areConcurrent(lowering, event) else {
+        guard case .demote(let member, let role, _) = events[lowering].action, areConcurrent(lowering, event) else {
             return false
         }
-        if case .raise(member, let new) = events[event].action, new > role { return true }
+        if case .promote(member, let new) = events[event].action, new > role { return true }
         return events[event].author == member && !suffices(role, for: events[event])
     }
 
     private func resolve(_ segment: [Int], _ outcome: inout Outcome) {
-        var candidates = segment.filter { if case .lower = events[$0].action { true } else { false } }
+        var candidates = segment.filter { if case .demote = events[$0].action { true } else { false } }
         while true {
             var left = candidates
             var effective: [Int] = []
@@ -181,7 +181,7 @@ struct StateModel {
 
     private func apply(_ event: Int, _ outcome: inout Outcome) {
         switch events[event].action {
-        case .raise(let member, let role):
+        case .promote(let member, let role):
             var place = place(member, outcome)
             guard role > place.role else { return }
             if place.role == .none || place.since.0 == .max {
@@ -189,7 +189,7 @@ struct StateModel {
             }
             place.role = role
             outcome.places[member] = place
-        case .lower(let member, let role, _):
+        case .demote(let member, let role, _):
             var place = place(member, outcome)
             place.role = min(role, place.role)
             outcome.places[member] = place
@@ -202,7 +202,7 @@ struct StateModel {
         let rekeys = outcome.standing.filter { if case .rekey = events[$0].action { true } else { false } }
         let removals = outcome.standing.filter {
             switch events[$0].action {
-            case .lower: return true
+            case .demote: return true
             case .removeDevice(let removal):
                 // Of devices that are known: others have no secrets.
                 return events.contains { removal.covers($0.devices, of: $0.author) }

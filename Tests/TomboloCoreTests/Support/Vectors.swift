@@ -1,14 +1,7 @@
-import Foundation
 import TomboloCore
 
-/// Test vectors of reference implementations, from the folder that TOMBOLO_VECTORS names, or from ../shared/vectors.
+/// The bytes of the vectors that reference implementations have made.
 enum Vectors {
-    static func load<Content: Decodable>(_ name: String, as: Content.Type) throws -> Content {
-        let folder = ProcessInfo.processInfo.environment["TOMBOLO_VECTORS"] ?? "../shared/vectors"
-        let data = try Data(contentsOf: URL(fileURLWithPath: folder).appendingPathComponent(name))
-        return try JSONDecoder().decode(Content.self, from: data)
-    }
-
     static func bytes(_ hex: String) -> [UInt8] { bytesFromHexadecimal(hex) ?? [] }
 }
 

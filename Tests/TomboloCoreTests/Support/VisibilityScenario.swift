@@ -38,7 +38,7 @@ extension VisibilityScenario {
     func device(_ device: Int, _ devices: Devices) -> Contact { .device(devices.devices[device].engine.device) }
 
     func set(
-        _ visibility: Visibility, to contact: Contact, on device: Int = 0, _ devices: Devices, _ group: GroupID
+        _ visibility: VisibilityLevel, to contact: Contact, on device: Int = 0, _ devices: Devices, _ group: GroupID
     ) throws -> EngineError? {
         devices.devices[device].effects = []
         try devices.step(device, [.setVisibility(77, group: group, to: contact, visibility)])

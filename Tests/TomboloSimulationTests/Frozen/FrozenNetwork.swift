@@ -77,7 +77,7 @@ final class FrozenNetwork {
             let key = dialect == .mvds ? FrozenDevice.address(of: peer) : devices[peer].engine.device
             devices[end == 0 ? dialler : listener].inbox.append(
                 .linkOpened(
-                    TomboloCore.Link(
+                    PeerLink(
                         session: session, peer: key, isDialler: end == 0, binding: binding, dialect: dialect,
                         invitation: end == 0 ? invitation : nil, windowLimit: windowLimit)))
         }

@@ -56,7 +56,7 @@ extension FrozenScript {
         case .hide:
             let other = anyDevice()
             let contact: Contact = chance(0.7) ? .member(other.engine.member) : .device(other.engine.device)
-            let level = any(of: [Visibility.invisible, .visible, .visible, .shared]) ?? .shared
+            let level = any(of: [VisibilityLevel.invisible, .visible, .visible, .shared]) ?? .shared
             device.inbox.append(.setVisibility(request(), group: group, to: contact, level))
         case .carry:
             let store = anyDevice().store

@@ -25,7 +25,7 @@ final class ProgressLine {
 
 /// Runs `body` while a line shows what the node sends and receives.
 func withTraffic<Result>(of node: Node, _ body: () async throws -> Result) async throws -> Result {
-    let progress = try node.progress()
+    let progress = node.progress()
     let showing = Task {
         let line = ProgressLine()
         for await state in progress where !Task.isCancelled {

@@ -89,7 +89,7 @@ struct DataOptions: ParsableArguments {
     /// Opens the device for reading, also while another process uses it, and closes it.
     func withReader<Result>(_ body: (Node) async throws -> Result) async throws -> Result {
         try checkExists()
-        let node = try Node.openReadOnly(at: directory, lock: lock)
+        let node = try await Node.openReadOnly(at: directory, configuration: .init(lock: try await lock))
         do {
             let result = try await body(node)
             try await node.close()
@@ -113,7 +113,8 @@ struct DataOptions: ParsableArguments {
         lock: PassphraseLock? = nil, _ body: (Node) async throws -> Result
     ) async throws -> Result {
         try checkExists()
-        let node = try await Node.open(at: directory, lock: lock ?? self.lock)
+        let given: PassphraseLock? = if let lock { lock } else { try await self.lock }
+        let node = try await Node.open(at: directory, configuration: .init(lock: given))
         if node.isOlderCopy {
             FileHandle.standardError.write(
                 Data(
@@ -154,8 +155,8 @@ extension StringProtocol {
 }
 
 /// Finds a group by its name or the beginning of its id; without either, the only one.
-func findGroup(_ name: String?, _ node: Node) throws -> SyncGroup {
-    let groups = try node.groups
+func findGroup(_ name: String?, _ node: Node) async throws -> SyncGroup {
+    let groups = try await node.groups
     guard let name else {
         guard groups.count == 1, let only = groups.first else {
             throw Failure(

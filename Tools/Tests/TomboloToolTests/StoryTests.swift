@@ -244,23 +244,6 @@ struct StoryTests {
         }
     }
 
-    @Test("the demo converges on a conversation of its user's")
-    func demo() throws {
-        try withDirectory { root in
-            let file = root.appendingPathComponent("conversation.jsonl")
-            let lines = (0..<400).map { number in
-                let parents = number > 0 ? "\"\(number - 1)\"" : ""
-                return
-                    #"{"id":"\#(number)","parents":[\#(parents)],"author":"a\#(number % 11)","time":\#(number),"text":"\#(number)"}"#
-            }
-            try Data(lines.joined(separator: "\n").utf8).write(to: file)
-            let result = try Tool.run(["demo", "--conversation", file.path])
-            #expect(result.status == 0, "\(result.errors)")
-            #expect(result.output.hasSuffix("all three devices are equal\n"))
-            #expect(result.output.components(separatedBy: "400 held, 400 delivered, 0 waiting, verified").count == 4)
-        }
-    }
-
     @Test("who is told to stop as soon as it has said where it listens stops, and cleanly")
     func stopping() throws {
         try withDirectory { root in

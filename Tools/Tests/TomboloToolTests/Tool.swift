@@ -34,9 +34,18 @@ struct Tool {
         }
     }
 
+    /// Runs the tool until it ends.
+    ///
+    /// - Parameters:
+    ///   - directory: the device's directory.
+    ///   - workingDirectory: the directory that the tool runs in. Git looks for no checkout above it.
     @discardableResult
-    static func run(_ arguments: [String], directory: URL? = nil) throws -> Result {
+    static func run(_ arguments: [String], directory: URL? = nil, workingDirectory: URL? = nil) throws -> Result {
         let process = process(arguments, directory: directory)
+        if let workingDirectory {
+            process.currentDirectoryURL = workingDirectory
+            process.environment?["GIT_CEILING_DIRECTORIES"] = workingDirectory.deletingLastPathComponent().path
+        }
         // Into files: nothing has to be read while it runs.
         let folder = FileManager.default.temporaryDirectory
         let urls = (0..<2).map { _ in folder.appendingPathComponent("tombolo-tool-\(UUID().uuidString)") }

@@ -95,18 +95,18 @@ struct BundleCommand: AsyncParsableCommand {
             defer { showing.cancel() }
             let reading = try await node.readBundle(at: URL(fileURLWithPath: file), reportingTo: progress)
             await showing.value
-            try show(reading, of: file, node)
+            try await show(reading, of: file, node)
             return reading.isComplete
         }
 
-        private func show(_ reading: BundleReading, of file: String, _ node: Node) throws {
+        private func show(_ reading: BundleReading, of file: String, _ node: Node) async throws {
             if json {
                 return try printJSON(
                     Row(
                         file: file, group: "\(reading.group)", writer: "\(reading.writer)", written: reading.written,
                         newEvents: reading.newEvents, heldEvents: reading.heldEvents, isComplete: reading.isComplete))
             }
-            let name = try node.group(reading.group)?.name ?? "\(reading.group)"
+            let name = try await node.group(reading.group)?.name ?? "\(reading.group)"
             print(
                 "\(name.printable): \(reading.newEvents) new events, \(reading.heldEvents) that were here; written by device \("\(reading.writer)".prefix(8)) \(reading.written.ISO8601Format())"
             )

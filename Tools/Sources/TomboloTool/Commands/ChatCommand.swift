@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Tombolo
+import TomboloImport
 import TomboloCore
 
 /// Sent while somebody types; not kept.
@@ -24,12 +25,13 @@ struct Chat: AsyncParsableCommand {
 
     func run() async throws {
         try await options.withNode { node in
-            let group = try findGroup(group, node)
+            let group = try await findGroup(group, node)
             let port = try await listening.listen(node)
             let screen = ChatScreen()
             await screen.print("\(group.name.printable): listening on \(listening.host):\(port). Ctrl-D ends.")
-            for entry in try group.timeline(limit: 10) { await screen.print(line(entry, group)) }
-            let last = try group.changes(after: group.readMark, limit: .max).last?.bookmark ?? group.readMark
+            for entry in try await group.timeline(limit: 10) { await screen.print(await line(entry, group)) }
+            let mark = try await group.readMark
+            let last = try await group.changes(after: mark, limit: .max).last?.bookmark ?? mark
             let tasks = [
                 Task { try await node.run() },
                 Task { try await follow(group, after: last, screen) },
@@ -38,8 +40,11 @@ struct Chat: AsyncParsableCommand {
             ]
             for await input in TerminalInput.events() {
                 switch input {
+                // Other MVDS peers know nothing of types and names: they would show such a notice as text.
+                case .typing where group.dialect == .mvds: break
                 case .typing: try await group.broadcast(Typing(name: name))
                 case .line(let text) where text.isEmpty: break
+                case .line(let text) where group.dialect == .mvds: _ = try await group.send(bytes: Data(text.utf8))
                 case .line(let text): _ = try await group.send(Said(author: name, text: text))
                 }
             }
@@ -48,25 +53,28 @@ struct Chat: AsyncParsableCommand {
         }
     }
 
-    private func line(_ entry: Entry, _ group: SyncGroup) -> String {
+    private func line(_ entry: Entry, _ group: SyncGroup) async -> String {
         var authors = Authors()
-        return (try? authors.export(entry, group)).map { "\($0.author.printable): \($0.text.printable)" } ?? ""
+        return (try? await authors.export(entry, group)).map { "\($0.author.printable): \($0.text.printable)" } ?? ""
     }
 
     private func follow(_ group: SyncGroup, after bookmark: Bookmark, _ screen: ChatScreen) async throws {
         for try await change in group.changes(after: bookmark) {
-            if !change.entry.isMerge, !change.entry.isState {
-                let said = line(change.entry, group)
-                await screen.print(change.kind == .delivered ? said : "* \(change.kind): \(said)")
+            switch change {
+            case .delivered(let entry, _): await screen.print(await line(entry, group))
+            case .restored(let entry, _): await screen.print("* again: \(await line(entry, group))")
+            case .withdrawn(let id, _): await screen.print("* \("\(id)".prefix(8)) was withdrawn")
+            case .erased(let id, let reason, _): await screen.print("* \("\(id)".prefix(8)) is gone \(reason.inWords)")
+            case .forgotten: break
             }
             try await group.markRead(through: change.bookmark)
         }
     }
 
     private func watchPeers(_ node: Node, _ screen: ChatScreen) async throws {
-        var known: Set<DeviceKey> = []
-        for await states in try node.peerStates() {
-            let connected = Set(states.filter(\.isConnected).map(\.device))
+        var known: Set<PeerID> = []
+        for try await states in node.peerUpdates() {
+            let connected = Set(states.filter(\.isConnected).map(\.id))
             for device in connected.subtracting(known) { await screen.print("* \("\(device)".prefix(8)) is connected") }
             for device in known.subtracting(connected) { await screen.print("* \("\(device)".prefix(8)) is gone") }
             known = connected
@@ -74,8 +82,8 @@ struct Chat: AsyncParsableCommand {
     }
 
     private func watchTyping(_ group: SyncGroup, _ screen: ChatScreen) async throws {
-        for await message in try await group.ephemeralMessages() {
-            if let typing = try message.content(as: Typing.self) {
+        for await message in group.ephemeralMessages() {
+            if let typing = message.content(as: Typing.self) {
                 await screen.note("\(typing.name.printable) is typing…")
             }
         }

@@ -25,9 +25,9 @@ extension Group {
                 }
             } else {
                 try await options.withReader { node in
-                    let group = try findGroup(group, node)
-                    for checkpoint in try group.checkpoints { try show(checkpoint) }
-                    if !json { print("\(try group.forgottenEvents) events are forgotten here") }
+                    let group = try await findGroup(group, node)
+                    for checkpoint in try await group.checkpoints { try show(checkpoint) }
+                    if !json { print("\(try await group.forgottenEvents) events are forgotten here") }
                 }
             }
         }

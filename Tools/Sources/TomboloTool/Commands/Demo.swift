@@ -2,16 +2,20 @@ import ArgumentParser
 import Foundation
 import Tombolo
 import TomboloCore
+import TomboloSQLite
 
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Three devices that are never all online converge on a real conversation.",
         discussion: """
-            Splits a conversation by author over three devices, each a process with its own store; lets A meet B, then B \
-            meet C, then C meet A, over TCP and TLS on loopback. Ends with what it cost, and whether all are equal.
+            Splits a conversation by author over three devices, each a process with its own store. A meets B, then B meets \
+            C, then C meets A, over TCP and TLS on loopback. Prints the cost of each meeting, and whether all three \
+            devices are equal.
+
+            Without --conversation, the demo takes the history of the git checkout in the current directory. Where there \
+            is none, or a short one (as in a shallow clone), the demo makes a small conversation up, and says so.
             """)
-    @Option(help: "A conversation as JSON lines; else the history of the git checkout is taken.") var conversation:
-        String?
+    @Option(help: "A conversation as JSON lines (also .gz).") var conversation: String?
     @Flag(help: "Keep the three devices' directories.") var keep = false
 
     private struct Device {
@@ -28,10 +32,12 @@ struct Demo: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let source = try load()
+        let conversation = try DemoConversation(named: conversation)
+        let source = conversation.source
         let bodies = source.lines.reduce(0) { $0 + $1.text.utf8.count }
+        print("conversation: \(conversation.origin)")
         print(
-            "conversation: \(source.lines.count) events, \(Set(source.lines.map(\.author)).count) authors, \(bodies) bytes of text"
+            "\(source.lines.count) events, \(Set(source.lines.map(\.author)).count) authors, \(bodies) bytes of text"
         )
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-demo-\(UUID().uuidString)")
         defer { if !keep { try? FileManager.default.removeItem(at: root) } }
@@ -43,16 +49,6 @@ struct Demo: AsyncParsableCommand {
         }
         try await report(meetings, devices)
         if keep { print("kept in \(root.path)") }
-    }
-
-    private func load() throws -> ConversationFile {
-        let given = conversation ?? "../shared/data/conversation.jsonl.gz"
-        if conversation != nil || FileManager.default.isReadableFile(atPath: given) {
-            return try ConversationFile(path: given)
-        }
-        do { return try ConversationFile(gitRepository: ".") } catch {
-            throw Failure("there is no conversation and no git checkout here: name one with --conversation FILE")
-        }
     }
 
     // MARK: Preparing
@@ -103,7 +99,7 @@ struct Demo: AsyncParsableCommand {
         listener.stop()
         let after = (try status(a), try status(b))
         let events = after.0.held + after.1.held - before.0.held - before.1.held
-        let bodies = try await carried(a, since: before.0) + carried(b, since: before.1)
+        let bodies = try carried(a, since: before.0) + carried(b, since: before.1)
         return Meeting(name: "\(a.name)–\(b.name)", events: events, bodies: bodies, report: report)
     }
 
@@ -113,12 +109,12 @@ struct Demo: AsyncParsableCommand {
     }
 
     /// Content bytes of the events that came to a device in a meeting.
-    private func carried(_ device: Device, since before: StatusRow) async throws -> Int {
-        let node = try await Node.open(at: device.directory)
-        defer { _ = node }
-        let bytes = try node.groups.reduce(0) { try $0 + $1.contentBytes(after: before.held) }
-        try await node.close()
-        return bytes
+    private func carried(_ device: Device, since before: StatusRow) throws -> Int {
+        let storage = try SQLiteStorage(directory: device.directory, isReadOnly: true)
+        defer { try? storage.close() }
+        return try storage.read { reader in
+            try reader.groups().reduce(0) { try $0 + reader.contentBytes(of: $1, skipping: before.held) }
+        }
     }
 
     // MARK: Reporting

@@ -12,7 +12,8 @@ struct Init: AsyncParsableCommand {
         guard !FileManager.default.fileExists(atPath: path) else {
             throw Failure("there is a device in \(options.directory.path) already")
         }
-        let node = try await Node.open(at: options.directory, lock: options.lock)
+        let node = try await Node.open(
+            at: options.directory, configuration: .init(lock: try await options.lock))
         print("device \(node.device)")
         try await node.close()
     }
@@ -62,7 +63,8 @@ struct Peer: AsyncParsableCommand {
             if let mvds {
                 guard device == nil else { throw Failure("with --mvds there is no key: give the address alone") }
                 return try await options.withNode { node in
-                    print("peer \(try await node.addMVDSPeer(at: mvds, sharing: mvdsGroup(node)))")
+                    try await node.addMVDSPeer(at: mvds, sharing: try await mvdsGroup(node))
+                    print("peer \(mvds)")
                 }
             }
             guard let device, let address else { throw Failure("give a device's key and host:port, or --mvds") }
@@ -73,13 +75,13 @@ struct Peer: AsyncParsableCommand {
             }
         }
 
-        private func mvdsGroup(_ node: Node) throws -> SyncGroup {
+        private func mvdsGroup(_ node: Node) async throws -> SyncGroup {
             if let group {
-                let found = try findGroup(group, node)
+                let found = try await findGroup(group, node)
                 guard found.dialect == .mvds else { throw Failure("group \(found.name) is not of the mvds dialect") }
                 return found
             }
-            let groups = try node.groups.filter { $0.dialect == .mvds }
+            let groups = try await node.groups.filter { $0.dialect == .mvds }
             guard groups.count == 1, let only = groups.first else {
                 throw Failure(
                     groups.isEmpty
@@ -102,9 +104,9 @@ struct Peer: AsyncParsableCommand {
                     let speaks: String
                     let addresses: [String]
                 }
-                let rows = try node.peers.map {
+                let rows = try await node.peers.map {
                     Row(
-                        device: "\($0.device)", speaks: $0.dialect == .mvds ? "mvds" : "tombolo",
+                        device: "\($0.id)", speaks: $0.id.device == nil ? "mvds" : "tombolo",
                         addresses: $0.addresses)
                 }
                 if json { return try printJSON(rows) }

@@ -38,8 +38,8 @@ struct Redact: AsyncParsableCommand {
 
     func run() async throws {
         try await options.withNode { node in
-            let group = try findGroup(group, node)
-            guard let entry = try group.entry(ofID: event) else {
+            let group = try await findGroup(group, node)
+            guard let entry = try await group.entry(ofID: event) else {
                 throw Failure("no event that begins with \(event) is held here: see `tombolo log`")
             }
             try await group.redact(entry, reason: reason)
@@ -61,7 +61,7 @@ extension Group {
         func run() async throws {
             guard let time else {
                 return try await options.withReader { node in
-                    print(try findGroup(group, node).state.expiry?.inWords ?? "never")
+                    print(try await findGroup(group, node).state.expiry?.inWords ?? "never")
                 }
             }
             let duration = time == "never" ? nil : try parseDuration(time)
@@ -97,12 +97,13 @@ extension Group {
                 age: age, count: count,
                 bytes: size.map { Int(clamping: $0) })
             guard all || retention != .everything else {
-                return try await options.withReader { node in print(try findGroup(group, node).retention.inWords) }
+                return try await options.withReader { node in print(try await findGroup(group, node).retention.inWords)
+                }
             }
             try await options.withNode { node in
-                let group = try findGroup(group, node)
+                let group = try await findGroup(group, node)
                 try await group.setRetention(retention)
-                print(try group.retention.inWords)
+                print(try await group.retention.inWords)
             }
         }
     }

@@ -26,27 +26,27 @@ struct Get: AsyncParsableCommand {
         guard timeout >= 1 else { throw Failure("--timeout must be at least a second") }
         do {
             let isWhole = try await options.withNode { node in
-                let (reader, name) = try find(node)
-                try await reader.want()
+                let (reader, name) = try await find(node)
+                try await reader.download()
                 return try await fetch(reader, as: name, node)
             }
             if !isWhole { throw ExitCode(1) }
-        } catch let error as StoreError where error.code == .busy {
+        } catch let error as TomboloError where error.code == .storeBusy {
             // Beside a process that runs: what is here already.
             try await options.withReader { node in
-                let (reader, name) = try find(node)
-                guard try reader.status.isComplete else { throw error }
+                let (reader, name) = try await find(node)
+                guard try await reader.status.isComplete else { throw error }
                 try await save(reader, as: name)
             }
         }
     }
 
-    private func find(_ node: Node) throws -> (FileReader, name: String) {
-        let group = try findGroup(group, node)
-        guard let entry = try group.entry(ofID: event) else {
+    private func find(_ node: Node) async throws -> (FileReader, name: String) {
+        let group = try await findGroup(group, node)
+        guard let entry = try await group.entry(ofID: event) else {
             throw Failure("no event that begins with \(event) is held here: see `tombolo file list`")
         }
-        guard let shared = try entry.content(as: SharedFile.self) else {
+        guard let shared = entry.content(as: SharedFile.self) else {
             let why = entry.placeholder.map { "is gone \($0)" } ?? "is not a file"
             throw Failure("what was said with \("\(entry.id)".prefix(8)) \(why): see `tombolo file list`")
         }
@@ -58,10 +58,10 @@ struct Get: AsyncParsableCommand {
         let running = Task { try await node.run() }
         let saving = Task { try await save(reader, as: name) }
         let watching = Task {
-            var (before, last) = (try reader.status, ContinuousClock.now)
+            var (before, last) = (try await reader.status, ContinuousClock.now)
             while true {
                 try await Task.sleep(for: .milliseconds(500))
-                let status = try reader.status
+                let status = try await reader.status
                 if status != before { (before, last) = (status, .now) }
                 // Whoever takes what is printed may be slow.
                 if status.isComplete { continue }
@@ -76,7 +76,7 @@ struct Get: AsyncParsableCommand {
             try await saving.value
             return true
         } catch is CancellationError {
-            let status = try reader.status
+            let status = try await reader.status
             FileHandle.standardError.write(
                 Data(
                     """
@@ -133,10 +133,10 @@ struct File: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withReader { node in
-                for entry in try findGroup(group, node).entriesWithFiles() {
-                    let shared = try entry.content(as: SharedFile.self)
+                for entry in try await findGroup(group, node).entriesWithFiles() {
+                    let shared = entry.content(as: SharedFile.self)
                     for file in entry.files {
-                        let status = try node.status(of: file)
+                        let status = try await node.status(of: file)
                         let name = shared?.file.id == file ? shared?.name : nil
                         if json {
                             try printJSON(
@@ -169,11 +169,11 @@ struct File: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                guard let entry = try findGroup(group, node).entry(ofID: event), !entry.files.isEmpty else {
+                guard let entry = try await findGroup(group, node).entry(ofID: event), !entry.files.isEmpty else {
                     throw Failure(
                         "no event with a file that begins with \(event) is held here: see `tombolo file list`")
                 }
-                for file in entry.files { try await node.drop(file) }
+                for file in entry.files { try await node.removeLocalCopy(of: file) }
             }
         }
     }
@@ -194,13 +194,13 @@ struct File: AsyncParsableCommand {
         func run() async throws {
             guard quota != nil || automatic != nil else {
                 return try await options.withReader { node in
-                    let limits = try node.fileLimits
-                    print("quota \(inBytes(limits.quota)), of which \(inBytes(try node.fileBytes)) are taken")
+                    let limits = try await node.fileLimits
+                    print("quota \(inBytes(limits.quota)), of which \(inBytes(try await node.fileBytes)) are taken")
                     print("fetched by itself: files up to \(inBytes(limits.automatic))")
                 }
             }
             try await options.withNode { node in
-                var limits = try node.fileLimits
+                var limits = try await node.fileLimits
                 limits.quota = quota ?? limits.quota
                 limits.automatic = automatic ?? limits.automatic
                 try await node.setFileLimits(limits)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Tombolo
+import TomboloImport
 import TomboloCore
 
 func parseDevice(_ text: String) throws -> DeviceKey {
@@ -64,7 +65,7 @@ struct Group: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withReader { node in
-                let groups = try node.groups
+                let groups = try await node.groups
                 if json { return try printJSON(groups.map { ["id": "\($0.id)", "name": $0.name] }) }
                 for group in groups { print(group.id, group.name.printable) }
             }
@@ -105,7 +106,7 @@ struct Send: AsyncParsableCommand {
 
     func run() async throws {
         try await options.withNode { node in
-            let group = try findGroup(group, node)
+            let group = try await findGroup(group, node)
             if let file { return try await send(file, to: group) }
             let text = text ?? ""
             // Other MVDS peers know nothing of types and names: they get the text.
@@ -134,7 +135,7 @@ struct Send: AsyncParsableCommand {
 struct ExportedEntry: Codable {
     let id: String
     let parents: [String]
-    let author: String
+    var author: String
     /// Milliseconds since 1970.
     let time: Int64
     let text: String
@@ -147,19 +148,19 @@ struct Authors {
     /// - Parameter known: of the entry's causes only these are named; nil for all.
     mutating func export(
         _ entry: Entry, _ group: SyncGroup, parents known: Set<EventID>? = nil
-    ) throws -> ExportedEntry {
-        let said = try entry.content(as: Said.self)
+    ) async throws -> ExportedEntry {
+        let said = entry.content(as: Said.self)
         // Said with the entry, or else with its log's first one.
         var author = said?.author ?? ""
         if author.isEmpty, let log = entry.log {
             if names[log] == nil {
-                names[log] = try group.firstEntry(of: log)?.content(as: Said.self)?.author ?? ""
+                names[log] = try await firstAuthor(of: log, group) ?? ""
             }
             author = names[log] ?? ""
             if author.isEmpty { author = String("\(log)".prefix(8)) }
         }
         let plain = entry.type == nil && !entry.isErased ? String(data: entry.data, encoding: .utf8) : nil
-        let text = said?.text ?? shared(entry) ?? plain ?? ((try? entry.content(as: Text.self)) ?? nil)?.string
+        let text = said?.text ?? shared(entry) ?? plain ?? entry.content(as: PlainText.self)?.string
         return ExportedEntry(
             id: "\(entry.id)",
             parents: entry.parents.filter { known?.contains($0) ?? true }.map(\.description),
@@ -167,11 +168,16 @@ struct Authors {
             time: Int64((entry.timestamp.timeIntervalSince1970 * 1_000).rounded()),
             text: text ?? entry.placeholder ?? "(\(entry.data.count) bytes of type \(entry.type ?? "unknown"))")
     }
+
+    /// Imported logs name their author in their first entry.
+    private func firstAuthor(of log: LogID, _ group: SyncGroup) async throws -> String? {
+        try await group.entry(ofLog: log, at: 1)?.content(as: Said.self)?.author
+    }
 }
 
 /// What a file's entry looks like; nil if it is something else.
 private func shared(_ entry: Entry) -> String? {
-    guard let shared = (try? entry.content(as: SharedFile.self)) ?? nil else { return nil }
+    guard let shared = entry.content(as: SharedFile.self) else { return nil }
     return "(file \(shared.name), \(inBytes(shared.file.size)))\(shared.text.map { " " + $0 } ?? "")"
 }
 
@@ -179,9 +185,17 @@ extension Entry {
     /// What stands where the content of an entry was; nil if it is there.
     var placeholder: String? {
         if isSealed { return "(sealed: its key is here no more)" }
-        guard isErased else { return nil }
-        if isDropped { return "(not kept here)" }
-        return expiry.map { $0 <= .now } ?? false ? "(expired)" : "(redacted)"
+        return erasure?.inWords
+    }
+}
+
+extension ErasureReason {
+    var inWords: String {
+        switch self {
+        case .notKept: "(not kept here)"
+        case .expired: "(expired)"
+        case .redacted: "(redacted)"
+        }
     }
 }
 
@@ -203,16 +217,16 @@ struct Log: AsyncParsableCommand {
         guard !(json && graph) else { throw Failure("--json and --graph exclude each other") }
         try await options.withReader { node in
             var authors = Authors()
-            let group = try findGroup(group, node)
+            let group = try await findGroup(group, node)
             if graph {
                 var drawing = GraphDrawing()
-                for entry in try group.timeline(limit: count).reversed() {
-                    for row in drawing.rows(for: entry, try authors.export(entry, group).line) { print(row) }
+                for entry in try await group.timeline(limit: count).reversed() {
+                    for row in drawing.rows(for: entry, try await authors.export(entry, group).line) { print(row) }
                 }
                 return
             }
-            for entry in try group.timeline(limit: count) {
-                let shown = try authors.export(entry, group)
+            for entry in try await group.timeline(limit: count) {
+                let shown = try await authors.export(entry, group)
                 if json { try printJSON(shown) } else { print(shown.line) }
             }
         }
@@ -238,14 +252,20 @@ struct Watch: AsyncParsableCommand {
     func run() async throws {
         let signals = await StopSignals()
         try await options.withNode { node in
-            let group = try findGroup(group, node)
+            let group = try await findGroup(group, node)
             let port = try await listening.listen(node)
             FileHandle.standardError.write(Data("listening on \(listening.host):\(port) as \(node.device)\n".utf8))
             let printing = Task {
                 var authors = Authors()
-                for try await change in group.changes() where !change.entry.isMerge && !change.entry.isState {
-                    let line = try authors.export(change.entry, group).line
-                    print(change.kind == .delivered ? line : "(\(change.kind)) \(line)")
+                for try await change in group.changes() {
+                    switch change {
+                    case .delivered(let entry, _): print(try await authors.export(entry, group).line)
+                    case .restored(let entry, _): print("(restored) \(try await authors.export(entry, group).line)")
+                    case .withdrawn(let id, _): print("(withdrawn) \("\(id)".prefix(8))")
+                    case .erased(let id, let reason, _): print("(erased) \("\(id)".prefix(8))  \(reason.inWords)")
+                    case .forgotten(let log, let sequence, _):
+                        print("(forgotten) the first \(sequence) of log \("\(log)".prefix(8))")
+                    }
                     fflush(nil)
                 }
             }
@@ -262,8 +282,8 @@ struct Status: AsyncParsableCommand {
 
     func run() async throws {
         try await options.withReader { node in
-            for group in try node.groups {
-                let row = try StatusRow(group)
+            for group in try await node.groups {
+                let row = try await StatusRow(group)
                 if json {
                     try printJSON(row)
                 } else {
@@ -286,12 +306,12 @@ struct StatusRow: Codable {
     let logs: Int
     let digest: String
 
-    init(_ group: SyncGroup) throws {
-        let status = try group.status
+    init(_ group: SyncGroup) async throws {
+        let status = try await group.status
         self.group = "\(group.id)"
         name = group.name
         (held, delivered, waiting, logs) = (status.held, status.delivered, status.waiting, status.logs)
-        digest = try group.digest
+        digest = try await group.digest
     }
 }
 
@@ -306,14 +326,16 @@ struct Verify: AsyncParsableCommand {
         do {
             problems = try await options.withReader { node in
                 var problems: [String] = []
-                for group in try node.groups {
-                    problems += try group.verify()
-                    if problems.isEmpty { print("\(group.name.printable): \(try group.status.held) events verified") }
+                for group in try await node.groups {
+                    problems += try await group.verify()
+                    if problems.isEmpty {
+                        print("\(group.name.printable): \(try await group.status.held) events verified")
+                    }
                 }
                 return problems
             }
-        } catch let error as StoreError where error.code == .corrupt {
-            problems = [error.description]
+        } catch let error as TomboloError where error.code == .storeCorrupt {
+            problems = [error.message]
         }
         for problem in problems { print(problem) }
         if !problems.isEmpty { throw ExitCode(1) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Tombolo
+import TomboloImport
 import TomboloCore
 
 /// A conversation as JSON lines: `id`, `parents`, `author`, `time` (ms), `text`.
@@ -37,20 +38,32 @@ struct ConversationFile {
         }
     }
 
-    /// The history of a git repository: commits become entries, authors become authors.
-    init(gitRepository path: String) throws {
-        let format = "%H%x1f%P%x1f%an%x1f%at%x1f%B%x1e"
-        let data = try Self.output(
-            of: ["git", "-C", path, "log", "--all", "--topo-order", "--reverse", "--format=\(format)"],
-            failure: "\(path) is not a git repository")
-        for record in String(decoding: data, as: UTF8.self).split(separator: "\u{1e}") {
-            let fields = record.split(separator: "\u{1f}", maxSplits: 4, omittingEmptySubsequences: false)
+    /// Entries that have no file.
+    init(lines: [ExportedEntry]) { self.lines = lines }
+
+    /// Reads the history of a git repository: each commit becomes an entry.
+    ///
+    /// A parent that is not among the commits read is left out, so that a part of a history is a conversation, too.
+    ///
+    /// - Parameters:
+    ///   - path: the repository.
+    ///   - revisions: the branches to read, as `git log` takes them.
+    ///   - latest: the most commits to read; nil for all.
+    init(gitRepository path: String, revisions: [String] = ["--all"], latest: Int? = nil) throws {
+        var command = ["git", "-C", path, "log", "-z", "--format=%H%n%P%n%an%n%at%n%B", "--topo-order", "--reverse"]
+        command += ["--no-show-signature", "--encoding=UTF-8"]
+        if let latest { command.append("--max-count=\(latest)") }
+        let data = try Self.output(of: command + revisions + ["--"], failure: "\(path) is not a git repository")
+        var known: Set<String> = []
+        for record in data.split(separator: 0) {
+            let fields = String(decoding: record, as: UTF8.self)
+                .split(separator: "\n", maxSplits: 4, omittingEmptySubsequences: false).map(String.init)
             guard fields.count == 5 else { continue }
+            known.insert(fields[0])
             lines.append(
                 ExportedEntry(
-                    id: fields[0].trimmingCharacters(in: .whitespacesAndNewlines),
-                    parents: fields[1].split(separator: " ").map(String.init), author: String(fields[2]),
-                    time: (Int64(fields[3]) ?? 0) * 1_000,
+                    id: fields[0], parents: fields[1].split(separator: " ").map(String.init).filter(known.contains),
+                    author: fields[2], time: (Int64(fields[3]) ?? 0) * 1_000,
                     text: fields[4].trimmingCharacters(in: .whitespacesAndNewlines)))
         }
     }
@@ -123,7 +136,7 @@ struct Import: AsyncParsableCommand {
         default: throw Failure("name either a file or --git DIR")
         }
         try await options.withNode { node in
-            let group = try findGroup(group, node)
+            let group = try await findGroup(group, node)
             let messages = try conversation.messages(for: group.id).map(\.message)
             print("\(try await group.ingest(messages)) entries imported")
         }
@@ -140,23 +153,31 @@ struct Export: AsyncParsableCommand {
 
     func run() async throws {
         try await options.withReader { node in
-            let group = try findGroup(group, node)
+            let group = try await findGroup(group, node)
             var authors = Authors()
-            let withdrawn = try group.withdrawnEntries
+            let withdrawn = try await group.withdrawnEntries
             var bookmark = Bookmark.start
             var exported: Set<EventID> = []
             while true {
-                let changes = try group.changes(after: bookmark, limit: 1_024)
+                let changes = try await group.changes(after: bookmark, including: .everything, limit: 1_024)
                 guard let last = changes.last else { return }
-                for change in changes where change.kind == .delivered || change.kind == .erased {
-                    let entry = change.entry
-                    guard !entry.isState, !withdrawn.contains(entry.id), exported.insert(entry.id).inserted else {
-                        continue
-                    }
-                    try printJSON(authors.export(entry, group, parents: exported))
+                for change in changes {
+                    guard let entry = try await entry(of: change, group), entry.kind != .state,
+                        !withdrawn.contains(entry.id), exported.insert(entry.id).inserted
+                    else { continue }
+                    try printJSON(try await authors.export(entry, group, parents: exported))
                 }
                 bookmark = last.bookmark
             }
+        }
+    }
+
+    /// The entry of which a line is printed: that it was there is, also of an erased one.
+    private func entry(of change: Change, _ group: SyncGroup) async throws -> Entry? {
+        switch change {
+        case .delivered(let entry, _): entry
+        case .erased(let id, _, _): try await group.entry(ofID: "\(id)")
+        case .withdrawn, .restored, .forgotten: nil
         }
     }
 }

@@ -55,7 +55,7 @@ extension Group {
 
         func run() async throws {
             try await options.withReader { node in
-                for invitation in try findGroup(group, node).invitations {
+                for invitation in try await findGroup(group, node).invitations {
                     let (id, expires) = (invitation.id, invitation.expiry.ISO8601Format())
                     if json {
                         try printJSON(
@@ -82,8 +82,8 @@ extension Group {
 
         func run() async throws {
             try await options.withNode { node in
-                let group = try findGroup(group, node)
-                let found = try group.invitations.filter { $0.id.hasPrefix(invitation.lowercased()) }
+                let group = try await findGroup(group, node)
+                let found = try await group.invitations.filter { $0.id.hasPrefix(invitation.lowercased()) }
                 try await group.revoke(
                     theOnly(
                         found, orNone: "there is no invitation \(invitation): see `tombolo group invitations`",
@@ -101,7 +101,7 @@ extension Group {
             let link = try InvitationLink(link)
             try await options.withNode { node in
                 let group = try await node.join(link)
-                print("joined \(group.name.printable), \(try group.unreadCount) entries")
+                print("joined \(group.name.printable), \(try await group.unreadCount) entries")
             }
         }
     }

@@ -4,8 +4,8 @@ import Tombolo
 import TomboloCore
 
 /// The device of this one's member whose name is this, or whose key begins so.
-func findDevice(_ name: String, _ node: Node) throws -> DeviceKey {
-    let found = try node.devices.filter {
+func findDevice(_ name: String, _ node: Node) async throws -> DeviceKey {
+    let found = try await node.devices.filter {
         !name.isEmpty && ($0.name == name || $0.id.description.hasPrefix(name.lowercased()))
     }
     return try theOnly(
@@ -58,16 +58,19 @@ struct Device: AsyncParsableCommand {
 
         func run() async throws {
             let node = try await Node.open(
-                at: options.directory, linking: try InvitationLink(link), lock: options.lock)
+                at: options.directory, linking: try InvitationLink(link),
+                configuration: .init(lock: try await options.lock))
             do {
                 if let name { try await node.name(node.device, name) }
-                let groups = try node.groups.count
-                print("linked: \(try node.devices.count) devices, \(groups) groups")
+                let groups = try await node.groups.count
+                print("linked: \(try await node.devices.count) devices, \(groups) groups")
                 let report = try await node.sync()
                 for (peer, why) in report.failures {
                     FileHandle.standardError.write(Data("\("\(peer)".prefix(8)): \(why)\n".utf8))
                 }
-                for group in try node.groups { print("\(group.name.printable), \(try group.unreadCount) unread") }
+                for group in try await node.groups {
+                    print("\(group.name.printable), \(try await group.unreadCount) unread")
+                }
                 try await node.close()
             } catch {
                 try? await node.close()
@@ -92,7 +95,7 @@ struct Device: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withReader { node in
-                for device in try node.devices {
+                for device in try await node.devices {
                     let time = device.lastHeardOf?.ISO8601Format()
                     if json {
                         try printJSON(
@@ -122,7 +125,7 @@ struct Device: AsyncParsableCommand {
         @Argument(help: "What to call it.") var name: String
 
         func run() async throws {
-            try await options.withNode { node in try await node.name(try findDevice(device, node), name) }
+            try await options.withNode { node in try await node.name(try await findDevice(device, node), name) }
         }
     }
 
@@ -140,7 +143,7 @@ struct Device: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                let lost = try findDevice(device, node)
+                let lost = try await findDevice(device, node)
                 guard (lost == node.device) == this else {
                     throw Failure(
                         this

@@ -22,9 +22,9 @@ func parsePolicy(_ text: String) throws -> Policy {
 }
 
 /// The member whose key begins so.
-func findMember(_ digits: String, _ group: SyncGroup) throws -> MemberKey {
+func findMember(_ digits: String, _ group: SyncGroup) async throws -> MemberKey {
     if let key = MemberKey(hex: digits) { return key }
-    let found = try group.members.filter { $0.id.description.hasPrefix(digits.lowercased()) && !digits.isEmpty }
+    let found = try await group.members.filter { $0.id.description.hasPrefix(digits.lowercased()) && !digits.isEmpty }
     return try theOnly(
         found, orNone: "no member's key begins with \(digits): see `tombolo member list`",
         orSeveral: "\(found.count) members' keys begin with \(digits): give more digits"
@@ -56,7 +56,7 @@ struct Member: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withReader { node in
-                let members = try findGroup(group, node).members
+                let members = try await findGroup(group, node).members
                 if json {
                     return try printJSON(
                         members.map {
@@ -83,10 +83,10 @@ struct Member: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                let group = try findGroup(group, node)
-                let member = try findMember(member, group)
+                let group = try await findGroup(group, node)
+                let member = try await findMember(member, group)
                 try await group.setRole(role, of: member)
-                print("\("\(member)".prefix(8)) is \(try group.role(of: member))")
+                print("\("\(member)".prefix(8)) is \(try await group.role(of: member))")
             }
         }
     }
@@ -104,8 +104,8 @@ struct Member: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withNode { node in
-                let group = try findGroup(group, node)
-                let member = try findMember(member, group)
+                let group = try await findGroup(group, node)
+                let member = try await findMember(member, group)
                 try await group.remove(member)
                 print("\("\(member)".prefix(8)) is removed")
             }
@@ -129,7 +129,7 @@ struct State: AsyncParsableCommand {
 
         func run() async throws {
             try await options.withReader { node in
-                let state = try findGroup(group, node).state
+                let state = try await findGroup(group, node).state
                 func text(_ value: Data) -> String {
                     String(data: value, encoding: .utf8) ?? "(\(value.count) bytes)"
                 }

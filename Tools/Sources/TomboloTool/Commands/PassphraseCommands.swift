@@ -22,7 +22,7 @@ struct Passphrase: AsyncParsableCommand {
 
         func run() async throws {
             try options.checkExists()
-            let isLocked = try Node.isLocked(at: options.directory)
+            let isLocked = try await Node.isLocked(at: options.directory)
             if json { return try printJSON(["isLocked": isLocked]) }
             print(
                 isLocked
@@ -75,7 +75,7 @@ struct Passphrase: AsyncParsableCommand {
         @OptionGroup var options: DataOptions
 
         func run() async throws {
-            guard try Node.isLocked(at: options.directory) else { throw Failure("the keys are not locked") }
+            guard try await Node.isLocked(at: options.directory) else { throw Failure("the keys are not locked") }
             try await options.withNode { node in
                 try await node.changeLock(to: nil)
                 print("The keys are not locked any more.")
@@ -87,11 +87,11 @@ struct Passphrase: AsyncParsableCommand {
 extension DataOptions {
     /// What the device's keys are locked by; nil if they are not.
     var lock: PassphraseLock? {
-        get throws {
+        get async throws {
             if let passphraseFile { return try PassphraseLock(firstLineOf: passphraseFile) }
             do {
-                guard try Node.isLocked(at: directory) else { return nil }
-            } catch let error as StoreError where error.code == .corrupt {
+                guard try await Node.isLocked(at: directory) else { return nil }
+            } catch let error as TomboloError where error.code == .storeCorrupt {
                 return nil  // it says so when it is opened
             }
             let given = ProcessInfo.processInfo.environment["TOMBOLO_PASSPHRASE"].flatMap { PassphraseLock($0) }

@@ -34,8 +34,8 @@ struct Recover: AsyncParsableCommand {
 
     func run() async throws {
         guard timeout >= 1 else { throw Failure("--timeout must be at least a second") }
-        let lock = try options.lock
-        let damage = try Node.damage(at: options.directory, lock: lock)
+        let lock = try await options.lock
+        let damage = try await Node.checkStore(at: options.directory, lock: lock)
         guard force || !damage.isEmpty else {
             if json {
                 return try printJSON(
@@ -49,13 +49,13 @@ struct Recover: AsyncParsableCommand {
             for problem in damage.prefix(3) { print("damaged: \(problem.printable)") }
             if damage.count > 3 { print("…and \(damage.count - 3) more") }
         }
-        let rebuilding = try Node.rebuildStore(at: options.directory, lock: lock)
+        let rebuilding = try await Node.rebuildStore(at: options.directory, lock: lock)
         if !json { tell(rebuilding) }
         let report = try await options.withNode(lock: lock) { node in
             try await withTraffic(of: node) { try await node.sync(within: .budget(time: .seconds(timeout))) }
         }
         let failures = Dictionary(
-            report.failures.map { ("\($0.key)", $0.value) }, uniquingKeysWith: { first, _ in first })
+            report.failures.map { ("\($0.key)", "\($0.value)") }, uniquingKeysWith: { first, _ in first })
         let isInSync = report.isComplete && !report.peers.isEmpty
         if json {
             try printJSON(
@@ -116,7 +116,8 @@ struct Drill: AsyncParsableCommand {
         try options.checkExists()
         if !json { print("Recovering a scratch copy of the device from its peers…") }
         let drill = try await Node.drill(
-            at: options.directory, scratch: scratch, within: .budget(time: .seconds(timeout)), lock: options.lock)
+            at: options.directory, scratch: scratch, within: .budget(time: .seconds(timeout)),
+            configuration: .init(lock: try await options.lock))
         for group in drill.groups {
             if json {
                 try printJSON(

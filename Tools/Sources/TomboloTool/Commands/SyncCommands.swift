@@ -24,35 +24,38 @@ struct Sync: AsyncParsableCommand {
         let limit = SyncBudget.budget(bytes: budget, time: .seconds(timeout))
         let isComplete = try await options.withNode { node in
             if at == nil, peer == nil {
-                guard try node.peers.contains(where: { !$0.addresses.isEmpty }) else {
+                guard try await node.peers.contains(where: { !$0.addresses.isEmpty }) else {
                     throw Failure("no peer's address is known: `tombolo peer add KEY HOST:PORT`, or --peer and --at")
                 }
-                return try show(try await withTraffic(of: node) { try await node.sync(within: limit) }, of: node)
+                return try await show(try await withTraffic(of: node) { try await node.sync(within: limit) }, of: node)
             }
-            let (device, addresses) = try target(try node.peers)
+            let (peer, addresses) = try target(try await node.peers)
             var report = SyncReport()
             for address in addresses {
                 do {
                     report.peers = [
                         try await withTraffic(of: node) {
-                            try await node.sync(with: device, at: address, within: limit)
+                            switch peer {
+                            case .device(let device): try await node.sync(with: device, at: address, within: limit)
+                            case .mvds(let address): try await node.sync(withMVDSPeerAt: address, within: limit)
+                            }
                         }
                     ]
                     report.failures = [:]
                     break
                 } catch {
-                    report.failures[device] = "\(error)"
+                    report.failures[peer] = error as? TomboloError ?? TomboloError(.unexpected, "\(error)")
                 }
             }
-            return try show(report, of: node)
+            return try await show(report, of: node)
         }
         if !isComplete { throw ExitCode(1) }
     }
 
     /// The one peer that the options name.
-    private func target(_ peers: [PeerRecord]) throws -> (DeviceKey, [String]) {
-        let known = peers.filter { "\($0.device)".hasPrefix(peer ?? "") }
-        if let at, let peer, let key = DeviceKey(hex: peer) { return (key, [at]) }
+    private func target(_ peers: [Tombolo.Peer]) throws -> (PeerID, [String]) {
+        let known = peers.filter { "\($0.id)".hasPrefix(peer ?? "") }
+        if let at, let peer, let key = DeviceKey(hex: peer) { return (.device(key), [at]) }
         guard known.count == 1, let only = known.first else {
             throw Failure(
                 known.isEmpty
@@ -61,10 +64,10 @@ struct Sync: AsyncParsableCommand {
         }
         let addresses = at.map { [$0] } ?? only.addresses
         guard !addresses.isEmpty else { throw Failure("the peer's address is not known: say it with --at") }
-        return (only.device, addresses)
+        return (only.id, addresses)
     }
 
-    private func show(_ report: SyncReport, of node: Node) throws -> Bool {
+    private func show(_ report: SyncReport, of node: Node) async throws -> Bool {
         for peer in report.peers {
             if json {
                 try printJSON(SyncRow(peer, explained: explain))
@@ -76,7 +79,7 @@ struct Sync: AsyncParsableCommand {
                             ? "" : ", \(peer.oneSidedGroups.count) in which one side only takes")
                         + (peer.isComplete ? "" : " (cut before all were)")
                         + ", \(peer.bytesSent) bytes sent, \(peer.bytesReceived) received, \(seconds) s")
-                if explain { try tell(peer, of: node) }
+                if explain { try await tell(peer, of: node) }
             }
         }
         for (peer, why) in report.failures.sorted(by: { $0.key < $1.key }) {
@@ -89,8 +92,9 @@ struct Sync: AsyncParsableCommand {
 
 extension Sync {
     /// How it was found out what differed, in each group.
-    private func tell(_ peer: PeerReport, of node: Node) throws {
-        let names = Dictionary(try node.groups.map { ($0.id, $0.name.printable) }, uniquingKeysWith: { one, _ in one })
+    private func tell(_ peer: PeerReport, of node: Node) async throws {
+        let names = Dictionary(
+            try await node.groups.map { ($0.id, $0.name.printable) }, uniquingKeysWith: { one, _ in one })
         for (group, report) in peer.reconciliations.sorted(by: { $0.key < $1.key }) {
             let what = report.logs == 0 ? "" : "\(report.logs) \(report.isOfMessages ? "messages" : "logs"), "
             let trips = "\(report.roundTrips) round trip\(report.roundTrips == 1 ? "" : "s")"

@@ -3,18 +3,18 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-func parseVisibility(_ text: String) throws -> Visibility {
-    guard let visibility = Visibility.allCases.first(where: { "\($0)" == text }) else {
+func parseVisibility(_ text: String) throws -> VisibilityLevel {
+    guard let visibility = VisibilityLevel.allCases.first(where: { "\($0)" == text }) else {
         throw ValidationError("\(text) is not a visibility: invisible, visible or shared")
     }
     return visibility
 }
 
 /// The member or device whose key begins so, among those that any group or peer tells of.
-func findContact(_ digits: String, _ node: Node) throws -> Contact {
-    var contacts = Set(try node.peers.map { Contact.device($0.device) })
-    for group in try node.groups where group.dialect == .native {
-        for member in try group.members {
+func findContact(_ digits: String, _ node: Node) async throws -> Contact {
+    var contacts = Set(try await node.peers.compactMap { $0.id.device.map(Contact.device) })
+    for group in try await node.groups where group.dialect == .native {
+        for member in try await group.members {
             contacts.insert(.member(member.id))
             contacts.formUnion(member.devices.map { .device($0) })
         }
@@ -53,26 +53,26 @@ extension Group {
         var contact: String?
         @Argument(
             help: "invisible, visible or shared. Left out: what holds now is printed.", transform: parseVisibility)
-        var visibility: TomboloCore.Visibility?
+        var visibility: VisibilityLevel?
 
         func run() async throws {
             if let contact, let visibility {
                 try await options.withNode { node in
-                    let (group, contact) = (try findGroup(group, node), try findContact(contact, node))
+                    let (group, contact) = (try await findGroup(group, node), try await findContact(contact, node))
                     try await group.setVisibility(visibility, to: contact)
                     try show([contact: visibility])
                 }
             } else {
                 try await options.withReader { node in
-                    let settings = try findGroup(group, node).visibilities
+                    let settings = try await findGroup(group, node).visibilities
                     guard let contact else { return try show(settings) }
-                    let found = try findContact(contact, node)
+                    let found = try await findContact(contact, node)
                     try show([found: settings[found] ?? .shared])
                 }
             }
         }
 
-        private func show(_ settings: [Contact: TomboloCore.Visibility]) throws {
+        private func show(_ settings: [Contact: VisibilityLevel]) throws {
             for (contact, visibility) in settings.sorted(by: { $0.key < $1.key }) {
                 if json {
                     try printJSON(VisibilityRow(contact, visibility))
@@ -90,7 +90,7 @@ private struct VisibilityRow: Encodable {
     let key: String
     let visibility: String
 
-    init(_ contact: Contact, _ visibility: Visibility) {
+    init(_ contact: Contact, _ visibility: VisibilityLevel) {
         kind = if case .member = contact { "member" } else { "device" }
         key = contact.digits
         self.visibility = "\(visibility)"

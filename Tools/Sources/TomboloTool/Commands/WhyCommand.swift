@@ -14,13 +14,13 @@ struct Why: AsyncParsableCommand {
 
     func run() async throws {
         let isHeld = try await options.withReader { node in
-            let group = try findGroup(group, node)
+            let group = try await findGroup(group, node)
             guard group.dialect == .native else {
                 throw Failure(
                     "\(group.name.printable) is of the mvds dialect, where nothing is known of an event but itself")
             }
-            guard let history = try group.history(ofID: event) else { return false }
-            let redactions = try group.redactions(of: history)
+            guard let history = try await group.history(ofID: event) else { return false }
+            let redactions = try await group.redactions(of: history)
             if json {
                 try printJSON(HistoryRow(history, redactions))
             } else {
@@ -46,7 +46,7 @@ struct Why: AsyncParsableCommand {
         print("  said \(history.timestamp.ISO8601Format()), arrived here as number \(history.ordinal)")
         if let expiry = history.expiry { print("  goes away \(expiry.ISO8601Format())") }
         print(
-            "  \(history.contentBytes) bytes\(history.isDropped ? ", not kept here" : history.isErased ? ", erased" : ""), \(history.isSigned ? "signed" : "vouched for by a later event of its log")"
+            "  \(history.contentBytes) bytes\(history.erasure == .notKept ? ", not kept here" : history.isErased ? ", erased" : ""), \(history.isSigned ? "signed" : "vouched for by a later event of its log")"
         )
         let missing = history.causes.filter { $0.status == nil || $0.status == .waiting }
         switch history.status {

@@ -1,0 +1,58 @@
+public import TomboloCore
+
+/// One change of a group. An application is told each change once, in causal order.
+///
+/// The last value of every case is the bookmark after the change; ``bookmark`` returns it for any case.
+public enum Change: Sendable {
+    /// An entry was delivered. All entries that it depends on were delivered before it.
+    case delivered(Entry, at: Bookmark)
+    /// A delivered entry does not count any more: its author was removed from the group and did not know of that.
+    case withdrawn(Entry.ID, at: Bookmark)
+    /// A withdrawn entry counts again, or the content of an erased one has returned to this device.
+    case restored(Entry, at: Bookmark)
+    /// The content of an entry is gone. The entry itself stays in the order.
+    ///
+    /// It may be the first that the application hears of the entry: the content was gone before the entry came.
+    case erased(Entry.ID, ErasureReason, at: Bookmark)
+    /// The group has forgotten the beginning of a log, behind a checkpoint that every member has passed.
+    ///
+    /// An application that keeps copies deletes those of this log up to this sequence. They can include entries whose
+    /// erasure it was never told.
+    case forgotten(log: LogID, through: UInt64, at: Bookmark)
+
+    /// The bookmark after this change.
+    public var bookmark: Bookmark {
+        switch self {
+        case .delivered(_, let bookmark), .withdrawn(_, let bookmark), .restored(_, let bookmark),
+            .erased(_, _, let bookmark), .forgotten(_, _, let bookmark):
+            bookmark
+        }
+    }
+
+    /// The entry that is there after this change; nil if the change takes one away.
+    public var entry: Entry? {
+        switch self {
+        case .delivered(let entry, _), .restored(let entry, _): entry
+        case .withdrawn, .erased, .forgotten: nil
+        }
+    }
+}
+
+/// Why the content of an entry is not on this device.
+public enum ErasureReason: Hashable, Sendable {
+    /// A member took it back, for everyone: its author, or an admin. Nil if this device does not hold the redaction.
+    case redacted(by: MemberKey?)
+    /// Its time is over, on every device.
+    case expired
+    /// This device, or the device that the entry came from, keeps less than everything (``SyncGroup/setRetention(_:)``).
+    /// Other devices may have it, and it can be restored.
+    case notKept
+}
+
+/// Which entries a reader of changes is told of.
+public enum ChangeScope: Hashable, Sendable {
+    /// Messages alone.
+    case messages
+    /// Also the group's state events, and the merges that devices write to join concurrent events.
+    case everything
+}

@@ -1,0 +1,94 @@
+extension TomboloError {
+    /// A stable name of what went wrong.
+    public struct Code: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
+        /// The name, which stays the same between versions.
+        public let rawValue: String
+        /// A code by its name.
+        public init(rawValue: String) { self.rawValue = rawValue }
+        private init(_ rawValue: String) { self.rawValue = rawValue }
+        /// The name.
+        public var description: String { rawValue }
+
+        // MARK: The caller
+
+        /// An argument does not have the form that is asked for.
+        public static let invalidArgument = Code("invalidArgument")
+        /// A link is not one of Tombolo's, or damaged.
+        public static let invalidLink = Code("invalidLink")
+        /// The node was opened for reading only.
+        public static let readOnly = Code("readOnly")
+        /// The request is for groups of the other dialect.
+        public static let wrongDialect = Code("wrongDialect")
+        /// The content is larger than an event can carry.
+        public static let contentTooLarge = Code("contentTooLarge")
+        /// The content refers to files that `send` was not given.
+        public static let unnamedFiles = Code("unnamedFiles")
+        /// The content cannot be decoded as the type that it names.
+        public static let undecodableContent = Code("undecodableContent")
+
+        // MARK: The group
+
+        /// There is no such group on this device.
+        public static let unknownGroup = Code("unknownGroup")
+        /// There is such a group on this device already.
+        public static let groupExists = Code("groupExists")
+        /// The group takes no more logs.
+        public static let groupFull = Code("groupFull")
+        /// This device's member has no right to it, or it makes no sense as things are.
+        public static let notAllowed = Code("notAllowed")
+        /// The inviter refused the invitation: it is used up, expired or revoked.
+        public static let invitationRefused = Code("invitationRefused")
+        /// An event is not valid.
+        public static let invalidEvent = Code("invalidEvent")
+
+        // MARK: Files
+
+        /// No entry on this device refers to the file.
+        public static let unknownFile = Code("unknownFile")
+        /// Files would take more room than the device gives them.
+        public static let fileQuotaExceeded = Code("fileQuotaExceeded")
+        /// A file of the file system cannot be read, written or replaced.
+        public static let fileUnusable = Code("fileUnusable")
+        /// A file is not fetched any more, or cannot be.
+        public static let fileUnavailable = Code("fileUnavailable")
+        /// A bundle is damaged, or says what no device would.
+        public static let bundleDamaged = Code("bundleDamaged")
+
+        // MARK: Peers
+
+        /// This device does not listen, so that an invitation would have no address.
+        public static let notListening = Code("notListening")
+        /// The peer cannot be reached.
+        public static let unreachable = Code("unreachable")
+        /// The link was closed before everything was exchanged.
+        public static let linkClosed = Code("linkClosed")
+        /// The peer did not answer in time.
+        public static let timedOut = Code("timedOut")
+        /// The budget of a sync was spent before the peer's turn.
+        public static let budgetSpent = Code("budgetSpent")
+        /// The peer does not follow the protocol.
+        public static let protocolViolation = Code("protocolViolation")
+        /// Too many links are open.
+        public static let tooManyLinks = Code("tooManyLinks")
+        /// The groups that are shown to the peer have changed; a new link goes by them.
+        public static let visibilityChanged = Code("visibilityChanged")
+
+        // MARK: The store
+
+        /// The disk is full. Nothing that was committed is lost.
+        public static let storeFull = Code("storeFull")
+        /// The store is damaged. ``Node/rebuildStore(at:lock:)`` makes it anew.
+        public static let storeCorrupt = Code("storeCorrupt")
+        /// A later version of Tombolo made the store.
+        public static let storeNewer = Code("storeNewer")
+        /// Another process uses the store.
+        public static let storeBusy = Code("storeBusy")
+        /// There is no store, or it is closed, suspended or not readable.
+        public static let storeUnavailable = Code("storeUnavailable")
+        /// The store's keys take another lock.
+        public static let storeLocked = Code("storeLocked")
+
+        /// A defect of this library, or an error that it does not know.
+        public static let unexpected = Code("unexpected")
+    }
+}

@@ -1,0 +1,126 @@
+import Testing
+
+@testable import TomboloCore
+
+@Suite("Pacing of windows")
+struct WindowPacingTests {
+    /// Sends a window of the size that may begin, and notes it as processed some milliseconds later.
+    private func carry(_ pacing: inout WindowPacing, at now: inout UInt64, after elapsed: UInt64) throws {
+        let size = try #require(pacing.nextWindow(limit: Limits.inFlight))
+        pacing.noteSent(size)
+        pacing.noteWindow(at: now)
+        now += elapsed
+        pacing.noteProcessed(pacing.sentBytes, at: now)
+    }
+
+    @Test("windows begin at 64 KiB or half of the limit")
+    func first() {
+        let pacing = WindowPacing()
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == 65_536)
+        #expect(pacing.nextWindow(limit: 131_072) == 65_536)
+        #expect(pacing.nextWindow(limit: 131_070) == 65_535)
+        #expect(pacing.nextWindow(limit: Limits.smallestWindow) == 2_048)
+    }
+
+    @Test("windows grow fourfold up to half of what may be in flight")
+    func growth() throws {
+        var (pacing, now, sizes) = (WindowPacing(), UInt64(1_000), [Int]())
+        for _ in 0..<6 {
+            sizes.append(try #require(pacing.nextWindow(limit: Limits.inFlight)))
+            try carry(&pacing, at: &now, after: 1)
+        }
+        #expect(sizes == [65_536, 262_144, 1_048_576, 4_194_304, 4_194_304, 4_194_304])
+    }
+
+    @Test("windows shrink to what is processed in a quarter of a second, and not below 64 KiB")
+    func shrink() throws {
+        var (pacing, now) = (WindowPacing(), UInt64(1_000))
+        for _ in 0..<2 { try carry(&pacing, at: &now, after: 1) }
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == 1_048_576)
+        try carry(&pacing, at: &now, after: 250)
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == 1_048_576)
+        try carry(&pacing, at: &now, after: 1_000)
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == 262_144)
+        try carry(&pacing, at: &now, after: 100_000)
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == 65_536)
+    }
+
+    @Test("two windows are under way at most")
+    func two() {
+        var pacing = WindowPacing()
+        for _ in 0..<2 {
+            #expect(pacing.nextWindow(limit: Limits.inFlight) != nil)
+            pacing.noteSent(65_536)
+            pacing.noteWindow(at: 1)
+        }
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == nil)
+        // A part of a window does not count.
+        pacing.noteProcessed(65_535, at: 2)
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == nil)
+        pacing.noteProcessed(65_536, at: 2)
+        #expect(pacing.nextWindow(limit: Limits.inFlight) != nil)
+        #expect(pacing.inFlight == 65_536)
+    }
+
+    @Test("a second window begins only if both fit into the limit", arguments: [(50_000, true), (50_001, false)])
+    func limit(sent: Int, fits: Bool) {
+        var pacing = WindowPacing()
+        pacing.noteSent(sent)
+        pacing.noteWindow(at: 1)
+        #expect((pacing.nextWindow(limit: 100_000) != nil) == fits)
+    }
+
+    @Test("the second window's time counts from when the first was processed")
+    func overlapping() {
+        var pacing = WindowPacing()
+        for _ in 0..<2 {
+            pacing.noteSent(1_000_000)
+            pacing.noteWindow(at: 1_000)
+        }
+        pacing.noteProcessed(1_000_000, at: 11_000)
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == 65_536)
+        // From its beginning it took 10.25 s, from the first one's end a quarter of a second.
+        pacing.noteProcessed(2_000_000, at: 11_250)
+        #expect(pacing.nextWindow(limit: Limits.inFlight) == 262_144)
+    }
+}
+
+@Suite("Pacing of chunks")
+struct ChunkPacingTests {
+    @Test("the limit grows by one a chunk in time, up to 64")
+    func growth() {
+        var pacing = ChunkPacing()
+        #expect(pacing.limit == 4)
+        for _ in 0..<100 {
+            let before = pacing.limit
+            pacing.noteArrival(askedAt: 1_000, now: 1_250)
+            #expect(pacing.limit == min(before + 1, 64))
+        }
+    }
+
+    @Test("a chunk after half a second halves the limit, and one before does not", arguments: [251, 500, 501, 5_000])
+    func shrink(elapsed: UInt64) {
+        var pacing = ChunkPacing()
+        pacing.noteArrival(askedAt: 1_000, now: 1_000 + elapsed)
+        #expect(pacing.limit == (elapsed > 500 ? 2 : 4))
+    }
+
+    @Test("chunks that were on their way together halve the limit once")
+    func together() {
+        var pacing = ChunkPacing()
+        for _ in 0..<20 { pacing.noteArrival(askedAt: 1_000, now: 1_001) }
+        for now in 3_000..<3_010 as Range<UInt64> { pacing.noteArrival(askedAt: 2_000, now: now) }
+        #expect(pacing.limit == 12)
+        pacing.noteArrival(askedAt: 3_000, now: 4_000)
+        #expect(pacing.limit == 6)
+    }
+
+    @Test("a silent peer is asked for one chunk, and never for none")
+    func stall() {
+        var pacing = ChunkPacing()
+        pacing.noteStall()
+        #expect(pacing.limit == 1)
+        pacing.noteArrival(askedAt: 1_000, now: 9_000)
+        #expect(pacing.limit == 1)
+    }
+}

@@ -1,0 +1,27 @@
+import Testing
+import TomboloCore
+
+@Suite("Addresses of peers")
+struct PeerAddressTests {
+    private let peer = DeviceKey(.zero)
+
+    private func kept(afterAdding count: Int) throws -> [String] {
+        let devices = try Devices(1, seed: 7)
+        for number in 0..<count {
+            // A known address is not kept twice.
+            for _ in 0..<2 { try devices.step(0, [.addPeer(peer, addresses: ["host:\(number)"])]) }
+        }
+        return try #require(devices.devices[0].store.peer(peer)?.addresses)
+    }
+
+    @Test("are all kept up to the bound")
+    func upToTheBound() throws {
+        #expect(try kept(afterAdding: Limits.peerAddresses) == (0..<Limits.peerAddresses).map { "host:\($0)" })
+    }
+
+    @Test("beyond the bound leave the latest")
+    func beyondTheBound() throws {
+        let count = 3 * Limits.peerAddresses
+        #expect(try kept(afterAdding: count) == (count - Limits.peerAddresses..<count).map { "host:\($0)" })
+    }
+}
