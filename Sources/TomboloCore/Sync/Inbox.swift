@@ -143,6 +143,7 @@ struct Inbox: Sendable {
         _ frontier: Frontier, number: Int, _ table: inout LogTable, over link: PeerLink,
         in batch: inout Batch<some Cryptography>
     ) {
+        guard mustAcknowledge else { return }
         var sync = GroupSync(number: number)
         sync.processed = receivedBytes
         var have: [UInt8] = []
