@@ -4,7 +4,7 @@ import Tombolo
 import TomboloCore
 import TomboloCrypto
 
-/// A large file from one device, from two at once, and from two with one killed half way.
+/// A large file from one device, from two at once, and from two of which one is killed half way.
 struct Files: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
@@ -43,7 +43,7 @@ struct Files: AsyncParsableCommand {
                 disk.append(try writeAnchor(directory.appendingPathComponent("anchor"), bytes))
                 tls.append(try tlsAnchor(bytes))
                 for kind in Case.allCases {
-                    let fetched = try fetch(homes, event, kind)
+                    let fetched = try await fetch(homes, event, kind)
                     guard fetched.isWhole else { throw BenchmarkError("what came is not what was sent") }
                     rows[kind, default: Row()].seconds.append(fetched.seconds)
                     rows[kind, default: Row()].note(fetched.usage.peakResident)
@@ -83,7 +83,7 @@ struct Files: AsyncParsableCommand {
         try handle.close()
     }
 
-    /// Creates three devices of a private group. The first has sent the file, and the second has fetched it.
+    /// Three devices of a private group; the first has sent the file, the second has fetched it.
     private func prepare(_ homes: [URL], _ file: URL) async throws -> (event: String, seconds: Double) {
         var nodes: [Node] = []
         for home in homes { nodes.append(try await Node.open(at: home)) }
@@ -110,11 +110,12 @@ struct Files: AsyncParsableCommand {
         return (sent.event, sent.seconds)
     }
 
-    private func fetch(_ homes: [URL], _ event: String, _ kind: Case) throws -> FetchedFile {
+    private func fetch(_ homes: [URL], _ event: String, _ kind: Case) async throws -> FetchedFile {
         let servers = try homes.prefix(kind == .one ? 1 : 2).map { try Child(["serve", $0.path]) }
-        let addresses = try zip(servers, homes).map { server, home in
+        var addresses: [String] = []
+        for (server, home) in zip(servers, homes) {
             let node = try await Node.openReadOnly(at: home)
-            return try "\(node.device)@127.0.0.1:\(server.firstLine())"
+            addresses.append(try "\(node.device)@127.0.0.1:\(server.firstLine())")
         }
         let client = try Child(["fetch-file", homes[2].path, event] + addresses)
         guard try client.firstLine() == "half" else { throw BenchmarkError("it stopped before half of it was there") }
@@ -151,20 +152,20 @@ extension [Double] {
     fileprivate var median: Double { sorted()[count / 2] }
 }
 
-/// The cost of fetching a file, as the fetching process measured it.
+/// What fetching a file cost, as the process that did it saw it.
 struct FetchedFile: Codable {
     let seconds: Double
     let isWhole: Bool
     let usage: Usage
 }
 
-/// The cost of sending a file.
+/// What sending a file cost.
 struct SentFile: Codable {
     let event: String
     let seconds: Double
 }
 
-/// A device that sends a file.
+/// One device that sends a file.
 struct SendFile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -181,7 +182,7 @@ struct SendFile: AsyncParsableCommand {
     }
 }
 
-/// A device that fetches a file from devices to which it stays connected. It reports when it holds half of the file.
+/// One device that fetches a file from devices that it stays connected with. It says when half of it is there.
 struct FetchFile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -208,14 +209,13 @@ struct FetchFile: AsyncParsableCommand {
         }
         let start = ContinuousClock.now
         try await reader.fetch()
-        // A device leaves it to the system when chunks reach the disk. Here the sync counts, as it does for the file
-        // written for comparison.
+        // A device leaves it to the system when it writes chunks to the disk: here that counts, as it does where a file is written for comparison.
         let chunks = home.appendingPathComponent("files/\(shared.file.id)")
         try FileHandle(forUpdating: chunks).synchronize()
         let seconds = (ContinuousClock.now - start).inSeconds
         try await half.value
         let usage = Usage.own
-        // Reading the first and last byte opens their chunks. The seals of all other chunks were checked on arrival.
+        // The first and the last, beside the seals of all others.
         let ends = [try await reader.read(0..<1), try await reader.read(shared.file.size - 1..<shared.file.size)]
         let isComplete = try await reader.status.isComplete
         let fetched = FetchedFile(
