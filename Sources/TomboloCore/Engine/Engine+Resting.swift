@@ -62,6 +62,7 @@ extension Engine {
     }
 
     private mutating func advanceMVDS(_ index: Int, in batch: inout Batch<Crypto>) throws(StoreError) {
+        guard !mvds.isEmpty else { return }
         let id = sessions[index].link.session
         try mvds.advance(id, unmatched: &sessions[index].unmatched, in: &batch)
         closeIfMVDSFailed(index, in: &batch)
@@ -84,10 +85,10 @@ extension Engine {
 
     private func nextWake(ofSession index: Int) -> UInt64? {
         let id = sessions[index].link.session
-        var next = [files.nextWake(of: id), mvds.nextWake(of: id)].compactMap(\.self).min()
-        func note(_ time: UInt64?) { if let time, next.map({ time < $0 }) ?? true { next = time } }
-        for group in sessions[index].groups.indices { note(sessions[index].groups[group].nextWake) }
-        if sessions[index].trust == .stranger { note(sessions[index].strangerDeadline) }
-        return next
+        var next = earliest(files.nextWake(of: id), mvds.nextWake(of: id))
+        for group in sessions[index].groups.indices {
+            next = earliest(next, sessions[index].groups[group].nextWake)
+        }
+        return sessions[index].trust == .stranger ? earliest(next, sessions[index].strangerDeadline) : next
     }
 }

@@ -146,12 +146,10 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
 
     /// When to call `process` again although nothing happens, in milliseconds since 1970; nil for never.
     public var nextWake: UInt64? {
-        var next = mvds.nextWake
-        func note(_ time: UInt64?) { if let time, next.map({ time < $0 }) ?? true { next = time } }
-        for session in sessions.indices { note(sessions[session].nextWake) }
-        for replica in replicas.indices { note(replicas[replica].nextWake(now: now)) }
-        if mayPostRemovals || resting.concernsAll { note(now) }
-        return next
+        var next = mvds.isEmpty ? nil : mvds.nextWake
+        for session in sessions.indices { next = earliest(next, sessions[session].nextWake) }
+        for replica in replicas.indices { next = earliest(next, replicas[replica].nextWake(now: now)) }
+        return mayPostRemovals || resting.concernsAll ? earliest(next, now) : next
     }
 
     /// Whether a batch must be synced to disk before its effects are carried out (law 1).

@@ -105,7 +105,7 @@ struct FileSession: Sendable {
         guard !asked.isEmpty || !sources.isEmpty else { return nil }
         let chunk = asked.values.min().map { max($0, lastArrival) }
         let answer = sources.values.lazy.filter { !$0.hasAnswered }.map(\.toldAt).min()
-        return [chunk, answer].compactMap(\.self).min().map { $0 + patience }
+        return earliest(chunk, answer).map { $0 + patience }
     }
 
     /// Queues a message, which leaves with the others of the batch.

@@ -60,10 +60,16 @@ struct FileSync: Sendable {
     mutating func remove(_ session: SessionID) { sessions.remove(session) }
 
     /// Whether no message about files was exchanged over a session.
-    func isUnused(_ session: SessionID) -> Bool { sessions[session]?.isUnused ?? true }
+    func isUnused(_ session: SessionID) -> Bool {
+        guard let index = sessions.index(of: session) else { return true }
+        return sessions.values[index].isUnused
+    }
 
     /// When a session next waits no longer for a chunk or an answer, in milliseconds since 1970; nil for never.
-    func nextWake(of session: SessionID) -> UInt64? { sessions[session]?.deadline(after: Self.patience) }
+    func nextWake(of session: SessionID) -> UInt64? {
+        guard let index = sessions.index(of: session) else { return nil }
+        return sessions.values[index].deadline(after: Self.patience)
+    }
 
     /// Whether a fetch is under way or may begin, so that any session may have something to do.
     var mayConcernAllSessions: Bool { !fetches.isEmpty || mayRefill }

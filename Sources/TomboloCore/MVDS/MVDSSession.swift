@@ -60,7 +60,7 @@ struct MVDSGroupSession: Sendable {
 
     init(group: Int) { self.group = group }
 
-    var nextWake: UInt64? { [rootDeadline, mismatchDeadline].compactMap(\.self).min() }
+    var nextWake: UInt64? { earliest(rootDeadline, mismatchDeadline) }
 
     /// This side's number of the group on the wire: above those of native groups.
     var number: Int { Limits.groupsPerSession + group }

@@ -210,7 +210,9 @@ extension MVDSSync {
     }
 
     /// The reason why the engine must close a session; nil if it need not.
-    func failure(of session: SessionID) -> EngineError? { sessions[session]?.failure }
+    func failure(of session: SessionID) -> EngineError? {
+        sessions.index(of: session).flatMap { sessions.values[$0].failure }
+    }
 
     private mutating func send(
         _ message: [UInt8], last: UInt8, _ group: Int, session index: Int, in batch: inout Batch<some Cryptography>

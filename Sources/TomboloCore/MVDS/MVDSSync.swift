@@ -83,13 +83,18 @@ struct MVDSSync: Sendable {
 
     /// When a session has something to do again, in milliseconds since 1970; nil for never.
     func nextWake(of session: SessionID) -> UInt64? {
-        guard let session = sessions[session] else { return nil }
-        return (session.groups.map(\.nextWake) + [session.records.nextWake]).compactMap(\.self).min()
+        guard let index = sessions.index(of: session) else { return nil }
+        var next = sessions.values[index].records.nextWake
+        for group in sessions.values[index].groups.indices {
+            next = earliest(next, sessions.values[index].groups[group].nextWake)
+        }
+        return next
     }
 
     /// The groups that a peer has shown in a session.
     func commonGroups(of session: SessionID) -> [GroupID] {
-        (sessions[session]?.groups ?? []).filter { $0.theirNumber != nil }.map { groups[$0.group].id }
+        guard let index = sessions.index(of: session) else { return [] }
+        return sessions.values[index].groups.filter { $0.theirNumber != nil }.map { groups[$0.group].id }
     }
 
     /// Advances a session at the end of a batch: reconciles, sends records, compares digests.

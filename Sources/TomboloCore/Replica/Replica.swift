@@ -124,8 +124,8 @@ struct Replica: Sendable {
 
     /// When `advance` has something to do again, in milliseconds since 1970; nil for never.
     func nextWake(now: UInt64) -> UInt64? {
-        let ready = checkpoints.ready.isEmpty ? nil : now
-        return [nextExpiry, receiptDue, kept.due, checkpoints.due, ready].compactMap(\.self).min()
+        let due = earliest(earliest(nextExpiry, receiptDue), earliest(kept.due, checkpoints.due))
+        return checkpoints.ready.isEmpty ? due : earliest(due, now)
     }
 
     /// Whether `advance` may write an event that nobody has asked for: then the batch must be synced to disk.

@@ -39,7 +39,7 @@ struct GroupSession: Sendable {
     @inline(__always) var isIdle: Bool { outbox.isIdle && inbox.isIdle }
 
     /// When the group session advances without any input, in milliseconds since 1970; nil for never.
-    var nextWake: UInt64? { [nextSettling, secrets.nextRequest].compactMap(\.self).min() }
+    var nextWake: UInt64? { earliest(nextSettling, secrets.nextRequest) }
 
     mutating func wake(at time: UInt64) { nextSettling = min(nextSettling ?? time, time) }
     mutating func forgetWake() { nextSettling = nil }

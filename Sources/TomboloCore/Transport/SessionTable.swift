@@ -1,6 +1,7 @@
 /// The values that a machine keeps for the open sessions, in ascending order of the sessions' ids.
 ///
-/// Positions stay valid until the next insertion or removal.
+/// Positions stay valid until the next insertion or removal. Values are used in place, by their positions: a copy of one
+/// costs more than most calls.
 struct SessionTable<Value: Sendable>: Sendable {
     private(set) var ids: [SessionID] = []
     var values: [Value] = []
@@ -11,8 +12,6 @@ struct SessionTable<Value: Sendable>: Sendable {
         let place = ids.partitionPoint { $0 >= id }
         return place < ids.count && ids[place] == id ? place : nil
     }
-
-    subscript(id: SessionID) -> Value? { index(of: id).map { values[$0] } }
 
     mutating func insert(_ value: Value, for id: SessionID) {
         let place = ids.partitionPoint { $0 > id }
