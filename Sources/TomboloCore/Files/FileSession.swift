@@ -101,8 +101,11 @@ struct FileSession: Sendable {
     var requestLimit: Int { min(pacing.limit, windowLimit.map { max(1, $0 / 2 / Limits.chunk) } ?? .max) }
 
     /// When this device stops waiting for the peer's chunks or answers; nil if it waits for none.
-    func deadline(after patience: UInt64) -> UInt64? {
-        guard !asked.isEmpty || !sources.isEmpty else { return nil }
+    @inline(__always) func deadline(after patience: UInt64) -> UInt64? {
+        asked.isEmpty && sources.isEmpty ? nil : deadlineOfRequests(after: patience)
+    }
+
+    private func deadlineOfRequests(after patience: UInt64) -> UInt64? {
         let chunk = asked.values.min().map { max($0, lastArrival) }
         let answer = sources.values.lazy.filter { !$0.hasAnswered }.map(\.toldAt).min()
         return earliest(chunk, answer).map { $0 + patience }

@@ -2,7 +2,9 @@
 struct Session: Sendable {
     let link: PeerLink
     /// The stored record of the peer; nil for a stranger or a visitor.
-    var peer: PeerRecord?
+    var peer: PeerRecord? { didSet { isPeerKept = peer != nil } }
+    /// Whether the peer is kept in the store.
+    private(set) var isPeerKept: Bool
     private(set) var isClosed = false
     private(set) var hasSentHello = false
     private(set) var hasReceivedHello = false
@@ -43,6 +45,7 @@ struct Session: Sendable {
     init(_ link: PeerLink, of peer: PeerRecord?, now: UInt64) {
         self.link = link
         self.peer = peer
+        isPeerKept = peer != nil
         trust = peer == nil ? .stranger : .peer
         strangerDeadline = peer == nil ? now + Self.patienceWithStrangers : nil
     }
@@ -113,12 +116,16 @@ struct Session: Sendable {
 
     // By indices, here and elsewhere: an element that is taken out of its array is copied, with everything that it holds.
 
-    func index(of replica: ReplicaIndex) -> SessionGroupIndex? {
-        groups.indices.first { groups[$0].replica == replica }.map { SessionGroupIndex(value: $0) }
+    @inline(__always) func index(of replica: ReplicaIndex) -> SessionGroupIndex? {
+        for group in groups.indices where groups[group].replica == replica { return SessionGroupIndex(value: group) }
+        return nil
     }
 
-    func index(ofTheirNumber number: UInt64) -> SessionGroupIndex? {
-        groups.indices.first { groups[$0].theirNumber == number }.map { SessionGroupIndex(value: $0) }
+    @inline(__always) func index(ofTheirNumber number: UInt64) -> SessionGroupIndex? {
+        for group in groups.indices where groups[group].theirNumber == number {
+            return SessionGroupIndex(value: group)
+        }
+        return nil
     }
 
     /// Whether a group has something to acknowledge that one payload had no room for.

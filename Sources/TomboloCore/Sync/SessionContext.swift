@@ -10,7 +10,8 @@ struct SessionContext {
 }
 
 extension Session {
-    var context: SessionContext {
-        SessionContext(link: link, windowLimit: windowLimit, isPeerKept: peer != nil, joiner: joiner)
+    /// Inlined, so that no caller copies the session for it.
+    @inline(__always) var context: SessionContext {
+        SessionContext(link: link, windowLimit: windowLimit, isPeerKept: isPeerKept, joiner: joiner)
     }
 }
