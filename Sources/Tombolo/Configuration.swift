@@ -5,7 +5,7 @@ import TomboloNIO
 extension Node {
     /// The settings that a node is opened with. The defaults are right for an application on a phone or a computer.
     public struct Configuration: Sendable {
-        /// The transports to peers. The first one that reaches an address dials it; the first of all listens.
+        /// The transports to peers. An address is dialled by the transports of its scheme, in this order.
         public var transports: [TransportProvider]
         /// The lock of the device's keys in the store; nil if there is none. A new store's keys are locked from the beginning.
         public var lock: (any StoreLock)?
@@ -18,7 +18,7 @@ extension Node {
 
         /// A configuration with the given settings.
         public init(
-            transports: [TransportProvider] = [.tcp], lock: (any StoreLock)? = nil,
+            transports: [TransportProvider] = [.tcp, .mvds], lock: (any StoreLock)? = nil,
             clock: any NodeClock = SystemClock(), logger: Logger = Logger(label: "tombolo"),
             limits: NodeLimits = NodeLimits()
         ) {
@@ -43,41 +43,4 @@ public struct NodeLimits: Hashable, Sendable {
     /// A configuration with the given settings.
     /// The default limits.
     public init() {}
-}
-
-/// Makes a transport for a node.
-public struct TransportProvider: Sendable {
-    let make: @Sendable (TransportIdentity, any ConnectionHandler) throws -> any Transport
-
-    /// - Parameter make: makes the transport of a device, which hands its connections to the handler.
-    public init(_ make: @escaping @Sendable (TransportIdentity, any ConnectionHandler) throws -> any Transport) {
-        self.make = make
-    }
-
-    /// TCP with TLS 1.3; both sides prove their device keys.
-    public static let tcp = TransportProvider { try TCPTransport(identity: $0, handler: $1) }
-}
-
-/// Several transports as one.
-struct TransportSet: Transport {
-    let transports: [any Transport]
-
-    func listen(host: String, port: Int) async throws -> Int {
-        guard let first = transports.first else { throw TransportError("the node has no transport") }
-        return try await first.listen(host: host, port: port)
-    }
-
-    func dial(_ address: String, expecting peer: DeviceKey) async throws {
-        var failure: any Error = TransportError("cannot reach \(address): the node has no transport")
-        for transport in transports {
-            do {
-                return try await transport.dial(address, expecting: peer)
-            } catch {
-                failure = error
-            }
-        }
-        throw failure
-    }
-
-    func stopListening() async { for transport in transports { await transport.stopListening() } }
 }

@@ -32,7 +32,9 @@
 @_exported public import protocol TomboloCore.Transport
 @_exported public import protocol TomboloCore.Connection
 @_exported public import protocol TomboloCore.ConnectionHandler
+@_exported public import struct TomboloCore.PayloadDelivery
 @_exported public import struct TomboloCore.PeerAddress
+@_exported public import struct TomboloCore.PeerRecord
 @_exported public import struct TomboloCore.Traffic
 @_exported public import struct TomboloCore.TransportError
 @_exported public import struct TomboloCore.TransportIdentity

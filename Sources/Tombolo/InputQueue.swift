@@ -98,7 +98,8 @@ final class InputQueue: ConnectionHandler {
                         PeerLink(
                             session: session, peer: connection.peer, isDialler: connection.isDialler,
                             binding: connection.binding, dialect: connection.dialect,
-                            invitation: attempt?.invitation, windowLimit: attempt?.budget.windowBytes))))
+                            invitation: attempt?.invitation, windowLimit: attempt?.budget.windowBytes,
+                            mtu: connection.mtu))))
             return Self.schedule(&state)
         }
         connected.update { $0.insert(connection.peer) }

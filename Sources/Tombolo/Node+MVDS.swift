@@ -23,7 +23,7 @@ extension Node {
     /// Nothing proves who answers at the address: everybody who does reads and writes the group.
     /// - Throws: ``TomboloError`` `invalidArgument` if the address has another form, `unknownGroup`, `wrongDialect`.
     public func addMVDSPeer(at address: String, sharing group: SyncGroup) async throws {
-        guard PeerAddress(address) != nil else { throw TomboloError.noAddress(address) }
+        guard PeerAddress(address, dialect: .mvds) != nil else { throw TomboloError.noAddress(address) }
         let (queue, peer) = (try queue, Self.mvdsKey(ofAddress: address))
         queue.post([.addPeer(peer, dialect: .mvds, addresses: [address])])
         _ = try await runtime.request { .share($0, group: group.id, with: peer) }
@@ -49,24 +49,13 @@ extension Node {
         DeviceKey(SwiftCryptography().sha256(Array("tombolo-mvds-peer \(address)".utf8)))
     }
 
-    /// Listens for peers that speak MVDS alone. Only connections from the hosts of known peers are accepted.
+    /// Listens for peers that speak MVDS alone, over plain TCP. It accepts connections from the hosts of known peers.
     ///
     /// - Returns: the port.
     /// - Throws: ``TomboloError`` `unreachable` if the port is taken.
     @discardableResult
     public func listenMVDS(host: String = "127.0.0.1", port: Int = 0) async throws -> Int {
-        var byAddress: [String: DeviceKey] = [:]
-        for peer in try peerRecords where peer.dialect == .mvds {
-            for host in peer.addresses.compactMap({ PeerAddress($0)?.host }) {
-                if let resolved = MVDSTransport.resolve(host) { byAddress[resolved] = peer.device }
-            }
-        }
-        let transport = try mvdsTransport
-        let actual = try await convertingErrors { [byAddress] in
-            try await transport.listen(host: host, port: port) { byAddress[$0] }
-        }
-        note(ListeningPlace(isForMVDS: true, host: host, port: actual, takesAnyPort: port == 0))
-        return actual
+        try await listen(host: host, port: port, scheme: MVDSTransport.scheme)
     }
 
     /// Exchanges what is outstanding with a peer that speaks MVDS alone, and hangs up when everything is acknowledged and
@@ -77,14 +66,15 @@ extension Node {
         withMVDSPeerAt address: String, within budget: SyncBudget = .unlimited
     ) async throws -> PeerReport {
         try await convertingErrors {
-            try await syncMVDS(with: Self.mvdsKey(ofAddress: address), at: address, within: budget)
+            guard let place = PeerAddress(address, dialect: .mvds) else { throw TomboloError.noAddress(address) }
+            return try await syncMVDS(with: .mvds(address: address), at: place, within: budget)
         }
     }
 
-    func syncMVDS(with peer: DeviceKey, at address: String, within budget: SyncBudget) async throws -> PeerReport {
-        let queue = try queue
+    func syncMVDS(with id: PeerID, at address: PeerAddress, within budget: SyncBudget) async throws -> PeerReport {
+        let (queue, peer) = (try queue, id.key)
         let start = clock.uptime
-        try await mvdsTransport.dial(address, as: peer)
+        try await transports.dial(address, expecting: peer)
         let handshakeDuration = clock.uptime - start
         defer { for connection in queue.connections(to: peer) { connection.close() } }
         // Not bytes: the reference's peers answer with empty payloads for ever.
@@ -98,7 +88,7 @@ extension Node {
             guard let connection = queue.connections(to: peer).first else {
                 throw TomboloError(
                     .linkClosed,
-                    "the link to \(address) was closed while \(outstanding) messages and requests were outstanding")
+                    "the link to \(address.location) was closed while \(outstanding) messages and requests were outstanding")
             }
             let traffic = connection.traffic
             if (outstanding, held) != seen { (seen, lastChange) = ((outstanding, held), clock.uptime) }
@@ -111,7 +101,7 @@ extension Node {
                 try reader.groups().filter { try reader.sharers(of: $0).contains(peer) }.map(\.id)
             }
             return PeerReport(
-                peer: .mvds(address: address), groups: isComplete ? groups.sorted() : [], oneSidedGroups: [],
+                peer: id, groups: isComplete ? groups.sorted() : [], oneSidedGroups: [],
                 reconciliations: [:],
                 isComplete: isComplete, bytesSent: traffic.sent,
                 bytesReceived: traffic.received, handshakeBytes: 0, duration: clock.uptime - start,

@@ -17,24 +17,9 @@ public struct SyncProgress: Hashable, Sendable {
 }
 
 extension Node {
-    /// Listens for peers; port 0 takes any free one.
+    /// Remembers a device and an address of it; returns once that is stored. The latest 16 addresses are kept.
     ///
-    /// - Parameter host: the address to listen on. `0.0.0.0` and `::` stand for all addresses of the device.
-    /// - Returns: the port.
-    /// - Throws: ``TomboloError`` `unreachable` if the port is taken.
-    @discardableResult
-    public func listen(host: String = "127.0.0.1", port: Int = 0) async throws -> Int {
-        let transport = try transport
-        let actual = try await convertingErrors { try await transport.listen(host: host, port: port) }
-        note(ListeningPlace(isForMVDS: false, host: host, port: actual, takesAnyPort: port == 0))
-        return actual
-    }
-
-    func note(_ place: ListeningPlace) { listening.withLock { $0.append(place) } }
-
-    /// Remembers a device and where it can be reached; returns once that is stored.
-    ///
-    /// - Throws: ``TomboloError`` `invalidArgument` if the address has another form than `host:port`.
+    /// - Throws: ``TomboloError`` `invalidArgument` if the text is not a `PeerAddress`.
     public func addPeer(_ device: DeviceKey, address: String) async throws {
         guard PeerAddress(address) != nil else { throw TomboloError.noAddress(address) }
         let queue = try queue
@@ -50,9 +35,22 @@ extension Node {
     public func removePeer(_ peer: PeerID) async throws {
         let (queue, runtime, key) = (try queue, try runtime, peer.key)
         queue.keepNot(key)
+        _ = try await runtime.request { .removePeer($0, key) }
         for connection in queue.connections(to: key) { connection.close() }
-        try await convertingErrors { try await runtime.removePeer(key, isMVDS: peer.device == nil) }
         queue.signalLinks()
+    }
+
+    /// Forgets one address of a device. A link over it stays open.
+    ///
+    /// - Throws: ``TomboloError`` `notAllowed` if the device is not known at this address, or of the store.
+    public func removeAddress(_ address: String, of device: DeviceKey) async throws {
+        _ = try await runtime.request { .removeAddress($0, address, of: device) }
+    }
+
+    /// Confirms an address at which a peer was reached: it is dialled first the next time.
+    func confirm(_ address: PeerAddress, of peer: PeerRecord) throws {
+        guard peer.dialect == .native, peer.addresses.first != address.description else { return }
+        try queue.post([.addPeer(peer.device, addresses: [address.description])])
     }
 
     /// Processes and commits everything that was posted so far.

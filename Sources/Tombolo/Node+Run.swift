@@ -1,6 +1,5 @@
 import Logging
 import TomboloCore
-import TomboloNIO
 
 extension Node {
     /// Keeps in touch with every peer whose address is known, until the task is cancelled: dials, and dials again with
@@ -29,15 +28,11 @@ extension Node {
     }
 
     private func dial(_ peer: PeerRecord) async {
-        for address in peer.addresses {
+        for address in peer.dialAddresses {
             do {
-                switch peer.dialect {
-                case .native:
-                    try queue.keep(peer.device, for: device)
-                    try await transport.dial(address, expecting: peer.device)
-                case .mvds: try await mvdsTransport.dial(address, as: peer.device)
-                }
-                return
+                if peer.dialect == .native { try queue.keep(peer.device, for: device) }
+                try await transports.dial(address, expecting: peer.device)
+                return try confirm(address, of: peer)
             } catch {
                 logger.debug("\(error)")
             }

@@ -21,7 +21,7 @@ extension Node {
                 recovery: "ask for one made while it listens")
         }
         var lastError: any Error = TomboloError(.unreachable, "the inviter cannot be reached")
-        for address in invitation.addresses {
+        for address in invitation.addresses.compactMap({ PeerAddress($0) }) {
             do {
                 let report = try await sync(
                     with: invitation.inviter, at: address, joining: invitation, within: .budget(time: timeout))
@@ -42,8 +42,9 @@ extension Node {
     ///
     /// - Throws: ``TomboloError`` `unreachable`.
     public func connect(to peer: DeviceKey, at address: String) async throws {
-        let transport = try transport
-        try await convertingErrors { try await transport.dial(address, expecting: peer) }
+        let transports = try transports
+        guard let address = PeerAddress(address) else { throw TomboloError.noAddress(address) }
+        try await convertingErrors { try await transports.dial(address, expecting: peer) }
     }
 
     /// Syncs once with every peer whose address is known, one after the other, and hangs up.
@@ -65,7 +66,7 @@ extension Node {
                     .budgetSpent, "the budget was spent before the peer's turn", recovery: "sync again")
                 continue
             }
-            for address in peer.addresses {
+            for address in peer.dialAddresses {
                 do {
                     let before = try readGroups().count
                     report.peers.append(try await sync(with: peer, at: address, within: left))
@@ -74,6 +75,7 @@ extension Node {
                         report.peers.append(try await sync(with: peer, at: address, within: left))
                     }
                     report.failures[id] = nil
+                    try confirm(address, of: peer)
                     break
                 } catch {
                     report.failures[id] = TomboloError(error)
@@ -85,11 +87,11 @@ extension Node {
     }
 
     private func sync(
-        with peer: PeerRecord, at address: String, within budget: SyncBudget
+        with peer: PeerRecord, at address: PeerAddress, within budget: SyncBudget
     ) async throws -> PeerReport {
         switch peer.dialect {
-        case .mvds: try await syncMVDS(with: peer.device, at: address, within: budget)
-        case .native: try await sync(with: peer.device, at: address, within: budget)
+        case .mvds: try await syncMVDS(with: PeerID(peer), at: address, within: budget)
+        case .native: try await syncNative(with: peer.device, at: address, within: budget)
         }
     }
 
@@ -98,6 +100,13 @@ extension Node {
     /// - Throws: ``TomboloError`` `unreachable`, `timedOut`, `linkClosed`, `protocolViolation`; `CancellationError`.
     public func sync(
         with peer: DeviceKey, at address: String, within budget: SyncBudget = .unlimited
+    ) async throws -> PeerReport {
+        guard let address = PeerAddress(address) else { throw TomboloError.noAddress(address) }
+        return try await syncNative(with: peer, at: address, within: budget)
+    }
+
+    private func syncNative(
+        with peer: DeviceKey, at address: PeerAddress, within budget: SyncBudget
     ) async throws -> PeerReport {
         try await convertingErrors {
             do {
@@ -110,7 +119,7 @@ extension Node {
     }
 
     private func sync(
-        with peer: DeviceKey, at address: String, joining invitation: Invitation?, within budget: SyncBudget
+        with peer: DeviceKey, at address: PeerAddress, joining invitation: Invitation?, within budget: SyncBudget
     ) async throws -> PeerReport {
         let queue = try queue
         let attempt = SyncAttempt(with: peer, joining: invitation, within: budget, by: clock)
@@ -120,7 +129,7 @@ extension Node {
             attempt.hangUp()
         }
         let start = clock.uptime
-        try await transport.dial(address, expecting: peer)
+        try await transports.dial(address, expecting: peer)
         let handshakeDuration = clock.uptime - start
         let deadline = Task {
             guard let time = budget.time else { return }

@@ -3,7 +3,6 @@ import Logging
 import Synchronization
 public import TomboloCore
 import TomboloCrypto
-import TomboloNIO
 import TomboloSQLite
 
 /// This device: its store, its groups, its links to peers.
@@ -14,8 +13,7 @@ public final class Node: Sendable {
     struct Components: Sendable {
         let runtime: NodeRuntime
         let queue: InputQueue
-        let transport: any Transport
-        let mvdsTransport: MVDSTransport
+        let transports: TransportTable
     }
 
     let storage: SQLiteStorage
@@ -66,12 +64,11 @@ public final class Node: Sendable {
         try await runtime.processTime()
         let seed = try storage.read { try $0.value(forKey: IdentityKeys.deviceSeed) }
         guard let seed = seed.flatMap({ Bytes32($0) }) else { throw StoreError(.corrupt, "the device has no key") }
-        let identity = TransportIdentity(device: await runtime.device, seed: seed)
-        let transports = try configuration.transports.map { try $0.make(identity, queue) }
-        let components = Components(
-            runtime: runtime, queue: queue,
-            transport: transports.count == 1 ? transports[0] : TransportSet(transports: transports),
-            mvdsTransport: MVDSTransport(handler: queue))
+        let context = TransportContext(
+            identity: TransportIdentity(device: await runtime.device, seed: seed), handler: queue,
+            knownPeers: { try storage.read { try $0.peers() } })
+        let transports = try TransportTable(try configuration.transports.map { try $0.make(context) })
+        let components = Components(runtime: runtime, queue: queue, transports: transports)
         return Node(
             storage, configuration, components, device: await runtime.device, member: await runtime.member,
             isOlderCopy: start.isOlderCopy)
@@ -191,8 +188,7 @@ public final class Node: Sendable {
 
     var runtime: NodeRuntime { get throws { try writable().runtime } }
     var queue: InputQueue { get throws { try writable().queue } }
-    var transport: any Transport { get throws { try writable().transport } }
-    var mvdsTransport: MVDSTransport { get throws { try writable().mvdsTransport } }
+    var transports: TransportTable { get throws { try writable().transports } }
 
     // MARK: Groups
 
@@ -295,8 +291,7 @@ public final class Node: Sendable {
 
     /// - Returns: where the node listened.
     private func stopLinks(_ components: Components) async -> [ListeningPlace] {
-        await components.transport.stopListening()
-        await components.mvdsTransport.stopListening()
+        await components.transports.stopListening()
         components.queue.closeAll()
         return listening.withLock { places in
             defer { places = [] }

@@ -251,20 +251,6 @@ actor NodeRuntime {
         exchangeWithOwnDevices()
     }
 
-    /// Forgets a peer. The links to it are closed.
-    func removePeer(_ peer: DeviceKey, isMVDS: Bool) throws {
-        try drainAll()
-        if isMVDS {
-            // The engine remembers the peers with which it shares groups of the mvds dialect: it is opened anew, without links.
-            queue.closeAll()
-            try drainAll()
-        }
-        try storage.removePeer(peer)
-        guard isMVDS else { return }
-        engine = try Self.openEngine(storage, after: StoreStart())
-        scheduleWake(now: clock.now)
-    }
-
     /// Opens the engine anew on what is stored.
     func resume(after start: StoreStart) throws {
         engine = try Self.openEngine(storage, after: start)

@@ -40,7 +40,7 @@ extension PeerID: CustomStringConvertible, Comparable {
 public struct Peer: Hashable, Sendable, Identifiable {
     /// The name of the peer.
     public let id: PeerID
-    /// Where it was last known to be reached, each as `host:port`; at most 16.
+    /// The addresses at which it may be reached, the one confirmed last first; at most 16.
     public let addresses: [String]
     /// The member whose device it has proved to be when it joined a group by an invitation of this device; else nil.
     public let member: MemberKey?

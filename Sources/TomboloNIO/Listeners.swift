@@ -12,12 +12,12 @@ final class Listeners: Sendable {
 
     init(mostInbound: Int) { self.mostInbound = mostInbound }
 
-    /// - Parameter configure: sets up an accepted connection. If it throws, the connection is closed before anything is
+    /// - Parameter configure: sets up an accepted connection. If it fails, the connection is closed before anything is
     ///   read.
     /// - Returns: the port.
     func listen(
         host: String, port: Int, on group: any EventLoopGroup,
-        configure: @escaping @Sendable (any Channel) throws -> Void
+        configure: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> Int {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)
@@ -25,7 +25,7 @@ final class Listeners: Sendable {
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 guard self.admit(channel) else { return channel.close() }
-                return channel.eventLoop.makeCompletedFuture { try configure(channel) }
+                return configure(channel)
             }
         do {
             let channel = try await bootstrap.bind(host: host, port: port).get()

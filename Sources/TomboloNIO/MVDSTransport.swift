@@ -1,25 +1,33 @@
 import NIOCore
 import NIOPosix
-import Synchronization
 public import TomboloCore
 
 /// Plain TCP to peers that speak MVDS alone. Nothing authenticates the peer or encrypts the payloads; the address
 /// stands for the peer.
-public final class MVDSTransport: Sendable {
+public final class MVDSTransport: Transport {
     private let group: any EventLoopGroup
     private let handler: any ConnectionHandler
+    private let knownPeers: @Sendable () throws -> [PeerRecord]
     private let listeners = Listeners(mostInbound: 64)
+    public let scheme = MVDSTransport.scheme
+    public let dialect = Dialect.mvds
+    public let delivery = PayloadDelivery.stream
 
-    public init(handler: any ConnectionHandler) {
+    /// The scheme of its addresses.
+    public static let scheme = "mvds"
+
+    /// - Parameters:
+    ///   - handler: receives the connections and their payloads.
+    ///   - knownPeers: returns the peers that the device knows now. It may block on the disk.
+    public init(handler: any ConnectionHandler, knownPeers: @escaping @Sendable () throws -> [PeerRecord]) {
         group = MultiThreadedEventLoopGroup.singleton
         self.handler = handler
+        self.knownPeers = knownPeers
     }
 
-    /// Dials `host:port`. The connection then belongs to `peer`.
-    public func dial(_ address: String, as peer: DeviceKey) async throws {
-        guard let target = PeerAddress(address) else {
-            throw TransportError("\(address) is not an address of the form host:port")
-        }
+    /// Dials `host:port`. Whatever answers there is taken for `peer`.
+    public func dial(_ address: PeerAddress, expecting peer: DeviceKey) async throws {
+        guard let target = address.endpoint else { throw TransportError.noAddress(address) }
         do {
             _ = try await ClientBootstrap(group: group)
                 .connectTimeout(.seconds(10))
@@ -31,32 +39,33 @@ public final class MVDSTransport: Sendable {
                 }
                 .connect(host: target.host, port: target.port).get()
         } catch {
-            throw TransportError("cannot reach \(address): \(reason(for: error))")
+            throw TransportError("cannot reach \(target.host):\(target.port): \(reason(for: error))")
         }
     }
 
-    /// Listens for peers that are identified by their IP address. A connection from another address is closed before
-    /// anything is read.
-    ///
-    /// - Parameters:
-    ///   - host: the address to listen on.
-    ///   - port: the port; 0 selects any free one.
-    ///   - identify: returns the peer at an IP address; nil if there is none.
-    /// - Returns: the port.
-    public func listen(
-        host: String, port: Int, identify: @escaping @Sendable (_ address: String) -> DeviceKey?
-    ) async throws -> Int {
+    /// Listens for known peers, which it recognises by their IP addresses. It closes other connections before it reads
+    /// from them.
+    public func listen(host: String, port: Int) async throws -> Int {
         try await listeners.listen(host: host, port: port, on: group) { channel in
-            guard let address = channel.remoteAddress?.ipAddress, let peer = identify(address) else {
-                throw TransportError("nobody is known there")
+            guard let address = channel.remoteAddress?.ipAddress else {
+                return channel.eventLoop.makeFailedFuture(TransportError("the connection has no IP address"))
             }
-            try self.configure(channel, peer: peer, isDialler: false)
+            // The store and the system's resolver may block.
+            return NIOThreadPool.singleton.runIfActive(eventLoop: channel.eventLoop) { try self.peer(at: address) }
+                .flatMapThrowing { try self.configure(channel, peer: $0, isDialler: false) }
         }
     }
 
-    /// The IP address that a host name has now; nil if the name is unknown. The call blocks on the system's resolver,
-    /// which can be slow.
-    public static func resolve(_ host: String) -> String? {
+    private func peer(at ipAddress: String) throws -> DeviceKey {
+        for peer in try knownPeers().reversed() where peer.dialect == .mvds {
+            let hosts = peer.addresses.compactMap { PeerAddress($0)?.endpoint?.host }
+            if hosts.contains(where: { $0 == ipAddress || Self.resolve($0) == ipAddress }) { return peer.device }
+        }
+        throw TransportError("no known peer has the address \(ipAddress)")
+    }
+
+    /// The IP address that a host name has now; nil if the name is unknown.
+    private static func resolve(_ host: String) -> String? {
         try? SocketAddress.makeAddressResolvingHost(host, port: 0).ipAddress
     }
 

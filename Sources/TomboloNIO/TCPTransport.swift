@@ -12,6 +12,9 @@ public final class TCPTransport: Transport {
     private let clientContext: NIOSSLContext
     private let serverContext: NIOSSLContext
     private let listeners = Listeners(mostInbound: 256)
+    public let scheme = PeerAddress.defaultScheme
+    public let dialect = Dialect.native
+    public let delivery = PayloadDelivery.stream
 
     public init(identity: TransportIdentity, handler: any ConnectionHandler) throws {
         certificate = try DeviceCertificate(deviceSeed: identity.seed)
@@ -26,15 +29,15 @@ public final class TCPTransport: Transport {
     /// - Throws: `TransportError` if the port is taken or the address is not of this machine.
     public func listen(host: String, port: Int) async throws -> Int {
         try await listeners.listen(host: host, port: port, on: group) { channel in
-            try self.configure(channel, isServer: true, expecting: nil, established: nil)
+            channel.eventLoop.makeCompletedFuture {
+                try self.configure(channel, isServer: true, expecting: nil, established: nil)
+            }
         }
     }
 
     /// Dials `host:port`. Returns when the peer has proved its key. The handler receives the connection.
-    public func dial(_ address: String, expecting peer: DeviceKey) async throws {
-        guard let target = PeerAddress(address) else {
-            throw TransportError("\(address) is not an address of the form host:port")
-        }
+    public func dial(_ address: PeerAddress, expecting peer: DeviceKey) async throws {
+        guard let target = address.endpoint else { throw TransportError.noAddress(address) }
         let established = group.any().makePromise(of: Void.self)
         do {
             _ = try await ClientBootstrap(group: group)

@@ -190,6 +190,15 @@ final class SQLiteTransaction: EventStore {
         }
     }
 
+    func removePeer(_ peer: DeviceKey) throws(StoreError) {
+        try run {
+            for table in ["agreement", "acknowledged", "sharing", "record"] {
+                try execute("DELETE FROM \(table) WHERE peer = ?", [Data(peer.bytes)])
+            }
+            try execute("DELETE FROM peer WHERE device = ?", [Data(peer.bytes)])
+        }
+    }
+
     func agreements(with peer: DeviceKey, inGroup group: Int64) throws(StoreError) -> [Agreement] {
         try run {
             try Row.fetchAll(

@@ -50,7 +50,7 @@ public final class MemoryNetwork: Sendable {
     }
 
     /// What makes transports of this network, for `Node.Configuration`.
-    public var provider: TransportProvider { TransportProvider { self.transport(for: $0, handler: $1) } }
+    public var provider: TransportProvider { TransportProvider { self.transport(for: $0.identity, handler: $0.handler) } }
 
     /// A transport of this network.
     public func transport(for identity: TransportIdentity, handler: any ConnectionHandler) -> any Transport {
@@ -116,11 +116,11 @@ public final class MemoryNetwork: Sendable {
     }
 
     fileprivate func dial(
-        _ address: String, expecting peer: DeviceKey, _ identity: TransportIdentity, _ handler: any ConnectionHandler
+        _ address: PeerAddress, expecting peer: DeviceKey, _ identity: TransportIdentity, _ handler: any ConnectionHandler
     ) async throws {
         try await carrier.shakeHands()
         let link = try state.withLock { state in
-            guard let target = PeerAddress(address), let listener = state.listeners[target] else {
+            guard let listener = state.listeners[address] else {
                 throw TransportError("cannot reach \(address): nobody listens there")
             }
             guard listener.identity.device == peer else {
@@ -141,7 +141,11 @@ public final class MemoryNetwork: Sendable {
     }
 }
 
+/// Stands in for TCP: it has the same addresses.
 private final class MemoryTransport: Transport {
+    let scheme = PeerAddress.defaultScheme
+    let dialect = Dialect.native
+    let delivery = PayloadDelivery.stream
     private let network: MemoryNetwork
     private let identity: TransportIdentity
     private let handler: any ConnectionHandler
@@ -156,7 +160,7 @@ private final class MemoryTransport: Transport {
         try network.listen(host: host, port: port, identity, handler)
     }
 
-    func dial(_ address: String, expecting peer: DeviceKey) async throws {
+    func dial(_ address: PeerAddress, expecting peer: DeviceKey) async throws {
         try await network.dial(address, expecting: peer, identity, handler)
     }
 

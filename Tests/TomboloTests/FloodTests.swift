@@ -45,10 +45,10 @@
 
         init(_ directory: URL, victim: DeviceKey, port: Int) async throws {
             let box = CaptureBox()
-            let provider = TransportProvider { identity, handler in
-                let capture = Capture(handler)
+            let provider = TransportProvider { context in
+                let capture = Capture(context.handler)
                 box.capture.withLock { $0 = capture }
-                return try TCPTransport(identity: identity, handler: capture)
+                return try TCPTransport(identity: context.identity, handler: capture)
             }
             node = try await Node.open(at: directory, configuration: .init(transports: [provider]))
             capture = try #require(box.capture.withLock { $0 })

@@ -33,7 +33,8 @@ struct HostilePeerTests {
     private func attack(_ node: Node, port: Int, _ what: String, _ payloads: [[UInt8]]) async throws {
         let peer = HostilePeer(seed: 9)
         let transport = try TCPTransport(identity: peer.identity, handler: peer)
-        try await transport.dial("127.0.0.1:\(port)", expecting: node.device)
+        let address = try #require(PeerAddress("127.0.0.1:\(port)"))
+        try await transport.dial(address, expecting: node.device)
         for payload in payloads { peer.connection?.send(payload) }
         var closings = peer.closings.makeAsyncIterator()
         #expect(await closings.next() != nil, "\(what)")
@@ -83,8 +84,9 @@ struct HostilePeerTests {
             try await node.addMVDSPeer(at: "127.0.0.1:1", sharing: talk)
             let port = try await node.listenMVDS()
             let peer = HostilePeer(seed: 9)
-            let transport = MVDSTransport(handler: peer)
-            try await transport.dial("127.0.0.1:\(port)", as: peer.identity.device)
+            let transport = MVDSTransport(handler: peer) { [] }
+            let address = try #require(PeerAddress("mvds://127.0.0.1:\(port)"))
+            try await transport.dial(address, expecting: peer.identity.device)
             let count = 100_000
             for first in stride(from: 0, to: count, by: 1_000) {
                 var payload = Payload()

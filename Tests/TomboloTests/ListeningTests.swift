@@ -6,7 +6,7 @@ import TomboloTesting
 @Suite("Where a node listens, and what its invitations name")
 struct ListeningTests {
     private func hosts(_ link: InvitationLink) -> [String] {
-        link.invitation.addresses.compactMap { PeerAddress($0)?.host }
+        link.invitation.addresses.compactMap { PeerAddress($0)?.endpoint?.host }
     }
 
     @Test("a resumed node listens where it did, and its invitations can be used")

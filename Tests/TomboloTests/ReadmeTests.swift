@@ -67,7 +67,7 @@ struct ReadmeTests {
         #expect(policies.count == 5 && roles.contains(.owner))
         #expect(ids.0.description.count == 64 && ids.3.bytes.count == 32)
         #expect(Contact.device(ids.3) != Contact.member(ids.4))
-        #expect(PeerAddress("[::1]:4711")?.port == 4_711)
+        #expect(PeerAddress("[::1]:4711")?.endpoint?.port == 4_711)
         #expect(Dialect.native != .mvds && ids.1.bytes == ids.2.bytes)
     }
 

@@ -70,6 +70,7 @@ struct TLSSource: AsyncParsableCommand {
         let counter = Counter(until: .max)
         let (transport, _) = try transport(counter)
         guard let key = DeviceKey(hex: peer) else { throw BenchmarkError("not a key: \(peer)") }
+        guard let address = PeerAddress(address) else { throw BenchmarkError("not an address: \(address)") }
         try await transport.dial(address, expecting: key)
         var generator = SplitMix(seed: 1)
         let payload = (0..<65_600).map { _ in UInt8(truncatingIfNeeded: generator.next()) }

@@ -53,7 +53,7 @@ extension Node {
         do {
             if try node.ownGroup?.id == link.invitation.group {
                 // It was interrupted after it had been linked: the rest comes with a sync.
-                for address in link.invitation.addresses {
+                for address in link.invitation.addresses.reversed() {
                     try await node.addPeer(link.invitation.inviter, address: address)
                 }
                 return node

@@ -18,6 +18,8 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case fileQuota(quota: UInt64)
     /// The visibility of a group towards the peer has changed, so the link has to be opened anew (protocol 5.10-6).
     case visibilityChanged
+    /// The application has removed the peer.
+    case peerRemoved
     /// The request is for groups of the mvds dialect.
     case notMVDS(GroupID)
     /// The request is for native groups.
@@ -39,6 +41,7 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
         case .groupFull(let id): "group \(id) takes no more logs: go on in a new group"
         case .visibilityChanged:
             "it has changed which groups are shown to the peer: connect again, which goes by what is set now"
+        case .peerRemoved: "this device has removed the peer"
         case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
         case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"
         }

@@ -52,8 +52,12 @@ public enum EngineInput: Sendable {
     case sealSecrets(RequestID, group: GroupID, to: BundleOpening)
     /// Receives the secrets in an answer to a bundle.
     case takeSecrets(RequestID, group: GroupID, [CarriedSecret])
-    /// Stores a device as a peer, with its addresses.
+    /// Stores a device as a peer, with addresses that were told of or dialled just now, best first.
     case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
+    /// Forgets an address of a peer.
+    case removeAddress(RequestID, String, of: DeviceKey)
+    /// Forgets a peer and closes the links to it. It is known again if it connects.
+    case removePeer(RequestID, DeviceKey)
     /// Adds a file whose chunks the application has validated and put into the store.
     case addFile(RequestID, FileID, held: RangeSet<Int>)
     /// Fetches a file that an event of the group refers to, beginning at a byte of it.

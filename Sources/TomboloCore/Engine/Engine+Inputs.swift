@@ -25,6 +25,9 @@ extension Engine {
             try setVisibility(request, group, contact, visibility, in: &batch)
         case .addPeer(let device, let dialect, let addresses):
             try addPeer(device, dialect: dialect, addresses: addresses, in: &batch)
+        case .removeAddress(let request, let address, let device):
+            try removeAddress(request, address, of: device, in: &batch)
+        case .removePeer(let request, let device): try removePeer(request, device, in: &batch)
         case .addFile(let request, let file, let held): try files.add(request, file, held: held, in: &batch)
         case .wantFile(let request, let file, let offset): try files.want(request, file, from: offset, in: &batch)
         case .checkChunk(let request, let file, let position):

@@ -1,7 +1,8 @@
 // Peers that are kept in the store.
 extension Engine {
-    /// Keeps a device as a peer, and where it is reached: the latest ``Limits/peerAddresses``.
+    /// Keeps a device as a peer, and its addresses: the ``Limits/peerAddresses`` that were confirmed last, latest first.
     ///
+    /// - Parameter addresses: addresses that were told of or dialled just now, best first. Malformed ones are left out.
     /// - Returns: what is kept of the peer now.
     @discardableResult
     mutating func addPeer(
@@ -11,11 +12,39 @@ extension Engine {
         let known = try batch.store.peer(device)
         var peer = known ?? PeerRecord(device: device, dialect: dialect)
         if let member { peer.member = member }
-        for address in addresses where !peer.addresses.contains(address) { peer.addresses.append(address) }
+        for address in addresses.reversed() where PeerAddress(address) != nil {
+            peer.addresses.removeAll { $0 == address }
+            peer.addresses.insert(address, at: 0)
+        }
         // Invitations bring addresses without end.
-        peer.addresses.removeFirst(max(0, peer.addresses.count - Limits.peerAddresses))
+        peer.addresses.removeLast(max(0, peer.addresses.count - Limits.peerAddresses))
         if peer != known { try keep(peer, in: batch.store) }
         return peer
+    }
+
+    /// Forgets an address of a peer.
+    mutating func removeAddress(
+        _ request: RequestID, _ address: String, of device: DeviceKey, in batch: inout Batch<Crypto>
+    ) throws(StoreError) {
+        guard var peer = try batch.store.peer(device), let place = peer.addresses.firstIndex(of: address) else {
+            return batch.fail(request, .notAllowed("the peer has no address \(address)"))
+        }
+        peer.addresses.remove(at: place)
+        try keep(peer, in: batch.store)
+        batch.effects.append(.done(request))
+    }
+
+    /// Forgets a peer: its addresses, agreements with it, and its share in groups of the mvds dialect. Links to it are
+    /// closed.
+    mutating func removePeer(
+        _ request: RequestID, _ device: DeviceKey, in batch: inout Batch<Crypto>
+    ) throws(StoreError) {
+        for index in sessions.indices where sessions[index].link.peer == device && !sessions[index].isClosed {
+            close(index, .peerRemoved, in: &batch)
+        }
+        mvds.remove(device)
+        try batch.store.removePeer(device)
+        batch.effects.append(.done(request))
     }
 
     private mutating func keep(_ peer: PeerRecord, in store: any EventStore) throws(StoreError) {

@@ -7,7 +7,7 @@ extension MVDSSync {
         guard isShared(with: peer), speakingSession(to: peer) == index, !sessions.values[index].isReconciling else {
             return
         }
-        var builder = PayloadBuilder()
+        var builder = PayloadBuilder(limit: payloadLimit(of: index))
         for id in sessions.values[index].records.acks.removeAll() { builder.addAck(id) }
         try answerRequests(index, &builder, in: &batch)
         try resendInFlight(index, &builder, in: &batch)
@@ -52,9 +52,18 @@ extension MVDSSync {
                     isBlocked = true
                     continue
                 }
-                guard let stored = try batch.store.messages(ids: [record.id])[0], canCarry(stored.message, index)
-                else {
+                guard let stored = try batch.store.messages(ids: [record.id])[0] else {
                     dropped.append(record.id)
+                    continue
+                }
+                guard canCarry(stored.message, index) else {
+                    // A link of the mvds dialect with a small MTU: another link may carry it.
+                    if sessions.values[index].link.dialect == .native {
+                        dropped.append(record.id)
+                    } else {
+                        record.nextSend = batch.now + Self.lastRetransmission
+                        sent.append(record)
+                    }
                     continue
                 }
                 if record.sendCount == 0, !sendsAtOnce(record, bytes: stored.message.size, group: stored.group) {
@@ -112,8 +121,17 @@ extension MVDSSync {
         sessions.values[index].records.inFlight[id] != nil || !sessions.values[index].records.isWindowFull
     }
 
+    /// The bytes of records after which a further payload begins.
+    private func payloadLimit(of index: Int) -> Int {
+        min(Limits.payload, sessions.values[index].link.mtu ?? .max)
+    }
+
     private func fits(_ message: Message, _ index: Int) -> Bool {
-        sessions.values[index].link.dialect == .mvds || message.size <= Limits.payload + 4_096
+        let link = sessions.values[index].link
+        return switch link.dialect {
+        case .mvds: message.size <= link.mtu ?? .max
+        case .native: message.size <= Limits.payload + 4_096
+        }
     }
 
     /// Whether a message can be sent to a peer. Larger ones than a frame go in parts, once the peer has shown the
@@ -154,17 +172,20 @@ extension MVDSSync {
     }
 }
 
-/// Fills payloads up to the bound of a stream.
+/// Fills payloads up to a bound. A message that exceeds the bound has a payload of its own.
 private struct PayloadBuilder {
+    let limit: Int
     private var done: [Payload] = []
     private var payload = Payload()
     private var bytes = 0
+
+    init(limit: Int) { self.limit = limit }
 
     /// Bytes of a tag, a length and an id.
     private static let idBytes = 36
 
     private mutating func reserve(_ count: Int) {
-        if bytes + count > Limits.payload, !payload.isEmpty {
+        if bytes + count > limit, !payload.isEmpty {
             done.append(payload)
             payload = Payload()
             bytes = 0

@@ -61,6 +61,11 @@ struct MVDSSync: Sendable {
         batch.effects.append(.created(request, groups[index].id))
     }
 
+    /// Shares no group with a peer any more. The engine closes the sessions with it, and the store forgets its records.
+    mutating func remove(_ peer: DeviceKey) {
+        for index in groups.indices { groups[index].peers.removeAll { $0 == peer } }
+    }
+
     // MARK: Sessions
 
     /// Opens a session. All records towards the peer are due, as if they had never been sent.

@@ -108,6 +108,9 @@ public protocol EventStore: RecordStore, FileStore {
     func peers() throws(StoreError) -> [PeerRecord]
     func peer(_ device: DeviceKey) throws(StoreError) -> PeerRecord?
     func put(_ peer: PeerRecord) throws(StoreError)
+    /// Removes a peer's record, its agreements and acknowledgements, and in groups of the mvds dialect its share and the
+    /// records outstanding towards it.
+    func removePeer(_ peer: DeviceKey) throws(StoreError)
     /// The agreements with a peer, newest first, at most ``Limits/agreements``; none without a record of the peer.
     func agreements(with peer: DeviceKey, inGroup group: Int64) throws(StoreError) -> [Agreement]
     /// Adds a peer's newest agreement.

@@ -307,6 +307,12 @@ public final class MemoryStore: EventStore {
         peerTable.put(pool?.shared(peer) ?? PeerTable.Shared(peer))
     }
 
+    public func removePeer(_ peer: DeviceKey) {
+        peerTable.remove(peer)
+        for group in mvds.sharing.keys { mvds.sharing[group]?.remove(peer) }
+        mvds.records[peer] = nil
+    }
+
     public func agreements(with peer: DeviceKey, inGroup group: Int64) -> [Agreement] {
         peerTable.agreements(with: peer, inGroup: group)
     }

@@ -30,6 +30,10 @@ struct PeerTable {
         }
     }
 
+    mutating func remove(_ device: DeviceKey) {
+        if let place = place(of: device) { peers.remove(at: place) }
+    }
+
     func agreements(with device: DeviceKey, inGroup group: Int64) -> [Agreement] {
         place(of: device).map { peers[$0].agreements[group] } ?? []
     }

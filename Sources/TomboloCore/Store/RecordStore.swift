@@ -2,7 +2,7 @@
 public protocol RecordStore: AnyObject {
     /// The peers that a group is shared with, ascending.
     func peers(sharing group: Int64) throws(StoreError) -> [DeviceKey]
-    /// Shares a group with a peer. This cannot be undone.
+    /// Shares a group with a peer, until the peer is removed.
     func share(_ group: Int64, with peer: DeviceKey) throws(StoreError)
 
     /// Appends messages in this order. Those with the status `delivered` are appended to the change log too.

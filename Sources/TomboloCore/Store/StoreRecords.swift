@@ -198,7 +198,7 @@ public struct PeerRecord: Hashable, Sendable {
     /// The device's key. A peer that speaks MVDS alone has no key: a hash of its address stands here.
     public var device: DeviceKey
     public var dialect: Dialect
-    /// The addresses where it was last reached, each `host:port`.
+    /// The addresses where it may be reached, the one confirmed last first, at most ``Limits/peerAddresses``.
     public var addresses: [String]
     /// The incarnation that it showed last, 16 bytes; empty before its first `hello`.
     public var incarnation: [UInt8]

@@ -8,7 +8,7 @@ public struct Invitation: Hashable, Sendable {
     public var secret: [UInt8]
     /// The time at which the invitation expires, in milliseconds since 1970.
     public var expiry: UInt64
-    /// The inviter's addresses, each `host:port`: at most 16, of at most 255 bytes each.
+    /// The inviter's addresses, each the text of a ``PeerAddress``: at most 16, of at most 255 bytes each.
     public var addresses: [String]
     /// Whether the joiner becomes another device of the inviter's member. Then the group is that of the member's
     /// devices.
@@ -58,7 +58,10 @@ public struct Invitation: Hashable, Sendable {
         guard count <= Self.mostAddresses else { throw .tooLarge("addresses", limit: Self.mostAddresses) }
         for _ in 0..<count {
             let text = try reader.take(Int(try reader.byte()))
-            addresses.append(String(decoding: text, as: UTF8.self))
+            guard let address = PeerAddress(String(decoding: text, as: UTF8.self)) else {
+                throw .invalid("an address of an invitation", offset: reader.offset)
+            }
+            addresses.append(address.description)
         }
         guard reader.isAtEnd else { throw .invalid("what follows an invitation", offset: reader.offset) }
     }

@@ -18,12 +18,14 @@ public struct PeerLink: Hashable, Sendable {
     public var dialect: Dialect
     /// Bytes of windows that may be on their way at once in each direction; nil if the link has no such budget.
     public var windowLimit: Int?
+    /// The most bytes of one payload; nil for ``Limits/frame``, which the native dialect needs.
+    public var mtu: Int?
     /// The invitation by which this device joins, if it dialled one.
     public var invitation: Invitation?
 
     public init(
         session: SessionID, peer: DeviceKey, isDialler: Bool, binding: Bytes32, dialect: Dialect = .native,
-        invitation: Invitation? = nil, windowLimit: Int? = nil
+        invitation: Invitation? = nil, windowLimit: Int? = nil, mtu: Int? = nil
     ) {
         self.session = session
         self.peer = peer
@@ -31,6 +33,7 @@ public struct PeerLink: Hashable, Sendable {
         self.binding = binding
         self.dialect = dialect
         self.windowLimit = windowLimit
+        self.mtu = mtu
         self.invitation = invitation
     }
 }

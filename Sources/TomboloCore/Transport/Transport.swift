@@ -1,16 +1,46 @@
 /// A way to send payloads to peers, for example TCP with TLS or a network in memory.
 ///
-/// A transport verifies the peer's device key before it passes a connection to the handler. It keeps payloads whole and
-/// in order, and loses none while the connection lasts. The next session finds what a broken connection has lost.
+/// A transport of the native dialect verifies the peer's device key before it passes a connection to the handler. The
+/// next session finds what a broken connection has lost.
 public protocol Transport: Sendable {
+    /// The scheme of the addresses that it dials (RFC 3986, section 3.1), for example `tcp`.
+    var scheme: String { get }
+    /// The dialect of its connections.
+    var dialect: Dialect { get }
+    /// The promises that it makes about payloads.
+    var delivery: PayloadDelivery { get }
     /// Listens for peers. For port 0 it chooses a free port.
     ///
     /// - Returns: the port.
     func listen(host: String, port: Int) async throws -> Int
-    /// Dials `host:port`. Returns once the peer has proved its key; the handler receives the connection.
-    func dial(_ address: String, expecting peer: DeviceKey) async throws
+    /// Dials an address of its scheme. Returns once the peer has proved its key; the handler receives the connection.
+    ///
+    /// An address of a transport of the mvds dialect proves nothing: its connection belongs to `peer` all the same.
+    func dial(_ address: PeerAddress, expecting peer: DeviceKey) async throws
     /// Stops listening. Open connections stay.
     func stopListening() async
+}
+
+/// The promises that a transport makes about the payloads of one connection, while it lasts.
+public struct PayloadDelivery: Hashable, Sendable {
+    /// Whether payloads arrive in the order in which they were sent.
+    public var isOrdered: Bool
+    /// Whether every payload arrives, once.
+    public var isReliable: Bool
+    /// The most bytes of one payload; nil for ``Limits/frame``.
+    public var mtu: Int?
+
+    public init(isOrdered: Bool, isReliable: Bool, mtu: Int? = nil) {
+        self.isOrdered = isOrdered
+        self.isReliable = isReliable
+        self.mtu = mtu
+    }
+
+    /// Whole payloads up to ``Limits/frame``, in order, none lost. The native dialect needs all of it.
+    public static let stream = PayloadDelivery(isOrdered: true, isReliable: true)
+
+    /// Whether the native dialect works over it.
+    public var carriesNativeDialect: Bool { isOrdered && isReliable && mtu ?? .max >= Limits.frame }
 }
 
 /// The key that a transport proves to peers: this device's.
@@ -33,6 +63,8 @@ public protocol Connection: AnyObject, Sendable {
     /// (protocol 4-2).
     var binding: Bytes32 { get }
     var dialect: Dialect { get }
+    /// The most bytes of one payload; nil for ``Limits/frame``.
+    var mtu: Int? { get }
     /// The bytes on the wire so far.
     var traffic: Traffic { get }
     /// The bytes of payloads that were passed to ``send(_:)`` and have not left yet.
@@ -43,6 +75,10 @@ public protocol Connection: AnyObject, Sendable {
     func close()
     /// Reports that this many bytes of received payloads were processed. The connection reads on once enough were.
     func consumed(_ bytes: Int)
+}
+
+extension Connection {
+    public var mtu: Int? { nil }
 }
 
 /// The bytes of a connection on the wire, in both directions.
@@ -73,19 +109,9 @@ public struct TransportError: Error, Hashable, Sendable, CustomStringConvertible
     public init(_ description: String) { self.description = description }
 }
 
-/// The address of a peer: `host:port`, or `[v6]:port`.
-public struct PeerAddress: Hashable, Sendable {
-    public let host: String
-    public let port: Int
-
-    public init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-            (1...65_535).contains(port)
-        else { return nil }
-        var host = text[..<colon]
-        if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty else { return nil }
-        self.host = String(host)
-        self.port = port
+extension TransportError {
+    /// The error of an address that a transport cannot dial.
+    public static func noAddress(_ address: PeerAddress) -> TransportError {
+        TransportError("\(address) is not an address of the form host:port")
     }
 }

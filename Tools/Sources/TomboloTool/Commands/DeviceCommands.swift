@@ -38,7 +38,7 @@ struct ID: AsyncParsableCommand {
 
 struct Peer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Other devices that this one exchanges payloads with.", subcommands: [Add.self, List.self])
+        abstract: "Other devices that this one exchanges payloads with.", subcommands: [Add.self, List.self, Remove.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

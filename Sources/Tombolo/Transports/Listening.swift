@@ -1,11 +1,12 @@
 import Synchronization
-import TomboloCore
+public import TomboloCore
 import TomboloNIO
 
 /// A place where a node listens.
 struct ListeningPlace: Hashable, Sendable {
-    /// Whether it is for peers that speak MVDS alone.
-    let isForMVDS: Bool
+    /// The scheme of the addresses at which others reach it.
+    let scheme: String
+    let dialect: Dialect
     let host: String
     let port: Int
     /// Whether any free port would do.
@@ -18,20 +19,44 @@ struct ListeningPlace: Hashable, Sendable {
         host == "localhost" || host.hasPrefix("127.") || host == "::1"
     }
 
-    static func address(_ host: String, _ port: Int) -> String {
-        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    private func address(_ host: String) -> String {
+        let location = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        return PeerAddress(scheme: scheme, location: location).description
     }
 
     /// The addresses at which others reach it.
     ///
     /// - Parameter interfaces: the device's IP addresses.
     func addresses(of interfaces: [String]) -> [String] {
-        guard Self.isWildcard(host) else { return [Self.address(host, port)] }
-        return interfaces.filter { host != "0.0.0.0" || !$0.contains(":") }.map { Self.address($0, port) }
+        guard Self.isWildcard(host) else { return [address(host)] }
+        return interfaces.filter { host != "0.0.0.0" || !$0.contains(":") }.map { address($0) }
     }
 }
 
 extension Node {
+    /// Listens for peers; port 0 takes any free one.
+    ///
+    /// - Parameters:
+    ///   - host: the address to listen on. `0.0.0.0` and `::` stand for all addresses of the device.
+    ///   - port: the port.
+    ///   - scheme: the scheme of the transport that listens.
+    /// - Returns: the port.
+    /// - Throws: ``TomboloError`` `unreachable` if the port is taken; `invalidArgument` if no transport has the scheme.
+    @discardableResult
+    public func listen(
+        host: String = "127.0.0.1", port: Int = 0, scheme: String = PeerAddress.defaultScheme
+    ) async throws -> Int {
+        let transports = try transports
+        let dialect = try transports.dialect(of: scheme)
+        let actual = try await convertingErrors {
+            try await transports.listen(host: host, port: port, scheme: scheme)
+        }
+        let place = ListeningPlace(
+            scheme: scheme, dialect: dialect, host: host, port: actual, takesAnyPort: port == 0)
+        listening.withLock { $0.append(place) }
+        return actual
+    }
+
     /// The addresses that an invitation names: those that the caller gives, then those where this device listens.
     ///
     /// Wildcards stand for all addresses of the device. Loopback addresses are left out if there is any other.
@@ -40,13 +65,13 @@ extension Node {
     func invitationAddresses(adding given: [String]) throws -> [String] {
         for address in given {
             guard let parsed = PeerAddress(address) else { throw TomboloError.noAddress(address) }
-            guard !ListeningPlace.isWildcard(parsed.host) else {
+            guard parsed.endpoint.map({ !ListeningPlace.isWildcard($0.host) }) ?? true else {
                 throw TomboloError(
                     .invalidArgument, "\(address) is an address to listen on, and no peer can dial it",
                     recovery: "name the address at which this device is reached")
             }
         }
-        let places = listening.withLock { $0 }.filter { !$0.isForMVDS }
+        let places = listening.withLock { $0 }.filter { $0.dialect == .native }
         let interfaces =
             places.contains { ListeningPlace.isWildcard($0.host) } ? NetworkInterfaces.addresses() : []
         var all = given
@@ -54,7 +79,7 @@ extension Node {
             all.append(address)
         }
         func isLoopback(_ address: String) -> Bool {
-            PeerAddress(address).map { ListeningPlace.isLoopback($0.host) } ?? false
+            PeerAddress(address)?.endpoint.map { ListeningPlace.isLoopback($0.host) } ?? false
         }
         if all.contains(where: { !isLoopback($0) }) { all.removeAll { isLoopback($0) && !given.contains($0) } }
         guard !all.isEmpty else {
@@ -85,23 +110,15 @@ extension Node {
 
     private func listen(at place: ListeningPlace) async throws {
         do {
-            try await listen(place, port: place.port)
+            try await listen(host: place.host, port: place.port, scheme: place.scheme)
         } catch  where place.takesAnyPort {
-            try await listen(place, port: 0)
-        }
-    }
-
-    private func listen(_ place: ListeningPlace, port: Int) async throws {
-        if place.isForMVDS {
-            try await listenMVDS(host: place.host, port: port)
-        } else {
-            try await listen(host: place.host, port: port)
+            try await listen(host: place.host, port: 0, scheme: place.scheme)
         }
     }
 }
 
 extension TomboloError {
     static func noAddress(_ text: String) -> TomboloError {
-        TomboloError(.invalidArgument, "\(text) is not an address of the form host:port")
+        TomboloError(.invalidArgument, "\(text) is not an address of the form host:port or scheme://location")
     }
 }
