@@ -13,10 +13,10 @@ extension Replica {
         in batch: inout Batch<some Cryptography>
     ) throws(StoreError) {
         if let reason = refusalToWrite(batch.identity) { return batch.refuse(request, reason) }
-        let expiry = [expiry, groupExpiry.map { batch.now &+ $0 }].compactMap(\.self).min()
         if let expiry, expiry <= batch.now || expiry >= Limits.integer {
             return batch.refuse(request, "it would go away before it is there, or never")
         }
+        let expiry = [expiry, groupExpiry(after: batch.now)].compactMap(\.self).min()
         try joinStateHeads(in: &batch)
         try mergeHeads(in: &batch)
         let rekey = content.isEmpty ? nil : try chooseRekey(in: &batch)
@@ -86,10 +86,15 @@ extension Replica {
         return try ingestOwn(event, in: &batch) ? event.id : nil
     }
 
-    /// The number of milliseconds after which contents of the group expire; nil for never.
-    private var groupExpiry: UInt64? {
-        guard case .set(_, let value?)? = state.settings(of: StateAction.expiryKey).first?.action else { return nil }
-        return StateAction.expiry(value)
+    /// The time at which a content written now expires by the group's setting, in milliseconds since 1970; nil for never.
+    ///
+    /// A time that an event cannot state is never: no setting may keep members from writing.
+    private func groupExpiry(after now: UInt64) -> UInt64? {
+        guard case .set(_, let value?)? = state.settings(of: StateAction.expiryKey).first?.action,
+            let lifetime = StateAction.expiry(value)
+        else { return nil }
+        let (time, isTooLate) = now.addingReportingOverflow(lifetime)
+        return isTooLate || time >= Limits.integer ? nil : time
     }
 
     /// Ingests events that the application brings from elsewhere, such as a bundle.

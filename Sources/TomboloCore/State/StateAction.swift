@@ -29,9 +29,11 @@ package enum StateAction: Hashable, Sendable {
     /// The key of the longest time that contents last. Its value is milliseconds in decimal digits (protocol 2.7-4).
     package static let expiryKey = "expiry"
 
-    /// The value of ``expiryKey`` in milliseconds; nil if it is no number above 0.
+    /// The value of ``expiryKey`` in milliseconds; nil, so that contents last for ever, unless it is 1 to 20 decimal digits
+    /// for a number above 0 that fits 64 bits.
     package static func expiry(_ value: [UInt8]) -> UInt64? {
-        UInt64(String(decoding: value, as: UTF8.self)).flatMap { $0 > 0 ? $0 : nil }
+        guard value.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        return UInt64(String(decoding: value, as: UTF8.self)).flatMap { $0 > 0 ? $0 : nil }
     }
 
     /// The member whose role the action changes.
