@@ -97,7 +97,7 @@ public struct OpenInvitation: Sendable, Hashable, Identifiable {
         bytes = record.id
         expiry = Date(milliseconds: record.expiry)
         role = record.role
-        uses = record.uses
-        users = record.users
+        uses = record.mostUses
+        users = record.uses.map(\.device)
     }
 }

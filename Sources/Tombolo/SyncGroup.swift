@@ -93,7 +93,7 @@ public struct SyncGroup: Sendable, Identifiable {
         get async throws {
             let now = node.clock.now
             return try node.read { try $0.invitations(to: record) }
-                .filter { $0.expiry >= now && $0.users.count < $0.uses }.map(OpenInvitation.init)
+                .filter { $0.expiry >= now && $0.uses.count < $0.mostUses }.map(OpenInvitation.init)
         }
     }
 

@@ -94,14 +94,23 @@ enum Rows {
         var invitation = InvitationRecord(
             id: Array(row["id"] as Data), secret: [], group: group,
             expiry: UInt64(clamping: row["expiry"] as Int64), role: Role(rawValue: row["role"]) ?? .none,
-            uses: row["uses"], users: devices(row["usedBy"] as Data? ?? Data()))
+            mostUses: row["uses"],
+            uses: uses(of: keys(row["usedBy"] as Data? ?? Data()), for: keys(row["usedFor"] as Data? ?? Data())))
         invitation.secret = try cells.opened(row["secret"], .invitation(invitation))
         return invitation
     }
 
-    /// The device keys in a concatenation of keys.
-    private static func devices(_ bytes: Data) -> [DeviceKey] {
+    /// The uses of an invitation. Those of an earlier version name no member: zeros stand in for it, and admit nobody.
+    private static func uses(of devices: [Bytes32], for members: [Bytes32]) -> [InvitationUse] {
+        devices.enumerated().map { index, device in
+            let member = index < members.count ? members[index] : .zero
+            return InvitationUse(device: DeviceKey(device), member: MemberKey(member))
+        }
+    }
+
+    /// The keys in a concatenation of keys.
+    private static func keys(_ bytes: Data) -> [Bytes32] {
         let bytes = Array(bytes)
-        return stride(from: 0, to: bytes.count, by: 32).compactMap { DeviceKey(bytes[$0..<min($0 + 32, bytes.count)]) }
+        return stride(from: 0, to: bytes.count, by: 32).compactMap { Bytes32(bytes[$0..<min($0 + 32, bytes.count)]) }
     }
 }

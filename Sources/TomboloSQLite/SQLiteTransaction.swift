@@ -254,12 +254,15 @@ final class SQLiteTransaction: EventStore {
     func put(_ invitation: InvitationRecord) throws(StoreError) {
         try run {
             try execute(
-                "INSERT OR REPLACE INTO invitation (id, secret, replica, expiry, usedBy, role, uses) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                """
+                INSERT OR REPLACE INTO invitation (id, secret, replica, expiry, usedBy, usedFor, role, uses)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
                 [
                     Data(invitation.id), try cells.closed(invitation.secret, .invitation(invitation)),
                     Data(invitation.group.bytes),
-                    Int64(clamping: invitation.expiry), Data(invitation.users.flatMap(\.bytes)),
-                    Int64(invitation.role.rawValue), invitation.uses,
+                    Int64(clamping: invitation.expiry), Data(invitation.uses.flatMap(\.device.bytes)),
+                    Data(invitation.uses.flatMap(\.member.bytes)), Int64(invitation.role.rawValue), invitation.mostUses,
                 ])
         }
     }

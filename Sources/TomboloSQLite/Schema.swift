@@ -149,6 +149,10 @@ enum Schema {
         }
         // The member that a peer proved to belong to when it joined.
         migrator.registerMigration("12") { db in try db.execute(sql: "ALTER TABLE peer ADD COLUMN member BLOB") }
+        // The members for whose devices an invitation was used, concatenated in the order of `usedBy`.
+        migrator.registerMigration("13") { db in
+            try db.execute(sql: "ALTER TABLE invitation ADD COLUMN usedFor BLOB")
+        }
         return migrator
     }
 }

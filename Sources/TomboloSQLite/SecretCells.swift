@@ -77,13 +77,16 @@ struct SecretCells: Sendable {
         static func secret(_ rekey: EventID, _ group: GroupID, _ first: [UInt8]) -> Place {
             Place(column: "secret.nodes", row: group.bytes + rekey.bytes + first)
         }
-        /// The place of an invitation's secret. It includes all that the invitation grants, and the devices that it has
-        /// admitted.
+        /// The place of an invitation's secret. It includes all that the invitation grants, and its uses.
         static func invitation(_ invitation: InvitationRecord) -> Place {
             var row = invitation.id + invitation.group.bytes + [invitation.role.rawValue]
             row.append(fixed64: invitation.expiry)
-            row.append(fixed64: UInt64(invitation.uses))
-            return Place(column: "invitation.secret", row: row + invitation.users.flatMap(\.bytes))
+            row.append(fixed64: UInt64(clamping: invitation.mostUses))
+            row += invitation.uses.flatMap(\.device.bytes)
+            // Cells of an earlier version are bound to the devices alone.
+            let members = invitation.uses.map(\.member)
+            if members.contains(where: { $0 != MemberKey(.zero) }) { row += members.flatMap(\.bytes) }
+            return Place(column: "invitation.secret", row: row)
         }
     }
 

@@ -87,7 +87,7 @@ extension Engine {
         let id = Invitation.id(ofSecret: invitation.secret, using: batch.cryptography)
         try batch.store.put(
             InvitationRecord(
-                id: id, secret: invitation.secret, group: group, expiry: expiry, role: role, uses: uses))
+                id: id, secret: invitation.secret, group: group, expiry: expiry, role: role, mostUses: uses))
         return invitation
     }
 

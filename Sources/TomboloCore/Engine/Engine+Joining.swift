@@ -21,6 +21,7 @@ extension Engine {
         var welcome = Welcome()
         guard var invitation = try batch.store.invitation(id: Array(join.invitation)),
             let replica = replicaIndex(invitation.group),
+            let member = claimedMember(join, in: invitation.group, batch.identity),
             visibilities(session: index, batch.identity)[replica.value] != .invisible,
             Invitation.proof(
                 secret: invitation.secret, binding: link.binding, group: invitation.group, using: batch.cryptography
@@ -29,17 +30,20 @@ extension Engine {
             welcome.status = Welcome.Status.unknown.rawValue
             return welcome
         }
-        let isKnown = invitation.users.contains(link.peer)
-        let isUsedUp = invitation.users.count >= invitation.uses && !isKnown
+        let use = InvitationUse(device: link.peer, member: member)
+        let isKnown = invitation.uses.contains(use)
+        let isUsedUp = invitation.uses.count >= invitation.mostUses && !isKnown
         let isInTime = invitation.expiry >= batch.now && !isUsedUp
-        let joiner = isInTime ? try admit(join, of: link.peer, as: invitation.role, to: replica, in: &batch) : nil
-        guard let (member, admission) = joiner else {
+        let joiner =
+            isInTime
+            ? try admit(join, of: member, on: link.peer, as: invitation.role, to: replica, in: &batch) : nil
+        guard let admission = joiner else {
             let status: Welcome.Status =
                 invitation.expiry < batch.now ? .expired : isUsedUp ? .used : .notAllowed
             welcome.status = status.rawValue
             return welcome
         }
-        if !isKnown { invitation.users.append(link.peer) }
+        if !isKnown { invitation.uses.append(use) }
         try batch.store.put(invitation)
         try addPeer(link.peer, of: member, addresses: [], in: &batch)
         sessions[index].raiseTrust(to: .peer)
@@ -63,11 +67,12 @@ extension Engine {
     /// Gives a joining member the role that the invitation promises. In the group of this member's devices, the joining
     /// device becomes one of them.
     ///
-    /// - Returns: the device's member and its admission. Nil if the device has not proved them, or if this device's
-    ///   member has no right to admit it.
+    /// - Returns: the device's admission. Nil if the device has not proved it, or if this device's member has no right to
+    ///   admit the joiner.
     private mutating func admit(
-        _ join: Join, of peer: DeviceKey, as role: Role, to replica: ReplicaIndex, in batch: inout Batch<Crypto>
-    ) throws(StoreError) -> (MemberKey, DeviceAdmission)? {
+        _ join: Join, of member: MemberKey, on peer: DeviceKey, as role: Role, to replica: ReplicaIndex,
+        in batch: inout Batch<Crypto>
+    ) throws(StoreError) -> DeviceAdmission? {
         let index = replica.value
         if replicas[index].id == batch.identity.ownGroup {
             guard replicas[index].refusalOfDevice(batch.identity) == nil else { return nil }
@@ -77,16 +82,20 @@ extension Engine {
             }
             try replicas[index].noteAdmission(of: peer, in: &batch)
             try fanOut(from: index, in: &batch)
-            return (batch.identity.member, admission)
+            return admission
         }
-        guard let member = MemberKey(join.member),
-            let admission = try? DeviceAdmission(decoding: join.admission, of: peer),
+        guard let admission = try? DeviceAdmission(decoding: join.admission, of: peer),
             admission.isValid(of: member, using: batch.cryptography),
             !replicas[index].isRemoved(admission.devices, of: member, batch.identity)
         else { return nil }
         let isAdmitted = try replicas[index].admit(member, as: role, in: &batch)
         try fanOut(from: index, in: &batch)
-        return isAdmitted ? (member, admission) : nil
+        return isAdmitted ? admission : nil
+    }
+
+    /// The member that a joiner claims to belong to. In the group of this member's devices, it is this member.
+    private func claimedMember(_ join: Join, in group: GroupID, _ identity: Identity<Crypto>) -> MemberKey? {
+        group == identity.ownGroup ? identity.member : MemberKey(join.member)
     }
 
     /// Receives the inviter's answer, and begins to sync the group.
@@ -124,7 +133,7 @@ extension Optional<Welcome.Status> {
         switch self {
         case .welcome: nil
         case .expired: "it has expired; ask for another one"
-        case .notAllowed: "the inviter may not admit you (any more); ask an admin for another one"
+        case .notAllowed: "the inviter may not admit you, or an admin has removed you; ask an admin"
         case .used: "it was used by as many devices as it admits; ask for another one"
         case .unknown, nil: "the inviter does not know it (any more); ask for another one"
         }

@@ -157,7 +157,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     /// - Events of this device are, so that no power cut makes it number two events alike.
     /// - Messages of the mvds dialect are: the sender forgets them once they are acknowledged, and learns of no new
     ///   incarnation.
-    /// - Joining is, on both sides, since an invitation is used once.
+    /// - Joining is, on both sides and over any link, since an invitation is used once.
     ///
     /// Peers send other events again under a new incarnation.
     public func mustBeSynced(_ inputs: [EngineInput]) -> Bool {
@@ -171,13 +171,14 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
         }
         return inputs.contains { input in
             switch input {
-            case .payloadReceived(let id, _):
+            case .payloadReceived(let id, let bytes):
                 // A link may have opened in the same batch.
                 guard let index = sessionIndex(id) else { return true }
                 if let invitation = sessions[index].link.invitation, replicaIndex(invitation.group) == nil {
                     return true
                 }
                 return sessions[index].trust == .stranger || mvds.isShared(with: sessions[index].link.peer)
+                    || Payload.hasJoin(bytes)
             case .linkOpened, .linkClosed, .timePassed, .sealSecrets: return false
             default: return true
             }

@@ -96,6 +96,13 @@ package struct StateGraph: Sendable {
         standings[member]?.last?.standing ?? unnamed(member)
     }
 
+    /// Whether the last change of a member's role is a demotion by another member. A member that has left is not.
+    func isDemotedByAnother(_ member: MemberKey) -> Bool {
+        guard let place = standings[member]?.last?.position else { return false }
+        let node = nodes[order[place]]
+        return node.action.isDemotion && node.author != member
+    }
+
     /// All members that the statement or a standing event names, ascending by key.
     package var members: [(member: MemberKey, standing: Standing)] {
         Set(standings.keys).union(founder.map { [$0] } ?? []).sorted().map { ($0, standing(of: $0)) }

@@ -228,21 +228,32 @@ public struct InvitationRecord: Hashable, Sendable {
     /// The role that the invitation promises to the joiner's member.
     public var role: Role
     /// The number of devices that it admits.
-    public var uses: Int
-    /// The devices that it has admitted.
-    public var users: [DeviceKey]
+    public var mostUses: Int
+    /// The devices that it has admitted, each for one member.
+    public var uses: [InvitationUse]
 
     public init(
-        id: [UInt8], secret: [UInt8], group: GroupID, expiry: UInt64, role: Role = .member, uses: Int = 1,
-        users: [DeviceKey] = []
+        id: [UInt8], secret: [UInt8], group: GroupID, expiry: UInt64, role: Role = .member, mostUses: Int = 1,
+        uses: [InvitationUse] = []
     ) {
         self.role = role
         self.id = id
         self.secret = secret
         self.group = group
         self.expiry = expiry
+        self.mostUses = mostUses
         self.uses = uses
-        self.users = users
+    }
+}
+
+/// A use of an invitation: a device that it has admitted, and the member that the device proved to belong to.
+public struct InvitationUse: Hashable, Sendable {
+    public var device: DeviceKey
+    public var member: MemberKey
+
+    public init(device: DeviceKey, member: MemberKey) {
+        self.device = device
+        self.member = member
     }
 }
 

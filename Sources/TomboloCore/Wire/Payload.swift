@@ -33,6 +33,17 @@ public struct Payload: Hashable, Sendable {
 }
 
 extension Payload {
+    /// Whether a serialized payload has a `Join`. Nothing else of it is decoded.
+    static func hasJoin(_ bytes: Bytes) -> Bool {
+        var reader = ProtobufReader(bytes)
+        while let (number, _) = try? reader.next() {
+            if number == joinField { return true }
+        }
+        return false
+    }
+
+    private static let joinField: UInt32 = 5103
+
     /// Decodes a serialized `Payload`.
     ///
     /// - Throws: `WireError` if protocol 1-7 refuses it, or if it has more than ``Limits/payloadFields`` fields.
@@ -52,7 +63,7 @@ extension Payload {
             case (5005, .bytes(let run)): groupOffers.append(try GroupOffer(decoding: run))
             case (5101, .bytes(let run)): hello = try Hello(decoding: run)
             case (5102, .bytes(let run)): groups.append(try GroupSync(decoding: run))
-            case (5103, .bytes(let run)): join = try Join(decoding: run)
+            case (Self.joinField, .bytes(let run)): join = try Join(decoding: run)
             case (5104, .bytes(let run)): welcome = try Welcome(decoding: run)
             default: unknownFields += reader.lastField
             }

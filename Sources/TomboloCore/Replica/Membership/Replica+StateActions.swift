@@ -38,11 +38,15 @@ extension Replica {
 
     /// Gives a member the role that its invitation promises, if this device's member may.
     ///
+    /// An invitation does not overrule a demotion that this device knows, and ends with the inviter's removal.
     /// - Returns: whether the member now has the role, or a higher one.
     mutating func admit(
         _ member: MemberKey, as role: Role, in batch: inout Batch<some Cryptography>
     ) throws(StoreError) -> Bool {
+        let inviter = batch.identity.member
+        guard state.standing(of: inviter).role > .none || !state.isDemotedByAnother(inviter) else { return false }
         guard state.standing(of: member).role < role else { return true }
+        guard !state.isDemotedByAnother(member) else { return false }
         let action = StateAction.promote(member, to: role)
         guard refusal(of: action, batch.identity) == nil else { return false }
         return try write(action, in: &batch) != nil
