@@ -75,7 +75,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             switch record.dialect {
             case .native:
                 guard GroupStatement.groupID(of: record.statement, using: cryptography) == record.id else {
-                    throw StoreError(.corrupt, "the statement of group \(record.id) is another group's")
+                    throw StoreError(.corrupt, "the statement stored for group \(record.id) is that of another group")
                 }
                 let replica = try Replica(
                     opening: record, for: identity.member, recentEvents: recentEvents, in: store)

@@ -15,7 +15,7 @@ extension Replica {
         if let reason = refusalToWrite(batch.identity) { return batch.refuse(request, reason) }
         let expiry = [expiry, groupExpiry.map { batch.now &+ $0 }].compactMap(\.self).min()
         if let expiry, expiry <= batch.now || expiry >= Limits.integer {
-            return batch.refuse(request, "it would go away before it is there, or never")
+            return batch.refuse(request, "the message would expire at once or never: set another expiry")
         }
         try joinStateHeads(in: &batch)
         try mergeHeads(in: &batch)

@@ -60,7 +60,7 @@ public struct Invitation: Hashable, Sendable {
             let text = try reader.take(Int(try reader.byte()))
             addresses.append(String(decoding: text, as: UTF8.self))
         }
-        guard reader.isAtEnd else { throw .invalid("what follows an invitation", offset: reader.offset) }
+        guard reader.isAtEnd else { throw .invalid("data after an invitation", offset: reader.offset) }
     }
 
     package static func id(ofSecret secret: some Sequence<UInt8>, using cryptography: some Cryptography) -> [UInt8] {

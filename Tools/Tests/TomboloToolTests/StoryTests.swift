@@ -21,7 +21,7 @@ struct StoryTests {
             let id = try b.succeed("send", "--name", "bob", "coming").lines[0]
             let sync = try b.succeed("sync", "--explain").output
             #expect(sync.contains("1 groups in sync") && sync.contains("crew: agreement, 1 logs, "))
-            #expect(sync.contains("since both remember when they last knew the same"))
+            #expect(sync.contains("since both devices remember when they last held the same"))
             struct Explained: Decodable {
                 struct Row: Decodable {
                     let strategy: String
