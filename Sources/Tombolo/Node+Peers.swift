@@ -4,20 +4,20 @@ import TomboloSQLite
 
 /// The amounts that a node has exchanged since it was opened.
 public struct SyncProgress: Hashable, Sendable {
-    /// Transactions that were committed.
+    /// The number of committed transactions.
     public var batches = 0
-    /// Payloads that were received.
+    /// The number of received payloads.
     public var payloads = 0
-    /// Bytes of payloads, before compression and encryption.
+    /// The bytes of received payloads, before compression and encryption.
     public var bytesReceived = 0
-    /// Bytes of payloads that were sent, before compression and encryption.
+    /// The bytes of sent payloads, before compression and encryption.
     public var bytesSent = 0
-    /// Groups in which this device and the peer of the latest session were found to know the same.
+    /// The groups in which this device and the peer of the latest session were found to hold the same.
     public var groupsInSync: Set<GroupID> = []
 }
 
 extension Node {
-    /// Listens for peers; port 0 takes any free one.
+    /// Listens for peers; port 0 selects any free port.
     ///
     /// - Parameter host: the address to listen on. `0.0.0.0` and `::` stand for all addresses of the device.
     /// - Returns: the port.
@@ -32,7 +32,7 @@ extension Node {
 
     func note(_ place: ListeningPlace) { listening.withLock { $0.append(place) } }
 
-    /// Remembers a device and where it can be reached; returns once that is stored.
+    /// Remembers a device and its address. Returns once they are stored.
     ///
     /// - Throws: ``TomboloError`` `invalidArgument` if the address has another form than `host:port`.
     public func addPeer(_ device: DeviceKey, address: String) async throws {
@@ -43,25 +43,26 @@ extension Node {
         queue.signalLinks()
     }
 
-    /// Forgets a peer and its addresses, and closes the links to it. This device does not dial it any more.
+    /// Forgets a peer and its addresses, and closes the links to it. This device no longer dials it.
     ///
-    /// The peer stays a member of the groups that it is in. If it dials this device, the two sync and it is known again.
+    /// The peer stays a member of the groups that it is in. If it dials this device, the two sync and it is known
+    /// again.
     /// - Throws: ``TomboloError`` of the store.
     public func removePeer(_ peer: PeerID) async throws {
         let (queue, runtime, key) = (try queue, try runtime, peer.key)
-        queue.keepNot(key)
+        queue.stopKeeping(key)
         for connection in queue.connections(to: key) { connection.close() }
         try await convertingErrors { try await runtime.removePeer(key, isMVDS: peer.device == nil) }
         queue.signalLinks()
     }
 
-    /// Processes and commits everything that was posted so far.
+    /// Processes and commits all inputs that were posted so far.
     func drain() async throws {
         let runtime = try runtime
         try await convertingErrors { try await runtime.drainAll() }
     }
 
-    /// The peers that this device has met or was told of, ascending by their keys.
+    /// The peers that this device has met or knows an address of, ascending by their keys.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var peers: [Peer] {
@@ -75,19 +76,19 @@ extension Node {
 
     var peerRecords: [PeerRecord] { get throws { try read { try $0.peers() } } }
 
-    /// The names of peers, given the store's keys for them.
+    /// The names of peers, by the store's keys for them.
     func peerIDs(of keys: [DeviceKey], _ reader: SQLiteReader) throws -> [PeerID] {
         let known = Dictionary(try reader.peers().map { ($0.device, PeerID($0)) }, uniquingKeysWith: { one, _ in one })
         return keys.map { known[$0] ?? .device($0) }.sorted()
     }
 
-    /// All peers, now and whenever one connects or disconnects. A slow reader gets the latest alone.
+    /// All peers, now and whenever one connects or disconnects. A slow reader gets only the latest.
     public func peerUpdates() -> some AsyncSequence<[Peer], TomboloError> & Sendable {
         PullSequence<[Peer], TomboloError>(
             signals: { try self.queue.connected.values() }, read: { _ in try self.readPeers() })
     }
 
-    /// The amounts that were exchanged, now and after every batch. A slow reader gets the latest alone.
+    /// The exchanged amounts, now and after every batch. A slow reader gets only the latest.
     public func progress() -> some AsyncSequence<SyncProgress, Never> & Sendable {
         (components?.runtime.progress ?? LatestValue(SyncProgress())).values()
     }

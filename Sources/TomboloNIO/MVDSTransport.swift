@@ -48,7 +48,7 @@ public final class MVDSTransport: Sendable {
     ) async throws -> Int {
         try await listeners.listen(host: host, port: port, on: group) { channel in
             guard let address = channel.remoteAddress?.ipAddress, let peer = identify(address) else {
-                throw TransportError("nobody is known there")
+                throw TransportError("no known peer has this address")
             }
             try self.configure(channel, peer: peer, isDialler: false)
         }

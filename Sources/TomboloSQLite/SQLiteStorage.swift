@@ -296,8 +296,8 @@ extension StoreError {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return StoreError(
                 .corrupt,
-                "the database is damaged (\(error.message ?? "no details")): keep a copy of it, put back one that is sound, or "
-                    + "begin as a new device and let a peer invite it")
+                "the database is damaged (\(error.message ?? "no details")): keep a copy and rebuild the store, "
+                    + "restore a sound copy, or make a new device and let a peer invite it")
         case .SQLITE_BUSY, .SQLITE_LOCKED: return StoreError(.busy, "another process uses the database")
         default: return StoreError(.unavailable, "the database cannot be used: \(error)")
         }
