@@ -52,7 +52,7 @@ public struct GroupState: Hashable, Sendable {
         } catch {
             throw TomboloError(
                 .undecodableContent, "the value of \(key) is not a \(Value.self)",
-                recovery: "set it anew, or update the application", underlying: error)
+                recovery: "set it again, or update the application", underlying: error)
         }
     }
 

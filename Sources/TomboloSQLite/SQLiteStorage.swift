@@ -247,7 +247,7 @@ public final class SQLiteStorage: Sendable {
 
     /// Removes erased data from the files. The WAL still holds pages from before the erasure.
     ///
-    /// - Returns: false if somebody reads an older snapshot. Then call it again later.
+    /// - Returns: false if a reader uses an older snapshot. Then call it again later.
     public func purge() throws(StoreError) -> Bool {
         do {
             return try pool.writeWithoutTransaction(Self.purge)

@@ -1,6 +1,6 @@
 public import TomboloCore
 
-/// One change of a group. An application is told each change once, in causal order.
+/// One change of a group. An application receives each change once, in causal order.
 ///
 /// The last value of every case is the bookmark after the change; ``bookmark`` returns it for any case.
 public enum Change: Sendable {
@@ -17,7 +17,7 @@ public enum Change: Sendable {
     /// The group has forgotten the beginning of a log, behind a checkpoint that every member has passed.
     ///
     /// An application that keeps copies deletes those of this log up to this sequence. They can include entries whose
-    /// erasure it was never told.
+    /// erasure was never reported.
     case forgotten(log: LogID, through: UInt64, at: Bookmark)
 
     /// The bookmark after this change.

@@ -82,7 +82,7 @@ extension SyncGroup {
     /// The changes of one type of content after `bookmark`, then those from now on, until the task is cancelled or the
     /// node is closed.
     ///
-    /// A ``Projection`` does the same for an application that keeps what it makes of the contents in a file.
+    /// A ``Projection`` does the same for an application that keeps a model of the contents in a file.
     ///
     /// The sequence throws ``TomboloError`` of the store.
     public func changes<Content: EventContent>(
