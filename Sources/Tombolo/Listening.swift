@@ -9,7 +9,7 @@ struct ListeningPlace: Hashable, Sendable {
     let host: String
     let port: Int
     /// Tells whether any free port may be used.
-    let takesAnyPort: Bool
+    let allowsAnyPort: Bool
 
     /// Tells whether the host stands for all addresses of the device.
     static func isWildcard(_ host: String) -> Bool { ["0.0.0.0", "::", "*", ""].contains(host) }
@@ -86,7 +86,7 @@ extension Node {
     private func listen(at place: ListeningPlace) async throws {
         do {
             try await listen(place, port: place.port)
-        } catch  where place.takesAnyPort {
+        } catch  where place.allowsAnyPort {
             try await listen(place, port: 0)
         }
     }

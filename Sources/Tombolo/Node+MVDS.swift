@@ -66,7 +66,7 @@ extension Node {
         let actual = try await convertingErrors { [byAddress] in
             try await transport.listen(host: host, port: port) { byAddress[$0] }
         }
-        note(ListeningPlace(isForMVDS: true, host: host, port: actual, takesAnyPort: port == 0))
+        note(ListeningPlace(isForMVDS: true, host: host, port: actual, allowsAnyPort: port == 0))
         return actual
     }
 

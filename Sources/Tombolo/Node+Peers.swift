@@ -26,7 +26,7 @@ extension Node {
     public func listen(host: String = "127.0.0.1", port: Int = 0) async throws -> Int {
         let transport = try transport
         let actual = try await convertingErrors { try await transport.listen(host: host, port: port) }
-        note(ListeningPlace(isForMVDS: false, host: host, port: actual, takesAnyPort: port == 0))
+        note(ListeningPlace(isForMVDS: false, host: host, port: actual, allowsAnyPort: port == 0))
         return actual
     }
 

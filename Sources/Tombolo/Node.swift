@@ -45,7 +45,7 @@ public final class Node: Sendable {
     }
 
     private static func opened(at directory: URL, _ configuration: Configuration) async throws -> Node {
-        let storage = try await aside { try SQLiteStorage(directory: directory, lock: configuration.lock) }
+        let storage = try await onOwnThread { try SQLiteStorage(directory: directory, lock: configuration.lock) }
         do {
             return try await opened(storage, configuration)
         } catch {
@@ -87,7 +87,7 @@ public final class Node: Sendable {
         at directory: URL, configuration: Configuration = Configuration()
     ) async throws -> Node {
         try await convertingErrors {
-            try await aside {
+            try await onOwnThread {
                 let storage = try SQLiteStorage(directory: directory, isReadOnly: true, lock: configuration.lock)
                 let (seed, member) = try storage.read { reader in
                     (
@@ -134,7 +134,7 @@ public final class Node: Sendable {
     ///
     /// - Throws: ``TomboloError`` if the store cannot be read.
     public static func isLocked(at directory: URL) async throws -> Bool {
-        try await convertingErrors { try await aside { try SQLiteStorage.isLocked(in: directory) } }
+        try await convertingErrors { try await onOwnThread { try SQLiteStorage.isLocked(in: directory) } }
     }
 
     /// Encrypts the device's keys, and the secrets of its private groups, under a key that a lock keeps: a
@@ -150,14 +150,14 @@ public final class Node: Sendable {
     public func changeLock(to lock: (any StoreLock)?) async throws -> Bool {
         let runtime = try runtime
         return try await convertingErrors {
-            let isPurged = try await Self.aside { [storage] in try storage.relock(with: lock) }
+            let isPurged = try await Self.onOwnThread { [storage] in try storage.relock(with: lock) }
             if !isPurged { await runtime.purgeLater() }
             return isPurged
         }
     }
 
     /// Runs a body that computes long or waits for the disk on a thread of its own, since tasks share few threads.
-    static func aside<Result: Sendable>(
+    static func onOwnThread<Result: Sendable>(
         _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in

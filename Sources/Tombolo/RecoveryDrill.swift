@@ -45,7 +45,7 @@ extension Node {
         var before: [(group: SyncGroup, ids: Set<EventID>)] = []
         for group in try original.readGroups() { before.append((group, try await group.deliveredIDs())) }
         try await original.close()
-        try await aside { try makeScratchStore(at: scratch, of: directory, lock: configuration.lock) }
+        try await onOwnThread { try makeScratchStore(at: scratch, of: directory, lock: configuration.lock) }
         let node = try await open(at: scratch, configuration: configuration)
         do {
             let report = try await node.sync(within: budget)

@@ -23,7 +23,7 @@ extension Node {
     /// - Returns: a sentence for each defect; empty if SQLite finds none.
     /// - Throws: ``TomboloError`` `storeUnavailable` if there is no store, `storeBusy` if another process writes it.
     public static func checkStore(at directory: URL, lock: (any StoreLock)? = nil) async throws -> [String] {
-        try await convertingErrors { try await aside { try problems(at: directory, lock: lock) } }
+        try await convertingErrors { try await onOwnThread { try problems(at: directory, lock: lock) } }
     }
 
     private static func problems(at directory: URL, lock: (any StoreLock)?) throws -> [String] {
@@ -51,7 +51,7 @@ extension Node {
     /// - Throws: ``TomboloError`` `storeCorrupt` if the device's keys cannot be read, `storeFull`; the store is
     ///   unchanged then.
     public static func rebuildStore(at directory: URL, lock: (any StoreLock)? = nil) async throws -> StoreRebuilding {
-        try await convertingErrors { try await aside { try rebuild(at: directory, lock: lock) } }
+        try await convertingErrors { try await onOwnThread { try rebuild(at: directory, lock: lock) } }
     }
 
     private static func rebuild(at directory: URL, lock: (any StoreLock)?) throws -> StoreRebuilding {

@@ -7,12 +7,12 @@ protocol Carrier: Sendable {
     /// Schedules a delivery. Payloads from one device to another arrive in the order in which they were sent.
     func carry(from: DeviceKey, to: DeviceKey, _ deliver: @escaping @Sendable () -> Void)
     /// Returns when two devices have proved their keys to each other.
-    func shakeHands() async throws
+    func waitForHandshake() async throws
 }
 
 struct ImmediateCarrier: Carrier {
     func carry(from: DeviceKey, to: DeviceKey, _ deliver: @escaping @Sendable () -> Void) { deliver() }
-    func shakeHands() {}
+    func waitForHandshake() {}
 }
 
 /// A carrier that delivers by a virtual clock, after a random delay for each payload.
@@ -49,7 +49,7 @@ final class DelayingCarrier: Carrier {
     }
 
     /// Waits for a round trip of the transport's handshake and one of TLS's.
-    func shakeHands() async throws {
+    func waitForHandshake() async throws {
         let delay = state.withLock { state in (0..<4).reduce(0) { sum, _ in sum + state.generator.any(latency) } }
         try await clock.sleep(for: .milliseconds(delay))
     }

@@ -118,7 +118,7 @@ public final class MemoryNetwork: Sendable {
     fileprivate func dial(
         _ address: String, expecting peer: DeviceKey, _ identity: TransportIdentity, _ handler: any ConnectionHandler
     ) async throws {
-        try await carrier.shakeHands()
+        try await carrier.waitForHandshake()
         let link = try state.withLock { state in
             guard let target = PeerAddress(address), let listener = state.listeners[target] else {
                 throw TransportError("cannot reach \(address): no device listens there")

@@ -186,11 +186,11 @@ public actor NodeSimulation {
     public func settle(within patience: Duration = .seconds(3_600)) async throws {
         while let fault = agenda.popFirst() {
             switch fault {
-            case .start, .heal: try await carryOut(fault)
+            case .start, .heal: try await perform(fault)
             case .linkBreak, .crash, .partition: break
             }
         }
-        for fault in Fault.strikes { strikeAgain(fault) }
+        for fault in Fault.strikes { scheduleNext(fault) }
         let deadline = clock.now + patience.roundedMilliseconds
         while true {
             try await advance(to: clock.now + 1_000, strikes: false)
@@ -206,7 +206,7 @@ public actor NodeSimulation {
             let next = strikes ? min(end, max(agenda.nextTime ?? .max, clock.now)) : end
             if clock.step(to: next) { continue }
             if strikes, let time = agenda.nextTime, time <= clock.now, let fault = agenda.popFirst() {
-                try await carryOut(fault)
+                try await perform(fault)
             } else if next == end {
                 return
             }
@@ -265,11 +265,11 @@ public actor NodeSimulation {
 
     // MARK: Faults
 
-    private func strikeAgain(_ fault: Fault) {
+    private func scheduleNext(_ fault: Fault) {
         if let wait = generator.wait(fault.rate(faults)) { agenda.add(fault, at: clock.now + wait) }
     }
 
-    private func carryOut(_ fault: Fault) async throws {
+    private func perform(_ fault: Fault) async throws {
         switch fault {
         case .linkBreak:
             let running = devices.compactMap(\.running)
@@ -295,6 +295,6 @@ public actor NodeSimulation {
         case .start(let device): try await start(device)
         case .heal: network.healPartitions()
         }
-        strikeAgain(fault)
+        scheduleNext(fault)
     }
 }

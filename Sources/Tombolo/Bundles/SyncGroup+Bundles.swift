@@ -58,7 +58,7 @@ extension SyncGroup {
         let effect = try await node.runtime.request { .openBundle($0, group: id) }
         guard case .openedBundle(_, let opening) = effect else { throw TomboloError.noAnswer }
         return try await convertingErrors { [secrets] in
-            try await Node.aside { try write(to: url, opening, secrets, without: asked?.known ?? [], progress) }
+            try await Node.onOwnThread { try write(to: url, opening, secrets, without: asked?.known ?? [], progress) }
         }
     }
 
@@ -118,7 +118,7 @@ extension Node {
             var messages: [Message] = []
             for record in records {
                 switch record {
-                case .opening(let said) where opening == nil: opening = said
+                case .opening(let found) where opening == nil: opening = found
                 case .opening, .known: break
                 case .horizon(let lamport): horizon = lamport
                 case .event(let message): messages.append(message)
@@ -183,7 +183,7 @@ private struct BundleStart {
         var opening: BundleOpening?
         for record in try reader.next() ?? [] {
             switch record {
-            case .opening(let said): opening = opening ?? said
+            case .opening(let found): opening = opening ?? found
             case .known(let ends): known += ends
             case .event, .secret, .horizon, .certificate: break
             }

@@ -16,7 +16,7 @@ struct DeviceVisibility {
         /// The setting's key in the state of the devices' own group.
         var key: String { "\(prefix)\(group) \(contact)" }
         /// The key under which this device stores the last value that it knows in that state.
-        var saidKey: String { "\(notePrefix)\(group) \(contact)" }
+        var lastKnownKey: String { "\(notePrefix)\(group) \(contact)" }
 
         init(_ group: GroupID, _ contact: Contact) { (self.group, self.contact) = (group, contact) }
 
@@ -73,7 +73,7 @@ struct DeviceVisibility {
         _ setting: Setting, here: VisibilityLevel, shared: VisibilityLevel?, isFull: Bool, _ own: GroupID,
         _ reader: SQLiteReader
     ) throws {
-        let last = try reader.value(forKey: setting.saidKey)?.first.flatMap { VisibilityLevel(rawValue: $0) }
+        let last = try reader.value(forKey: setting.lastKnownKey)?.first.flatMap { VisibilityLevel(rawValue: $0) }
         guard here != shared || last != shared else { return }
         let isNewHere = here != last ?? .shared
         let isNewThere = shared != nil && shared != last
@@ -85,7 +85,7 @@ struct DeviceVisibility {
             inputs.append(.setVisibility(Self.request, group: setting.group, to: setting.contact, result))
         }
         if result != shared { inputs.append(.setState(0, group: own, key: setting.key, value: [result.rawValue])) }
-        values.append((setting.saidKey, [result.rawValue]))
+        values.append((setting.lastKnownKey, [result.rawValue]))
     }
 
     /// The settings in the state of the devices' own group. Of concurrent values the lowest counts.

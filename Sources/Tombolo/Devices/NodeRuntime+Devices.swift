@@ -25,21 +25,21 @@ extension NodeRuntime {
     func exchangeWithOwnDevices(follows: Bool = false) {
         guard let own = engine.ownGroup, failure == nil else { return }
         do {
-            while let news = try news(of: own, follows: follows), !news.isEmpty {
+            while let exchange = try pendingExchange(of: own, follows: follows), !exchange.isEmpty {
                 // Stored before the bookmark of the notes, since storing it twice does no harm.
-                try storage.noteRead(news.read)
+                try storage.noteRead(exchange.read)
                 let effects = try storage.write(isDurable: true) { store in
-                    for (key, value) in news.prepared { try store.setValue(value, forKey: key) }
-                    let effects = try engine.process(news.inputs, now: clock.now, in: store)
+                    for (key, value) in exchange.prepared { try store.setValue(value, forKey: key) }
+                    let effects = try engine.process(exchange.inputs, now: clock.now, in: store)
                     if !Self.hasFailed(effects) {
-                        for (key, value) in news.values { try store.setValue(value, forKey: key) }
+                        for (key, value) in exchange.values { try store.setValue(value, forKey: key) }
                     }
                     return effects
                 }
                 for effect in effects { perform(effect) }
                 // A note that could not be written is written at the next exchange.
                 if Self.hasFailed(effects) { break }
-                for group in news.readGroups { perform(.changed(group)) }
+                for group in exchange.readGroups { perform(.changed(group)) }
             }
         } catch let error as StoreError {
             fail(error)
@@ -54,7 +54,7 @@ extension NodeRuntime {
         effects.contains { if case .failed(0, _) = $0 { true } else { false } }
     }
 
-    private func news(of own: GroupID, follows: Bool) throws -> OwnDeviceExchange? {
+    private func pendingExchange(of own: GroupID, follows: Bool) throws -> OwnDeviceExchange? {
         let device = engine.device
         let hasVisibility = engine.state(of: own)?.keys.contains(where: DeviceVisibility.isKey) ?? false
         return try storage.read { reader in

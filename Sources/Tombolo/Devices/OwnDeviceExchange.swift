@@ -71,12 +71,13 @@ struct OwnDeviceExchange {
 
     private mutating func writeReadMark(of group: GroupRecord, in own: GroupRecord, _ reader: SQLiteReader) throws {
         let mark = try ReadMark(of: group.id, in: reader)
-        guard mark.number > mark.said else { return }
-        let read = try reader.lastEvents(of: group, after: mark.said, through: mark.number)
+        guard mark.number > mark.notified else { return }
+        let read = try reader.lastEvents(of: group, after: mark.notified, through: mark.number)
         guard !read.isEmpty else {
-            return values.append((ReadMark.saidKey(of: group.id), ReadMark.encode(mark.number)))
+            return values.append((ReadMark.notifiedKey(of: group.id), ReadMark.encode(mark.number)))
         }
-        try write(.read(group.id, read), in: own, noting: ReadMark.saidKey(of: group.id), ReadMark.encode(mark.number))
+        try write(
+            .read(group.id, read), in: own, noting: ReadMark.notifiedKey(of: group.id), ReadMark.encode(mark.number))
     }
 
     private mutating func readNotes(of own: GroupRecord, on device: DeviceKey, in reader: SQLiteReader) throws {
@@ -121,18 +122,18 @@ struct OwnDeviceExchange {
     }
 }
 
-/// The number in a group's change log up to which it was read on this device. `said` is the number of which the
+/// The number in a group's change log up to which it was read on this device. `notified` is the number of which the
 /// member's other devices were notified.
 struct ReadMark {
     let number: Int64
-    let said: Int64
+    let notified: Int64
 
     static func key(of group: GroupID) -> String { "read \(group)" }
-    static func saidKey(of group: GroupID) -> String { "read said \(group)" }
+    static func notifiedKey(of group: GroupID) -> String { "read said \(group)" }
 
     init(of group: GroupID, in reader: SQLiteReader) throws {
         number = try reader.value(forKey: Self.key(of: group)).flatMap(Self.decode) ?? 0
-        said = try reader.value(forKey: Self.saidKey(of: group)).flatMap(Self.decode) ?? 0
+        notified = try reader.value(forKey: Self.notifiedKey(of: group)).flatMap(Self.decode) ?? 0
     }
 
     static func encode(_ number: Int64) -> [UInt8] {
