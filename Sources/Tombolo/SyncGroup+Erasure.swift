@@ -55,7 +55,8 @@ extension SyncGroup {
     /// - Throws: ``TomboloError`` `invalidArgument` unless the duration is positive; `notAllowed`.
     public func setExpiry(_ duration: Duration?) async throws {
         if let duration, duration <= .zero {
-            throw TomboloError(.invalidArgument, "the expiry must be positive: give a longer time, or nil for never")
+            throw TomboloError(
+                .invalidArgument, "the expiry must be positive", recovery: "give a longer time, or nil for never")
         }
         try await setState(StateAction.expiryKey, to: duration.map { Data("\($0.roundedMilliseconds)".utf8) })
     }
