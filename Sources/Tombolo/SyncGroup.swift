@@ -23,7 +23,7 @@ public struct SyncGroup: Sendable, Identifiable {
     /// Sends a content to the group; returns once it is on this device's disk.
     ///
     /// - Parameters:
-    ///   - content: what to send.
+    ///   - content: the content.
     ///   - files: the files that the content refers to, at most 16. They are kept as long as the entry is.
     ///   - duration: the time after which its content expires everywhere; at most the group's own expiry.
     /// - Throws: ``TomboloError`` `contentTooLarge` above 65,536 bytes, in a private group above 65,520; `unnamedFiles`

@@ -2,7 +2,7 @@
 extension Engine {
     /// Keeps a device as a peer, and where it is reached: the latest ``Limits/peerAddresses``.
     ///
-    /// - Returns: what is kept of the peer now.
+    /// - Returns: the peer's current record.
     @discardableResult
     mutating func addPeer(
         _ device: DeviceKey, of member: MemberKey? = nil, dialect: Dialect = .native, addresses: [String],
