@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Guards the public API: compares it with the lists in docs/api, one file a module.
+"""Checks the public API: compares it with the lists in docs/api, one file for each module.
 
     scripts/api.py            exits with 1 and prints the difference if a public declaration has changed
-    scripts/api.py --update   writes the lists anew, to be reviewed and committed with the change
+    scripts/api.py --update   writes the lists again, to be reviewed and committed with the change
 
 It builds the package into .build-test, as `make test` does, and reads the compiler's symbol graphs.
 """
@@ -41,7 +41,7 @@ def lines(folder, module):
             if relation["kind"] == "conformsTo" and relation["source"] in names:
                 target = names.get(relation["target"]) or relation.get("targetFallback", relation["target"])
                 target = target.removeprefix("Swift.").removeprefix("_Concurrency.")
-                # The compiler derives it from Sendable.
+                # The compiler derives this conformance from Sendable.
                 if target != "SendableMetatype":
                     found.add(f"{names[relation['source']]}  : {target}")
     exports = ROOT / "Sources" / module / "Exports.swift"

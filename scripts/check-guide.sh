@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the guide anew and compares it with docs/guide.md. Keys, ids, links, times and figures differ in every run, and
-# are left out of the comparison. So are the places of lines within the file, since some lists stand in the order of keys.
+# Makes the guide again and compares it with docs/guide.md. Keys, ids, links, times and figures differ in every run, and
+# are left out of the comparison. So is the order of lines, since some lists are ordered by keys.
 # Run by `make test-long`; usage: scripts/check-guide.sh [NEW-FILE]
 set -eu
 new=${1:-$(mktemp)}
@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 scripts/guide.sh > "$new"
 
-# Leaves words and punctuation.
+# Prints the words and the punctuation of a file.
 plain() {
     sed -E -e 's/tombolo:(join|device|removal)\?[A-Za-z0-9_-]+/tombolo:\1?LINK/g' \
         -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z/TIME/g' \

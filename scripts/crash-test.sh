@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kills one side of a sync with SIGKILL at random instants, verifies both stores after each, and syncs to the end.
+# Kills one side of a sync with SIGKILL at random instants, verifies both stores after each kill, and syncs to the end.
 # usage: scripts/crash-test.sh [ROUNDS] [EVENTS]
 set -euo pipefail
 rounds=${1:-20} events=${2:-20000}
@@ -60,4 +60,4 @@ start
 kill "$listener"; wait "$listener" 2>/dev/null || true
 a=$("$tool" status --data "$work/a" --json) b=$("$tool" status --data "$work/b" --json)
 [ "$a" = "$b" ] || { echo "the two differ: $a $b"; exit 1; }
-echo "$rounds kills survived, $within of them when B had got some but not all; both hold $events events and are equal"
+echo "$rounds kills survived, $within of them when B held some events but not all; both hold $events events and are equal"

@@ -1,21 +1,21 @@
 #!/bin/sh
-# Digests of the simulator's reports: one line for each scenario and seed. A change that is to change no behaviour
-# leaves all alone.
+# Digests of the simulator's reports: one line for each scenario and seed. A change that does not change behaviour keeps
+# all lines.
 #
 #   scripts/frozen-reports.sh                 prints the lines
 #   scripts/frozen-reports.sh --write FILE    writes them
 #   scripts/frozen-reports.sh --check FILE    compares them with the file, and shows the lines that differ
 #
-# TOMBOLO_TOOL names the tool, SEEDS how many seeds a scenario has (25). Slow scenarios have fewer or none, as listed
-# below. The largest of those that run use the stand-in cryptography, which leaves the time to the engine.
+# TOMBOLO_TOOL is the path of the tool, SEEDS the number of seeds for a scenario (25). Slow scenarios have fewer or
+# none, as listed below. The largest that run use the stand-in cryptography, so that the engine takes most of the time.
 set -eu
 export LC_ALL=C
 tool=${TOMBOLO_TOOL:-Tools/.build/release/tombolo}
 seeds=${SEEDS:-25}
 export tool
 
-# One run. The report is of simulated time and of bytes alone: it has nothing of the machine's clock, memory or
-# processor. A run that breaks a promise has a line as well.
+# One run. The report has only simulated times and bytes: nothing of the machine's clock, memory or processor. A run
+# that breaks a promise has a line as well.
 if [ "${1:-}" = --one ]; then
     case $2 in
         many | topic | topic-helper | pairs | pairs-helper) set -- "$1" "$2" "$3" --cryptography standIn ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes docs/guide.md: goes through it as a new user would, with the tool that was built, and writes down what is printed.
+# Makes docs/guide.md: runs its commands as a new user would, with the built tool, and records their output.
 # Run by `make guide`.
 set -eu
 tool=${TOMBOLO_TOOL:-$(pwd)/Tools/.build/release/tombolo}
@@ -7,7 +7,7 @@ directory=$(mktemp -d)
 trap 'halt ann 2>/dev/null || true; halt dora 2>/dev/null || true; rm -rf "$directory"' EXIT
 cd "$directory"
 
-# Runs a command as somebody, and shows it with what it prints. What begins with `!` is expected to be refused.
+# Runs a command as a person, and shows it with its output. A command that begins with `!` is expected to be refused.
 as() {
     who=$1; shift
     refused=no
@@ -27,7 +27,7 @@ as() {
 
 quietly() { as "$@" > /dev/null; }
 
-# The device listens in the background, at a port of its own choosing the first time.
+# Lets the device listen in the background. The first time it chooses a port.
 run() {
     : > "$1.out"
     TOMBOLO_DATA=$directory/$1 "$tool" run --port "$2" > "$1.out" 2>&1 &
@@ -44,7 +44,8 @@ end() { echo '```'; echo; }
 cat << 'TEXT'
 # A guide: a group, from its making to what is left of it
 
-What follows was typed and printed as it stands here (`make guide` does it again): three people, one of them with two devices, in a private group: only its members write and read. The prompt says whose device it is.
+This page shows a session as it was typed and printed (`make guide` repeats it). Three people, one of them with two
+devices, share a private group, in which only members write and read. The prompt names the device.
 
 ## Make a group, invite, join
 TEXT
@@ -56,7 +57,8 @@ as ann group invite --address "127.0.0.1:$port" | tee link1
 as ann group invite --role admin --address "127.0.0.1:$port" > link2
 end
 cat << 'TEXT'
-A link is for one device, and a week. Ann's device runs, in another terminal, while the others use theirs (`tombolo run --host ADDRESS --port PORT`; here all three are on one machine).
+A link admits one device and is valid for a week. Ann's device runs in another terminal while the others join
+(`tombolo run --host ADDRESS --port PORT`; here all three are on one machine).
 TEXT
 run ann "$port"
 begin
@@ -65,12 +67,13 @@ as bob group join "$(sed -n 2p link1)"
 end
 quietly cem init
 quietly cem group join "$(sed -n 2p link2)"
-echo "Cem joins in the same way, by a link that was made with \`--role admin\`."
+echo "Cem joins in the same way, with a link that was made with \`--role admin\`."
 cat << 'TEXT'
 
 ## Talk
 
-Whatever is said is on the device at once, and reaches the others when two devices meet: by `sync`, or while both run. (`tombolo chat` does all of it in one window.)
+A message is on the sender's device at once. It reaches the others when two devices meet: by `sync`, or while both run.
+(`tombolo chat` does all of this in one window.)
 TEXT
 begin
 as bob send --name bob 'the tide is out at six'
@@ -85,7 +88,7 @@ halt ann
 begin
 as ann device link --address "127.0.0.1:$port" --name phone | tee link3
 end
-echo "It is used within ten minutes, on a device that has nothing yet, while Ann's phone runs:"
+echo "Ann uses the link within ten minutes on a new device, while her phone runs:"
 run ann "$port"
 begin
 as laptop device join "$(sed -n 2p link3)" --name laptop
@@ -95,11 +98,12 @@ as laptop sync
 as laptop device list
 end
 cat << 'TEXT'
-Both are Ann to everyone. Groups that one joins, and what is read on one, are the other's from the next time that they meet.
+Both devices are Ann to all others. Groups that one joins, and its read marks, follow to the other at their next meeting.
 
 ## Send a file
 
-Ann's device fetches it while Bob's syncs, since it is below 4 MB (`tombolo file limit` says how much a device takes by itself); of larger ones, `tombolo get` fetches what is missing, from all peers that have some of it.
+Ann's device fetches the file while Bob's syncs, since it is below 4 MB (`tombolo file limit` prints the limit). For
+larger files, `tombolo get` fetches the missing pieces from all peers that have some.
 TEXT
 head -c 3000000 /dev/urandom > tide.jpg
 begin
@@ -119,13 +123,14 @@ id=$(sed -n 2p address | cut -c1-8)
 as bob redact "$id" --reason 'not for everyone'
 as bob sync
 as cem sync
-# The two seconds are over sooner or later.
+# Waits until the two seconds are over.
 until as cem log | grep -q expired; do quietly cem sync; done
 as cem log
 as cem why "$id"
 end
 cat << 'TEXT'
-The two seconds of the door code were over when Cem looked again: it has gone from his device, too, and from the files. Cem is an admin, and lets everything from now on go away after four weeks.
+The door code expired after two seconds: it has left Cem's device, too, and its files. Cem is an admin, and lets all
+messages from now on expire after four weeks.
 TEXT
 begin
 as cem group expiry 4w
@@ -142,7 +147,9 @@ as bob log
 as bob ! send --name bob 'and now?'
 as cem member list
 end
-echo 'What Bob said without knowing of his removal is held back on every device. If the removal is undone (`tombolo member set KEY member`), it is there again. What Cem says now still reaches a device of Bob, which cannot read it:'
+echo 'Messages that Bob sent without knowing of his removal are held back on every device. They return if the removal is
+undone (`tombolo member set KEY member`). A message that Cem sends now still reaches the device of Bob, which cannot read
+it:'
 begin
 as cem send --name cem 'among us' | tee among
 as cem sync
@@ -151,11 +158,11 @@ as bob log
 as bob why "$(sed -n 2p among | cut -c1-8)"
 end
 cat << 'TEXT'
-It was sealed under a new secret, which no device hands to who is not a member any more.
+The message is encrypted with a new secret, which no device sends to a removed member.
 
 ## Carry it by hand
 
-Cem goes to sea, where there is no network. A memory stick goes to Ann's laptop, and another one comes back:
+Cem goes to sea, where there is no network. One memory stick goes to Ann's laptop, and another one comes back:
 TEXT
 begin
 as cem send --name cem 'written at sea'
@@ -167,11 +174,11 @@ as cem bundle read stick-2
 as cem log
 end
 cat << 'TEXT'
-The second stick has what Cem's device lacked, and no more. Who finds one of them learns how large it is.
+The second stick has only what Cem's device lacked. A stranger that finds a stick learns only its size.
 
 ## Keep less
 
-Cem's device is small. It keeps the latest two messages of others, and all of its own; later it has room again:
+Cem's device has little room. It keeps the latest two messages of others, and all of its own. Later it has room again:
 TEXT
 begin
 as cem group keep --count 2
@@ -183,7 +190,8 @@ end
 cat << 'TEXT'
 ## Forget
 
-What was taken back, or has expired, still says that somebody said something, and when. Dora and Emil have a group of their own, and would rather not know:
+A redacted or expired message still shows that somebody sent something, and when. Dora and Emil have a group of their
+own, and want to forget that as well:
 TEXT
 begin
 quietly dora init
@@ -208,11 +216,12 @@ as emil log
 halt dora
 end
 cat << 'TEXT'
-Emil's device has agreed by itself: it had all of it, and nothing was left to read. From then on neither device knows that there was a first message, nor takes it from a third one that does.
+Emil's device passed the checkpoint by itself, since it held all of these events and could read none. From then on
+neither device knows that there was a first message, nor accepts it from a third device that has it.
 
 ## Hide a group
 
-For a while Dora wants to hear what Emil says, and not to be heard:
+For a while Dora wants to receive messages of Emil, but to send him none:
 TEXT
 begin
 emil=$(TOMBOLO_DATA=$directory/emil "$tool" id | sed -n 's/^member //p' | cut -c1-8)
@@ -232,16 +241,16 @@ halt dora
 port=$crew
 end
 cat << 'TEXT'
-With `invisible` Emil's devices would not even have seen that Dora's has the group.
+With `invisible`, Emil's devices would not even have seen that Dora's device has the group.
 
 ## Lose a device's store, and get it back
 
-Before anything happens: what would come back?
+Before anything is lost, a drill tests what would come back:
 TEXT
 begin
 as cem drill
 end
-echo "And when it has happened, a part of Cem's database being overwritten:"
+echo "Now a part of Cem's database is overwritten:"
 size=$(wc -c < cem/tombolo.sqlite)
 dd if=/dev/zero of=cem/tombolo.sqlite bs=1 seek=$((size / 2)) count=$((size / 9)) conv=notrunc 2> /dev/null
 begin
@@ -251,14 +260,14 @@ as cem verify
 end
 echo '## Lock the keys'
 halt ann
-echo 'The laptop leaves the house, and its files are of no use to who finds it while it is off, without the passphrase:'
+echo 'The laptop leaves the house. A thief of its files cannot use them without the passphrase while the laptop is off:'
 printf 'the tide is out\n' > passphrase
 begin
 as laptop passphrase set --new-passphrase-file passphrase
 as laptop ! log
 as laptop log --passphrase-file passphrase
 end
-echo 'At a terminal, commands ask. Ann forgets to lock it again, though:'
+echo 'At a terminal, commands ask for the passphrase. Ann removes it, and forgets to set it again:'
 begin
 as laptop passphrase remove --passphrase-file passphrase
 end
@@ -267,7 +276,8 @@ begin
 as ann device remove laptop
 as ann device list
 end
-echo 'What is printed is the signed statement. It holds in the groups in which the laptop has written, and wherever else somebody posts it (`tombolo device post LINK`). Who has found the laptop:'
+echo 'The printed link is the signed statement. It holds in the groups in which the laptop has written, and in any other
+group in which a member posts it (`tombolo device post LINK`). A thief now uses the laptop:'
 run ann "$port"
 begin
 as laptop send --name ann 'I need your help'

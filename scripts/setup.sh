@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes sure that a Swift toolchain and the system libraries are there, installing the latter where that needs no asking.
+# Checks that a Swift toolchain and the system libraries are installed. It installs missing libraries if it may do so
+# without a question.
 set -eu
 
 if ! command -v swift >/dev/null 2>&1; then

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measures the structure of TomboloCore: scripts/structure.py [CHECKOUT] [--edges]
 
-For each folder: files, lines, functions, and the folders that it refers to. A folder refers to another one if a file names a type
-that is declared there. For the machines: file to file references (types, and functions whose name is declared in one file alone),
-pairs of files that refer to each other, and the largest set of files that all reach each other. For types: stored properties.
-Works on any commit: make a worktree of it and name its folder.
+For each folder: files, lines, functions, and the folders that it refers to. A folder refers to another one if a file
+names a type that is declared there. For the machines: references from file to file (types, and functions whose name is
+declared in one file alone), pairs of files that refer to each other, and the largest set of files that all reach each
+other. For types: stored properties. It works on any commit: make a worktree of it and name its folder.
 """
 import collections, os, re, sys
 
@@ -43,7 +43,7 @@ function_files = collections.defaultdict(set)
 for path, text in files.items():
     for name in FUNC.findall(code(text)):
         function_files[name].add(path)
-# Names that are also enum cases, local functions or the standard library's say nothing about who calls whom.
+# The names of enum cases, local functions and functions of the standard library do not identify the called function.
 cases = set(re.findall(r"(?:\bcase |, )(\w+)\(", "\n".join(code(t) for t in files.values())))
 local = set(re.findall(r"^ {8,}func (\w+)", "\n".join(files.values()), re.M))
 common = {"contains", "firstIndex", "removeFirst", "append", "insert", "remove", "update", "allSatisfy", "map", "held"}

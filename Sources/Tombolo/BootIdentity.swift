@@ -4,9 +4,9 @@ import Foundation
     import Darwin
 #endif
 
-/// Tells one start of the operating system from another.
+/// The identity of a start of the operating system.
 enum BootIdentity {
-    /// The kernel's id of this boot; empty where it has none.
+    /// The kernel's id of this boot; empty if there is none.
     static var current: [UInt8] {
         #if os(Linux)
             let text = (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)) ?? ""

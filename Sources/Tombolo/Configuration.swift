@@ -7,13 +7,14 @@ extension Node {
     public struct Configuration: Sendable {
         /// The transports to peers. An address is dialled by the transports of its scheme, in this order.
         public var transports: [TransportProvider]
-        /// The lock of the device's keys in the store; nil if there is none. A new store's keys are locked from the beginning.
+        /// The lock of the device's keys in the store; nil if there is none. A new store's keys are locked from the
+        /// beginning.
         public var lock: (any StoreLock)?
-        /// The time that the device lives by; the system's, except in tests.
+        /// The device's clock; the system's, except in tests.
         public var clock: any NodeClock
-        /// Told of closed links, forked logs and a store that failed.
+        /// The logger of closed links, forked logs and a store that failed.
         public var logger: Logger
-        /// Bounds of what the node does at once.
+        /// The bounds of work that the node does at once.
         public var limits: NodeLimits
 
         /// A configuration with the given settings.
@@ -31,13 +32,13 @@ extension Node {
     }
 }
 
-/// Bounds of what a node does at once.
+/// The bounds of work that a node does at once.
 public struct NodeLimits: Hashable, Sendable {
-    /// Peers that ``Node/run()`` dials at the same time; at least 1.
+    /// The number of peers that ``Node/run()`` dials at the same time; at least 1.
     public var dials = 16
-    /// Inputs of links and of the application that share a transaction; at least 1.
+    /// The number of inputs, of links and the application, that share a transaction; at least 1.
     public var batchInputs = 1_024
-    /// Bytes of received payloads that share a transaction. A transaction takes at least one payload.
+    /// The bytes of received payloads that share a transaction. A transaction has at least one payload.
     public var batchBytes = 1 << 20
 
     /// A configuration with the given settings.

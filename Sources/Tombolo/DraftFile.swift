@@ -1,13 +1,14 @@
 import Foundation
 
-/// A file that is written beside the place where it is to be, which it takes once all of it is on disk. Given up, it leaves nothing behind.
+/// A file that is written beside its final place, and moved there once all of it is on disk. A draft that is not kept
+/// is removed.
 final class DraftFile {
     private let url: URL
     private let draft: URL
     private let handle: FileHandle
 
-    /// - Parameter isPrivate: nobody but the owner is to read it.
-    /// - Throws: ``TomboloError`` if there is something at the place already, or nothing can be written there.
+    /// - Parameter isPrivate: true if only the owner may read the file.
+    /// - Throws: ``TomboloError`` if the file exists already or cannot be written.
     init(for url: URL, isPrivate: Bool = false) throws {
         try Self.checkPlace(url)
         self.url = url
@@ -22,7 +23,7 @@ final class DraftFile {
         self.handle = handle
     }
 
-    /// - Throws: ``TomboloError`` if there is something at the place already.
+    /// - Throws: ``TomboloError`` if the file exists already.
     static func checkPlace(_ url: URL) throws {
         guard !FileManager.default.fileExists(atPath: url.path) else {
             throw TomboloError(
@@ -44,14 +45,14 @@ final class DraftFile {
         }
     }
 
-    /// Syncs it to disk and puts it in its place.
+    /// Syncs the file to disk and moves it to its final place.
     ///
     /// - Throws: ``TomboloError`` if the disk is full.
     func keep() throws {
         do {
             try handle.synchronize()
             try FileManager.default.moveItem(at: draft, to: url)
-            // Else the name may be lost in a power cut, or with a stick that is pulled out.
+            // Otherwise a power cut, or an early removal of a stick, may lose the name.
             if let folder = try? FileHandle(forReadingFrom: url.deletingLastPathComponent()) {
                 try? folder.synchronize()
                 try? folder.close()

@@ -5,11 +5,11 @@ public import TomboloCore
 public struct Entry: Sendable, Identifiable {
     /// The kind of an event.
     public enum Kind: Hashable, Sendable {
-        /// Something that a member said.
+        /// A message of a member.
         case message
-        /// An event without content, which a device writes to join concurrent events.
+        /// An event without content that a device writes to join concurrent events.
         case merge
-        /// A change of the group's state: of its members, or of a key.
+        /// A change of the group's state: a role, a key, or another state event.
         case state
     }
 
@@ -23,18 +23,19 @@ public struct Entry: Sendable, Identifiable {
     public let log: LogID?
     /// Its number in the log, from 1; 0 where there is no log.
     public let sequence: UInt64
-    /// With `id`, its place in the order that all devices show: the Lamport time; in the mvds dialect seconds since 1970.
+    /// With `id`, its place in the order that all devices show: the Lamport time; in the mvds dialect seconds since
+    /// 1970.
     public let lamport: UInt64
-    /// When it was written, by the clock of its author's device.
+    /// The time when it was written, by the clock of its author's device.
     public let timestamp: Date
     /// The events that it names as its causes.
     public let parents: [EventID]
-    /// When its content goes away; nil for never.
+    /// The time when its content expires; nil for never.
     public let expiry: Date?
-    /// Why its content is not on this device; nil if the content is here.
+    /// The reason why its content is not on this device; nil if the content is here.
     public let erasure: ErasureReason?
-    /// Whether this device holds the content and cannot read it: the content's key was erased elsewhere, and the erasure
-    /// has not reached this device.
+    /// Tells whether this device holds the content and cannot read it: the content's key was erased elsewhere, and the
+    /// erasure has not reached this device.
     public let isSealed: Bool
     /// The files that it refers to, ascending.
     public let files: [FileID]
@@ -45,10 +46,10 @@ public struct Entry: Sendable, Identifiable {
     /// The content without its type and version; all bytes of the body in a group of the mvds dialect.
     public let data: Data
 
-    /// Whether its content is not on this device; ``erasure`` says why.
+    /// Tells whether its content is not on this device; ``erasure`` says why.
     public var isErased: Bool { erasure != nil }
 
-    /// - Parameter content: the opened content; nil if it is gone, or cannot be read here.
+    /// - Parameter content: the decrypted content; nil if it is gone, or cannot be read here.
     init(_ event: Event, content: Bytes?, author: EntryAuthor?, erasure: ErasureReason?) {
         id = event.id
         kind = event.header.kind == .merge ? .merge : event.header.kind.isState ? .state : .message
@@ -89,14 +90,14 @@ public struct Entry: Sendable, Identifiable {
         data = Data(message.body)
     }
 
-    /// The content as a type of the application's; nil if it is of another type, gone, or cannot be decoded.
+    /// The content as a type of the application; nil if it has another type, is gone, or cannot be decoded.
     ///
     /// ``decodedContent(as:)`` tells these apart.
     public func content<Content: EventContent>(as: Content.Type = Content.self) -> Content? {
         try? decodedContent(as: Content.self)?.get()
     }
 
-    /// The content as a type of the application's, or why it cannot be decoded; nil if it is of another type, or gone.
+    /// The content as a type of the application, or the error of its decoding; nil if it has another type, or is gone.
     public func decodedContent<Content: EventContent>(
         as: Content.Type = Content.self
     ) -> Result<Content, TomboloError>? {
@@ -121,29 +122,29 @@ public struct EntryAuthor: Hashable, Sendable, Codable {
 }
 
 extension Date {
-    /// Since 1970, as events and clocks count.
+    /// Creates a date from milliseconds since 1970, as events and clocks count.
     init(milliseconds: some BinaryInteger) { self.init(timeIntervalSince1970: Double(milliseconds) / 1_000) }
 }
 
 extension Entry: Comparable {
     /// The total order that all devices show: by Lamport time, then by id.
     public static func < (lhs: Entry, rhs: Entry) -> Bool { lhs.place < rhs.place }
-    /// Whether two values show the same: an entry whose content is gone differs from itself before that.
+    /// Tells whether two values show the same. An entry differs from itself after its content is erased.
     public static func == (lhs: Entry, rhs: Entry) -> Bool { lhs.place == rhs.place }
 
     private var place: (UInt64, EventID, Int) { (lamport, id, isErased ? 1 : 0) }
 }
 
-/// Something that a member said and that no device stores.
+/// A message that no device stores.
 public struct EphemeralMessage: Sendable {
-    /// The log of the device that said it; nil in a group of the mvds dialect, which names no authors.
+    /// The log of the device that sent it; nil in a group of the mvds dialect, which names no authors.
     public let log: LogID?
-    /// When it was said, by the clock of its author's device.
+    /// The time when it was sent, by the clock of its author's device.
     public let timestamp: Date
     /// All of its bytes; in a native group with the type and version in front.
     public let bytes: [UInt8]
 
-    /// The content as a type of the application's; nil if it is of another type, or cannot be decoded.
+    /// The content as a type of the application; nil if it has another type, or cannot be decoded.
     public func content<Content: EventContent>(as: Content.Type = Content.self) -> Content? {
         guard log != nil, let opened = ContentEnvelope.open(bytes[...]), opened.type == Content.type else { return nil }
         return try? Content(decodingContent: Data(opened.data), version: opened.version)

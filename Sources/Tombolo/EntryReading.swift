@@ -18,9 +18,9 @@ extension SyncGroup {
         }
     }
 
-    /// Why contents of some events are not here, by the events' ids.
+    /// The reasons why contents of events are not here, by the events' ids.
     ///
-    /// The state of the group is resolved if one of them has gone before its time.
+    /// The group's state is resolved if one of them was erased before its expiry.
     func erasures(
         among events: [StoredEvent], _ certificates: [Int64: Certificate], _ reader: SQLiteReader
     ) throws -> [EventID: ErasureReason] {

@@ -1,7 +1,7 @@
 public import Foundation
 package import TomboloCore
 
-/// A type of what an application sends. Type and version travel inside the content.
+/// A type of content that an application sends. Type and version travel inside the content.
 ///
 /// A `Codable` type needs only a name: it is carried as JSON.
 public protocol EventContent: Sendable {
@@ -11,20 +11,20 @@ public protocol EventContent: Sendable {
     static var version: Int { get }
     /// The content as bytes. It throws if the value has no such form.
     func encodeContent() throws -> Data
-    /// The value that the bytes stand for. It throws if there is none: any member can send anything.
+    /// The value of the bytes. It throws if they are not valid, since any member can send anything.
     init(decodingContent data: Data, version: Int) throws
 }
 
 extension EventContent where Self: Codable {
     /// The value as JSON.
     public func encodeContent() throws -> Data { try JSONEncoder().encode(self) }
-    /// The value that the JSON stands for.
+    /// The value of the JSON.
     public init(decodingContent data: Data, version: Int) throws {
         self = try JSONDecoder().decode(Self.self, from: data)
     }
 }
 
-/// Plain text, as people write to each other.
+/// Plain text.
 public struct PlainText: EventContent, Hashable {
     /// The type `text`.
     public static let type = "text"
@@ -37,14 +37,14 @@ public struct PlainText: EventContent, Hashable {
     public init(_ string: String) { self.string = string }
     /// The text in UTF-8.
     public func encodeContent() -> Data { Data(string.utf8) }
-    /// The text that the bytes stand for; what is not UTF-8 becomes U+FFFD.
+    /// The text of the bytes. Invalid UTF-8 becomes U+FFFD.
     public init(decodingContent data: Data, version: Int) { string = String(decoding: data, as: UTF8.self) }
 }
 
-/// Content as it stands in an event: length of the type u8 ‖ type ‖ version varint ‖ bytes.
+/// The form of a content in an event: length of the type u8 ‖ type ‖ version varint ‖ bytes.
 package enum ContentEnvelope {
-    /// - Parameter files: the files that the caller names; nil where none can be.
-    /// - Throws: ``TomboloError`` `unnamedFiles` if the content refers to others.
+    /// - Parameter files: the files that the caller names; nil if files cannot be named.
+    /// - Throws: ``TomboloError`` `unnamedFiles` if the content refers to other files.
     package static func seal(_ content: some EventContent, naming files: [FileID]?) throws -> [UInt8] {
         try seal(content, as: type(of: content), naming: files)
     }
@@ -61,7 +61,7 @@ package enum ContentEnvelope {
         let unnamed = referred.subtracting(files ?? [])
         guard unnamed.isEmpty else {
             throw TomboloError(
-                .unnamedFiles, "the content refers to \(unnamed.count) files that it was not sent with",
+                .unnamedFiles, "the content refers to \(unnamed.count) files that the call does not name",
                 recovery: files == nil ? "send it, since files are not broadcast" : "name them: send(content, files: …)"
             )
         }

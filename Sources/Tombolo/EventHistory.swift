@@ -2,7 +2,7 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-/// Everything that this device knows of one event: its author, its causes, and the peers that hold it.
+/// The knowledge of this device about one event: its author, its causes, and the peers that hold it.
 public struct EventHistory: Sendable {
     /// An event that another one names.
     public struct Cause: Sendable {
@@ -12,13 +12,13 @@ public struct EventHistory: Sendable {
         public let log: LogID
         /// Its number in the log, from 1.
         public let sequence: UInt64
-        /// Whether it was delivered, or waits; nil if it is not held.
+        /// Its status, such as delivered or waiting; nil if it is not held.
         public let status: EventStatus?
     }
 
     /// The event's id.
     public let id: EventID
-    /// Whether it was delivered, or waits.
+    /// Its status, such as delivered or waiting.
     public let status: EventStatus
     /// Its log.
     public let log: LogID
@@ -26,31 +26,31 @@ public struct EventHistory: Sendable {
     public let sequence: UInt64
     /// Its Lamport time.
     public let lamport: UInt64
-    /// When it was written, by the clock of its author's device.
+    /// The time when it was written, by the clock of its author's device.
     public let timestamp: Date
-    /// The order of arrival on this device.
+    /// Its number in the order of arrival on this device.
     public let ordinal: Int64
-    /// The device and the member that the log's certificate names; nil until the log's first event has come.
+    /// The device that the log's certificate names; nil until the log's first event has arrived.
     public let device: DeviceKey?
-    /// The member that the log's certificate names; nil until the log's first event has come.
+    /// The member that the log's certificate names; nil until the log's first event has arrived.
     public let member: MemberKey?
-    /// Whether it has a signature of its own. Events without one are covered by a later signature of their log.
+    /// Tells whether it has a signature of its own. A later signature of the log covers an event without one.
     public let isSigned: Bool
-    /// The length of the content by the header, also if the content is erased.
+    /// The length of the content that the header states, also if the content is erased.
     public let contentBytes: Int
-    /// When the content goes away, or went; nil for never.
+    /// The time when the content expires or expired; nil for never.
     public let expiry: Date?
-    /// Why the content is not on this device; nil if it is.
+    /// The reason why the content is not on this device; nil if it is.
     public let erasure: ErasureReason?
-    /// Whether it waits for the secret that it is sealed under: this device has met no peer that has the secret and may hand
-    /// it out. Under the policy `privateFromJoining`, also whether the secret is never for this device's member.
+    /// Tells whether it waits for the secret that encrypts it: this device has met no peer that has the secret and may
+    /// send it. It is also true if, under the policy `privateFromJoining`, this device's member never gets the secret.
     public let lacksSecret: Bool
-    /// The events that it names: the one before it in its log, then others.
+    /// The events that it names: its predecessor in the log, then others.
     public let causes: [Cause]
-    /// Peers that are known to hold it, ascending.
+    /// The peers that are known to hold it, ascending.
     public let holders: [PeerID]
 
-    /// Whether the content is not on this device; ``erasure`` says why.
+    /// Tells whether the content is not on this device; ``erasure`` says why.
     public var isErased: Bool { erasure != nil }
 }
 
@@ -60,7 +60,8 @@ extension SyncGroup {
     /// It searches the group's order, which takes some hundred milliseconds for a million events.
     /// - Parameter digits: 4 to 64 hexadecimal digits.
     /// - Returns: nil if no such event is held.
-    /// - Throws: ``TomboloError`` `invalidArgument` if the digits fit several events, or are none; or of the store.
+    /// - Throws: ``TomboloError`` `invalidArgument` if several events match, or the text has other characters; or of
+    ///   the store.
     public func history(ofID digits: String) async throws -> EventHistory? {
         try node.read { reader -> EventHistory? in
             guard let stored = try storedEvent(ofID: digits, reader) else { return nil }
@@ -98,7 +99,7 @@ extension SyncGroup {
         return try opener.content(of: stored.event) == nil
     }
 
-    /// The entry whose id begins with these hexadecimal digits, searched as by ``history(ofID:)``.
+    /// The entry whose id begins with these hexadecimal digits, found as by ``history(ofID:)``.
     ///
     /// - Throws: ``TomboloError`` as ``history(ofID:)``, and `wrongDialect` in a group of the mvds dialect.
     public func entry(ofID digits: String) async throws -> Entry? {
@@ -108,7 +109,7 @@ extension SyncGroup {
         }
     }
 
-    /// The entry of a log with a sequence; nil if it is not held. Of a forked log it is the one that came first.
+    /// The entry of a log with a sequence; nil if it is not held. In a forked log it is the one that arrived first.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public func entry(ofLog log: LogID, at sequence: UInt64) async throws -> Entry? {

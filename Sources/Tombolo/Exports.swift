@@ -1,8 +1,9 @@
-// Declarations of the core that an application needs to name, so that `import Tombolo` suffices.
+// The declarations of the core that an application needs to name, so that `import Tombolo` suffices.
 //
 // A typealias would not do. The members of a type belong to its module: where MemberImportVisibility is on, a file that
-// imports Tombolo alone could name `Role`, and not its cases. A file that imports both modules would find two declarations of
-// one name, and the compiler rejects `[Role]()` there. Each declaration is exported by itself: the engine is not.
+// imports Tombolo alone could name `Role`, and not its cases. A file that imports both modules would find two
+// declarations of one name, and the compiler rejects `[Role]()` there. Each declaration is exported by itself: the
+// engine is not.
 @_exported public import struct TomboloCore.Bytes32
 @_exported public import struct TomboloCore.Name
 @_exported public import enum TomboloCore.NameSubject
@@ -26,7 +27,7 @@
 @_exported public import struct TomboloCore.Retention
 @_exported public import struct TomboloCore.ReconciliationReport
 
-// For an application with a lock or a transport of its own.
+// For applications with a lock or a transport of their own.
 @_exported public import protocol TomboloCore.StoreLock
 @_exported public import struct TomboloCore.StoreError
 @_exported public import protocol TomboloCore.Transport

@@ -1,7 +1,7 @@
 import Synchronization
 import TomboloCore
 
-/// The inputs that the engine has not processed yet, and the open links.
+/// The queue of inputs for the engine, and the open links.
 final class InputQueue: ConnectionHandler {
     private struct Input {
         let input: EngineInput
@@ -15,7 +15,7 @@ final class InputQueue: ConnectionHandler {
         var sessions: [ObjectIdentifier: SessionID] = [:]
         var connections: [SessionID: any Connection] = [:]
         var nextSession: UInt64 = 1
-        /// Syncs whose peer is being dialled, and those that are under way.
+        /// The syncs whose peer is being dialled. `attempts` has those with an open link.
         var dialled: [DeviceKey: SyncAttempt] = [:]
         var attempts: [SessionID: SyncAttempt] = [:]
         var linkSignal: LinkSignal?
@@ -25,12 +25,12 @@ final class InputQueue: ConnectionHandler {
     }
 
     private let state = Mutex(State())
-    /// Peers with at least one connection.
+    /// The peers with at least one connection.
     let connected = LatestValue<Set<DeviceKey>>([])
     private let limits: NodeLimits
     private let drain: @Sendable () -> Void
 
-    /// - Parameter drain: called once whenever the queue stops being empty.
+    /// - Parameter drain: called each time that the queue stops being empty.
     init(limits: NodeLimits, drain: @escaping @Sendable () -> Void) {
         self.limits = limits
         self.drain = drain
@@ -49,11 +49,11 @@ final class InputQueue: ConnectionHandler {
         return !state.isDrainScheduled
     }
 
-    /// A batch, in the order in which it happened: not everything at once where there is much, so that a peer hears of what
-    /// was committed while the rest is worked on.
+    /// Removes the next batch of inputs in their order. A long queue makes several batches, so that peers receive what
+    /// is committed while the rest is processed.
     ///
     /// - Returns: the inputs, the bytes of payloads among them by connection, and whether more is left.
-    func takeBatch() -> (inputs: [EngineInput], consumed: [(any Connection, Int)], hasMore: Bool) {
+    func dequeueBatch() -> (inputs: [EngineInput], consumed: [(any Connection, Int)], hasMore: Bool) {
         let (batch, hasMore) = state.withLock { state -> ([Input], Bool) in
             var (count, bytes) = (0, 0)
             for input in state.inputs {
@@ -70,10 +70,10 @@ final class InputQueue: ConnectionHandler {
         return (batch.map(\.input), batch.compactMap { $0.source.map { ($0.connection, $0.bytes) } }, hasMore)
     }
 
-    /// How many inputs wait.
+    /// The number of waiting inputs.
     var count: Int { state.withLock { $0.inputs.count } }
 
-    /// Forgets what was not taken.
+    /// Removes all waiting inputs.
     func clear() {
         state.withLock { state in
             state.inputs = []
@@ -107,8 +107,8 @@ final class InputQueue: ConnectionHandler {
         if mustDrain { drain() }
     }
 
-    /// Two devices that dialled each other at once keep the link that the one with the smaller key dialled. The other device
-    /// closes its link. Not while somebody waits for what was dialled: a sync, or an invitation that is being taken.
+    /// Closes one of two links, after two devices dialled each other at once. They keep the link that the device with
+    /// the smaller key dialled. A link that a sync or a joining waits for is not closed.
     private func closeRedundant(with peer: DeviceKey) {
         let redundant = state.withLock { state -> [any Connection] in
             guard let device = state.device, peer < device, state.keptDials.contains(peer) else { return [] }
@@ -119,7 +119,7 @@ final class InputQueue: ConnectionHandler {
         for connection in redundant { connection.close() }
     }
 
-    /// Notes who is dialled to stay connected with.
+    /// Notes a peer that is dialled to stay connected with it.
     func keep(_ peer: DeviceKey, for device: DeviceKey) {
         state.withLock { state in
             state.device = device
@@ -127,8 +127,8 @@ final class InputQueue: ConnectionHandler {
         }
     }
 
-    /// Stops keeping connected with a peer.
-    func keepNot(_ peer: DeviceKey) { state.withLock { _ = $0.keptDials.remove(peer) } }
+    /// Stops staying connected with a peer.
+    func stopKeeping(_ peer: DeviceKey) { state.withLock { _ = $0.keptDials.remove(peer) } }
 
     func received(_ payload: [UInt8], on connection: any Connection) {
         let (mustDrain, attempt) = state.withLock { state -> (Bool, SyncAttempt?) in
@@ -150,21 +150,21 @@ final class InputQueue: ConnectionHandler {
             state.inputs.append(Input(input: .linkClosed(session)))
             return (Self.schedule(&state), state.attempts.removeValue(forKey: session))
         }
-        attempt?.tell(.closed(nil))
+        attempt?.notify(.closed(nil))
         let remaining = connections(to: connection.peer)
         if remaining.isEmpty { connected.update { $0.remove(connection.peer) } }
         signalLinks()
         if mustDrain { drain() }
     }
 
-    /// For one waiter: the latest caller.
+    /// A signal for one waiter, the latest caller.
     func linkSignal() -> LinkSignal {
         let signal = LinkSignal()
         state.withLock { $0.linkSignal = signal }
         return signal
     }
 
-    func signalLinks() { state.withLock { $0.linkSignal }?.tell() }
+    func signalLinks() { state.withLock { $0.linkSignal }?.notify() }
 
     func connection(_ session: SessionID) -> (any Connection)? { state.withLock { $0.connections[session] } }
     var connectedPeers: [DeviceKey] { state.withLock { $0.connections.values.map(\.peer).sorted() } }
@@ -180,16 +180,16 @@ final class InputQueue: ConnectionHandler {
         for connection in state.withLock({ Array($0.connections.values) }) { connection.close() }
     }
 
-    // MARK: Syncs that were asked for
+    // MARK: Requested syncs
 
-    /// The next connection that this device dials to the attempt's peer is the attempt's.
+    /// Assigns the next connection that this device dials to the attempt's peer to the attempt.
     func prepare(_ attempt: SyncAttempt) { state.withLock { $0.dialled[attempt.peer] = attempt } }
 
     func forget(_ attempt: SyncAttempt) {
         state.withLock { if $0.dialled[attempt.peer] === attempt { $0.dialled[attempt.peer] = nil } }
     }
 
-    func tell(_ session: SessionID, _ event: SyncAttempt.Event) {
-        state.withLock { $0.attempts[session] }?.tell(event)
+    func notify(_ session: SessionID, _ event: SyncAttempt.Event) {
+        state.withLock { $0.attempts[session] }?.notify(event)
     }
 }

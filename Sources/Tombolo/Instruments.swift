@@ -3,16 +3,16 @@ import TomboloCore
 
 /// The metrics of a node, by their labels in swift-metrics.
 struct Instruments: Sendable {
-    /// Transactions that were committed.
+    /// The number of committed transactions.
     private let batches = Counter(label: "tombolo.batches")
-    /// How long they took, the engine's work included.
+    /// The durations of transactions, including the engine's work.
     private let batchDuration = Timer(label: "tombolo.batch.duration")
-    /// Bytes of payloads, before TLS and deflate.
+    /// The bytes of payloads, before TLS and deflate.
     private let bytesReceived = Counter(label: "tombolo.payload.received.bytes")
     private let bytesSent = Counter(label: "tombolo.payload.sent.bytes")
-    /// Meetings in which both sides were found to know the same of a group.
+    /// The number of times that both sides of a session were found to hold the same of a group.
     private let agreements = Counter(label: "tombolo.agreements")
-    /// The same by how it was found out what differed, and the bytes that took, before TLS and deflate.
+    /// The agreements by the strategy of reconciliation, and its bytes, before TLS and deflate.
     private let reconciliations = ReconciliationReport.Strategy.allCases.map { strategy in
         let dimensions = [("strategy", strategy.rawValue)]
         return (

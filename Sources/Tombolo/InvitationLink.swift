@@ -1,8 +1,8 @@
 public import Foundation
 public import TomboloCore
 
-/// An invitation as a link: `tombolo:join?…` to a group, `tombolo:device?…` to become another device of the inviter's member
-/// (protocol §5.5).
+/// An invitation as a link: `tombolo:join?…` to a group, `tombolo:device?…` to become another device of the inviter's
+/// member (protocol §5.5).
 public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
     /// The invitation that the link carries.
     public let invitation: Invitation
@@ -10,7 +10,7 @@ public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
     private static let groupPrefix = "tombolo:join?"
     private static let devicePrefix = "tombolo:device?"
 
-    /// A link for an invitation.
+    /// Creates the link of an invitation.
     public init(_ invitation: Invitation) { self.invitation = invitation }
 
     /// - Parameter text: the link; white space around it is ignored.
@@ -19,16 +19,16 @@ public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
         let group = LinkText.bytes(in: text, after: Self.groupPrefix)
         guard let bytes = group ?? LinkText.bytes(in: text, after: Self.devicePrefix) else {
             throw TomboloError(
-                .invalidLink, "an invitation begins with \(Self.groupPrefix) or \(Self.devicePrefix)",
+                .invalidLink, "the link of an invitation begins with \(Self.groupPrefix) or \(Self.devicePrefix)",
                 recovery: "copy the whole link")
         }
         guard let invitation = try? Invitation(decoding: bytes[...]), invitation.isForDevice == (group == nil) else {
-            throw TomboloError(.invalidLink, "the invitation is damaged", recovery: "copy the whole link")
+            throw TomboloError(.invalidLink, "the link of the invitation is damaged", recovery: "copy the whole link")
         }
         self.invitation = invitation
     }
 
-    /// The invitation of a URL that the system opened the application with, or a code that was scanned.
+    /// The invitation in a URL with which the system opened the application, or that was scanned.
     ///
     /// - Throws: ``TomboloError`` `invalidLink` if the URL is not such a link.
     public init(url: URL) throws { try self.init(url.absoluteString) }
@@ -68,7 +68,7 @@ enum LinkText {
             .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
     }
 
-    /// - Returns: nil if it does not begin so; nothing if what follows is no base64url.
+    /// - Returns: nil if the text does not begin with the prefix; empty if the rest is not base64url.
     static func bytes(in text: String, after prefix: String) -> [UInt8]? {
         let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard trimmed.hasPrefix(prefix) else { return nil }
@@ -79,16 +79,16 @@ enum LinkText {
     }
 }
 
-/// An invitation that this device has given out. Its secret is in the link alone.
+/// An invitation of this device. Its secret is in the link alone.
 public struct OpenInvitation: Sendable, Hashable, Identifiable {
     let bytes: [UInt8]
     /// 32 hexadecimal digits.
     public var id: String { hexadecimal(bytes) }
-    /// Until when it admits devices.
+    /// The time until which it admits devices.
     public let expiry: Date
     /// The role of members that join by it.
     public let role: Role
-    /// How many devices it admits.
+    /// The number of devices that it admits.
     public let uses: Int
     /// The devices that it has admitted.
     public let users: [DeviceKey]

@@ -6,11 +6,12 @@ import TomboloSQLite
 
 // Groups of the mvds dialect, and peers that speak MVDS alone (protocol §1).
 extension Node {
-    /// Makes a group of the mvds dialect. Everybody it is shared with is in it, and nothing in it is signed or sealed.
+    /// Makes a group of the mvds dialect. All peers with which it is shared are in it. Nothing in it is signed or
+    /// encrypted.
     ///
     /// - Parameters:
     ///   - name: shown on this device only.
-    ///   - id: the group's id where others have it already; nil for a new one.
+    ///   - id: the group's id, if other peers have the group already; nil for a new group.
     /// - Throws: ``TomboloError`` `groupExists`, or of the store.
     public func createMVDSGroup(named name: String, id: GroupID? = nil) async throws -> SyncGroup {
         let effect = try await runtime.request { .createMVDSGroup($0, id, name: name) }
@@ -20,7 +21,7 @@ extension Node {
 
     /// Remembers a peer that speaks MVDS alone, at `host:port` over plain TCP, and shares a group with it.
     ///
-    /// Nothing proves who answers at the address: everybody who does reads and writes the group.
+    /// Nothing proves which peer answers at the address. Any peer that does reads and writes the group.
     /// - Throws: ``TomboloError`` `invalidArgument` if the address has another form, `unknownGroup`, `wrongDialect`.
     public func addMVDSPeer(at address: String, sharing group: SyncGroup) async throws {
         guard PeerAddress(address, dialect: .mvds) != nil else { throw TomboloError.noAddress(address) }
@@ -30,7 +31,7 @@ extension Node {
         queue.signalLinks()
     }
 
-    /// Shares a group of the mvds dialect with a device of Tombolo's own.
+    /// Shares a group of the mvds dialect with a device that speaks Tombolo's protocol.
     ///
     /// - Throws: ``TomboloError`` `unknownGroup`, `wrongDialect`.
     public func share(_ group: SyncGroup, with device: DeviceKey) async throws {
@@ -44,7 +45,7 @@ extension Node {
         try read { try $0.recordCount(with: peer.key) }
     }
 
-    /// The store's key for a peer that has none: a hash of its address.
+    /// The key by which the store names a peer without a key: a hash of its address.
     static func mvdsKey(ofAddress address: String) -> DeviceKey {
         DeviceKey(SwiftCryptography().sha256(Array("tombolo-mvds-peer \(address)".utf8)))
     }
@@ -58,10 +59,10 @@ extension Node {
         try await listen(host: host, port: port, scheme: MVDSTransport.scheme)
     }
 
-    /// Exchanges what is outstanding with a peer that speaks MVDS alone, and hangs up when everything is acknowledged and
-    /// the peer has been quiet for a while.
+    /// Exchanges the outstanding records with a peer that speaks MVDS alone. Closes the link once everything is
+    /// acknowledged and the peer has been silent for three seconds.
     ///
-    /// - Throws: ``TomboloError`` `unreachable`, or `linkClosed` if the peer hangs up before.
+    /// - Throws: ``TomboloError`` `unreachable`, or `linkClosed` if the peer closes the link before.
     public func sync(
         withMVDSPeerAt address: String, within budget: SyncBudget = .unlimited
     ) async throws -> PeerReport {
@@ -77,7 +78,7 @@ extension Node {
         try await transports.dial(address, expecting: peer)
         let handshakeDuration = clock.uptime - start
         defer { for connection in queue.connections(to: peer) { connection.close() } }
-        // Not bytes: the reference's peers answer with empty payloads for ever.
+        // Bytes show no progress: peers of the reference implementation answer with empty payloads for ever.
         var seen = (outstanding: -1, held: -1)
         var lastChange = clock.uptime
         while true {
@@ -109,14 +110,14 @@ extension Node {
         }
     }
 
-    /// The reference's peers speak once in an epoch, of which a second is usual.
+    /// The silence after which a sync ends. Peers of the reference send once in an epoch, which usually is a second.
     private static let mvdsQuiet = Duration.seconds(3)
-    /// Without a budget: a peer that neither answers nor acknowledges is given up.
+    /// The time after which a sync without a budget gives up a peer that neither answers nor acknowledges.
     private static let mvdsPatience = Duration.seconds(600)
 }
 
 extension SyncGroup {
-    /// Sends bytes as they are, without type or version: the content of groups of the mvds dialect.
+    /// Sends bytes without type or version, the content of groups of the mvds dialect.
     ///
     /// - Throws: ``TomboloError`` `contentTooLarge` above 65,536 bytes, or of the store.
     @discardableResult
@@ -128,7 +129,7 @@ extension SyncGroup {
         return event
     }
 
-    /// Sends bytes as they are to the peers that are connected now; nobody stores them. At most 4,096 bytes.
+    /// Sends bytes without type or version to the connected peers. No device stores them. At most 4,096 bytes.
     ///
     /// - Throws: ``TomboloError`` `contentTooLarge`, or of the store.
     public func broadcast(bytes: Data) async throws {
@@ -156,12 +157,12 @@ extension SyncGroup {
         }
     }
 
-    /// Whether every message of a group of the mvds dialect has the id that its bytes make. Nothing else proves it.
+    /// Verifies that every message of a group of the mvds dialect has the id of its bytes. Nothing else proves it.
     func verifyMessages() throws -> [String] {
         var problems = try convertingErrors { try node.storage.integrityProblems() }
         try forEachMessage { stored in
             if stored.message.id(using: SwiftCryptography()) != stored.id, problems.count < 100 {
-                problems.append("message \(stored.id) is not what its id says")
+                problems.append("message \(stored.id): its id does not match its bytes")
             }
         }
         return problems

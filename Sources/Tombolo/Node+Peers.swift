@@ -4,15 +4,15 @@ import TomboloSQLite
 
 /// The amounts that a node has exchanged since it was opened.
 public struct SyncProgress: Hashable, Sendable {
-    /// Transactions that were committed.
+    /// The number of committed transactions.
     public var batches = 0
-    /// Payloads that were received.
+    /// The number of received payloads.
     public var payloads = 0
-    /// Bytes of payloads, before compression and encryption.
+    /// The bytes of received payloads, before compression and encryption.
     public var bytesReceived = 0
-    /// Bytes of payloads that were sent, before compression and encryption.
+    /// The bytes of sent payloads, before compression and encryption.
     public var bytesSent = 0
-    /// Groups in which this device and the peer of the latest session were found to know the same.
+    /// The groups in which this device and the peer of the latest session were found to hold the same.
     public var groupsInSync: Set<GroupID> = []
 }
 
@@ -28,13 +28,14 @@ extension Node {
         queue.signalLinks()
     }
 
-    /// Forgets a peer and its addresses, and closes the links to it. This device does not dial it any more.
+    /// Forgets a peer and its addresses, and closes the links to it. This device no longer dials it.
     ///
-    /// The peer stays a member of the groups that it is in. If it dials this device, the two sync and it is known again.
+    /// The peer stays a member of the groups that it is in. If it dials this device, the two sync and it is known
+    /// again.
     /// - Throws: ``TomboloError`` of the store.
     public func removePeer(_ peer: PeerID) async throws {
         let (queue, runtime, key) = (try queue, try runtime, peer.key)
-        queue.keepNot(key)
+        queue.stopKeeping(key)
         _ = try await runtime.request { .removePeer($0, key) }
         for connection in queue.connections(to: key) { connection.close() }
         queue.signalLinks()
@@ -53,13 +54,13 @@ extension Node {
         try queue.post([.addPeer(peer.device, addresses: [address.description])])
     }
 
-    /// Processes and commits everything that was posted so far.
+    /// Processes and commits all inputs that were posted so far.
     func drain() async throws {
         let runtime = try runtime
         try await convertingErrors { try await runtime.drainAll() }
     }
 
-    /// The peers that this device has met or was told of, ascending by their keys.
+    /// The peers that this device has met or knows an address of, ascending by their keys.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var peers: [Peer] {
@@ -73,19 +74,19 @@ extension Node {
 
     var peerRecords: [PeerRecord] { get throws { try read { try $0.peers() } } }
 
-    /// The names of peers, given the store's keys for them.
+    /// The names of peers, by the store's keys for them.
     func peerIDs(of keys: [DeviceKey], _ reader: SQLiteReader) throws -> [PeerID] {
         let known = Dictionary(try reader.peers().map { ($0.device, PeerID($0)) }, uniquingKeysWith: { one, _ in one })
         return keys.map { known[$0] ?? .device($0) }.sorted()
     }
 
-    /// All peers, now and whenever one connects or disconnects. A slow reader gets the latest alone.
+    /// All peers, now and whenever one connects or disconnects. A slow reader gets only the latest.
     public func peerUpdates() -> some AsyncSequence<[Peer], TomboloError> & Sendable {
         PullSequence<[Peer], TomboloError>(
             signals: { try self.queue.connected.values() }, read: { _ in try self.readPeers() })
     }
 
-    /// The amounts that were exchanged, now and after every batch. A slow reader gets the latest alone.
+    /// The exchanged amounts, now and after every batch. A slow reader gets only the latest.
     public func progress() -> some AsyncSequence<SyncProgress, Never> & Sendable {
         (components?.runtime.progress ?? LatestValue(SyncProgress())).values()
     }

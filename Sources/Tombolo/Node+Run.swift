@@ -2,8 +2,8 @@ import Logging
 import TomboloCore
 
 extension Node {
-    /// Keeps in touch with every peer whose address is known, until the task is cancelled: dials, and dials again with
-    /// growing delays where a peer is not there. It has the shape of a ServiceLifecycle `Service`.
+    /// Stays connected to every peer whose address is known, until the task is cancelled. It dials a peer that it does
+    /// not reach again after growing delays. It has the shape of a ServiceLifecycle `Service`.
     ///
     /// Peers that are added meanwhile are dialled too.
     /// - Throws: ``TomboloError`` `readOnly`, or of the store.
@@ -20,7 +20,7 @@ extension Node {
                 for peer in due.prefix(max(1, limits.dials)) { group.addTask { await self.dial(peer) } }
             }
             for peer in due { backoffs[peer.device, default: Backoff()].tried(at: clock.uptime) }
-            // A link that stood for a while shows that the peer is well.
+            // An open link shows that the peer is reachable, so its delays begin again.
             for peer in connected { backoffs[peer] = nil }
             let next = absent.compactMap { backoffs[$0.device]?.next }.min() ?? now + .seconds(3_600)
             await signal.next(within: next - clock.uptime, by: clock)
@@ -40,11 +40,11 @@ extension Node {
     }
 }
 
-/// When to dial a peer next: 1, 2, 4… seconds after the last time, up to a minute, with jitter (half to all of it), so that
-/// devices that lost each other do not come back in step.
+/// The time of the next dial to a peer: 1, 2, 4… seconds after the last one, up to a minute. A random half to all of
+/// that passes, so that devices that lost each other do not dial in step.
 private struct Backoff {
     private var count = 0
-    /// By the clock's uptime.
+    /// The time of the next dial, by the clock's uptime.
     private(set) var next = Duration.zero
 
     mutating func tried(at now: Duration) {

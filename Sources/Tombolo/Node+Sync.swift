@@ -3,12 +3,12 @@ public import TomboloCore
 extension Node {
     /// Joins the group of an invitation: reaches the inviter, proves the secret, and syncs.
     ///
-    /// - Throws: ``TomboloError`` `invalidLink` if the link is for linking a device or has no address; `invitationRefused`,
-    ///   `unreachable`, `timedOut`, `linkClosed`.
+    /// - Throws: ``TomboloError`` `invalidLink` if the link is for linking a device or has no address;
+    ///   `invitationRefused`, `unreachable`, `timedOut`, `linkClosed`.
     public func join(_ link: InvitationLink, timeout: Duration = .seconds(30)) async throws -> SyncGroup {
         guard !link.invitation.isForDevice else {
             throw TomboloError(
-                .invalidLink, "this link makes a device another one of its maker's",
+                .invalidLink, "this link links a device to a member, and does not invite to a group",
                 recovery: "use it on a device that has no groups")
         }
         return try await reachInviter(link.invitation, timeout: timeout)
@@ -17,8 +17,8 @@ extension Node {
     func reachInviter(_ invitation: Invitation, timeout: Duration) async throws -> SyncGroup {
         guard !invitation.addresses.isEmpty else {
             throw TomboloError(
-                .invalidLink, "the invitation says nowhere to reach the inviter",
-                recovery: "ask for one made while it listens")
+                .invalidLink, "the invitation has no address of the inviter",
+                recovery: "ask for one that is made while the inviter listens")
         }
         var lastError: any Error = TomboloError(.unreachable, "the inviter cannot be reached")
         for address in invitation.addresses.compactMap({ PeerAddress($0) }) {
@@ -38,7 +38,7 @@ extension Node {
         throw TomboloError(lastError)
     }
 
-    /// Connects to a peer and stays connected until either side closes: new events arrive at once.
+    /// Connects to a peer and stays connected until either side closes the link. New events arrive at once.
     ///
     /// - Throws: ``TomboloError`` `unreachable`.
     public func connect(to peer: DeviceKey, at address: String) async throws {
@@ -47,10 +47,10 @@ extension Node {
         try await convertingErrors { try await transports.dial(address, expecting: peer) }
     }
 
-    /// Syncs once with every peer whose address is known, one after the other, and hangs up.
+    /// Syncs once with every peer whose address is known, one after the other, and closes the links.
     ///
-    /// It ends when everything is in sync, when the budget is spent, or when the task is cancelled. Events that have come by
-    /// then are kept. Peers that cannot be reached are reported, not thrown.
+    /// It ends when everything is in sync, when the budget is spent, or when the task is cancelled. Events that have
+    /// arrived by then are kept. Peers that cannot be reached are reported, not thrown.
     /// - Throws: ``TomboloError`` `readOnly`, or of the store.
     public func sync(within budget: SyncBudget = .unlimited) async throws -> SyncReport {
         _ = try runtime
@@ -70,7 +70,7 @@ extension Node {
                 do {
                     let before = try readGroups().count
                     report.peers.append(try await sync(with: peer, at: address, within: left))
-                    // It may have told of groups that another device of this one's member is in.
+                    // The peer may be another device of this member, and have named groups that it is in.
                     if try readGroups().count > before {
                         report.peers.append(try await sync(with: peer, at: address, within: left))
                     }
@@ -95,7 +95,7 @@ extension Node {
         }
     }
 
-    /// Connects to a device, syncs every group that both have, and hangs up.
+    /// Connects to a device, syncs every group that both have, and closes the link.
     ///
     /// - Throws: ``TomboloError`` `unreachable`, `timedOut`, `linkClosed`, `protocolViolation`; `CancellationError`.
     public func sync(
@@ -112,7 +112,7 @@ extension Node {
             do {
                 return try await sync(with: peer, at: address, joining: nil, within: budget)
             } catch EngineError.visibilityChanged where budget == .unlimited {
-                // It has shown whose device it is.
+                // The device has shown which member it belongs to.
                 return try await sync(with: peer, at: address, joining: nil, within: budget)
             }
         }
@@ -151,10 +151,10 @@ extension Node {
                 if invitation == nil || !groups.isEmpty { common = (common ?? []).union(groups) }
             case .joined(let group):
                 common = (common ?? []).union([group])
-                // At once: a device that is interrupted from here on can sync.
+                // Stored at once, so that a device that is interrupted from here on can sync.
                 if let invitation { queue.post([.addPeer(peer, addresses: invitation.addresses)]) }
             case .agreed(let group, let report):
-                // Later ones of the same link are about events that were written meanwhile.
+                // Later agreements of the link concern events that were written meanwhile.
                 agreed[group] = agreed[group] ?? report
                 differing.remove(group)
             case .differed(let group): differing.insert(group)

@@ -5,7 +5,7 @@ public import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// This device: its store, its groups, its links to peers.
+/// This device with its store, its groups and its links to peers.
 ///
 /// It is usable offline at once. The value is a handle that can be passed around freely.
 public final class Node: Sendable {
@@ -19,35 +19,35 @@ public final class Node: Sendable {
     let storage: SQLiteStorage
     let logger: Logger
     let limits: NodeLimits
-    /// The time that this device lives by.
+    /// The device's clock.
     public let clock: any NodeClock
-    /// Where this device listens.
+    /// The hosts and ports on which this device listens.
     let listening = Mutex<[ListeningPlace]>([])
-    /// Where it listened when it was suspended.
+    /// The hosts and ports on which it listened when it was suspended.
     private let suspendedListening = Mutex<[ListeningPlace]>([])
     let components: Components?
     /// This device's key.
     public let device: DeviceKey
-    /// The key of the member whose device this is.
+    /// The key of this device's member.
     public let member: MemberKey
-    /// Whether the store was found to be an older copy that was put back, or was moved here. From this start on the device
-    /// writes to new logs, and asks its peers for what it wrote since.
+    /// Tells whether the store is an older copy that was put back, or was moved here. From this start on the device
+    /// writes to new logs, and requests its own missing events from peers.
     public let isOlderCopy: Bool
 
     /// Opens the device's store in `directory`, making the directory and the device's identity on first use.
     ///
-    /// - Throws: ``TomboloError``: `storeBusy` if another process uses the store, `storeLocked` if it takes another lock,
-    ///   `storeNewer`, `storeCorrupt` or `storeUnavailable`; the error of a transport that cannot be made.
+    /// - Throws: ``TomboloError``: `storeBusy` if another process uses the store, `storeLocked` if it needs another
+    ///   lock, `storeNewer`, `storeCorrupt` or `storeUnavailable`; the error of a transport that cannot be made.
     public static func open(at directory: URL, configuration: Configuration = Configuration()) async throws -> Node {
         try await convertingErrors { try await opened(at: directory, configuration) }
     }
 
     private static func opened(at directory: URL, _ configuration: Configuration) async throws -> Node {
-        let storage = try await aside { try SQLiteStorage(directory: directory, lock: configuration.lock) }
+        let storage = try await onOwnThread { try SQLiteStorage(directory: directory, lock: configuration.lock) }
         do {
             return try await opened(storage, configuration)
         } catch {
-            // Else it would be in use until the last reference to it is gone.
+            // Otherwise the store stays in use until the last reference to it is gone.
             try? storage.close()
             throw error
         }
@@ -76,15 +76,15 @@ public final class Node: Sendable {
 
     /// Opens the store for reading beside the process that writes it: for widgets, notification extensions, tools.
     ///
-    /// Functions that write or reach peers throw `readOnly`. ``SyncGroup/changes(after:including:)`` looks for new changes
-    /// once a second.
-    /// - Throws: ``TomboloError``: `storeUnavailable` if there is no store yet, `storeLocked` if it takes another lock,
+    /// Functions that write or reach peers throw `readOnly`. ``SyncGroup/changes(after:including:)`` looks for new
+    /// changes once a second.
+    /// - Throws: ``TomboloError``: `storeUnavailable` if there is no store yet, `storeLocked` if it needs another lock,
     ///   `storeNewer` or `storeCorrupt`.
     public static func openReadOnly(
         at directory: URL, configuration: Configuration = Configuration()
     ) async throws -> Node {
         try await convertingErrors {
-            try await aside {
+            try await onOwnThread {
                 let storage = try SQLiteStorage(directory: directory, isReadOnly: true, lock: configuration.lock)
                 let (seed, member) = try storage.read { reader in
                     (
@@ -118,7 +118,7 @@ public final class Node: Sendable {
         self.isOlderCopy = isOlderCopy
     }
 
-    /// Syncs the store to disk, notes that, and closes it; it closes it even if the disk refuses the others.
+    /// Syncs the store to disk, notes the clean stop, and closes the store. It is closed even if the other steps fail.
     private func noteStop() throws {
         let noting = Result {
             try StoreStart.noteStop(storage)
@@ -127,34 +127,34 @@ public final class Node: Sendable {
         try noting.get()
     }
 
-    /// Whether the device's keys in a directory are locked; false if there is no device.
+    /// Tells whether the device's keys in a directory are locked; false if there is no device.
     ///
     /// - Throws: ``TomboloError`` if the store cannot be read.
     public static func isLocked(at directory: URL) async throws -> Bool {
-        try await convertingErrors { try await aside { try SQLiteStorage.isLocked(in: directory) } }
+        try await convertingErrors { try await onOwnThread { try SQLiteStorage.isLocked(in: directory) } }
     }
 
     /// Encrypts the device's keys, and the secrets of its private groups, under a key that a lock keeps: a
-    /// ``PassphraseLock``, the Keychain, or a lock of the application's own. With nil they stand in the store unencrypted.
+    /// ``PassphraseLock``, the Keychain, or a lock of the application's own. With nil they are stored unencrypted.
     ///
-    /// From then on the store's files alone are not enough to act as this device, or to read its private groups. The threat
-    /// model says what else is in them. Earlier copies of the files are not affected.
+    /// From then on the store's files alone do not suffice to act as this device, or to read its private groups. The
+    /// threat model lists the data that stays readable. Earlier copies of the files are not affected.
     ///
-    /// - Returns: whether the unencrypted keys have left the files. They have not while another process reads the store;
-    ///   the node then tries again every second, and at the next start.
-    /// - Throws: ``TomboloError`` of the store; nothing has changed then.
+    /// - Returns: true if the unencrypted keys have left the files. They stay while another process reads the store.
+    ///   The node then tries again every second, and at the next start.
+    /// - Throws: ``TomboloError`` of the store; the keys are unchanged then.
     @discardableResult
     public func changeLock(to lock: (any StoreLock)?) async throws -> Bool {
         let runtime = try runtime
         return try await convertingErrors {
-            let isPurged = try await Self.aside { [storage] in try storage.relock(with: lock) }
+            let isPurged = try await Self.onOwnThread { [storage] in try storage.relock(with: lock) }
             if !isPurged { await runtime.purgeLater() }
             return isPurged
         }
     }
 
-    /// Runs long computations and waits for the disk on a thread of their own, since tasks share few threads.
-    static func aside<Result: Sendable>(
+    /// Runs a body that computes long or waits for the disk on a thread of its own, since tasks share few threads.
+    static func onOwnThread<Result: Sendable>(
         _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
@@ -173,7 +173,8 @@ public final class Node: Sendable {
 
     /// Reads a snapshot of the store.
     ///
-    /// It runs on the calling task's executor. Callers are `async` and not isolated, so that no actor waits for the disk.
+    /// It runs on the calling task's executor. Callers are `async` and not isolated, so that no actor waits for the
+    /// disk.
     func read<Result>(_ body: (SQLiteReader) throws -> Result) throws -> Result {
         try convertingErrors {
             try storage.read { reader -> Swift.Result<Result, any Error> in
@@ -192,13 +193,13 @@ public final class Node: Sendable {
 
     // MARK: Groups
 
-    /// Makes a group whose owner is this device's member. A public group has no owner: every device that makes one of this
-    /// name makes the same group.
+    /// Makes a group whose owner is this device's member. A public group has no owner: every device that makes one of
+    /// this name makes the same group.
     ///
     /// - Parameters:
-    ///   - name: shown to members; at most 256 bytes of UTF-8. A public group's has 1 to 256, in their composed form
-    ///     (Unicode NFC).
-    ///   - policy: who writes without having been made a member; it never changes.
+    ///   - name: shown to members; at most 256 bytes of UTF-8. A public group's name has 1 to 256, in their composed
+    ///     form (Unicode NFC).
+    ///   - policy: the rights of members without a role, and whether contents are encrypted; it never changes.
     /// - Throws: ``TomboloError`` `groupExists`, `notAllowed`, or of the store.
     public func createGroup(named name: String, policy: Policy = .open) async throws -> SyncGroup {
         let name = policy == .public ? name.precomposedStringWithCanonicalMapping : name
@@ -219,7 +220,7 @@ public final class Node: Sendable {
         return try allGroups.filter { $0.id != own }
     }
 
-    /// The groups, and the one of the member's devices.
+    /// The groups, including that of the member's devices.
     var allGroups: [SyncGroup] {
         get throws { try read { try $0.groups() }.map { SyncGroup($0, self) } }
     }
@@ -231,7 +232,7 @@ public final class Node: Sendable {
 
     /// Stops listening, closes all links and syncs the store to disk.
     ///
-    /// - Throws: ``TomboloError`` of the store. It is closed then as well.
+    /// - Throws: ``TomboloError`` of the store. The store is closed then as well.
     public func close() async throws {
         try await convertingErrors {
             guard let components else { return try storage.close() }
@@ -242,8 +243,8 @@ public final class Node: Sendable {
         }
     }
 
-    /// Releases everything that a suspended process must not hold: closes all links, syncs the store to disk and releases
-    /// its locks. Until ``resume()`` all other functions throw.
+    /// Releases everything that a suspended process must not hold: closes all links, syncs the store to disk and
+    /// releases its locks. Until ``resume()`` all other functions throw.
     ///
     /// - Throws: ``TomboloError`` `readOnly`, or of the store.
     public func suspend() async throws {
@@ -256,26 +257,26 @@ public final class Node: Sendable {
         }
     }
 
-    /// Stops as a killed process does: what was not committed is lost, and nothing is noted, synced or said.
+    /// Stops like a killed process: uncommitted data is lost, and nothing is noted, synced or sent.
     package func abandon() async throws {
         let components = try writable()
         await components.runtime.abandon()
         try storage.close()
     }
 
-    /// Processes and commits everything that was posted so far.
+    /// Processes and commits all inputs that were posted so far.
     ///
-    /// - Returns: how many batches were committed since the node was opened.
+    /// - Returns: the number of batches committed since the node was opened.
     package func settled() async throws -> Int {
         let components = try writable()
         try await components.runtime.drainAll()
         return components.runtime.progress.current.batches
     }
 
-    /// Continues after ``suspend()``, and listens again where the node listened.
+    /// Continues after ``suspend()``, and listens again where the node listened before.
     ///
-    /// - Throws: ``TomboloError`` `storeBusy` if another process has taken the directory meanwhile; `notListening` if a port
-    ///   is taken: the node is resumed then, and does not listen there.
+    /// - Throws: ``TomboloError`` `storeBusy` if another process uses the directory meanwhile; `notListening` if a port
+    ///   is taken. The node is resumed then, and does not listen there.
     public func resume() async throws {
         let components = try writable()
         try await convertingErrors {
@@ -289,7 +290,7 @@ public final class Node: Sendable {
         }
     }
 
-    /// - Returns: where the node listened.
+    /// - Returns: the hosts and ports on which the node listened.
     private func stopLinks(_ components: Components) async -> [ListeningPlace] {
         await components.transports.stopListening()
         components.queue.closeAll()

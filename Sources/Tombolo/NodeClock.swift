@@ -2,13 +2,13 @@ import Foundation
 
 /// A source of time for a node: the system's, except in tests.
 public protocol NodeClock: Sendable {
-    /// Milliseconds since 1970. It jumps when somebody sets the device's clock.
+    /// Milliseconds since 1970. The time jumps when a user sets the device's clock.
     var now: UInt64 { get }
-    /// The time since some fixed moment; nobody sets it.
+    /// The time since a fixed moment, which never jumps.
     var uptime: Duration { get }
-    /// Returns when so much time has passed.
+    /// Returns when the duration has passed.
     ///
-    /// - Throws: `CancellationError` when the task is cancelled before.
+    /// - Throws: `CancellationError` if the task is cancelled before.
     func sleep(for duration: Duration) async throws
 }
 

@@ -5,8 +5,8 @@ import TomboloCrypto
 import TomboloNIO
 import TomboloSQLite
 
-/// Runs the engine: drains the queue as one batch into one transaction, commits, and only then carries out what the
-/// engine said (law 1).
+/// The runner of the engine. It drains the queue as one batch into one transaction, commits, and only then performs the
+/// engine's effects (law 1).
 actor NodeRuntime {
     private let executor = RuntimeExecutor()
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -20,16 +20,16 @@ actor NodeRuntime {
     private(set) var failure: StoreError?
     private var wake: Task<Void, Never>?
     nonisolated let watchers = Watchers()
-    /// Everything that was exchanged since the node was opened.
+    /// The amounts exchanged since the node was opened.
     nonisolated let progress = LatestValue(SyncProgress())
     private let instruments = Instruments()
-    /// The first that were seen since the start.
+    /// The first forks that were found since the start.
     private(set) var forks: [(GroupID, EventID, EventID)] = []
     private static let mostForks = 1_024
-    /// Whether something was erased that the store's files may still hold.
+    /// Tells whether the store's files may still hold erased data.
     private var mustPurge = false
 
-    /// Somebody has read an older snapshot of data that must leave the files.
+    /// Purges the files again later, because a reader of an older snapshot has kept erased data in them.
     func purgeLater() {
         mustPurge = true
         purge()
@@ -63,7 +63,7 @@ actor NodeRuntime {
 
     // MARK: Requests
 
-    /// Hands the engine one request and waits until its answer is committed.
+    /// Passes one request to the engine and waits until its answer is committed.
     ///
     /// - Throws: ``TomboloError``.
     func request(_ make: (RequestID) -> EngineInput) async throws -> EngineEffect {
@@ -81,12 +81,12 @@ actor NodeRuntime {
         }
     }
 
-    /// Takes one batch; where more is left, others have their turn first.
+    /// Processes one batch. If more inputs wait, other jobs have their turn first.
     func drain() {
         if drainBatch().hasMore { Task { drain() } }
     }
 
-    /// Takes everything that was posted so far, and no more.
+    /// Processes all inputs that were posted so far, and no later ones.
     func drainAll() throws {
         var left = queue.count
         while left > 0 { left -= max(1, drainBatch().taken) }
@@ -94,7 +94,7 @@ actor NodeRuntime {
     }
 
     private func drainBatch() -> (taken: Int, hasMore: Bool) {
-        let (inputs, consumed, hasMore) = queue.takeBatch()
+        let (inputs, consumed, hasMore) = queue.dequeueBatch()
         guard failure == nil, !inputs.isEmpty else { return (inputs.count, hasMore) }
         let start = ContinuousClock.now
         let now = clock.now
@@ -141,7 +141,7 @@ actor NodeRuntime {
             ContinuousClock.now - start, received: bytesReceived, sent: bytesSent, reconciliations, forks: forks)
     }
 
-    /// The runtime stops: its engine may be ahead of its store.
+    /// Stops the runtime after an error of the store, because the engine may be ahead of the store.
     func fail(_ error: StoreError) {
         logger.critical("the store failed: \(error)")
         failure = error
@@ -151,7 +151,7 @@ actor NodeRuntime {
         queue.closeAll()
     }
 
-    /// Erased data leaves the files as soon as nobody reads an older snapshot.
+    /// Removes erased data from the files, as soon as no reader uses an older snapshot.
     private func purge() {
         guard mustPurge, failure == nil else { return }
         do throws(StoreError) {
@@ -170,7 +170,7 @@ actor NodeRuntime {
         wake?.cancel()
         wake = nil
         guard let next = engine.nextWake else { return }
-        // Not longer than a day: somebody may set the clock meanwhile.
+        // At most a day, since a user may set the clock meanwhile.
         let delay = Duration.milliseconds(next > now ? min(next - now, 86_400_000) : 1)
         wake = Task { [queue, clock] in
             guard (try? await clock.sleep(for: delay)) != nil else { return }
@@ -183,7 +183,7 @@ actor NodeRuntime {
         case .send(let session, let payload): queue.connection(session)?.send(payload)
         case .close(let session, let error):
             logger.warning("a link was closed: \(error)")
-            queue.tell(session, .closed(error))
+            queue.notify(session, .closed(error))
             queue.connection(session)?.close()
         case .appended(let id, _), .ingested(let id, _, _), .created(let id, _), .invited(let id, _), .done(let id),
             .removed(let id, _), .openedBundle(let id, _), .sealedSecrets(let id, _):
@@ -192,7 +192,7 @@ actor NodeRuntime {
         case .changed(let group): watchers.signal(.group(group))
         case .erased: mustPurge = true
         case .fileChanged(let file): watchers.signal(.file(file))
-        case .transferring(let session, let isBusy): queue.tell(session, .transferring(isBusy))
+        case .transferring(let session, let isBusy): queue.notify(session, .transferring(isBusy))
         case .receivedEphemeral(let group, let log, let timestamp, let content):
             let time = log == nil ? Date(milliseconds: timestamp * 1_000) : Date(milliseconds: timestamp)
             watchers.deliver(EphemeralMessage(log: log, timestamp: time, bytes: content), to: group)
@@ -202,28 +202,29 @@ actor NodeRuntime {
             forks.append((group, one, other))
         case .foundOlder(let group):
             logger.warning(
-                "group \(group): peers hold what this device wrote and does not: its store is an older copy; it goes on in a new log"
+                "group \(group): peers hold events of this device that it lacks: the store is an older copy; "
+                    + "this device writes to a new log"
             )
-        case .joined(let session, let group): queue.tell(session, .joined(group))
-        case .agreed(let session, let group, let report): queue.tell(session, .agreed(group, report))
+        case .joined(let session, let group): queue.notify(session, .joined(group))
+        case .agreed(let session, let group, let report): queue.notify(session, .agreed(group, report))
         case .differed(let session, let group):
-            logger.warning("group \(group) differs from a peer's although both have said everything: tried again later")
-            queue.tell(session, .differed(group))
-        case .exchanged(let session, let group): queue.tell(session, .exchanged(group))
-        case .peerReady(let session, _, let groups): queue.tell(session, .ready(groups))
+            logger.warning("group \(group) differs from a peer's after both sent everything: they try again later")
+            queue.notify(session, .differed(group))
+        case .exchanged(let session, let group): queue.notify(session, .exchanged(group))
+        case .peerReady(let session, _, let groups): queue.notify(session, .ready(groups))
         }
     }
 
     // MARK: Stopping
 
-    /// Takes nothing any more.
+    /// Stops for good: no more inputs are processed.
     func close() {
         stop("the node is closed")
         watchers.finish()
         progress.finish()
     }
 
-    /// Processes nothing until ``resume(after:)``; streams stay open.
+    /// Stops processing until ``resume(after:)``. Streams stay open.
     func suspend() { stop("the node is suspended: call resume() first") }
 
     private func stop(_ why: String) {
@@ -232,7 +233,7 @@ actor NodeRuntime {
         wake?.cancel()
     }
 
-    /// Stops as a killed process does: what was not committed is lost, and nothing is noted.
+    /// Stops like a killed process: uncommitted data is lost, and nothing is noted.
     func abandon() {
         failure = failure ?? StoreError(.unavailable, "the device has crashed")
         wake?.cancel()
@@ -244,14 +245,14 @@ actor NodeRuntime {
         progress.finish()
     }
 
-    /// Erases contents that expired while the node was closed, before anybody reads them.
+    /// Erases contents that expired while the node was closed, before an application can read them.
     func processTime() throws {
         queue.post([.timePassed])
         try drainAll()
         exchangeWithOwnDevices()
     }
 
-    /// Opens the engine anew on what is stored.
+    /// Opens the engine again on the stored data.
     func resume(after start: StoreStart) throws {
         engine = try Self.openEngine(storage, after: start)
         failure = nil

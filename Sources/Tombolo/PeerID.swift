@@ -1,10 +1,11 @@
 public import TomboloCore
 
-/// Names a peer.
+/// The name of a peer.
 public enum PeerID: Hashable, Sendable {
-    /// A device that has proved to have this key.
+    /// A device that has proved to hold this key.
     case device(DeviceKey)
-    /// A peer that speaks MVDS alone, over plain TCP. Nothing proves its identity: the address, `host:port`, is its name.
+    /// A peer that speaks MVDS alone, over plain TCP. Nothing proves its identity: the address, `host:port`, is its
+    /// name.
     case mvds(address: String)
 
     /// The device's key; nil for a peer that speaks MVDS alone.
@@ -36,15 +37,15 @@ extension PeerID: CustomStringConvertible, Comparable {
     }
 }
 
-/// A peer that this device has met, or was told of.
+/// A peer that this device has met, or knows an address of.
 public struct Peer: Hashable, Sendable, Identifiable {
     /// The name of the peer.
     public let id: PeerID
     /// The addresses at which it may be reached, the one confirmed last first; at most 16.
     public let addresses: [String]
-    /// The member whose device it has proved to be when it joined a group by an invitation of this device; else nil.
+    /// Its member, as proved when it joined a group by an invitation of this device; else nil.
     public let member: MemberKey?
-    /// Whether a link to it was open when it was looked up.
+    /// Tells whether a link to it was open when this value was made.
     public let isConnected: Bool
 
     init(_ record: PeerRecord, isConnected: Bool) {
@@ -56,7 +57,7 @@ public struct Peer: Hashable, Sendable, Identifiable {
 }
 
 extension PeerID {
-    /// The store's key for a peer that speaks MVDS alone is a hash of its address, which no caller sees.
+    /// Creates the name of a stored peer. The store's key for a peer that speaks MVDS alone is a hash of its address.
     init(_ record: PeerRecord) {
         switch record.dialect {
         case .native: self = .device(record.device)

@@ -2,7 +2,7 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-/// How much of a device would come back from its peers if its store were lost now.
+/// The part of a device's events that its peers would bring back if its store were lost now.
 public struct RecoveryDrill: Sendable {
     /// The outcome for one group.
     public struct Group: Sendable, Hashable {
@@ -10,11 +10,11 @@ public struct RecoveryDrill: Sendable {
         public let id: GroupID
         /// The group's name.
         public let name: String
-        /// The number of events that had been delivered here when the drill began.
+        /// The number of events that were delivered here when the drill began.
         public let delivered: Int
         /// The number of them that came back.
         public let recovered: Int
-        /// The first of the others by id, at most 16.
+        /// The first missing events by id, at most 16.
         public let missing: [EventID]
     }
 
@@ -22,17 +22,17 @@ public struct RecoveryDrill: Sendable {
     public let groups: [Group]
     /// The report of the sync that tried to bring everything back.
     public let sync: SyncReport
-    /// Whether everything came back.
+    /// Tells whether everything came back.
     public var isComplete: Bool { groups.allSatisfy { $0.recovered == $0.delivered } }
 }
 
 extension Node {
-    /// Tries out how this device would recover: makes a scratch store that knows its keys, its groups and its peers and
-    /// nothing else, syncs it, and compares. The device itself is only read, and may be used meanwhile. To its peers, the
-    /// scratch store is the device after it has lost everything.
+    /// Tests how this device would recover: makes a scratch store with only its keys, its groups and its peers, syncs
+    /// it, and compares. The device itself is only read, and may be used meanwhile. To its peers, the scratch store is
+    /// the device after it lost everything.
     ///
     /// - Parameters:
-    ///   - directory: the device's.
+    ///   - directory: the device's directory.
     ///   - scratch: an empty directory, which the caller removes afterwards.
     ///   - budget: the most that the sync may cost.
     ///   - configuration: as for ``open(at:configuration:)``. Its lock opens the device, and locks the scratch store.
@@ -45,7 +45,7 @@ extension Node {
         var before: [(group: SyncGroup, ids: Set<EventID>)] = []
         for group in try original.readGroups() { before.append((group, try await group.deliveredIDs())) }
         try await original.close()
-        try await aside { try makeScratchStore(at: scratch, of: directory, lock: configuration.lock) }
+        try await onOwnThread { try makeScratchStore(at: scratch, of: directory, lock: configuration.lock) }
         let node = try await open(at: scratch, configuration: configuration)
         do {
             let report = try await node.sync(within: budget)
@@ -84,7 +84,7 @@ extension Node {
 }
 
 extension SyncGroup {
-    /// All events that were ever delivered here, and not forgotten.
+    /// The ids of all events that were ever delivered here and are not forgotten.
     fileprivate func deliveredIDs() async throws -> Set<EventID> {
         var ids: Set<EventID> = []
         var bookmark = Bookmark.start

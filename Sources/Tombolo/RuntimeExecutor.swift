@@ -1,7 +1,7 @@
 import Dispatch
 
-/// Runs the runtime's jobs one after the other, beside Swift's own threads. These are as few as processors, and a job that
-/// waits for the disk must not hold them up.
+/// An executor of the runtime's jobs, one after the other, outside of Swift's own threads. There are as many of those
+/// as processors, and a job that waits for the disk must not block one.
 final class RuntimeExecutor: SerialExecutor {
     private let queue = DispatchQueue(label: "tombolo.runtime", qos: .userInitiated)
 

@@ -3,17 +3,17 @@ public import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// The outcome of making a damaged store anew.
+/// The outcome of rebuilding a damaged store.
 public struct StoreRebuilding: Sendable, Hashable {
-    /// The damaged database, which is kept.
+    /// The damaged database, which is not deleted.
     public let damagedFile: URL
-    /// The number of groups that were taken over.
+    /// The number of groups that were saved.
     public let groups: Int
-    /// The number of peers that were taken over.
+    /// The number of peers that were saved.
     public let peers: Int
-    /// The number of events and messages that could still be read, and verify.
+    /// The number of events and messages that are readable and verify.
     public let events: Int
-    /// A sentence for each part that could not be read.
+    /// A description of each part that could not be read.
     public let unreadable: [String]
 }
 
@@ -23,7 +23,7 @@ extension Node {
     /// - Returns: a sentence for each defect; empty if SQLite finds none.
     /// - Throws: ``TomboloError`` `storeUnavailable` if there is no store, `storeBusy` if another process writes it.
     public static func checkStore(at directory: URL, lock: (any StoreLock)? = nil) async throws -> [String] {
-        try await convertingErrors { try await aside { try problems(at: directory, lock: lock) } }
+        try await convertingErrors { try await onOwnThread { try problems(at: directory, lock: lock) } }
     }
 
     private static func problems(at directory: URL, lock: (any StoreLock)?) throws -> [String] {
@@ -41,16 +41,17 @@ extension Node {
         }
     }
 
-    /// Makes a damaged store anew, with the device's keys, its groups, its peers, and every event that can still be read and
+    /// Rebuilds a damaged store with the device's keys, its groups, its peers, and every event that is readable and
     /// verifies. Missing events come back from peers with the next sync. The device writes to new logs.
     ///
     /// The damaged file is kept beside the new one.
     /// - Parameters:
-    ///   - directory: the device's.
-    ///   - lock: what locked the device's keys, if anything did. It locks them in the new store.
-    /// - Throws: ``TomboloError`` `storeCorrupt` if the device's keys cannot be read, `storeFull`; nothing has changed then.
+    ///   - directory: the device's directory.
+    ///   - lock: the lock of the device's keys; nil if there is none. It locks them in the new store.
+    /// - Throws: ``TomboloError`` `storeCorrupt` if the device's keys cannot be read, `storeFull`; the store is
+    ///   unchanged then.
     public static func rebuildStore(at directory: URL, lock: (any StoreLock)? = nil) async throws -> StoreRebuilding {
-        try await convertingErrors { try await aside { try rebuild(at: directory, lock: lock) } }
+        try await convertingErrors { try await onOwnThread { try rebuild(at: directory, lock: lock) } }
     }
 
     private static func rebuild(at directory: URL, lock: (any StoreLock)?) throws -> StoreRebuilding {
@@ -62,7 +63,7 @@ extension Node {
             defer { try? storage.close() }
             try storage.install(essentials)
             let events = try ingest(from: damaged, into: storage, essentials.groups)
-            try takeOverFiles(of: storage)
+            try adoptFiles(of: storage)
             try StoreStart.noteStop(storage)
             return StoreRebuilding(
                 damagedFile: aside, groups: essentials.groups.count, peers: essentials.peers.count, events: events,
@@ -73,8 +74,8 @@ extension Node {
         }
     }
 
-    /// The chunks of files are beside the damaged store, whatever it knew of them: those that are what they must be are taken over.
-    private static func takeOverFiles(of storage: SQLiteStorage) throws {
+    /// Adopts the chunks of files that lie beside the damaged store and verify.
+    private static func adoptFiles(of storage: SQLiteStorage) throws {
         for file in storage.chunks.files where try storage.read({ try $0.isReferred(to: file) }) {
             let held = try FileVerification(file, storage.chunks).run()
             try storage.write(isDurable: false) { store in
@@ -83,15 +84,15 @@ extension Node {
         }
     }
 
-    /// - Returns: how many events were taken.
+    /// - Returns: the number of ingested events.
     private static func ingest(
         from damaged: DamagedStore, into storage: SQLiteStorage, _ groups: [GroupRecord]
     ) throws -> Int {
         let now = SystemClock().now
         var engine: Engine<SwiftCryptography>?
-        var taken = 0
-        /// Takes messages, by halves where one of them is damaged.
-        func take(
+        var ingested = 0
+        /// Ingests a run of messages. A run with a damaged message is halved and tried again.
+        func ingestRun(
             _ messages: [Message], of group: GroupID, horizon: UInt64, _ certificates: [Certificate]
         ) throws {
             let effects = try storage.write(isDurable: false) { store in
@@ -106,10 +107,11 @@ extension Node {
             }
             for effect in effects {
                 switch effect {
-                case .ingested(_, let accepted, _): taken += accepted
+                case .ingested(_, let accepted, _): ingested += accepted
                 case .failed where messages.count > 1:
-                    try take(Array(messages.prefix(messages.count / 2)), of: group, horizon: horizon, certificates)
-                    try take(Array(messages.dropFirst(messages.count / 2)), of: group, horizon: horizon, certificates)
+                    let middle = messages.count / 2
+                    try ingestRun(Array(messages.prefix(middle)), of: group, horizon: horizon, certificates)
+                    try ingestRun(Array(messages.dropFirst(middle)), of: group, horizon: horizon, certificates)
                 default: break
                 }
             }
@@ -118,16 +120,17 @@ extension Node {
             let kept = try storage.read { try $0.value(forKey: KeptContents.key(of: group.id)) }
             let horizon = KeptContents(recovering: kept).horizon
             let certificates = damaged.forgottenBeginnings(of: group)
-            try damaged.forEachRun(of: group) { try take($0, of: group.id, horizon: horizon, certificates) }
+            try damaged.forEachRun(of: group) { try ingestRun($0, of: group.id, horizon: horizon, certificates) }
         }
-        return taken
+        return ingested
     }
 }
 
 extension SQLiteStorage {
-    /// Writes what makes a device into a store that has nothing yet.
+    /// Writes the keys, groups and peers of a device into an empty store.
     ///
-    /// Its incarnation is a new one, since what it has received is gone, and so are its logs, since it may not have all of them.
+    /// The device begins a new incarnation, since received data is gone. It also begins new logs, since it may lack the
+    /// ends of its old ones.
     func install(_ essentials: DamagedStore.Essentials) throws {
         let keys = [IdentityKeys.deviceSeed, IdentityKeys.member, IdentityKeys.admission]
         guard keys.allSatisfy({ essentials.values[$0] != nil }),
@@ -135,7 +138,7 @@ extension SQLiteStorage {
         else {
             throw StoreError(
                 .corrupt,
-                "the device's keys cannot be read any more: begin as a new device (in another directory) and let a peer invite it"
+                "the device's keys cannot be read: make a new device in another directory, and let a peer invite it"
             )
         }
         try write(isDurable: true) { store in
@@ -144,7 +147,7 @@ extension SQLiteStorage {
                 try store.setValue(essentials.values[key], forKey: key)
             }
             for peer in essentials.peers {
-                // The peer's incarnation belongs to agreements, which are gone.
+                // The peer's incarnation belongs to agreements, which are lost.
                 var peer = peer
                 peer.incarnation = []
                 try store.put(peer)
@@ -154,7 +157,7 @@ extension SQLiteStorage {
                 try store.put(&group)
                 let kept = KeptContents(recovering: essentials.values[KeptContents.key(of: group.id)])
                 try store.setValue(kept.forAnotherStore.encoded, forKey: KeptContents.key(of: group.id))
-                // Also where the rest is lost, nobody is to be shown what was hidden from them.
+                // Even if the rest is lost, a group must stay hidden from the contacts from which it was.
                 let visibility = GroupVisibility(recovering: essentials.values[GroupVisibility.key(of: group.id)])
                 try store.setValue(visibility.encoded, forKey: GroupVisibility.key(of: group.id))
                 for peer in essentials.sharers[group.id] ?? [] { try store.share(group.reference, with: peer) }

@@ -4,24 +4,24 @@ import TomboloSQLite
 
 /// The state in which a start of the device finds its store.
 struct StoreStart {
-    /// Whether a power cut may have taken received events with it (law 1).
+    /// Tells whether a power cut may have erased received events (law 1).
     var mayHaveLost = false
-    /// Whether the store is an older copy that was put back, or was moved here: what the device has written since is not in it,
-    /// so that it must not go on in its logs.
+    /// Tells whether the store is an older copy that was put back, or was moved here. It may lack events that the
+    /// device has written since, so the device must not continue its logs.
     var isOlderCopy = false
 
     private enum Keys {
         static let boot = "boot", clean = "clean", token = "token", tokenBefore = "token-before", file = "file"
     }
 
-    /// Nothing happened to the store since it was last open in this process.
+    /// Creates the state of a store to which nothing happened since this process had it open.
     init() {}
 
-    /// Looks at the store and notes this start.
+    /// Examines the store and notes this start.
     ///
-    /// A copy shows by what it is and by what lies beside it. Its database is another file than the one that it says it is in; and the
-    /// token, random bytes that are drawn anew at every start and every clean stop, is in the database and in a file
-    /// *outside* of the store's directory, which a backup of the directory does not bring back.
+    /// A copy is detected in two ways. The database records the identity of its file, and a copy is another file.
+    /// Random bytes, the token, are drawn at every start and every clean stop. They are stored in the database and in a
+    /// file *outside* of the store's directory, which a backup of the directory does not restore.
     init(in storage: SQLiteStorage) throws {
         let file = storage.fileIdentity
         let token = Self.readToken(of: storage)
@@ -33,14 +33,14 @@ struct StoreStart {
             try store.setValue(nil, forKey: Keys.clean)
             if let known = try store.value(forKey: Keys.file), let file { isOlderCopy = known != file }
             try store.setValue(file, forKey: Keys.file)
-            // The one before counts as well: a crash may have come between writing the one and the other.
+            // The previous token counts as well: a crash may have occurred between the two writes.
             let tokens = [try store.value(forKey: Keys.token), try store.value(forKey: Keys.tokenBefore)]
             if tokens[0] != nil, token == nil || !tokens.contains(token) { isOlderCopy = true }
         }
         try Self.renewToken(of: storage)
     }
 
-    /// Notes that everything is on disk.
+    /// Notes a clean stop: everything is on disk.
     static func noteStop(_ storage: SQLiteStorage) throws {
         try storage.write(isDurable: true) { try $0.setValue([1], forKey: Keys.clean) }
         try renewToken(of: storage)
@@ -61,7 +61,7 @@ struct StoreStart {
             values.isExcludedFromBackup = true
             try? file.setResourceValues(values)
         } catch {
-            // Nobody may write beside the directory: then the file's identity has to do.
+            // The process may not write beside the directory. Only the file's identity is checked then.
             try storage.write(isDurable: true) { try $0.setValue(nil, forKey: Keys.token) }
         }
     }
@@ -70,7 +70,7 @@ struct StoreStart {
         (try? Data(contentsOf: tokenFile(of: storage))).map(Array.init)
     }
 
-    /// Beside the store's directory, not in it.
+    /// The file of the token: beside the store's directory, not in it.
     private static func tokenFile(of storage: SQLiteStorage) -> URL {
         let directory = storage.directory.standardizedFileURL
         return directory.deletingLastPathComponent().appendingPathComponent(".\(directory.lastPathComponent).token")

@@ -1,18 +1,18 @@
 import Synchronization
 import TomboloCore
 
-/// One sync with a peer that the application asked for: its budget, and what happens in it.
+/// A sync with a peer on request of the application: its budget, and its events.
 final class SyncAttempt: Sendable {
     enum Event: Sendable {
         case ready([GroupID])
         case joined(GroupID)
         case agreed(GroupID, ReconciliationReport)
         case differed(GroupID)
-        /// One of the two sends the other nothing of the group, and each has received its part.
+        /// One side sends the other nothing of the group, and each has received its part.
         case exchanged(GroupID)
-        /// Whether chunks of files are on their way, or about to be.
+        /// Tells whether chunks of files are in flight, or about to be sent.
         case transferring(Bool)
-        /// The peer has sent nothing for a while.
+        /// The peer was silent for too long.
         case silent
         case closed(EngineError?)
         case budgetSpent
@@ -36,22 +36,22 @@ final class SyncAttempt: Sendable {
     }
 
     func begin(on connection: any Connection) { self.connection.withLock { $0 = connection } }
-    func tell(_ event: Event) { continuation.yield(event) }
+    func notify(_ event: Event) { continuation.yield(event) }
     var traffic: Traffic { connection.withLock { $0 }?.traffic ?? Traffic() }
     func hangUp() { connection.withLock { $0 }?.close() }
 
-    /// Ends the sync. Events that have come are kept.
+    /// Ends the sync. Events that have arrived are kept.
     func spendBudget() {
-        tell(.budgetSpent)
+        notify(.budgetSpent)
         hangUp()
     }
 
-    /// Says when nothing was received and nothing was sent for half a minute.
+    /// Reports silence when nothing was received or sent for half a minute.
     func watchSilence() async {
         var last: (received: Int, unsent: Int)?
         while !Task.isCancelled {
             let now = (received: traffic.received, unsent: connection.withLock { $0 }?.unsent ?? 0)
-            if let last, now.received == last.received, now.unsent >= last.unsent { return tell(.silent) }
+            if let last, now.received == last.received, now.unsent >= last.unsent { return notify(.silent) }
             last = now
             guard (try? await clock.sleep(for: Self.silence)) != nil else { return }
         }
@@ -59,7 +59,7 @@ final class SyncAttempt: Sendable {
 
     private static let silence = Duration.seconds(30)
 
-    /// Hangs up before the windows that are on their way would exceed the budget.
+    /// Closes the link before the windows in flight would exceed the budget.
     func checkBudget() {
         guard let bytes = budget.bytes, let window = budget.windowBytes else { return }
         let traffic = traffic

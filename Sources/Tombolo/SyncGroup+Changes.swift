@@ -3,9 +3,9 @@ import TomboloSQLite
 
 // The changes of a group, and signals of them.
 extension SyncGroup {
-    /// The changes after `bookmark`, then those from now on, until the task is cancelled or the node is closed.
+    /// The changes after `bookmark`, then all later ones, until the task is cancelled or the node is closed.
     ///
-    /// Changes are read from the store when they are asked for: a slow consumer holds nothing back and misses nothing.
+    /// Changes are read from the store on demand: a slow consumer holds nothing up and misses nothing.
     /// Several consumers can read at once, each from a bookmark of its own.
     ///
     /// The sequence throws ``TomboloError`` of the store.
@@ -18,7 +18,7 @@ extension SyncGroup {
         }
     }
 
-    /// The changes after `bookmark` that are there now, at most `limit`; none if there are no more.
+    /// The changes after `bookmark` up to now, at most `limit`; none if there are no more.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public func changes(
@@ -35,21 +35,21 @@ extension SyncGroup {
         return changes
     }
 
-    /// Signals that the group has changed, until the task is cancelled or the node is closed. A slow reader gets one signal
-    /// for several changes.
+    /// Signals that the group has changed, until the task is cancelled or the node is closed. A slow reader gets one
+    /// signal for several changes.
     public func updates() -> some AsyncSequence<Void, Never> & Sendable { signals() }
 
     func signals() -> AsyncStream<Void> {
         if let runtime = node.components?.runtime { return runtime.watchers.changes(of: .group(id)) }
         return AsyncStream { [clock = node.clock] in
-            // Another process writes: nobody can signal to this one.
+            // Another process writes the store, and cannot signal to this one.
             try? await clock.sleep(for: .seconds(1))
             return Task.isCancelled ? nil : ()
         }
     }
 
-    /// Messages that members broadcast and nobody stores, from now on. At most 64 wait for a slow reader; the oldest are
-    /// dropped. A node that was opened for reading only receives none.
+    /// The messages that members broadcast from now on, which no device stores. At most 64 wait for a slow reader; the
+    /// oldest are dropped. A node that was opened for reading only receives none.
     public func ephemeralMessages() -> some AsyncSequence<EphemeralMessage, Never> & Sendable {
         node.components?.runtime.watchers.ephemeralMessages(of: id) ?? AsyncStream { $0.finish() }
     }

@@ -2,40 +2,43 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-/// A proposal to forget erased events, headers and all, and the members that have agreed (protocol §2.11).
+/// A proposal to forget erased events, including their headers, and the members that have agreed (protocol §2.11).
 public struct GroupCheckpoint: Sendable, Identifiable {
     /// The event that proposes it, in the group's state.
     public let id: EventID
-    /// An admin.
+    /// The admin that proposed it.
     public let author: MemberKey
-    /// By its author's clock.
+    /// The time of the proposal, by its author's clock.
     public let timestamp: Date
-    /// The logs of which a beginning is to be forgotten.
+    /// The number of logs whose beginnings are to be forgotten.
     public let logs: Int
-    /// The members that have found nothing left there, and nothing missing; ascending. Its author is one of them.
+    /// The members that have passed it, ascending: a device of theirs holds all of these events and can read none. Its
+    /// author is one of them.
     public let passed: [MemberKey]
-    /// The members that have not passed it yet; ascending. If one of them never comes back, an admin can remove it and propose
-    /// another checkpoint, by which nothing of its own is forgotten.
+    /// The members that have not passed it yet, ascending. If one of them never returns, an admin can remove it and
+    /// propose another checkpoint, which forgets nothing of that member's logs.
     public let awaited: [MemberKey]
 
-    /// Whether every member has passed it. A log is forgotten when its own device has passed it too, or a device that
-    /// admitted that one.
+    /// Tells whether every member has passed it. A log is forgotten when its own device has passed it too, or a device
+    /// that admitted that one.
     public var isPassed: Bool { awaited.isEmpty }
 }
 
-// Erased events leave their headers: author, time and causes. Behind a checkpoint that every member has passed, they go too.
+// Erased events leave their headers: author, time and causes. A checkpoint that every member has passed removes these
+// too.
 extension SyncGroup {
-    /// Proposes to forget the beginnings of logs whose contents are all gone: expired, or redacted. Admins propose it.
+    /// Proposes to forget the beginnings of logs whose contents all expired or were redacted. Only admins may propose
+    /// it.
     ///
-    /// It covers the logs of members that may write. The last event of each log stays. Of more than 512 logs, those come
-    /// first of which most can be forgotten.
+    /// It covers the logs of members that may write. The last event of each log stays. Of more than 512 logs, it covers
+    /// those of which most events can be forgotten.
     ///
-    /// One device of each member that may write passes it by itself, once it holds all events that are to be forgotten and no
-    /// content of them. After the last member has, every device forgets them for good: no device holds, requests or accepts
-    /// them any more. A device that was away brings none of them back. Logs of removed members are not forgotten.
-    /// Applications are told ``Change/forgotten(log:through:at:)``.
-    /// - Throws: ``TomboloError`` `notAllowed` if this device's member is no admin, nothing can be forgotten, or more than
-    ///   1,024 other members may write; `unknownGroup`, `wrongDialect`.
+    /// One device of each member that may write passes it by itself, once it holds all events that are to be forgotten
+    /// and no content of them. After the last member has passed it, every device forgets them for good: no device
+    /// holds, requests or accepts them. A device that was away brings none of them back. Logs of removed members are
+    /// not forgotten. Applications receive ``Change/forgotten(log:through:at:)``.
+    /// - Throws: ``TomboloError`` `notAllowed` if this device's member is no admin, nothing can be forgotten, or more
+    ///   than 1,024 other members may write; `unknownGroup`, `wrongDialect`.
     @discardableResult
     public func proposeCheckpoint() async throws -> GroupCheckpoint {
         let effect = try await node.runtime.request { .proposeCheckpoint($0, group: id) }
@@ -45,7 +48,7 @@ extension SyncGroup {
         return made
     }
 
-    /// The checkpoints that were proposed, the latest last.
+    /// The proposed checkpoints, the latest last.
     ///
     /// It reads all state events, which takes some 10 µs each.
     /// - Throws: ``TomboloError`` `wrongDialect`, or of the store.
@@ -69,7 +72,7 @@ extension SyncGroup {
         }
     }
 
-    /// The number of events of the group that are forgotten here.
+    /// The number of events of the group that this device has forgotten.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var forgottenEvents: Int {

@@ -2,43 +2,43 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-/// A redaction: an entry's content was taken back, and some devices have confirmed that they erased it.
+/// A redaction of an entry's content, with the confirmations of devices that have erased it.
 public struct Redaction: Sendable {
-    /// The event that says so, in the group's state.
+    /// The state event of the redaction.
     public let id: EventID
-    /// The member that took it back: its author, or an admin.
+    /// The member that redacted it: its author, or an admin.
     public let member: MemberKey
-    /// When it was written, by the clock of its author's device.
+    /// The time when it was written, by the clock of its author's device.
     public let timestamp: Date
-    /// Empty if none was given.
+    /// The reason; empty if none was given.
     public let reason: String
-    /// Whether it has an effect. It has none if its author was removed and did not know of that.
+    /// Tells whether it has an effect. It has none if its author was removed and did not know of that.
     public let stands: Bool
-    /// Devices that have written something since they carried it out, each with the first event that proves it by its signature.
-    /// A device that lies can keep what it has seen; one that is not named may have erased it as well.
+    /// The devices that have written an event since they erased the content, each with the first event that proves it
+    /// by its signature. A device that lies can keep the content; one that is not named may have erased it as well.
     public let receipts: [Receipt]
 
-    /// A confirmation of a device that it has erased the content.
+    /// A device's confirmation that it has erased the content.
     public struct Receipt: Hashable, Sendable {
         /// The device that confirms it.
         public let device: DeviceKey
         /// The event that confirms it.
         public let event: EventID
-        /// When it was written, by the clock of its author's device.
+        /// The time when it was written, by the clock of its author's device.
         public let timestamp: Date
     }
 }
 
-// Contents go away after a time, or because a member took them back. They leave the store's files, and nothing brings them
-// back: no peer, backup or import. The event itself stays, so that later events can be validated.
+// Contents expire, or a member redacts them. They leave the store's files, and no peer, backup or import brings them
+// back. The event itself stays, so that later events can be validated.
 extension SyncGroup {
-    /// Takes the content of an entry back, for all devices: at once here, elsewhere when the redaction arrives.
+    /// Redacts an entry: erases its content at once here, and on other devices when the redaction arrives.
     ///
     /// - Parameters:
     ///   - entry: a message, with or without its content.
     ///   - reason: shown to all members; at most 1,024 bytes of UTF-8.
-    /// - Throws: ``TomboloError`` `notAllowed` if the entry is another member's and this device's member is not an admin;
-    ///   `contentTooLarge`, `wrongDialect`.
+    /// - Throws: ``TomboloError`` `notAllowed` if the entry is another member's and this device's member is not an
+    ///   admin; `contentTooLarge`, `wrongDialect`.
     public func redact(_ entry: Entry, reason: String = "") async throws {
         guard dialect == .native, let log = entry.log else { throw TomboloError(EngineError.notNative(id)) }
         _ = try await node.runtime.request {
@@ -49,20 +49,21 @@ extension SyncGroup {
         }
     }
 
-    /// Sets the time after which contents that are sent from now on go away; nil ends that. Admins set it.
+    /// Sets the time after which contents that are sent from now on expire; nil for never. Only admins may set it.
     ///
-    /// The sender applies it: a device that does not know of the setting yet sends without.
+    /// The sender applies it: a device that does not know of the setting yet sends without an expiry.
     /// - Throws: ``TomboloError`` `invalidArgument` unless the duration is positive; `notAllowed`.
     public func setExpiry(_ duration: Duration?) async throws {
         if let duration, duration <= .zero {
-            throw TomboloError(.invalidArgument, "contents have to stay for some time")
+            throw TomboloError(
+                .invalidArgument, "the expiry must be positive", recovery: "give a longer time, or nil for never")
         }
         try await setState(StateAction.expiryKey, to: duration.map { Data("\($0.roundedMilliseconds)".utf8) })
     }
 
     /// The redactions of an entry, in the order of arrival.
     ///
-    /// It reads all state events, and some of each log.
+    /// It reads all state events, and some events of each log.
     /// - Throws: ``TomboloError`` of the store.
     public func redactions(of entry: Entry) async throws -> [Redaction] {
         guard dialect == .native, let log = entry.log else { return [] }
@@ -93,7 +94,8 @@ extension SyncGroup {
         }
     }
 
-    /// All later events of a device that has seen a state event have seen it: halving finds the first of each log.
+    /// The receipts of a redaction. All later events of a device that has seen a state event depend on it, so a binary
+    /// search finds the first of each log.
     private func receipts(
         for redaction: EventID, _ graph: StateGraph, _ logs: [LogState], _ reader: SQLiteReader
     ) throws -> [Redaction.Receipt] {
@@ -124,7 +126,7 @@ extension SyncGroup {
 }
 
 extension GroupState {
-    /// The time after which contents of the group go away; nil for never.
+    /// The time after which contents of the group expire; nil for never.
     public var expiry: Duration? {
         self[StateAction.expiryKey].flatMap { StateAction.expiry(Array($0)) }.map { .milliseconds(Int64(clamping: $0)) }
     }

@@ -1,11 +1,11 @@
 public import TomboloCore
 import TomboloSQLite
 
-/// On how many of a group's devices an event is known to be.
+/// The number of a group's devices that are known to hold an event.
 public struct DeliveryState: Hashable, Sendable {
-    /// Devices that are known to hold it, this one among them.
+    /// The number of devices that are known to hold it, including this one.
     public let reached: Int
-    /// Devices that are known to be in the group, this one among them.
+    /// The number of devices that are known to be in the group, including this one.
     public let devices: Int
     /// The peers that are known to hold it, ascending.
     public let holders: [PeerID]
@@ -13,7 +13,7 @@ public struct DeliveryState: Hashable, Sendable {
 
 // Read marks, and which devices hold an entry.
 extension SyncGroup {
-    /// The entries that were delivered and do not count any more: their author was removed and did not know of that.
+    /// The entries that were delivered and no longer count: their author was removed and did not know of that.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var withdrawnEntries: Set<EventID> {
@@ -23,7 +23,7 @@ extension SyncGroup {
         }
     }
 
-    /// The devices that an entry is known to be on: they have said so, or were found to hold the same since.
+    /// The devices that are known to hold an entry: they acknowledged it, or were found to hold the same since.
     ///
     /// A device that has not been met since may hold it too.
     /// - Returns: nil if the entry is not of this group.
@@ -43,7 +43,7 @@ extension SyncGroup {
             let logs = try reader.logs(of: record)
             let writers = logs.compactMap(\.certificate?.device)
             let met = try reader.peers(of: record)
-            // Its author has it.
+            // The author's device holds it.
             let author = logs.first { $0.id == log }?.certificate?.device
             let holders = Set(try reader.holders(of: stored, in: record) + [author].compactMap(\.self))
                 .subtracting([node.device])
@@ -53,7 +53,7 @@ extension SyncGroup {
         }
     }
 
-    /// How far the group has been read on this device.
+    /// The bookmark up to which the group was read on this device.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var readMark: Bookmark { get async throws { try currentReadMark() } }
@@ -62,8 +62,8 @@ extension SyncGroup {
         Bookmark(number: try node.read { try ReadMark(of: id, in: $0).number })
     }
 
-    /// Notes that everything up to a change has been read on this device, and tells the member's other devices. A mark never
-    /// goes back.
+    /// Notes that everything up to a change was read on this device, and notifies the member's other devices. A mark
+    /// never moves back.
     ///
     /// - Throws: ``TomboloError`` `readOnly`, or of the store.
     public func markRead(through bookmark: Bookmark) async throws {
@@ -77,7 +77,7 @@ extension SyncGroup {
         await runtime.exchangeWithOwnDevices()
     }
 
-    /// Notes that everything that is delivered has been read.
+    /// Notes that all delivered entries were read.
     ///
     /// - Throws: ``TomboloError`` `readOnly`, or of the store.
     public func markAllRead() async throws {

@@ -28,23 +28,23 @@ public struct GroupState: Hashable, Sendable {
         self.values = values
     }
 
-    /// Keys that are set, ascending.
+    /// The keys that are set, ascending.
     public var keys: [String] { values.filter { $0.value.first.flatMap(\.self) != nil }.keys.sorted() }
-    /// Nil if the key is not set, or was removed.
+    /// The value of a key; nil if the key is not set, or was removed.
     public subscript(key: String) -> Data? { values[key]?.first.flatMap(\.self) }
-    /// The values that members set without knowing of each other, the one that counts first; nil where one removed the key.
+    /// The concurrent values of a key, the one that counts first; nil stands for a removal of the key.
     public func concurrentValues(of key: String) -> [Data?] { values[key] ?? [] }
 
-    /// The value as a type of the application's; nil if the key is not set, or was removed.
+    /// The value as a type of the application; nil if the key is not set, or was removed.
     ///
     /// A `String` is the value's UTF-8 text. All other types are read as JSON.
-    /// - Throws: ``TomboloError`` `undecodableContent` if the value is of another type: any admin may have set it.
+    /// - Throws: ``TomboloError`` `undecodableContent` if the value has another type: any admin may have set it.
     public func value<Value: Decodable>(of key: String, as: Value.Type = Value.self) throws -> Value? {
         guard let data = self[key] else { return nil }
         do {
             if Value.self == String.self || Value.self == String?.self {
                 guard let text = String(data: data, encoding: .utf8) else {
-                    throw TomboloError(.undecodableContent, "the value is no text")
+                    throw TomboloError(.undecodableContent, "the value of \(key) is not text")
                 }
                 return text as? Value
             }
@@ -52,7 +52,7 @@ public struct GroupState: Hashable, Sendable {
         } catch {
             throw TomboloError(
                 .undecodableContent, "the value of \(key) is not a \(Value.self)",
-                recovery: "set it anew, or update the application", underlying: error)
+                recovery: "set it again, or update the application", underlying: error)
         }
     }
 
@@ -64,7 +64,7 @@ public struct GroupState: Hashable, Sendable {
 
 // Members and keys of a group. Both are a function of the events that are held.
 extension SyncGroup {
-    /// The policy that says who writes without having been made a member. It was fixed when the group was made.
+    /// The policy of the group, which was fixed when the group was made.
     ///
     /// - Throws: ``TomboloError`` `wrongDialect` in a group of the mvds dialect, which has no members.
     public var policy: Policy { get throws { try statement.policy } }
@@ -108,23 +108,23 @@ extension SyncGroup {
     /// Gives a member a role.
     ///
     /// Admins and owners promote others up to below their own role (owners up to owner), and demote members below
-    /// themselves: by role, then by who came first. Events that a demoted member wrote without knowing of the demotion, and
-    /// that this device does not hold yet, have no effect anywhere.
-    /// - Throws: ``TomboloError`` `notAllowed`, which says why.
+    /// themselves. Rank goes by role, then by seniority. Events that a demoted member wrote without knowing of the
+    /// demotion, and that this device does not hold yet, have no effect anywhere.
+    /// - Throws: ``TomboloError`` `notAllowed`, with the reason.
     public func setRole(_ role: Role, of member: MemberKey) async throws {
         _ = try await node.runtime.request { .setRole($0, group: id, of: member, to: role) }
     }
 
-    /// Removes a member: it does not write and is no member any more.
+    /// Removes a member: it may no longer write and is no longer a member.
     ///
-    /// In a private group it cannot read events whose author has seen the removal. In other groups it can read all events
-    /// that reach it.
-    /// - Throws: ``TomboloError`` `notAllowed`, which says why.
+    /// In a private group it cannot read events whose author has seen the removal. In other groups it can read all
+    /// events that reach it.
+    /// - Throws: ``TomboloError`` `notAllowed`, with the reason.
     public func remove(_ member: MemberKey) async throws { try await setRole(.none, of: member) }
 
-    /// Gives up the rights of this device's member. The group stays here, to be read.
+    /// Gives up the rights of this device's member. The group stays on this device and can be read.
     ///
-    /// - Throws: ``TomboloError`` `notAllowed`, which says why.
+    /// - Throws: ``TomboloError`` `notAllowed`, with the reason.
     public func leave() async throws { try await setRole(.none, of: node.member) }
 
     /// The values of the group's keys.
@@ -144,7 +144,7 @@ extension SyncGroup {
         }
     }
 
-    /// Sets a key to a value of the application's. A `String` is stored as UTF-8 text, all other types as JSON;
+    /// Sets a key to a value of the application. A `String` is stored as UTF-8 text, all other types as JSON;
     /// ``GroupState/value(of:as:)`` reads it back.
     ///
     /// - Throws: ``TomboloError`` as ``setState(_:to:)``; `invalidArgument` if the value cannot be encoded.
@@ -166,7 +166,7 @@ extension SyncGroup {
         }
     }
 
-    /// The state now, then each time that it has changed, until the task is cancelled. A slow reader gets the latest alone.
+    /// The state, now and after each change, until the task is cancelled. A slow reader gets only the latest.
     ///
     /// The sequence throws ``TomboloError`` `wrongDialect`, or of the store.
     public func stateUpdates() -> some AsyncSequence<GroupState, TomboloError> & Sendable {
@@ -180,7 +180,7 @@ extension SyncGroup {
 }
 
 extension SQLiteReader {
-    /// A group's state with all that it says, as far as it can be read here.
+    /// The state graph of a group, with the contents that can be read here.
     func graph(of group: GroupRecord, _ statement: GroupStatement) throws -> StateGraph {
         var graph = StateGraph(owner: statement.owner, policy: statement.policy)
         var opener = opener(of: group)

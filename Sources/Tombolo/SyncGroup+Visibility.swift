@@ -1,9 +1,9 @@
 public import TomboloCore
 import TomboloSQLite
 
-// How far a group is shown to whom (decision 0025).
+// The visibility of a group towards contacts (decision 0025).
 extension SyncGroup {
-    /// The contacts that do not see all of the group, and how much they see. All other contacts see all of it.
+    /// The visibility levels of contacts that do not see all of the group. All other contacts see all of it.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var visibilities: [Contact: VisibilityLevel] {
@@ -14,12 +14,12 @@ extension SyncGroup {
         try GroupVisibility(decoding: reader.value(forKey: GroupVisibility.key(of: id)))
     }
 
-    /// Sets how far this member's devices show the group to a contact over links to it.
+    /// Sets the visibility of the group towards a contact, over links from this member's devices to it.
     ///
-    /// It governs what these devices do themselves. A member of the group gets its events from others all the same, and
-    /// knows of it. A setting for a member holds for a device as soon as this device holds anything that the device wrote.
-    /// A device that belongs to several contacts gets the least of what is set for them. If the setting changes anything,
-    /// open links to the contact are closed. Events that were sent before stay where they are.
+    /// It governs these devices alone. A member of the group still gets its events from others, and knows of it. A
+    /// setting for a member holds for a device as soon as this device holds an event that the device wrote. A device
+    /// that belongs to several contacts gets the lowest of their levels. If the setting changes anything, open links to
+    /// the contact are closed. Events that were sent before stay where they are.
     /// - Throws: ``TomboloError`` `wrongDialect` in a group of the mvds dialect; `notAllowed` if the contact is this
     ///   device's own member or one of its devices, and for more than 1,024 contacts.
     public func setVisibility(_ visibility: VisibilityLevel, to contact: Contact) async throws {

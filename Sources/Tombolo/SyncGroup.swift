@@ -2,13 +2,13 @@ public import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// A group on this device: a handle to read it and to write to it.
+/// A handle to read a group on this device and to write to it.
 public struct SyncGroup: Sendable, Identifiable {
     /// The group's id.
     public let id: GroupID
     /// The name that its creator gave it.
     public let name: String
-    /// Tombolo's own, or the one that other MVDS peers speak.
+    /// The dialect: Tombolo's own, or that of other MVDS peers.
     public var dialect: Dialect { record.dialect }
     let node: Node
     let record: GroupRecord
@@ -23,12 +23,12 @@ public struct SyncGroup: Sendable, Identifiable {
     /// Sends a content to the group; returns once it is on this device's disk.
     ///
     /// - Parameters:
-    ///   - content: what to send.
+    ///   - content: the content.
     ///   - files: the files that the content refers to, at most 16. They are kept as long as the entry is.
-    ///   - duration: the time after which its content goes away everywhere; at most the group's own expiry.
-    /// - Throws: ``TomboloError`` `contentTooLarge` above 65,536 bytes, in a private group above 65,520; `unnamedFiles` if
-    ///   the content refers to a file that is not among `files`; `wrongDialect` in a group of the mvds dialect, which
-    ///   carries bytes (``send(bytes:)``); `notAllowed` if this device's member may not write; or of the store.
+    ///   - duration: the time after which its content expires everywhere; at most the group's own expiry.
+    /// - Throws: ``TomboloError`` `contentTooLarge` above 65,536 bytes, in a private group above 65,520; `unnamedFiles`
+    ///   if the content refers to a file that is not among `files`; `wrongDialect` in a group of the mvds dialect,
+    ///   which carries bytes (``send(bytes:)``); `notAllowed` if this device's member may not write; or of the store.
     @discardableResult
     public func send(
         _ content: some EventContent, files: [FileReference] = [], expiring duration: Duration? = nil
@@ -43,8 +43,8 @@ public struct SyncGroup: Sendable, Identifiable {
         return event
     }
 
-    /// Sends a content to the peers that are connected now; nobody stores it. At most 4,096 bytes; in a private group, where
-    /// it is sealed as well, 4,068.
+    /// Sends a content to the connected peers. No device stores it. At most 4,096 bytes; in a private group, where it
+    /// is encrypted as well, 4,068.
     ///
     /// - Throws: ``TomboloError`` `contentTooLarge`, `notAllowed`; `wrongDialect` in a group of the mvds dialect, which
     ///   carries bytes (``broadcast(bytes:)``).
@@ -54,9 +54,9 @@ public struct SyncGroup: Sendable, Identifiable {
         _ = try await node.runtime.request { .broadcast($0, group: id, content: bytes) }
     }
 
-    /// Imports events that were made elsewhere, each with its own signature. If one is not valid, none is kept.
+    /// Imports events that were made elsewhere, each with its own signature. If one is not valid, none is stored.
     ///
-    /// - Returns: how many were new.
+    /// - Returns: the number of new events.
     /// - Throws: ``TomboloError`` `invalidEvent`, or of the store.
     public func ingest(_ messages: [Message]) async throws -> Int {
         let effect = try await node.runtime.request { .ingest($0, group: id, messages) }
@@ -67,12 +67,12 @@ public struct SyncGroup: Sendable, Identifiable {
     /// A link that lets devices join the group.
     ///
     /// - Parameters:
-    ///   - expiring: how long it admits devices; at most a hundred years.
-    ///   - role: the role of members that join by it, where the group's policy gives none.
-    ///   - uses: how many devices it admits.
-    ///   - addresses: where this device can be reached, each as `host:port`, before the addresses where it listens.
-    /// - Throws: ``TomboloError`` `notAllowed` if this device's member may not admit others; `notListening` if nobody could
-    ///   reach this device; `invalidArgument` if nobody can dial an address.
+    ///   - expiring: the time for which it admits devices; at most a hundred years.
+    ///   - role: the role of members that join by it, if the group's policy gives none.
+    ///   - uses: the number of devices that it admits.
+    ///   - addresses: addresses of this device, each as `host:port`, before those where it listens.
+    /// - Throws: ``TomboloError`` `notAllowed` if this device's member may not admit others; `notListening` if no peer
+    ///   could reach this device; `invalidArgument` if no peer can dial an address.
     public func invite(
         expiring: Duration = .seconds(7 * 86_400), as role: Role = .member, uses: Int = 1,
         addresses: [String] = []
@@ -86,7 +86,7 @@ public struct SyncGroup: Sendable, Identifiable {
         return InvitationLink(invitation)
     }
 
-    /// The invitations that this device has given out and that still admit somebody, the first to expire first.
+    /// The invitations of this device that still admit devices, the first to expire first.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var invitations: [OpenInvitation] {
@@ -104,7 +104,8 @@ public struct SyncGroup: Sendable, Identifiable {
         _ = try await node.runtime.request { .revoke($0, group: id, invitation: invitation.bytes) }
     }
 
-    /// Delivered messages in the order that all devices show, ascending: the latest `limit` before an entry, or of all.
+    /// The delivered messages in the order that all devices show, ascending: the latest `limit` before an entry, or of
+    /// all.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public func timeline(before entry: Entry? = nil, limit: Int) async throws -> [Entry] {
@@ -122,7 +123,7 @@ public struct SyncGroup: Sendable, Identifiable {
         }
     }
 
-    /// How much of the group is on this device.
+    /// The status of the group on this device.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var status: GroupStatus {
@@ -141,7 +142,7 @@ public struct SyncGroup: Sendable, Identifiable {
         }
     }
 
-    /// A digest over all events of the group that are held: devices with the same digest hold the same.
+    /// A digest of all held events of the group. Devices with the same digest hold the same.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var digest: String {
@@ -153,14 +154,14 @@ public struct SyncGroup: Sendable, Identifiable {
     }
 }
 
-/// How much of a group is here.
+/// The status of a group on this device.
 public struct GroupStatus: Sendable, Hashable {
-    /// Events that are held.
+    /// The number of held events.
     public let held: Int
-    /// Events that were delivered.
+    /// The number of delivered events.
     public let delivered: Int
-    /// Held, but ancestors are missing.
+    /// The number of held events whose ancestors are missing.
     public let waiting: Int
-    /// Logs, each of one device.
+    /// The number of logs, each of one device.
     public let logs: Int
 }

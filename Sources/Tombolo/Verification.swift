@@ -11,8 +11,8 @@ enum GroupDigest {
 }
 
 extension SyncGroup {
-    /// Checks every event that is held: its id, content, backlink and certificates, that a verified signature covers it,
-    /// and that it was delivered after its causes.
+    /// Verifies every held event: its id, content, backlink and certificates, that a valid signature covers it, and
+    /// that it was delivered after its causes.
     ///
     /// - Returns: a sentence for each defect, at most 100; empty if there is none.
     /// - Throws: ``TomboloError`` of the store; `CancellationError`.
@@ -44,7 +44,7 @@ extension SyncGroup {
     }
 }
 
-/// Recomputes everything that a store claims.
+/// A verifier that recomputes all claims of a store.
 private struct StoreVerifier {
     private struct Seen {
         let log: LogID
@@ -59,11 +59,12 @@ private struct StoreVerifier {
     private let group: GroupID
     private var seen: [EventID: Seen] = [:]
     private var keys: [LogID: Bytes32] = [:]
-    /// Up to where logs are forgotten.
+    /// The floors of logs.
     private var floors: [LogID: UInt64] = [:]
     private var signed: [(EventID, Int64, [UInt8], [UInt8], LogID)] = []
     private var delivered: Set<EventID> = []
-    /// Whether some events satisfy their children without being delivered: those from before a joining, or that a removal has made unwanted.
+    /// Tells whether some events count as causes without being delivered: events from before a joining, or unwanted
+    /// ones.
     private var holdsBack: Bool
 
     init(group: GroupID, holdsBack: Bool) {
@@ -72,7 +73,7 @@ private struct StoreVerifier {
         hashing = EventHashing(group: group)
     }
 
-    /// Of a log whose beginning is forgotten the certificate stands beside it.
+    /// Checks the certificate of a log with a floor, which is stored with the log.
     mutating func noteForgotten(_ log: LogState) {
         floors[log.id] = log.floor
         guard let certificate = log.certificate else { return }
@@ -127,19 +128,19 @@ private struct StoreVerifier {
                 seen[current] = event
                 guard let previous = event.previous, let before = seen[previous] else { break }
                 if before.log != event.log || before.sequence + 1 != event.sequence {
-                    problems.append("event \(current): its backlink leads to another place")
+                    problems.append("event \(current): its backlink does not lead to its predecessor")
                     break
                 }
                 next = previous
             }
         }
         for (id, event) in seen where !event.isVouchedFor {
-            problems.append("event \(id): no signature vouches for it")
+            problems.append("event \(id): no signature covers it")
         }
     }
 
     mutating func checkOrder(_ event: Event, _ kind: ChangeKind) {
-        // Of what came when it was gone already, nothing else is said.
+        // An event that was already erased when it arrived is reported by this change alone.
         let isFirst = kind == .delivered || (kind == .erased && !delivered.contains(event.id))
         guard isFirst else {
             if !delivered.contains(event.id) {
@@ -155,7 +156,7 @@ private struct StoreVerifier {
         if !delivered.insert(event.id).inserted { problems.append("event \(event.id): it was delivered twice") }
     }
 
-    /// The ends that the logs claim are the ends of what is there.
+    /// Checks that the ends that the logs claim are those of the stored events.
     mutating func checkFrontier(_ logs: [LogState]) {
         let named = Set(seen.values.compactMap(\.previous))
         var ends: [LogID: Set<EventID>] = [:]

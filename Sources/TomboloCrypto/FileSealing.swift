@@ -33,7 +33,7 @@ public struct FileSealing: Sendable {
             let box = try ChaChaPoly.seal(text, using: key, nonce: ChaChaPoly.Nonce(data: nonce))
             return box.combined.dropFirst(Self.nonceBytes)
         } catch {
-            preconditionFailure("a key of 32 bytes and a nonce of 12 seal anything, yet: \(error)")
+            preconditionFailure("sealing cannot fail with a key of 32 bytes and a nonce of 12: \(error)")
         }
     }
 

@@ -31,7 +31,7 @@ public struct SwiftCryptography: Cryptography {
         do {
             return SigningKey(key: try Curve25519.Signing.PrivateKey(rawRepresentation: seed.bytes))
         } catch {
-            preconditionFailure("any 32 bytes are an Ed25519 seed, yet: \(error)")
+            preconditionFailure("any 32 bytes are an Ed25519 seed, but: \(error)")
         }
     }
 
@@ -60,7 +60,7 @@ public struct SwiftCryptography: Cryptography {
             let box = try ChaChaPoly.seal(text, using: SymmetricKey(key), nonce: ChaChaPoly.Nonce(data: nonce))
             return Array(box.ciphertext) + Array(box.tag)
         } catch {
-            preconditionFailure("a key of 32 bytes and a nonce of 12 seal anything, yet: \(error)")
+            preconditionFailure("sealing cannot fail with a key of 32 bytes and a nonce of 12: \(error)")
         }
     }
 
@@ -76,7 +76,7 @@ public struct SwiftCryptography: Cryptography {
         do {
             return try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: seed.bytes)
         } catch {
-            preconditionFailure("any 32 bytes are an X25519 key, yet: \(error)")
+            preconditionFailure("any 32 bytes are an X25519 key, but: \(error)")
         }
     }
 

@@ -3,9 +3,10 @@ import Tombolo
 public import TomboloCore
 import TomboloCrypto
 
-/// Makes a group's events out of a conversation from elsewhere. Each author becomes a device with a log of its own.
+/// Makes a group's events from a conversation that was held elsewhere. Each author becomes a device with a log of its
+/// own.
 ///
-/// The keys of these devices go with the builder: their logs end with the import.
+/// The keys of these devices are lost with the builder, so their logs end with the import.
 public struct ConversationBuilder: Sendable {
     private struct Author {
         let key: SwiftCryptography.SigningKey
@@ -28,16 +29,16 @@ public struct ConversationBuilder: Sendable {
     /// The signed event for one line of the conversation.
     ///
     /// - Parameters:
-    ///   - id: the line's name in the conversation; any text that is not used twice.
-    ///   - parents: the lines that it answers, at most 16; each must have been added before.
-    ///   - name: the author's name; each author has a log.
+    ///   - id: the line's id in the conversation; any text that no other line has.
+    ///   - parents: the ids of the lines that it answers, at most 16; each must have been added before.
+    ///   - name: the author's name. Each author has a log.
     ///   - time: milliseconds since 1970.
     ///   - text: the line.
     /// - Throws: `TomboloError` `invalidArgument` if a parent is missing or an id repeated, `contentTooLarge`.
     public mutating func add(
         id: String, parents: [String], author name: String, time: Int64, text: String
     ) throws -> Message {
-        guard events[id] == nil else { throw TomboloError(.invalidArgument, "event \(id) is there twice") }
+        guard events[id] == nil else { throw TomboloError(.invalidArgument, "event \(id) occurs twice") }
         var author = authors[name] ?? newAuthor()
         var references: [EventReference] = []
         for parent in parents {

@@ -1,13 +1,13 @@
 public import Foundation
 public import Tombolo
 
-/// A line of a conversation, with its author's name where that is not known yet.
+/// A line of a conversation, with its author's name if no earlier entry of the log has it.
 ///
 /// An imported log names its author once, in its first event.
 public struct Said: EventContent, Hashable {
     public static let type = "said"
     public static let version = 1
-    /// At most 255 bytes of UTF-8; empty if an earlier entry of the log has it.
+    /// The author's name: at most 255 bytes of UTF-8; empty if an earlier entry of the log has it.
     public var author: String
     public var text: String
 

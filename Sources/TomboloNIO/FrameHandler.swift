@@ -62,7 +62,7 @@ final class FrameHandler: ChannelDuplexHandler {
             established?.succeed()
         } else if let consumed = event as? BytesConsumed {
             if backPressure.consumed(consumed.count) {
-                takeFrames(context)
+                readFrames(context)
                 context.read()
             }
         } else {
@@ -77,10 +77,10 @@ final class FrameHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var incoming = unwrapInboundIn(data)
         buffer.writeBuffer(&incoming)
-        takeFrames(context)
+        readFrames(context)
     }
 
-    private func takeFrames(_ context: ChannelHandlerContext) {
+    private func readFrames(_ context: ChannelHandlerContext) {
         while backPressure.hasRoom(), let word: UInt32 = buffer.getInteger(at: buffer.readerIndex, endianness: .little)
         {
             let count = Int(word & ~Self.deflated)

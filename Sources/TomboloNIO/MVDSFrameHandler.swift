@@ -32,7 +32,7 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard let consumed = event as? BytesConsumed else { return context.fireUserInboundEventTriggered(event) }
         if backPressure.consumed(consumed.count) {
-            takeFrames(context)
+            readFrames(context)
             context.read()
         }
     }
@@ -44,10 +44,10 @@ final class MVDSFrameHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var incoming = unwrapInboundIn(data)
         buffer.writeBuffer(&incoming)
-        takeFrames(context)
+        readFrames(context)
     }
 
-    private func takeFrames(_ context: ChannelHandlerContext) {
+    private func readFrames(_ context: ChannelHandlerContext) {
         while backPressure.hasRoom(), let count: UInt32 = buffer.getInteger(at: buffer.readerIndex) {
             guard count <= Limits.mvdsFrame else { return context.close(promise: nil) }
             guard buffer.readableBytes >= 4 + Int(count) else { break }

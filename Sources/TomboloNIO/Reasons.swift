@@ -8,10 +8,10 @@ func reason(for error: any Error) -> String {
     switch error {
     case let error as NIOConnectionError:
         if let first = error.connectionErrors.first { return reason(for: first.error) }
-        return "its name is not known"
+        return "the host name is not known"
     case let error as IOError: return String(cString: strerror(error.errnoCode))
-    case is SocketAddressError, is SocketAddressError.UnknownHost: return "its name is not known"
-    case ChannelError.connectTimeout: return "nobody answers"
+    case is SocketAddressError, is SocketAddressError.UnknownHost: return "the host name is not known"
+    case ChannelError.connectTimeout: return "it does not answer"
     case let error as TransportError: return error.description
     default: return "\(error)"
     }

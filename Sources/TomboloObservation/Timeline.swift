@@ -1,25 +1,27 @@
 public import Observation
 public import Tombolo
 
-/// A group's messages in the order that all devices show, for a view to observe: the latest ones, and pages of earlier ones.
+/// The messages of a group in the order that all devices show, for views to observe: the latest ones, and pages of
+/// earlier ones.
 ///
-/// It follows the group by itself, and reads off the main actor: after `init` and ``loadEarlier()`` the entries change as soon
-/// as they are read. A message that arrives late appears at its place in the order. It works wherever Observation does.
+/// It follows the group by itself, and reads off the main actor. After `init` and ``loadEarlier()`` the entries change
+/// as soon as they are read. A message that arrives late appears at its place in the order. It works wherever
+/// Observation does.
 @MainActor @Observable
 public final class Timeline {
-    /// Ascending: the latest entries, and the pages that were asked for. Empty until the first reading ends.
+    /// The latest entries and the loaded pages, ascending. Empty until the first reading ends.
     public private(set) var entries: [Entry] = []
-    /// Whether there may be entries before the first one.
+    /// Tells whether there may be entries before the first one.
     public private(set) var hasEarlier = true
-    /// Why the timeline does not follow the group any more; nil while it does.
+    /// The reason why the timeline no longer follows the group; nil while it does.
     public private(set) var failure: TomboloError?
 
     @ObservationIgnored private let pages: TimelinePages
     @ObservationIgnored private var following: Following?
 
     /// - Parameters:
-    ///   - group: what to show.
-    ///   - window: entries to show at first, and to add with each page; at least 1.
+    ///   - group: the group to show.
+    ///   - window: the number of entries to show at first, and to add with each page; at least 1.
     public init(of group: SyncGroup, window: Int = 50) {
         let pages = TimelinePages(of: group, page: max(1, window))
         self.pages = pages
@@ -33,17 +35,17 @@ public final class Timeline {
             })
     }
 
-    /// Shows one page more of earlier entries. Returns when it is there.
+    /// Loads one more page of earlier entries. Returns when the page is shown.
     public func loadEarlier() async {
         guard hasEarlier else { return }
         _ = await read { try await pages.more() }
     }
 
-    /// - Returns: whether the timeline can go on.
+    /// - Returns: true if the timeline can continue.
     private func read(_ body: @Sendable () async throws -> TimelinePages.Window) async -> Bool {
         do {
             let window = try await body()
-            // Readings end in any order: an older one shows nothing new.
+            // Readings end in any order. An older one is not shown.
             guard window.number > shown else { return true }
             shown = window.number
             if entries != window.entries { entries = window.entries }
@@ -59,7 +61,7 @@ public final class Timeline {
     @ObservationIgnored private var shown = 0
 }
 
-/// Reads what a timeline shows, off the main actor.
+/// A reader of the entries that a timeline shows, off the main actor.
 private actor TimelinePages {
     struct Window: Sendable {
         let number: Int
@@ -81,7 +83,7 @@ private actor TimelinePages {
         count = page
     }
 
-    /// The window as it is now. Earlier pages that were asked for stay in it, however many entries have come.
+    /// The current window. Loaded pages stay in it, however many entries have arrived since.
     func latest() throws -> Window {
         let before = first
         var entries = try read()
@@ -92,14 +94,14 @@ private actor TimelinePages {
         return window(entries)
     }
 
-    /// The window with one page more.
+    /// The window with one more page.
     func more() throws -> Window {
         count += page
         return window(try read())
     }
 
     private func read() throws -> [Entry] {
-        // It does not suspend: readings follow each other.
+        // The read does not suspend, so readings follow each other.
         let entries = try group.readTimeline(limit: count)
         first = entries.first
         hasEarlier = entries.count == count

@@ -79,7 +79,7 @@ public final class DamagedStore {
             }
         }
         for group in found.groups where group.dialect == .mvds {
-            let sharers = read("with whom group \(group.name) is shared") { db in
+            let sharers = read("the peers that share group \(group.name)") { db in
                 try Data.fetchAll(db, sql: "SELECT peer FROM sharing WHERE replica = ?", arguments: [group.reference])
             }
             found.sharers[group.id] = sharers.compactMap { DeviceKey($0) }

@@ -106,7 +106,7 @@ struct RawStatement {
                 ordinal: ordinal, id: EventID(id), header: try EventHeader(decoding: Array(bytes)[...]),
                 isSigned: integer(3) != 0, hasContent: integer(4) != 0)
         } catch {
-            throw StoreError(.corrupt, "the row of event \(id) is damaged: \(error)")
+            throw StoreError(.corrupt, "the row of event \(id) is damaged (\(error))")
         }
     }
 
@@ -138,7 +138,7 @@ struct RawStatement {
                     salt: salt.map { _ in bytes[ends.header..<ends.salt] },
                     signature: signature.map { _ in bytes[ends.salt..<ends.signature] }))
         } catch {
-            throw StoreError(.corrupt, "the row of event \(id) is damaged: \(error)")
+            throw StoreError(.corrupt, "the row of event \(id) is damaged (\(error))")
         }
     }
 }

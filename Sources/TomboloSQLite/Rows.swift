@@ -37,7 +37,7 @@ enum Rows {
                 certificate: try (row["certificate"] as Data?).map { try Certificate(decoding: Array($0)[...]) },
                 storedForm: Array(row["state"] as Data)[...])
         } catch {
-            throw damaged("log \(id), which says: \(error),")
+            throw damaged("log \(id) (\(error))")
         }
     }
 
@@ -56,7 +56,7 @@ enum Rows {
                     content: (row[12] as Data?).map { Array($0)[...] }, salt: (row[10] as Data?).map { Array($0)[...] },
                     signature: (row[11] as Data?).map { Array($0)[...] }))
         } catch {
-            throw damaged("event \(id): \(error)")
+            throw damaged("event \(id) (\(error))")
         }
     }
 

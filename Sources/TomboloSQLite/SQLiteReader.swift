@@ -79,13 +79,13 @@ public struct SQLiteReader {
         while found.count < limit, let run = try runs.next() {
             let (first, event, count): (Int64, Int64, Int64) = (run[0], run[1], run[2])
             guard let kind = ChangeKind(rawValue: run[3]) else {
-                throw StoreError(.corrupt, "the change log says what no version says")
+                throw StoreError(.corrupt, "the change log has a row of an unknown kind")
             }
             let skipped = max(0, number + 1 - first)
             guard skipped < count else { continue }
             if kind == .forgotten {
                 guard let row = try Row.fetchOne(log, arguments: [event]) else {
-                    throw StoreError(.corrupt, "a log of which something was forgotten is missing")
+                    throw StoreError(.corrupt, "a log with forgotten events is missing")
                 }
                 found.append((first, kind, row))
                 continue
@@ -94,7 +94,7 @@ public struct SQLiteReader {
             let part = try Row.fetchAll(rows, arguments: [event + skipped, event + count - 1, wanted])
             guard part.count == wanted, part.last?[0] == event + skipped + Int64(wanted) - 1 else {
                 throw StoreError(
-                    .corrupt, "of what was delivered, \(wanted - part.count) of \(wanted) rows are missing")
+                    .corrupt, "\(wanted - part.count) of \(wanted) rows of delivered events are missing")
             }
             for (offset, row) in part.enumerated() { found.append((first + skipped + Int64(offset), kind, row)) }
         }

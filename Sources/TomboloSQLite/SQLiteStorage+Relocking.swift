@@ -18,7 +18,7 @@ extension SQLiteStorage {
         var kept: [UInt8]?
         if let lock, let key { kept = try lock.close(over: key) }
         if let kept, kept.count > Self.mostKept {
-            throw StoreError(.unavailable, "a lock has more than \(Self.mostKept) bytes kept")
+            throw StoreError(.unavailable, "the lock's record is larger than \(Self.mostKept) bytes")
         }
         try exchangeCells(for: new, lock) { db, old in
             for key in SecretCells.values {
@@ -65,7 +65,7 @@ extension SQLiteStorage {
     private static func place(_ row: Row) throws -> (GroupID, EventID) {
         guard let group = (row["id"] as Data?).flatMap({ GroupID($0) }), let rekey = EventID(row["rekey"] as Data)
         else {
-            throw StoreError(.corrupt, "there is a secret of no group in the store")
+            throw StoreError(.corrupt, "the store has a secret without a group")
         }
         return (group, rekey)
     }
@@ -83,17 +83,17 @@ extension SQLiteStorage {
         func look(_ what: String, _ body: () throws -> Void) { do { try body() } catch { problems.append(what) } }
         for key in SecretCells.values {
             if let cell = try Rows.value(key, db) {
-                look("the device's \(key) does not open") { _ = try cells.value(cell, forKey: key) }
+                look("the device's \(key) does not decrypt") { _ = try cells.value(cell, forKey: key) }
             }
         }
         for row in try Row.fetchAll(db, sql: "SELECT * FROM replica") {
-            look("a group's keys do not open") { _ = try Rows.group(row, cells) }
+            look("a group's keys do not decrypt") { _ = try Rows.group(row, cells) }
         }
         for row in try Row.fetchAll(db, sql: "SELECT * FROM invitation") {
-            look("an invitation does not open") { _ = try Rows.invitation(row, cells) }
+            look("an invitation does not decrypt") { _ = try Rows.invitation(row, cells) }
         }
         for row in try Row.fetchAll(db, sql: Self.secretRows) {
-            look("a secret of a group does not open") {
+            look("a secret of a group does not decrypt") {
                 let (group, rekey) = try Self.place(row)
                 _ = try cells.openedSecret(row["nodes"], of: rekey, in: group)
             }

@@ -247,7 +247,7 @@ public final class SQLiteStorage: Sendable {
 
     /// Removes erased data from the files. The WAL still holds pages from before the erasure.
     ///
-    /// - Returns: false if somebody reads an older snapshot. Then call it again later.
+    /// - Returns: false if a reader uses an older snapshot. Then call it again later.
     public func purge() throws(StoreError) -> Bool {
         do {
             return try pool.writeWithoutTransaction(Self.purge)
@@ -296,8 +296,8 @@ extension StoreError {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return StoreError(
                 .corrupt,
-                "the database is damaged (\(error.message ?? "no details")): keep a copy of it, put back one that is sound, or "
-                    + "begin as a new device and let a peer invite it")
+                "the database is damaged (\(error.message ?? "no details")): keep a copy and rebuild the store, "
+                    + "restore a sound copy, or make a new device and let a peer invite it")
         case .SQLITE_BUSY, .SQLITE_LOCKED: return StoreError(.busy, "another process uses the database")
         default: return StoreError(.unavailable, "the database cannot be used: \(error)")
         }

@@ -11,10 +11,10 @@ extension SQLiteTransaction {
             let select = try db.cachedStatement(
                 sql: "SELECT 1 FROM event WHERE ordinal = ? AND content IS NOT NULL AND status IN (?, ?)")
             let (delivered, withdrawn) = (Int64(EventStatus.delivered.rawValue), Int64(EventStatus.withdrawn.rawValue))
-            var told: [Int64] = []
+            var reported: [Int64] = []
             for event in events {
                 if try Bool.fetchOne(select, arguments: [event.ordinal, delivered, withdrawn]) != nil {
-                    told.append(event.ordinal)
+                    reported.append(event.ordinal)
                 }
                 try execute("UPDATE event SET salt = NULL, content = NULL WHERE ordinal = ?", [event.ordinal])
                 try endReferences(to: event.header.files, from: event.ordinal, inGroup: group)
@@ -24,7 +24,7 @@ extension SQLiteTransaction {
                         [group, Int64(clamping: expiry), event.ordinal])
                 }
             }
-            try addChanges(.erased, of: told, inGroup: group)
+            try addChanges(.erased, of: reported, inGroup: group)
         }
     }
 

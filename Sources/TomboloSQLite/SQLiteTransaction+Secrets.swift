@@ -38,7 +38,7 @@ extension SQLiteTransaction {
     private func id(ofGroup group: Int64) throws -> GroupID {
         let statement = try db.cachedStatement(sql: "SELECT id FROM replica WHERE reference = ?")
         guard let id = try Data.fetchOne(statement, arguments: [group]).flatMap({ GroupID($0) }) else {
-            throw StoreError(.corrupt, "there is no group number \(group) in the store")
+            throw StoreError(.corrupt, "the store has no group number \(group)")
         }
         return id
     }

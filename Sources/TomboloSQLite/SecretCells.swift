@@ -28,12 +28,14 @@ struct SecretCells: Sendable {
     init(of db: Database, _ lock: (any StoreLock)?) throws {
         let kept = try Self.kept(db)
         if kept != nil, lock == nil {
-            throw StoreError(.locked, "the keys of this device are locked: open it with what they were locked by")
+            throw StoreError(.locked, "the keys of this device are locked: open it with the lock of its keys")
         }
         // The check detects an attacker that removed the lock from a store or put another store in its place.
         if kept == nil, lock != nil, try Self.hasIdentity(db) {
             throw StoreError(
-                .locked, "the keys of this device are not locked, and should be: open it without a lock, and lock them")
+                .locked,
+                "the keys of this device are not locked, but a lock was given: open it without a lock, and lock them"
+            )
         }
         self.init(key: try kept.flatMap { try lock?.open($0) })
     }
@@ -59,7 +61,8 @@ struct SecretCells: Sendable {
             return Array(try ChaChaPoly.open(try .init(combined: cell), using: key, authenticating: place.bytes))
         } catch {
             throw StoreError(
-                .corrupt, "\(place.column) of the store does not open: it was locked anew meanwhile, or is damaged")
+                .corrupt,
+                "\(place.column) of the store does not decrypt: it is damaged, or another process has changed the lock")
         }
     }
 

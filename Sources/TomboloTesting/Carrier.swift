@@ -2,20 +2,20 @@ import Synchronization
 import TomboloCore
 import TomboloSimulation
 
-/// Decides when what was sent arrives.
+/// The delivery of payloads: it decides when they arrive.
 protocol Carrier: Sendable {
-    /// Has something delivered. What goes from one device to another arrives in the order in which it was sent.
+    /// Schedules a delivery. Payloads from one device to another arrive in the order in which they were sent.
     func carry(from: DeviceKey, to: DeviceKey, _ deliver: @escaping @Sendable () -> Void)
-    /// Returns when two devices have proved to each other who they are.
-    func shakeHands() async throws
+    /// Returns when two devices have proved their keys to each other.
+    func waitForHandshake() async throws
 }
 
 struct ImmediateCarrier: Carrier {
     func carry(from: DeviceKey, to: DeviceKey, _ deliver: @escaping @Sendable () -> Void) { deliver() }
-    func shakeHands() {}
+    func waitForHandshake() {}
 }
 
-/// Delivers by a virtual clock, after a delay that is drawn for each payload.
+/// A carrier that delivers by a virtual clock, after a random delay for each payload.
 final class DelayingCarrier: Carrier {
     private struct Direction: Hashable {
         let from: DeviceKey
@@ -24,7 +24,7 @@ final class DelayingCarrier: Carrier {
 
     private struct State {
         var generator: SeededGenerator
-        /// When the last that was sent arrives.
+        /// The time when the last payload sent in a direction arrives.
         var last: [Direction: UInt64] = [:]
     }
 
@@ -39,7 +39,7 @@ final class DelayingCarrier: Carrier {
     }
 
     func carry(from: DeviceKey, to: DeviceKey, _ deliver: @escaping @Sendable () -> Void) {
-        // Scheduled under the lock: two senders' payloads must not change places.
+        // Scheduled under the lock, so that payloads of two senders keep their order.
         state.withLock { state in
             let direction = Direction(from: from, to: to)
             let arrival = max(clock.now + state.generator.any(latency), state.last[direction] ?? 0)
@@ -48,8 +48,8 @@ final class DelayingCarrier: Carrier {
         }
     }
 
-    /// A round trip for the transport's handshake, and one for TLS's.
-    func shakeHands() async throws {
+    /// Waits for a round trip of the transport's handshake and one of TLS's.
+    func waitForHandshake() async throws {
         let delay = state.withLock { state in (0..<4).reduce(0) { sum, _ in sum + state.generator.any(latency) } }
         try await clock.sleep(for: .milliseconds(delay))
     }

@@ -1,12 +1,12 @@
 import Dispatch
 import Synchronization
 
-/// Runs what an application does, and knows whether any of it is running or waits for a processor.
+/// An executor of an application's jobs. It counts the jobs that run or wait for a processor.
 final class CountingExecutor: TaskExecutor {
     private let queue = DispatchQueue(label: "tombolo.simulation", attributes: .concurrent)
     private let jobs = Atomic<Int>(0)
 
-    /// What runs, and what could.
+    /// The number of jobs that run or wait for a processor.
     var count: Int { jobs.load(ordering: .acquiring) }
 
     func enqueue(_ job: consuming ExecutorJob) {

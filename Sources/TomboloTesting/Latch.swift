@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Takes one value, the first, from whichever task has it.
+/// A value that is set once: the first one counts, from any task.
 final class Latch<Value: Sendable>: Sendable {
     private let state = Mutex<Value?>(nil)
 

@@ -1,7 +1,7 @@
 import Synchronization
 import TomboloCore
 
-/// A link in memory: two connections, each of which has what it sends carried to the other side's handler.
+/// A link in memory: two connections, each of which sends its payloads to the other side's handler.
 final class MemoryLink: Sendable {
     /// One side's view of the link.
     final class End: Connection {
@@ -20,11 +20,11 @@ final class MemoryLink: Sendable {
         }
 
         var traffic: Traffic { counted.withLock { $0 } }
-        /// What is sent has arrived.
+        /// Sent payloads arrive at once.
         var unsent: Int { 0 }
         func send(_ payload: [UInt8]) { link.carry(payload, fromDialler: isDialler) }
         func close() { link.closeInOrder(fromDialler: isDialler) }
-        /// Windows bound what is under way.
+        /// Ignores processed bytes, since windows bound the payloads in flight.
         func consumed(_ bytes: Int) {}
 
         fileprivate func count(sent: Int = 0, received: Int = 0) {
@@ -38,7 +38,7 @@ final class MemoryLink: Sendable {
     private struct State {
         var ends: (dialler: End, listener: End)?
         var isClosed = false
-        /// Whether both sides know of the link; what arrives before is kept for then.
+        /// Tells whether both sides know of the link. Payloads that arrive before are kept in `early`.
         var isOpen = false
         var early: [@Sendable () -> Void] = []
     }
@@ -64,7 +64,7 @@ final class MemoryLink: Sendable {
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
     func open() {
-        // What both know and no other link has.
+        // The bytes are known to both sides, and no other link has them.
         var bytes = dialler.device.bytes
         for shift in 0..<8 { bytes[shift] ^= UInt8(truncatingIfNeeded: number >> UInt64(8 * shift)) }
         let binding = Bytes32(bytes) ?? .zero
@@ -75,11 +75,12 @@ final class MemoryLink: Sendable {
         state.withLock { $0.ends = ends }
         listener.handler.opened(ends.listener)
         dialler.handler.opened(ends.dialler)
-        while let early = takeEarly() { for deliver in early { deliver() } }
+        while let early = removeEarly() { for deliver in early { deliver() } }
     }
 
-    /// What has arrived before the link was open; nil, and it is open, if nothing is left.
-    private func takeEarly() -> [@Sendable () -> Void]? {
+    /// Removes and returns the deliveries that arrived before the link was open. If there are none, it opens the link
+    /// and returns nil.
+    private func removeEarly() -> [@Sendable () -> Void]? {
         state.withLock { state in
             defer { state.early = [] }
             state.isOpen = state.early.isEmpty
@@ -91,7 +92,7 @@ final class MemoryLink: Sendable {
         guard let ends = openEnds else { return }
         (fromDialler ? ends.dialler : ends.listener).count(sent: payload.count)
         inOrder(fromDialler: fromDialler) {
-            // What is under way when a link breaks is lost.
+            // Payloads in flight are lost when a link breaks.
             guard let ends = self.openEnds else { return }
             let to = fromDialler ? ends.listener : ends.dialler
             to.count(received: payload.count)
@@ -112,12 +113,12 @@ final class MemoryLink: Sendable {
         }
     }
 
-    /// Closes once what one side has sent so far has arrived.
+    /// Closes the link once the payloads that one side has sent so far have arrived.
     fileprivate func closeInOrder(fromDialler: Bool) {
         inOrder(fromDialler: fromDialler) { self.close() }
     }
 
-    /// Closes at once.
+    /// Closes the link at once.
     func close() {
         let ends = state.withLock { state -> (dialler: End, listener: End)? in
             defer {

@@ -3,23 +3,23 @@ import Synchronization
 public import Tombolo
 public import TomboloCore
 
-/// A network in memory: real nodes with real stores, links without sockets, cut and healed by the test.
+/// A network in memory for real nodes with real stores. Links have no sockets, and the test cuts and heals them.
 ///
 ///     let network = MemoryNetwork()
 ///     let a = try await network.openNode(at: directory)
 ///
-/// Hosts are names of the test's own choice; nothing listens outside of the process.
+/// The test chooses the names of hosts. Nothing listens outside of the process.
 public final class MemoryNetwork: Sendable {
     private struct Listener {
         let identity: TransportIdentity
         let handler: any ConnectionHandler
     }
 
-    /// What has cut two devices off from each other.
+    /// The cause of a cut between two devices.
     enum Cause: Hashable {
-        /// The test.
+        /// The test cut them.
         case script
-        /// A partition that a simulation's seed settles.
+        /// A random partition cut them.
         case chance
     }
 
@@ -39,7 +39,7 @@ public final class MemoryNetwork: Sendable {
     private let state = Mutex(State())
     private let carrier: any Carrier
 
-    /// A network on which everything arrives at once.
+    /// Creates a network on which every payload arrives at once.
     public convenience init() { self.init(carrier: ImmediateCarrier()) }
 
     init(carrier: any Carrier) { self.carrier = carrier }
@@ -49,7 +49,7 @@ public final class MemoryNetwork: Sendable {
         try await Node.open(at: directory, configuration: Node.Configuration(transports: [provider]))
     }
 
-    /// What makes transports of this network, for `Node.Configuration`.
+    /// The provider of transports over this network, for `Node.Configuration`.
     public var provider: TransportProvider { TransportProvider { self.transport(for: $0.identity, handler: $0.handler) } }
 
     /// A transport of this network.
@@ -57,7 +57,7 @@ public final class MemoryNetwork: Sendable {
         MemoryTransport(network: self, identity: identity, handler: handler)
     }
 
-    /// Breaks the links of a device that has crashed; nobody listens there any more.
+    /// Breaks the links of a device that has crashed, and removes its listeners.
     func remove(_ device: DeviceKey) {
         let links = state.withLock { state in
             state.listeners = state.listeners.filter { $0.value.identity.device != device }
@@ -66,7 +66,7 @@ public final class MemoryNetwork: Sendable {
         for link in links { link.close() }
     }
 
-    /// Breaks the links between two devices; they may dial each other again at once.
+    /// Breaks the links between two devices. They may dial each other again at once.
     func interrupt(_ one: DeviceKey, _ other: DeviceKey) {
         for link in state.withLock({ $0.links.filter { $0.devices == [one, other] } }) { link.close() }
     }
@@ -89,10 +89,10 @@ public final class MemoryNetwork: Sendable {
         state.withLock { _ = $0.cuts.remove(Cut(devices: [one, other], cause: cause)) }
     }
 
-    /// Ends the cuts that chance made.
+    /// Ends the random cuts.
     func healPartitions() { state.withLock { state in state.cuts = state.cuts.filter { $0.cause == .script } } }
 
-    // MARK: What transports ask for
+    // MARK: Requests of transports
 
     fileprivate func listen(host: String, port: Int, _ identity: TransportIdentity, _ handler: any ConnectionHandler)
         throws -> Int
@@ -104,7 +104,7 @@ public final class MemoryNetwork: Sendable {
                 state.nextPort += 1
             }
             guard let address = PeerAddress("\(host):\(port)"), state.listeners[address] == nil else {
-                throw TransportError("cannot listen on \(host):\(port): it is taken; choose another port")
+                throw TransportError("cannot listen on \(host):\(port): the port is taken; choose another one")
             }
             state.listeners[address] = Listener(identity: identity, handler: handler)
             return port
@@ -118,10 +118,10 @@ public final class MemoryNetwork: Sendable {
     fileprivate func dial(
         _ address: PeerAddress, expecting peer: DeviceKey, _ identity: TransportIdentity, _ handler: any ConnectionHandler
     ) async throws {
-        try await carrier.shakeHands()
+        try await carrier.waitForHandshake()
         let link = try state.withLock { state in
             guard let listener = state.listeners[address] else {
-                throw TransportError("cannot reach \(address): nobody listens there")
+                throw TransportError("cannot reach \(address): no device listens there")
             }
             guard listener.identity.device == peer else {
                 throw TransportError("cannot reach \(address): another device listens there")

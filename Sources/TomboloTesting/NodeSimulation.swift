@@ -3,29 +3,29 @@ public import Tombolo
 import TomboloCore
 import TomboloSimulation
 
-/// An application's nodes over a simulated network and a virtual clock, with seeded faults: for an application's own tests.
+/// An application's nodes over a simulated network and a virtual clock, with seeded faults, for its own tests.
 ///
 ///     let simulation = try NodeSimulation(seed: 7, faults: .rough)
 ///     let anna = try await simulation.addDevice("anna") { node, directory in try await Notes(node, directory).follow() }
 ///     …
 ///     try await simulation.run(for: .seconds(600))     // ten minutes of faults, in a few seconds
-///     try await simulation.settle()                    // the faults end, and everybody comes to know the same
+///     try await simulation.settle()                    // the faults end, and all devices come to hold the same
 ///     try await simulation.close()
 ///
-/// The nodes are the real ones, with real stores in a temporary directory. The clock stands still while anything is being
-/// done, and jumps to the next time at which something is to happen. A seed settles the latencies and when which fault
-/// strikes; what happens at one time happens in an order that the scheduler of the machine settles. What a test should
-/// expect is what holds in every order. (Runs that are the same bit for bit are `TomboloSimulation`'s.)
+/// The nodes are the real ones, with real stores in a temporary directory. The clock stands still while any task works,
+/// and then jumps to the next scheduled time. A seed determines the latencies and the faults with their times. The
+/// machine's scheduler determines the order of events at one time, so a test should expect only facts that hold in
+/// every order. (`TomboloSimulation` repeats runs bit for bit.)
 public actor NodeSimulation {
     private enum Fault {
         case linkBreak, crash, partition
         case start(SimulatedDevice)
         case heal
 
-        /// What strikes by chance.
+        /// The faults that occur at random.
         static let strikes = [Fault.linkBreak, .crash, .partition]
 
-        /// A minute.
+        /// The rate a minute.
         func rate(_ faults: Faults) -> Double {
             switch self {
             case .linkBreak: faults.linkBreaks
@@ -36,10 +36,10 @@ public actor NodeSimulation {
         }
     }
 
-    /// Milliseconds since 1970: the first of January 2026.
+    /// The first of January 2026, in milliseconds since 1970.
     private static let start: UInt64 = 1_767_225_600_000
 
-    /// All devices, in the order in which they were added.
+    /// The devices, in the order in which they were added.
     public private(set) var devices: [SimulatedDevice] = []
     private let faults: Faults
     private let root: URL
@@ -49,13 +49,13 @@ public actor NodeSimulation {
     private var agenda = Agenda<Fault>()
     private let executor = CountingExecutor()
     private let failure = Latch<NodeSimulationError>()
-    /// What the devices had done when they were last looked at.
+    /// The numbers of batches that the devices had committed at the last check.
     private var seen: [Int] = []
 
     /// - Parameters:
-    ///   - seed: settles latencies and faults.
-    ///   - faults: what strikes while ``run(for:)`` runs.
-    /// - Throws: where there is no room for temporary files.
+    ///   - seed: determines latencies and faults.
+    ///   - faults: the faults that occur during ``run(for:)``.
+    /// - Throws: an error of the file system if there is no room for temporary files.
     public init(seed: UInt64, faults: Faults = .none) throws {
         self.faults = faults
         generator = SeededGenerator(seed: seed)
@@ -68,13 +68,12 @@ public actor NodeSimulation {
         }
     }
 
-    /// Adds a device and starts it. All devices know each other's keys and addresses; groups are joined by invitation, as
-    /// always.
+    /// Adds a device and starts it. All devices know each other's keys and addresses. They join groups by invitation.
     ///
     /// - Parameters:
-    ///   - name: also the host by which it is reached.
-    ///   - application: is run at every start, is cancelled by a crash, and must find its way from what its directory and the
-    ///     node hold. Without one, the node alone runs.
+    ///   - name: the name of the device, and its host.
+    ///   - application: runs at every start, is cancelled by a crash, and must continue from the data in its directory
+    ///     and in the node. Without one, the node alone runs.
     /// - Throws: `StoreError` if there is no room; ``NodeSimulationError`` if the name is taken.
     @discardableResult
     public func addDevice(
@@ -106,8 +105,8 @@ public actor NodeSimulation {
 
     // MARK: Links
 
-    /// Closes the links between two devices, and refuses new ones until ``heal(_:_:)``. Further cuts by chance end by
-    /// themselves; this one also outlasts ``settle(within:)``.
+    /// Closes the links between two devices, and refuses new ones until ``heal(_:_:)``. Random cuts end by themselves;
+    /// this one also outlasts ``settle(within:)``.
     public func cut(_ one: SimulatedDevice, _ other: SimulatedDevice) {
         guard let keys = keys(one, other) else { return }
         network.cut(keys.0, keys.1, by: .script)
@@ -119,7 +118,7 @@ public actor NodeSimulation {
         network.heal(keys.0, keys.1, by: .script)
     }
 
-    /// Cuts a device off from all others that are there now, until ``rejoin(_:)``.
+    /// Cuts a device off from all present devices, until ``rejoin(_:)``.
     public func isolate(_ device: SimulatedDevice) {
         for other in devices where other !== device { cut(device, other) }
     }
@@ -129,13 +128,13 @@ public actor NodeSimulation {
         for other in devices where other !== device { heal(device, other) }
     }
 
-    /// Breaks the links between two devices. Payloads that are under way are lost; the devices can connect again at once.
+    /// Breaks the links between two devices. Payloads in flight are lost. The devices can connect again at once.
     public func breakLinks(_ one: SimulatedDevice, _ other: SimulatedDevice) {
         guard let keys = keys(one, other) else { return }
         network.interrupt(keys.0, keys.1)
     }
 
-    /// Devices have keys from their first start on.
+    /// The keys of two devices, which they have from their first start on.
     private func keys(_ one: SimulatedDevice, _ other: SimulatedDevice) -> (DeviceKey, DeviceKey)? {
         guard let first = one.key, let second = other.key else { return nil }
         return (first, second)
@@ -143,19 +142,19 @@ public actor NodeSimulation {
 
     // MARK: Time
 
-    /// Lets so much time pass, with the faults.
+    /// Lets the duration pass, with faults.
     ///
     /// - Throws: the first error that an application has thrown on a device that was not being killed.
     public func run(for duration: Duration) async throws {
         try await advance(to: clock.now + duration.roundedMilliseconds, strikes: true)
     }
 
-    /// Lets time pass, without faults, until something is done.
+    /// Lets time pass, without faults, until work is done.
     ///
     /// - Parameters:
-    ///   - patience: how long it may take.
-    ///   - work: what a person might do that needs the network, such as `node.join(link)`.
-    /// - Throws: what `work` throws; ``NodeSimulationError`` if it takes longer.
+    ///   - patience: the longest time that it may take.
+    ///   - work: an action of a user that needs the network, such as `node.join(link)`.
+    /// - Throws: the error of `work`; ``NodeSimulationError`` if it takes longer.
     public func run<Outcome: Sendable>(
         within patience: Duration = .seconds(600), until work: @escaping @Sendable () async throws -> Outcome
     ) async throws -> Outcome {
@@ -174,24 +173,24 @@ public actor NodeSimulation {
             if let failure = failure.value { throw failure }
             guard clock.now < deadline else {
                 task.cancel()
-                throw NodeSimulationError("it was not done within \(patience)")
+                throw NodeSimulationError("the work was not done within \(patience)")
             }
             _ = clock.step(to: deadline)
         }
     }
 
-    /// Ends the faults, starts the devices that are down, and lets time pass until all devices of each group hold the same,
-    /// and nothing waits for its ancestors. Cuts of the test's own (``cut(_:_:)``) stay.
+    /// Ends the faults, starts the devices that are down, and lets time pass until all devices of each group hold the
+    /// same, and no event waits for ancestors. Cuts of the test (``cut(_:_:)``) stay.
     ///
     /// - Throws: ``NodeSimulationError`` if that takes longer than `patience`.
     public func settle(within patience: Duration = .seconds(3_600)) async throws {
         while let fault = agenda.popFirst() {
             switch fault {
-            case .start, .heal: try await carryOut(fault)
+            case .start, .heal: try await perform(fault)
             case .linkBreak, .crash, .partition: break
             }
         }
-        for fault in Fault.strikes { strikeAgain(fault) }
+        for fault in Fault.strikes { scheduleNext(fault) }
         let deadline = clock.now + patience.roundedMilliseconds
         while true {
             try await advance(to: clock.now + 1_000, strikes: false)
@@ -207,26 +206,26 @@ public actor NodeSimulation {
             let next = strikes ? min(end, max(agenda.nextTime ?? .max, clock.now)) : end
             if clock.step(to: next) { continue }
             if strikes, let time = agenda.nextTime, time <= clock.now, let fault = agenda.popFirst() {
-                try await carryOut(fault)
+                try await perform(fault)
             } else if next == end {
                 return
             }
         }
     }
 
-    /// Waits until nobody does anything any more, as far as can be seen: no job of an application's is left, and nothing is
-    /// committed, sent or scheduled while every other task has had its turn several times.
+    /// Waits until no task seems to work any more: no job of an application is left, and nothing is committed, sent or
+    /// scheduled while every other task had its turn several times.
     ///
-    /// - Throws: ``NodeSimulationError`` where somebody goes on and on without letting time pass.
+    /// - Throws: ``NodeSimulationError`` if an application works without end and never waits.
     private func letTasksRun() async throws {
         var (rounds, quietRounds) = (0, 0)
         while quietRounds < 3 {
             rounds += 1
             guard rounds < Self.mostRounds else {
-                throw NodeSimulationError("somebody works on and on, and never waits for the clock or a peer")
+                throw NodeSimulationError("an application works without end, and never waits for the clock or a peer")
             }
             let scheduled = clock.scheduled
-            await Self.giveWay()
+            await Self.yieldToOthers()
             var now: [Int] = []
             for device in devices { now.append((try? await device.running?.settled()) ?? 0) }
             let isQuiet = now == seen && clock.scheduled == scheduled && executor.count == 0
@@ -237,8 +236,8 @@ public actor NodeSimulation {
 
     private static let mostRounds = 100_000
 
-    /// Off the actor: a yield on an actor gives way to the actor's own jobs alone.
-    @concurrent private nonisolated static func giveWay() async {
+    /// Yields to other tasks. It runs off the actor, since a yield on an actor lets only the actor's own jobs run.
+    @concurrent private nonisolated static func yieldToOthers() async {
         for _ in 0..<8 { await Task.yield() }
     }
 
@@ -252,7 +251,7 @@ public actor NodeSimulation {
                 let digest = try await group.digest
                 let (other, otherDigest) = known[group.id] ?? (device.name, digest)
                 known[group.id] = (other, otherDigest)
-                if digest != otherDigest { return "\(device.name) and \(other) know different things of \(group.name)" }
+                if digest != otherDigest { return "\(device.name) and \(other) hold different events of \(group.name)" }
             }
         }
         return nil
@@ -266,11 +265,11 @@ public actor NodeSimulation {
 
     // MARK: Faults
 
-    private func strikeAgain(_ fault: Fault) {
+    private func scheduleNext(_ fault: Fault) {
         if let wait = generator.wait(fault.rate(faults)) { agenda.add(fault, at: clock.now + wait) }
     }
 
-    private func carryOut(_ fault: Fault) async throws {
+    private func perform(_ fault: Fault) async throws {
         switch fault {
         case .linkBreak:
             let running = devices.compactMap(\.running)
@@ -296,6 +295,6 @@ public actor NodeSimulation {
         case .start(let device): try await start(device)
         case .heal: network.healPartitions()
         }
-        strikeAgain(fault)
+        scheduleNext(fault)
     }
 }

@@ -3,10 +3,10 @@ import Synchronization
 public import Tombolo
 import TomboloCore
 
-/// A device of a ``NodeSimulation``: a node with its real store in a directory of its own, and the application that runs on it.
+/// A device of a ``NodeSimulation``: a node with a real store in a directory of its own, and the application on it.
 public final class SimulatedDevice: Sendable {
-    /// What runs on the device, from each start to the next crash: as much of the application as a test wants to see. The
-    /// directory is the application's own and outlives crashes.
+    /// The application, which runs on the device from each start to the next crash. A test can run a part of it. The
+    /// directory belongs to the application and outlives crashes.
     public typealias Application = @Sendable (_ node: Node, _ directory: URL) async throws -> Void
 
     private struct State {
@@ -16,7 +16,7 @@ public final class SimulatedDevice: Sendable {
     }
 
     public let name: String
-    /// The application's own.
+    /// The application's directory.
     public let directory: URL
     let storeDirectory: URL
     let clock: DeviceClock
@@ -32,7 +32,7 @@ public final class SimulatedDevice: Sendable {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     }
 
-    /// The node as it runs now.
+    /// The running node.
     ///
     /// - Throws: ``NodeSimulationError`` while the device is down.
     public var node: Node {
@@ -43,12 +43,12 @@ public final class SimulatedDevice: Sendable {
     }
 
     var running: Node? { state.withLock { $0.node } }
-    /// Known from the first start on.
+    /// The device's key, which is known from the first start on.
     var key: DeviceKey? { state.withLock { $0.key } }
     var host: String { "\(name).simulated" }
     var address: String { "\(host):1" }
 
-    /// Opens the node, listens, keeps in touch with its peers, and lets the application run.
+    /// Opens the node, listens, stays connected to its peers, and runs the application.
     func start(
         over network: MemoryNetwork, on executor: CountingExecutor, failed: @escaping @Sendable (any Error) -> Void
     ) async throws {
@@ -68,7 +68,7 @@ public final class SimulatedDevice: Sendable {
                 do {
                     try await work()
                 } catch {
-                    // Whatever a device does that is being killed is of no account.
+                    // Errors of a device that is being killed do not count.
                     if !Task.isCancelled { failed(error) }
                 }
             }
@@ -76,7 +76,7 @@ public final class SimulatedDevice: Sendable {
         state.withLock { $0.tasks = tasks }
     }
 
-    /// Kills the process: nothing is said, synced or noted. Returns when nothing of it runs any more.
+    /// Kills the process: nothing is sent, synced or noted. Returns when nothing of it runs any more.
     func crash(on network: MemoryNetwork) async throws {
         try await stop { node in
             network.remove(node.device)
@@ -84,7 +84,7 @@ public final class SimulatedDevice: Sendable {
         }
     }
 
-    /// Stops in order.
+    /// Stops the device in order.
     func close() async throws { try await stop { try await $0.close() } }
 
     private func stop(_ how: (Node) async throws -> Void) async throws {

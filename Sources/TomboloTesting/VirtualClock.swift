@@ -14,7 +14,7 @@ final class VirtualClock: Sendable {
         var now: UInt64
         var agenda = Agenda<UInt64>()
         var waiters: [UInt64: Waiter] = [:]
-        /// Tasks that were cancelled before they had lain down.
+        /// The tasks that were cancelled before they slept.
         var cancelled: Set<UInt64> = []
         var count: UInt64 = 0
     }
@@ -26,7 +26,7 @@ final class VirtualClock: Sendable {
 
     var now: UInt64 { state.withLock { $0.now } }
 
-    /// How much was ever scheduled: a number that grows while anybody does anything.
+    /// The number of actions and sleeps ever scheduled. It grows while tasks work.
     var scheduled: UInt64 { state.withLock { $0.count } }
 
     func schedule(at time: UInt64, _ action: @escaping @Sendable () -> Void) {
@@ -63,9 +63,9 @@ final class VirtualClock: Sendable {
         }
     }
 
-    /// Moves on to the next time at which something waits, at most to `limit`, and lets happen what is due.
+    /// Advances to the next time at which a task or action waits, at most to `limit`, and runs those that are due.
     ///
-    /// - Returns: whether anything was.
+    /// - Returns: true if any were due.
     func step(to limit: UInt64) -> Bool {
         let due = state.withLock { state in
             var due: [Waiter] = []
@@ -89,11 +89,11 @@ final class VirtualClock: Sendable {
     }
 }
 
-/// What one device takes for the time: it may be fast or slow by a constant.
+/// The clock of one device. It may be fast or slow by a constant.
 struct DeviceClock: NodeClock {
     let world: VirtualClock
     let start: UInt64
-    /// Milliseconds.
+    /// The error in milliseconds.
     let skew: Int64
 
     var now: UInt64 { UInt64(clamping: Int64(clamping: world.now) + skew) }

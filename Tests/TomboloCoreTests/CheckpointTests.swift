@@ -14,7 +14,7 @@ struct CheckpointTests: CheckpointGroupTests {
         for device in 0..<3 { try say(device, "stays", for: nil, devices, group) }
         try meetAll(devices)
         try propose(0, devices, group)
-        #expect(failure(0, devices) == "no log begins with contents that have gone away: there is nothing to forget")
+        #expect(failure(0, devices) == "no log begins with an erased event: there is nothing to forget")
         try pass(Self.day, devices)
         try propose(1, devices, group)
         #expect(failure(1, devices)?.contains("ask an admin") == true)

@@ -34,7 +34,7 @@ struct VisibilityContactTests: VisibilityScenario {
         #expect(try set(.invisible, to: member(1, devices), devices, group) == nil)
         let link = try devices.connect(3, 0)
         try devices.settle()
-        #expect(devices.errors(0).contains { $0.contains("it has changed which groups are shown") })
+        #expect(devices.errors(0).contains { $0.contains("the visibility of a group") })
         try devices.disconnect(link)
         try devices.say(0, "not for you", in: group)
         #expect(try meeting(3, 0, devices).groups.allSatisfy(\.isEmpty))

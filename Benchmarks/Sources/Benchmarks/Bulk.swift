@@ -11,9 +11,9 @@ struct Bulk: AsyncParsableCommand {
         abstract: "Syncs N events to an empty device over TCP and TLS into SQLite; then in sync, then one behind.")
     @Option(help: "Events.") var events = 1_000_000
     @Option(help: "Authors.") var authors = 100
-    @Option(help: "Bytes of content of each event.") var bytes = 256
-    @Option(help: "Seed of what is said.") var seed: UInt64 = 1
-    @Option(help: "Makes the two stores in this directory and ends: to profile `serve a` and `fetch b KEY ADDRESS`.")
+    @Option(help: "The bytes of each event's content.") var bytes = 256
+    @Option(help: "The seed of the texts.") var seed: UInt64 = 1
+    @Option(help: "Make the two stores in this directory and end, to profile `serve a` and `fetch b KEY ADDRESS`.")
     var prepare: String?
 
     func run() async throws {
@@ -27,7 +27,7 @@ struct Bulk: AsyncParsableCommand {
             let pair = try await Pair(in: directory)
             try await pair.withGroup { try await fill($0) }
             let (first, server) = try pair.sync()
-            guard first.events == events else { throw BenchmarkError("\(first.events) of \(events) events came") }
+            guard first.events == events else { throw BenchmarkError("\(first.events) of \(events) events arrived") }
             printRow(["meeting", "events/s", "seconds", "bytes sent", "bytes received", "beyond content, per event"])
             printRow(["---", "---:", "---:", "---:", "---:", "---:"])
             let seconds = first.seconds - first.handshakeSeconds

@@ -8,7 +8,7 @@ import TomboloCore
 struct Conversation: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Syncs a conversation to an empty device, then ten events behind, beside git with the same graph.")
-    @Option(help: "A conversation: JSON lines of id, parents, author, time, text. Left out: one is made.")
+    @Option(help: "A conversation: JSON lines of id, parents, author, time, text. Without it, one is made.")
     var file: String?
     @Option(help: "Entries of the conversation that is made.") var entries = 12_540
     @Option(help: "Seed of the conversation that is made.") var seed: UInt64 = 1
@@ -51,7 +51,7 @@ struct Conversation: AsyncParsableCommand {
                 }
                 whole.append(try again.sync(checksOrder: true).fetched)
                 guard first.events == lines.count - 10, behind.allSatisfy(\.isCausal), whole.allSatisfy(\.isCausal)
-                else { throw BenchmarkError("not everything came, or not in causal order") }
+                else { throw BenchmarkError("not all entries arrived, or not in causal order") }
             }
         }
         let baseline = try await GitBaseline.measure(lines, behind: 10, runs: runs)

@@ -36,7 +36,7 @@ final class EngineDevice {
             _ = try meet(other, joining: invitation)
             return
         }
-        throw BenchmarkError("nobody was invited")
+        throw BenchmarkError("the engine made no invitation")
     }
 
     /// Writes a message and returns it, with any further events of the batch, so that another device can ingest it.
@@ -89,7 +89,7 @@ final class EngineDevice {
 
     func record(of group: GroupID) throws -> GroupRecord {
         guard let record = store.groups().first(where: { $0.id == group }) else {
-            throw BenchmarkError("the group is not here")
+            throw BenchmarkError("the device does not have the group")
         }
         return record
     }

@@ -9,9 +9,9 @@ struct Erasure: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Erases contents of a store on disk.",
         discussion: """
-            `take`: events, each with its own signature, checked and stored in one batch: none of them expires, a tenth, all. \
-            `expire`: what expires is erased, all at once. `purge`: it leaves the files. Then redactions, each \
-            taken, carried out, committed and purged, beside a message in the same store.
+            `take`: events, each with its own signature, are validated and stored in one batch; none of them expires, \
+            a tenth, all. `expire`: all that expire are erased at once. `purge`: the contents leave the files. Then \
+            redactions, each ingested, carried out, committed and purged, beside a message in the same store.
             """)
     @Option(help: "Events.") var events = 100_000
     @Option(help: "Bytes of content.") var bytes = 256
@@ -40,7 +40,7 @@ struct Erasure: AsyncParsableCommand {
                     var (erasing, start) = (0.0, ContinuousClock.now)
                     while let next = disk.engine.nextWake, next <= disk.now { erasing += try disk.timed([.timePassed]) }
                     start = ContinuousClock.now
-                    guard try disk.storage.purge() else { throw BenchmarkError("somebody reads the store") }
+                    guard try disk.storage.purge() else { throw BenchmarkError("a reader uses the store") }
                     let purging = (ContinuousClock.now - start).inSeconds
                     row += [
                         erasing.rounded(to: 2), "\(Int(Double(events / step) / erasing))", purging.rounded(to: 2),
@@ -70,7 +70,7 @@ struct Erasure: AsyncParsableCommand {
             size = redaction.reduce(0) { $0 + $1.encoded.count }
             redacting += try disk.timed([.ingest(0, group: group, redaction)])
             let start = ContinuousClock.now
-            guard try disk.storage.purge() else { throw BenchmarkError("somebody reads the store") }
+            guard try disk.storage.purge() else { throw BenchmarkError("a reader uses the store") }
             purging += (ContinuousClock.now - start).inSeconds
             saying += try disk.timed([.ingest(0, group: group, try author.say("some words", in: group))])
         }

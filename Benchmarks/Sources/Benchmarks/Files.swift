@@ -10,9 +10,9 @@ struct Files: AsyncParsableCommand {
         abstract:
             "Sends a file, and fetches it from one device, from two, and from two of which one is killed half way.",
         discussion: """
-            Each device is a process with a store of its own, over TCP and TLS on this machine. Beside it, in the same run, as often: what it takes to write \
-            as many bytes to a file in pieces of 64 KiB and sync it (`disk`), and to move them from one process to another over TLS as the \
-            devices use it, and throw them away (`TLS`). Of each the median counts.
+            Each device is a process with a store of its own, over TCP and TLS on this machine. The same run measures, \
+            as often: writing as many bytes to a file in pieces of 64 KiB and syncing it (`disk`), and moving them \
+            from one process to another over TLS, where they are dropped (`TLS`). The median of each counts.
             """)
     @Option(help: "MiB.") var size = 1_024
     @Option(help: "Runs of each.") var runs = 3
@@ -44,7 +44,7 @@ struct Files: AsyncParsableCommand {
                 tls.append(try tlsAnchor(bytes))
                 for kind in Case.allCases {
                     let fetched = try await fetch(homes, event, kind)
-                    guard fetched.isWhole else { throw BenchmarkError("what came is not what was sent") }
+                    guard fetched.isWhole else { throw BenchmarkError("the fetched file is not the sent one") }
                     rows[kind, default: Row()].seconds.append(fetched.seconds)
                     rows[kind, default: Row()].note(fetched.usage.peakResident)
                     note("run \(run + 1), \(kind.rawValue): \(fetched.seconds.rounded(to: 2)) s")
@@ -103,7 +103,7 @@ struct Files: AsyncParsableCommand {
         }
         guard let entry = try await nodes[1].groups.first?.entry(ofID: sent.event),
             let shared = entry.content(as: SharedFile.self)
-        else { throw BenchmarkError("the file was not heard of") }
+        else { throw BenchmarkError("the second device does not know the file") }
         try await nodes[1].groups.first?.reader(of: shared.file).download()
         _ = try await nodes[1].sync(with: nodes[0].device, at: "127.0.0.1:\(port)")
         for node in nodes { try await node.close() }
@@ -118,7 +118,9 @@ struct Files: AsyncParsableCommand {
             addresses.append(try "\(node.device)@127.0.0.1:\(server.firstLine())")
         }
         let client = try Child(["fetch-file", homes[2].path, event] + addresses)
-        guard try client.firstLine() == "half" else { throw BenchmarkError("it stopped before half of it was there") }
+        guard try client.firstLine() == "half" else {
+            throw BenchmarkError("the fetch ended before half of the file had arrived")
+        }
         if kind == .killed { servers[0].kill() }
         let fetched = try client.finish(as: FetchedFile.self)
         for server in servers.dropFirst(kind == .killed ? 1 : 0) { _ = try server.finish(as: Usage.self) }
@@ -152,14 +154,14 @@ extension [Double] {
     fileprivate var median: Double { sorted()[count / 2] }
 }
 
-/// What fetching a file cost, as the process that did it saw it.
+/// The cost of fetching a file, as the fetching process measured it.
 struct FetchedFile: Codable {
     let seconds: Double
     let isWhole: Bool
     let usage: Usage
 }
 
-/// What sending a file cost.
+/// The cost of sending a file.
 struct SentFile: Codable {
     let event: String
     let seconds: Double
@@ -182,7 +184,7 @@ struct SendFile: AsyncParsableCommand {
     }
 }
 
-/// One device that fetches a file from devices that it stays connected with. It says when half of it is there.
+/// One device that fetches a file from devices with which it stays connected. It reports when half of it has arrived.
 struct FetchFile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
     @Argument var directory: String
@@ -209,13 +211,14 @@ struct FetchFile: AsyncParsableCommand {
         }
         let start = ContinuousClock.now
         try await reader.fetch()
-        // A device leaves it to the system when it writes chunks to the disk: here that counts, as it does where a file is written for comparison.
+        // A device leaves the time of writing chunks to the system. Here the sync counts, as for the file of the
+        // comparison.
         let chunks = home.appendingPathComponent("files/\(shared.file.id)")
         try FileHandle(forUpdating: chunks).synchronize()
         let seconds = (ContinuousClock.now - start).inSeconds
         try await half.value
         let usage = Usage.own
-        // The first and the last, beside the seals of all others.
+        // The first and the last byte, in addition to the verification of all pieces.
         let ends = [try await reader.read(0..<1), try await reader.read(shared.file.size - 1..<shared.file.size)]
         let isComplete = try await reader.status.isComplete
         let fetched = FetchedFile(

@@ -3,23 +3,24 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// What is won by forgetting, and what it costs.
+/// The gain and the cost of forgetting.
 struct Forgetting: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Has a group forget what has expired, and newcomers join before and after.",
         discussion: """
-            One member of a group says N things that expire; when they have, both members pass a checkpoint. `joins`: a reader gets \
-            all that there is, over TCP and TLS into SQLite, before the checkpoint and after. Then M things are said that stay, above the \
-            floor, and the same in a group that has none: each is taken by readers in turn, and the fastest counts.
+            One member of a group sends N messages that expire; afterwards both members pass a checkpoint. `joins`: a \
+            reader receives all events, over TCP and TLS into SQLite, before the checkpoint and after it. Then M \
+            messages that stay are sent above the floor, and as many in a group without one: readers receive each in \
+            turn, and the fastest counts.
             """)
-    @Option(help: "Events that go away.") var events = 20_000
-    @Option(help: "Events that stay.") var staying = 20_000
-    @Option(help: "Bytes of content of each event.") var bytes = 256
-    @Option(help: "Seconds after which they have gone away: longer than it takes to say them.") var expiry = 30
+    @Option(help: "The number of events that expire.") var events = 20_000
+    @Option(help: "The number of events that stay.") var staying = 20_000
+    @Option(help: "The bytes of each event's content.") var bytes = 256
+    @Option(help: "The seconds after which events expire: longer than sending them takes.") var expiry = 30
     @Option(help: "Runs of each where time is compared.") var runs = 5
     @Flag(
         help:
-            "In an open group: where contents are sealed, keys that have gone with what was erased cost something, too."
+            "Use an open group. In a private one, the keys of erased contents have a cost, too."
     ) var open = false
 
     private struct Joined {
@@ -72,7 +73,7 @@ struct Forgetting: AsyncParsableCommand {
                 }
             }
             guard let below = best[plain.id], let above = best[crew.id] else {
-                throw BenchmarkError("nobody has joined")
+                throw BenchmarkError("no device has joined")
             }
             printRow(["a reader takes", "entries", "bytes received", "seconds", "events/s"])
             printRow(["---", "---:", "---:", "---:", "---:"])
@@ -96,7 +97,7 @@ struct Forgetting: AsyncParsableCommand {
         guard report.isComplete else { throw BenchmarkError("a sync failed: \(report.failures)") }
     }
 
-    /// A new device joins as a reader, and is gone again.
+    /// Lets a new device join as a reader, and removes it again.
     private func join(_ group: SyncGroup, in directory: URL) async throws -> Joined {
         let home = directory.appendingPathComponent("reader")
         defer { try? FileManager.default.removeItem(at: home) }

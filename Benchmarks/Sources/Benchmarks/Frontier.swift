@@ -7,11 +7,11 @@ import TomboloCrypto
 struct Frontier: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Finds what two devices differ in, in a group of many authors, as sessions do; engines in one process.",
+            "Finds the difference of two devices in a group of many authors, as sessions do; engines in one process.",
         discussion: """
-            In each row the given number of logs have gone on since, half of them on each device. `remembered`: the two have known the \
-            same before; `unknown`: they never met. Bytes are those of the reconciliation, both ways, before TLS and deflate; \
-            introductions (root, tag, agreement) and the events themselves are apart.
+            In each row the given number of logs have grown since, half of them on each device. `remembered`: the two \
+            devices held the same before; `unknown`: they never met. Bytes are those of the reconciliation, both ways, \
+            before TLS and deflate, without introductions (root, tag, agreement) and the events themselves.
             """)
     @Option(help: "Authors, each with a log.") var authors = 10_000
     @Option(help: "Logs that changed.") var changed = [0, 1, 10, 100, 1_000]

@@ -9,10 +9,11 @@ struct Members: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Resolves the state of a large group, over a store on disk.",
         discussion: """
-            An owner and two admins raise and lower members and set keys, each in turn, having taken what the others did. `open`: a device that holds all of it reads it from disk and resolves it. `head`: one more state event, \
-            signed, judged, stored and committed without a sync to disk, beside a message of conversation in the same group. \
-            `at once`: state events of three admins who act ten times each before they hear of the others. \
-            `remove`: a member who has written is removed.
+            An owner and two admins promote and demote members and set keys, each in turn, after receiving the acts of \
+            the others. `open`: a device that holds all of them reads them from disk and resolves the state. `head`: \
+            one more state event is signed, validated, stored and committed without a sync to disk, beside a message \
+            in the same group. `at once`: state events of three admins that act ten times each before they receive \
+            those of the others. `remove`: a member that has written is removed.
             """)
     @Option(help: "Members.") var members = 10_000
     @Option(help: "State events.") var events = 100_000
@@ -54,7 +55,7 @@ struct Members: AsyncParsableCommand {
         _ directory: URL, _ owner: EngineDevice, _ group: GroupID, _ events: [Message], _ keys: [MemberKey]
     ) throws {
         var generator = SplitMix(seed: seed &+ 1)
-        note("taking them…")
+        note("ingesting them…")
         var storage = try SQLiteStorage(directory: directory)
         var disk = try DiskEngine(storage, seed: generator.next())
         try disk.join(group, of: owner)

@@ -3,7 +3,7 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// What a process used, for its last line of output.
+/// The resources that a process used, for its last line of output.
 struct Usage: Codable {
     /// Seconds of processor time.
     let user: Double
@@ -47,7 +47,7 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// What a sync cost, as the process that ran it saw it.
+/// The cost of a sync, as the process that ran it measured it.
 struct Fetched: Codable {
     let seconds: Double
     let handshakeSeconds: Double
@@ -83,7 +83,7 @@ struct Fetch: AsyncParsableCommand {
         print(String(decoding: try JSONEncoder().encode(fetched), as: UTF8.self))
     }
 
-    /// Whether every entry was delivered after all that it names.
+    /// Tells whether every entry was delivered after all that it names.
     private func isCausal(_ group: SyncGroup) async throws -> Bool {
         var seen: Set<EventID> = []
         var bookmark = Bookmark.start
@@ -112,7 +112,8 @@ struct Child {
     init(_ arguments: [String]) throws {
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
         process.arguments = arguments
-        // As the command line tool has it: glibc gives pieces of 64 KiB back to the system each time, and asks for them again.
+        // The settings of the command line tool. By default glibc returns pieces of 64 KiB to the system at every
+        // release, and requests them again.
         let allocator = ["MALLOC_TRIM_THRESHOLD_": "\(64 << 20)", "MALLOC_TOP_PAD_": "\(4 << 20)"]
         process.environment = ProcessInfo.processInfo.environment.merging(allocator) { $1 }
         process.standardInput = input

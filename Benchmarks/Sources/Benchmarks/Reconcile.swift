@@ -7,13 +7,13 @@ import TomboloCrypto
 /// The cost of finding the difference of two sets, by each algorithm.
 struct Reconcile: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Finds what two sets of N ids differ in, by each algorithm; no network.",
+        abstract: "Finds the difference of two sets of N ids, by each algorithm; no network.",
         discussion: """
-            Bytes are of ids, both ways; bodies are not counted. CPU is one thread, both sides together. `rateless` and \
-            `sketch` are told how many differ, and count only what is coded; `adaptive` knows only that the sets differ, and \
-            its bytes include the ids. `× best`: the time that `adaptive` takes on a link of 1 Mbit/s and 50 ms a round trip, by \
-            the time of the best single algorithm that also brings the ids. `bloom`: up to --rounds questions each way, the ids \
-            of what was found included.
+            Bytes are of ids, both ways; bodies are not counted. CPU is one thread, both sides together. `rateless` \
+            and `sketch` know how many differ, and count only coded bytes; `adaptive` knows only that the sets \
+            differ, and its bytes include the ids. `× best`: the time that `adaptive` takes on a link of 1 Mbit/s and \
+            50 ms a round trip, by the time of the best single algorithm that also brings the ids. `bloom`: up to \
+            --rounds questions each way, the ids of what was found included.
             """)
     @Option(help: "Sizes of the common part.") var common = [1_000, 100_000, 1_000_000]
     @Option(help: "Differences.") var differences = [0, 1, 10, 100, 1_000, 10_000, 100_000]

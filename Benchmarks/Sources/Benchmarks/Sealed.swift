@@ -4,21 +4,21 @@ import Tombolo
 import TomboloCore
 import TomboloCrypto
 
-/// The cost of sealing contents.
+/// The cost of encrypting contents.
 struct Sealed: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Says, syncs and reads the same in an open and in a private group.",
+        abstract: "Writes, syncs and reads the same in an open and in a private group.",
         discussion: """
-            `say`: one device writes N events, 1,024 at a time. `sync`: another one, which has joined the empty group, gets all of them \
-            over TCP and TLS into SQLite. `read`: it goes through the changes, and opens each content. Five runs of each, in turn; the \
-            fastest counts. `share`: one secret is handed to a device.
+            `say`: one device writes N events, 1,024 at a time. `sync`: another device, which has joined the empty \
+            group, receives all of them over TCP and TLS into SQLite. `read`: it reads the changes, and decrypts each \
+            content. Five runs of each, in turn; the fastest counts. `share`: one secret is sent to a device.
             """)
     @Option(help: "Events.") var events = 100_000
-    @Option(help: "Bytes of content of each event.") var bytes = 256
+    @Option(help: "The bytes of each event's content.") var bytes = 256
     @Option(help: "Runs of each.") var runs = 5
     @Option(
         help:
-            "Makes the two stores of a private group in this directory and ends: to profile `serve a` and `fetch b KEY ADDRESS`."
+            "Make two stores of a private group in this directory and end, for `serve a` and `fetch b KEY ADDRESS`."
     )
     var prepare: String?
 
@@ -70,7 +70,9 @@ struct Sealed: AsyncParsableCommand {
             try await pair.withGroup { try await $0.say(events, bytes: bytes, seed: seed) }
             figures.say = Double(events) / (ContinuousClock.now - start).inSeconds
             let fetched = try pair.sync().fetched
-            guard fetched.events >= events else { throw BenchmarkError("\(fetched.events) of \(events) events came") }
+            guard fetched.events >= events else {
+                throw BenchmarkError("\(fetched.events) of \(events) events arrived")
+            }
             figures.sync = Double(events) / (fetched.seconds - fetched.handshakeSeconds)
             figures.beyond = Double(fetched.sent + fetched.received - events * bytes) / Double(events)
             let node = try await Node.openReadOnly(at: pair.b)

@@ -3,13 +3,13 @@ import GRDB
 import Tombolo
 import TomboloImport
 
-/// Full-text search over a group: SQLite's FTS5, fed by the group's changes.
+/// Full-text search over a group with SQLite's FTS5. The group's changes keep the index up to date.
 ///
 ///     swift run Search DIRECTORY WORDS…
 ///
-/// DIRECTORY is a device's, as `tombolo init` makes it; it is opened beside whatever else uses it. The index is a database of
-/// the application's own. Bookmark and text go into it in one transaction: however it is stopped, nothing is indexed twice
-/// and nothing is missed.
+/// DIRECTORY is that of a device, as `tombolo init` makes it. Other processes may use it at the same time. The index is
+/// a database of the application's own. Bookmark and text are stored in one transaction: whenever the program is
+/// stopped, no entry is indexed twice and none is missed.
 @main struct Search {
     static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
@@ -76,7 +76,7 @@ struct SearchIndex {
         case .withdrawn(let id, _), .erased(let id, _, _):
             try db.execute(sql: "DELETE FROM entry WHERE id = ?", arguments: ["\(id)"])
         case .forgotten(let log, let sequence, _):
-            // Nobody may have told of their erasure before.
+            // The erasure of these entries may not have been reported before.
             try db.execute(
                 sql: "DELETE FROM entry WHERE log = ? AND sequence <= ?", arguments: ["\(log)", Int64(sequence)])
         }
@@ -86,7 +86,7 @@ struct SearchIndex {
         entry.content(as: PlainText.self)?.string ?? entry.content(as: Said.self)?.text
     }
 
-    /// The best hits, a line each.
+    /// The best hits, one line each.
     func search(_ words: String) throws -> [String] {
         try database.read { db in
             try Row.fetchAll(

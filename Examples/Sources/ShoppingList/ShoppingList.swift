@@ -1,7 +1,7 @@
 public import Foundation
 public import Tombolo
 
-/// Something is to be bought.
+/// A wish: an item to buy.
 public struct Wanted: EventContent, Codable, Hashable {
     public static let type = "wanted"
     public static let version = 1
@@ -10,25 +10,25 @@ public struct Wanted: EventContent, Codable, Hashable {
     public init(item: String) { self.item = item }
 }
 
-/// Something that was wanted has been bought.
+/// A purchase of a wanted item.
 public struct Bought: EventContent, Codable, Hashable {
     public static let type = "bought"
     public static let version = 1
-    /// The event that asked for it.
+    /// The event of the wish.
     public var wish: EventID
 
     public init(wish: EventID) { self.wish = wish }
 }
 
-/// A household's shopping list: what the group's entries come to.
+/// A household's shopping list, made from the group's entries.
 ///
-/// Entries come and go, in any order and from anybody. Both parts hold what is there now, and the list follows from them: a
-/// purchase whose wish is gone counts for nothing, and counts again when the wish is restored.
+/// Entries of any member arrive and disappear in any order. Both parts have the current ones, and the list follows from
+/// them. A purchase does not count while its wish is gone, and counts again when the wish is restored.
 public struct ShoppingList: ProjectedModel, Equatable {
-    /// Something that somebody asked for.
+    /// A wish of a member.
     public struct Wish: Hashable, Sendable {
         public var item: String
-        /// Two may come home with the same.
+        /// The number of purchases. Two members may buy the same item.
         public var purchases: Int
 
         public init(item: String, purchases: Int = 0) { (self.item, self.purchases) = (item, purchases) }
@@ -54,7 +54,7 @@ public struct ShoppingList: ProjectedModel, Equatable {
         bought.forget(log: log, through: sequence)
     }
 
-    /// By the event that asked for it.
+    /// The wishes, by their events.
     public var wishes: [EventID: Wish] {
         var wishes = wanted.items.mapValues { Wish(item: $0.content.item, purchases: 0) }
         for purchase in bought.items.values { wishes[purchase.content.wish]?.purchases += 1 }

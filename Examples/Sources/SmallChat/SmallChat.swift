@@ -1,7 +1,7 @@
 import Foundation
 import Tombolo
 
-/// A chat in a few lines. Lines that are sent while nobody is connected reach the others later.
+/// A chat in a few lines. Messages that are sent while no peer is connected reach the others later.
 ///
 ///     swift run SmallChat DIRECTORY            begins a group and prints how to join it
 ///     swift run SmallChat DIRECTORY LINK       joins it from another directory or machine

@@ -6,11 +6,11 @@ import TomboloCrypto
 func decoders(_ bytes: [UInt8]) -> CInt {
     if let payload = try? Payload(decoding: bytes[...]) {
         let again = try? Payload(decoding: payload.encoded[...])
-        precondition(again == payload, "a payload that is written and read is another one")
+        precondition(again == payload, "a payload changed when it was encoded and decoded")
     }
     if let message = try? Message(decoding: bytes[...]) {
         let again = try? Message(decoding: message.encoded[...])
-        precondition(again == message, "a message that is written and read is another one")
+        precondition(again == message, "a message changed when it was encoded and decoded")
     }
     if let header = try? EventHeader(decoding: bytes[...]) {
         precondition(header.encoded == bytes, "a header has two encodings")

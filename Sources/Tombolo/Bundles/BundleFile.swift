@@ -1,27 +1,29 @@
 package import TomboloCore
 import TomboloCrypto
 
-/// How a bundle stands in its file (protocol §6): parts, each sealed under a key that only devices of the group can make.
+/// The format of a bundle's file (protocol §6): parts, each encrypted with a key that only the group's devices can
+/// make.
 package enum BundleFile {
     package static let magic = Array("tombolo-bundle-1".utf8)
     /// Bytes before the first part.
     static let headerBytes = 64
-    /// Bytes of records after which a part is closed. What vouches for each other stays together, so that one may be larger.
+    /// Bytes of records after which a part is closed. Events under one signature stay together, so a part may be
+    /// larger.
     static let fullPart = 256 << 10
     /// The most bytes of records that a part may have.
     static let largestPart = 16 << 20
 
-    /// The records that a part is made of.
+    /// A record of a part.
     enum Record {
         /// The device that has written the bundle.
         case opening(BundleOpening)
-        /// Logs of which the writer has everything, each with its last event.
+        /// The logs of which the writer has every event, each with its last event.
         case known([LogPosition])
         /// An event, as a message.
         case event(Message)
-        /// A secret, sealed to who has written the bundle that this one answers.
+        /// A secret, encrypted to the writer of the bundle that this one answers.
         case secret(CarriedSecret)
-        /// Up to this Lamport time the writer does not keep all contents.
+        /// The Lamport time up to which the writer does not keep all contents.
         case horizon(UInt64)
         /// The certificate of a log whose beginning is forgotten.
         case certificate(Certificate)
@@ -31,7 +33,7 @@ package enum BundleFile {
     package struct Key {
         private let key: Bytes32
         private let cryptography = SwiftCryptography()
-        /// Tells whose bundle it is to who can make it.
+        /// The tag of the group's bundles, which only the group's devices can compute.
         package let tag: [UInt8]
 
         package init(_ group: GroupID, discovery: Bytes32, nonce: [UInt8]) {
@@ -60,7 +62,7 @@ package enum BundleFile {
 extension BundleFile.Record {
     private enum Kind: UInt8 { case opening = 1, known, event, secret, horizon, certificate }
 
-    /// u8 kind ‖ varint length ‖ what it says.
+    /// u8 kind ‖ varint length ‖ content.
     func append(to part: inout [UInt8]) {
         var body: [UInt8] = []
         let kind: Kind
@@ -93,7 +95,7 @@ extension BundleFile.Record {
         part += body
     }
 
-    /// - Returns: nil if it is of a kind that this version does not know.
+    /// - Returns: nil if this version does not know the kind of the record.
     init?(reading reader: inout WireReader) throws(WireError) {
         let kind = Kind(rawValue: try reader.byte())
         var body = WireReader(try reader.take(try reader.varint(atMost: BundleFile.largestPart, "a record")))

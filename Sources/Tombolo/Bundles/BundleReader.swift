@@ -2,7 +2,7 @@ import Foundation
 import TomboloCore
 import TomboloCrypto
 
-/// Reads a bundle, a part at a time.
+/// A reader of a bundle, part by part.
 struct BundleReader {
     private let url: URL
     private let handle: FileHandle
@@ -10,12 +10,12 @@ struct BundleReader {
     private var number: UInt64 = 0
     let group: GroupRecord
     let size: UInt64
-    /// Bytes that were read.
+    /// The number of bytes read.
     private(set) var position: UInt64
-    /// Whether the last part has been read: else the file ends before the bundle does.
+    /// Tells whether the last part was read. Otherwise the file is cut off.
     private(set) var isComplete = false
 
-    /// - Throws: ``TomboloError`` if it cannot be read, is no bundle, or is of none of these groups.
+    /// - Throws: ``TomboloError`` if the file cannot be read, is no bundle, or belongs to none of these groups.
     init(at url: URL, groups: [GroupRecord]) throws {
         self.url = url
         do {
@@ -35,7 +35,7 @@ struct BundleReader {
                 .fileUnusable, "\(url.path) cannot be read (\(error.localizedDescription))", underlying: error)
         }
         guard header.count == BundleFile.headerBytes, header.starts(with: BundleFile.magic) else {
-            throw TomboloError(.bundleDamaged, "\(url.path) is not a bundle, or of a later version")
+            throw TomboloError(.bundleDamaged, "\(url.path) is not a bundle, or a later version wrote it")
         }
         let (nonce, tag) = (Array(header[16..<48]), Array(header[48...]))
         for group in groups where group.dialect == .native {
@@ -45,7 +45,7 @@ struct BundleReader {
             return
         }
         throw TomboloError(
-            .unknownGroup, "\(url.path) is of none of the groups on this device", recovery: "join the group first")
+            .unknownGroup, "\(url.path) belongs to none of the groups on this device", recovery: "join the group first")
     }
 
     /// The records of the next part; nil at the end of the file.
@@ -64,7 +64,7 @@ struct BundleReader {
             part = key.open(sealed, number: number, isLast: true)
             isComplete = part != nil
         }
-        guard let part else { throw damage("a part is not what was written") }
+        guard let part else { throw damage("a part does not decrypt") }
         var records: [BundleFile.Record] = []
         var reader = WireReader(part[...])
         do throws(WireError) {
@@ -89,7 +89,7 @@ struct BundleReader {
 
     func damage(_ what: String) -> TomboloError {
         TomboloError(
-            .bundleDamaged, "\(url.path) is damaged at byte \(position) (\(what)), and was read up to there",
-            recovery: "get it again")
+            .bundleDamaged, "\(url.path) is damaged at byte \(position) (\(what)); the parts before it were read",
+            recovery: "get the file again")
     }
 }

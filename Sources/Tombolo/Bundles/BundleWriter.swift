@@ -2,16 +2,16 @@ import Foundation
 import TomboloCore
 import TomboloCrypto
 
-/// Writes a bundle, part by part.
+/// A writer of a bundle, part by part.
 struct BundleWriter {
     private let draft: DraftFile
     private let key: BundleFile.Key
     private var part: [UInt8] = []
     private var number: UInt64 = 0
-    /// Of the file, so far.
+    /// The size of the file so far.
     private(set) var bytes = 0
 
-    /// - Throws: ``TomboloError`` if there is something at the place already, or nothing can be written there.
+    /// - Throws: ``TomboloError`` if the file exists already or cannot be written.
     init(at url: URL, of group: GroupRecord) throws {
         var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
         let nonce = Bytes32.random(using: &generator).bytes
@@ -20,16 +20,16 @@ struct BundleWriter {
         try write(BundleFile.magic + nonce + key.tag)
     }
 
-    /// Adds records that belong in one part.
+    /// Adds records that must be in one part.
     ///
-    /// - Parameter isBehind: they need what was added before to have been taken.
+    /// - Parameter isBehind: true if a reader must have processed all earlier records first.
     mutating func append(_ records: [BundleFile.Record], behind isBehind: Bool = false) throws {
         if isBehind, !part.isEmpty { try flush(isLast: false) }
         for record in records { record.append(to: &part) }
         if part.count >= BundleFile.fullPart { try flush(isLast: false) }
     }
 
-    /// Puts the bundle in its place.
+    /// Moves the bundle to its final place.
     mutating func finish() throws {
         try flush(isLast: true)
         try draft.keep()

@@ -1,27 +1,27 @@
 import TomboloCore
 import TomboloSQLite
 
-/// Goes through a group's events in the order of their arrival, but what vouches for each other stays together.
+/// The events of a group in the order of arrival, in runs: events that one later signature covers stay together.
 struct BundledEvents {
     private let group: GroupRecord
     private let storage: SQLiteStorage
-    /// For logs that are known elsewhere up to an event: its sequence.
+    /// The sequence up to which the reader knows each log.
     private let known: [LogID: UInt64]
-    /// Of each log, events that a later one vouches for.
+    /// The events of each log that wait for a later signature.
     private var unsigned: [LogID: [Event]] = [:]
-    /// The last sequence of each log that was seen, and what was named by events that came before what they name.
+    /// The last sequence that was seen of each log. `named` has events that a log's earlier arrivals already named.
     private var lastSeen: [LogID: UInt64] = [:]
     private var named: Set<EventID> = []
-    /// Where something is forgotten, state comes first: it says what.
+    /// The classes of events still to write. Where a log has a floor, state comes first, since it tells the floors.
     private var classes: [ClosedRange<UInt8>] = [0...3]
     private var after: Int64 = 0
     let total: Int
     private(set) var seen = 0
     private(set) var written = 0
 
-    /// Events that are read at once: of the largest, 16 MiB.
+    /// The number of events to read at once. The largest take 16 MiB.
     private static let page = 256
-    /// Events without a signature that follow each other in a part: as many as one vouches for.
+    /// The most consecutive events without a signature in a part: as many as one signature covers.
     private static let longestRun = 127
 
     init(of group: GroupRecord, in storage: SQLiteStorage, without ends: [LogPosition]) throws {
@@ -41,7 +41,7 @@ struct BundledEvents {
         if hasFloors { classes = [1...1, 0...0] }
     }
 
-    /// The next events, in runs that end with one which is signed, or which one that came before vouches for; nil at the end.
+    /// The next events; nil at the end. Each run ends with an event that is signed, or that an earlier event names.
     mutating func next() throws -> [[Event]]? {
         let events = try storage.read { try $0.events(of: group, after: after, limit: Self.page) }
         guard let last = events.last, let kinds = classes.first else {
@@ -56,7 +56,7 @@ struct BundledEvents {
         for event in events.map(\.event) where kinds.contains(event.kind.rawValue >> 6) {
             seen += 1
             guard event.sequence > known[event.log] ?? 0 else { continue }
-            // Where something came before what it names, it vouches for that.
+            // An event that arrived before the event that it names covers that one.
             if let previous = event.header.previous, event.sequence != (lastSeen[event.log] ?? 0) + 1 {
                 named.insert(previous.id)
             }
@@ -71,7 +71,7 @@ struct BundledEvents {
         return runs
     }
 
-    /// An event that needs nothing behind it, behind those that it vouches for.
+    /// An authenticated event, after the waiting events that it covers.
     private mutating func run(upTo last: Event) -> [Event] {
         guard let before = unsigned[last.log] else { return [last] }
         var (run, left): ([Event], [Event]) = ([last], [])
@@ -82,8 +82,8 @@ struct BundledEvents {
         return run.reversed()
     }
 
-    /// The rest of branches, whose signed later events have been written. The last of a log come first, since they authenticate
-    /// those before them.
+    /// The remaining events of branches whose later, signed events have been written. The last events of a log come
+    /// first, since they authenticate those before them.
     private mutating func leftovers() -> [[Event]]? {
         guard let log = unsigned.keys.min(), var events = unsigned[log] else { return nil }
         let run = Array(events.suffix(Self.longestRun))

@@ -7,46 +7,46 @@ import TomboloSQLite
 public struct BundleSummary: Sendable, Hashable {
     /// The number of events.
     public let events: Int
-    /// In an answer, the secrets for the device that is answered.
+    /// The number of secrets, in an answer for the device that is answered.
     public let secrets: Int
-    /// Of the file.
+    /// The size of the file.
     public let bytes: Int
 }
 
 /// The outcome of reading a bundle.
 public struct BundleReading: Sendable, Hashable {
-    /// The group that it is of.
+    /// The group to which the bundle belongs.
     public let group: GroupID
-    /// The device that has written it, and when, by its clock.
+    /// The device that wrote the bundle.
     public let writer: DeviceKey
-    /// When the device wrote it, by its own clock.
+    /// The time when the device wrote it, by its own clock.
     public let written: Date
-    /// How many events were new, and how many were not.
+    /// The number of events that were new.
     public let newEvents: Int
     /// The number of events that this device held already.
     public let heldEvents: Int
-    /// Whether the file had an end: else what it had was taken, and more was to come.
+    /// Tells whether the file had an end. Otherwise its intact parts were received, and the rest is missing.
     public let isComplete: Bool
 }
 
 extension SyncGroup {
-    /// Writes the events of the group that are on this device into a file, with their contents as far as those are here. The
-    /// file can be carried to devices that this one cannot reach (protocol §6).
+    /// Writes this device's events of the group into a file, with the contents that it holds. The file can be carried
+    /// to devices that this one cannot reach (protocol §6).
     ///
-    /// An answer to a bundle of a private group also contains the secrets that the other device may have. Files that events
-    /// refer to are not in it. Only devices of the group can read it.
+    /// An answer to a bundle of a private group also contains the secrets that the other device may have. Files that
+    /// events refer to are not in it. Only devices of the group can read it.
     /// - Parameters:
-    ///   - url: a place where nothing is yet.
+    ///   - url: the file, which must not exist yet.
     ///   - bundle: a bundle of another device of the group; the new one then contains what that device lacked.
     ///   - progress: counts events.
-    /// - Throws: ``TomboloError`` `fileUnusable` if something is at the place already, or the disk is full; `bundleDamaged`
-    ///   or `unknownGroup` if `bundle` cannot be answered; `wrongDialect`. Nothing is left at the place then.
+    /// - Throws: ``TomboloError`` `fileUnusable` if the file exists already, or the disk is full; `bundleDamaged` or
+    ///   `unknownGroup` if `bundle` cannot be answered; `wrongDialect`. No file is left then.
     public func writeBundle(
         to url: URL, answering bundle: URL? = nil, reportingTo progress: TransferProgress? = nil
     ) async throws -> BundleSummary {
         defer { progress?.finish() }
         guard dialect == .native else { throw TomboloError(EngineError.notNative(id)) }
-        // Else the key for an answer would be made in vain.
+        // Checked first, so that the key for an answer is not made in vain.
         try DraftFile.checkPlace(url)
         let asked = try bundle.map { try BundleStart(of: $0, for: record) }
         var secrets: [CarriedSecret] = []
@@ -58,7 +58,7 @@ extension SyncGroup {
         let effect = try await node.runtime.request { .openBundle($0, group: id) }
         guard case .openedBundle(_, let opening) = effect else { throw TomboloError.noAnswer }
         return try await convertingErrors { [secrets] in
-            try await Node.aside { try write(to: url, opening, secrets, without: asked?.known ?? [], progress) }
+            try await Node.onOwnThread { try write(to: url, opening, secrets, without: asked?.known ?? [], progress) }
         }
     }
 
@@ -79,7 +79,7 @@ extension SyncGroup {
         progress?.note(done: 0, of: UInt64(events.total))
         while let runs = try events.next() {
             for run in runs {
-                // The event that authenticates it came before it.
+                // An earlier event authenticates this one.
                 let isBehind = run.last?.signature == nil
                 try writer.append(run.map { .event($0.message(in: record.id)) }, behind: isBehind)
             }
@@ -92,21 +92,21 @@ extension SyncGroup {
 }
 
 extension Node {
-    /// Takes the events of a bundle, as from a peer: every event is verified, and erased contents stay erased.
+    /// Reads the events of a bundle, like those of a peer: every event is verified, and erased contents stay erased.
     ///
     /// - Parameters:
     ///   - url: the file.
     ///   - progress: counts bytes.
-    /// - Throws: ``TomboloError`` `fileUnusable` if it cannot be read, `unknownGroup` if it is of no group that is here,
-    ///   `bundleDamaged`: the events before the damage are taken.
+    /// - Throws: ``TomboloError`` `fileUnusable` if the file cannot be read, `unknownGroup` if it belongs to no group
+    ///   on this device, `bundleDamaged`; the events before the damage are kept then.
     public func readBundle(
         at url: URL, reportingTo progress: TransferProgress? = nil
     ) async throws -> BundleReading {
         defer { progress?.finish() }
-        return try await convertingErrors { try await takeBundle(at: url, progress) }
+        return try await convertingErrors { try await ingestBundle(at: url, progress) }
     }
 
-    private func takeBundle(at url: URL, _ progress: TransferProgress?) async throws -> BundleReading {
+    private func ingestBundle(at url: URL, _ progress: TransferProgress?) async throws -> BundleReading {
         var reader = try BundleReader(at: url, groups: try read { try $0.groups() })
         let group = reader.group.id
         var opening: BundleOpening?
@@ -118,19 +118,19 @@ extension Node {
             var messages: [Message] = []
             for record in records {
                 switch record {
-                case .opening(let said) where opening == nil: opening = said
+                case .opening(let found) where opening == nil: opening = found
                 case .opening, .known: break
                 case .horizon(let lamport): horizon = lamport
                 case .event(let message): messages.append(message)
                 case .certificate(let certificate):
                     guard certificates.count < Limits.logsPerGroup else {
-                        throw reader.damage("it has more logs than there can be")
+                        throw reader.damage("it names too many logs")
                     }
                     certificates.append(certificate)
                 case .secret(let secret):
                     secretBytes += secret.encoded.count
                     guard secretBytes <= Limits.carriedSecretBytes else {
-                        throw reader.damage("it has more secrets than there can be")
+                        throw reader.damage("it has too many secrets")
                     }
                     secrets.append(secret)
                 }
@@ -142,9 +142,9 @@ extension Node {
                         .ingest($0, group: group, messages, horizon: horizon, certificates: certificates)
                     }
                 } catch let error as TomboloError where error.underlying is EngineError {
-                    // A device of the group has made it up.
+                    // A device of the group forged it.
                     throw TomboloError(
-                        .bundleDamaged, "\(url.path) contains what no device would write (\(error.message))",
+                        .bundleDamaged, "\(url.path) contains an event that is not valid (\(error.message))",
                         underlying: error)
                 }
                 guard case .ingested(_, let new, let old) = effect else {
@@ -156,12 +156,12 @@ extension Node {
         }
         guard reader.isComplete || opening != nil else {
             throw TomboloError(
-                .bundleDamaged, "\(url.path) ends before anything of it could be read", recovery: "get it again")
+                .bundleDamaged, "\(url.path) ends before its first part", recovery: "get the file again")
         }
         guard let opening, opening.isValid(in: group, using: SwiftCryptography()) else {
-            throw reader.damage("it does not say who has written it")
+            throw reader.damage("it does not name its writer")
         }
-        // Taking them removes the key that they are sealed to: not before all are here.
+        // Opening the secrets deletes the key that they are encrypted to, so all of them must be here.
         if reader.isComplete, !secrets.isEmpty {
             _ = try await runtime.request { [secrets] in .takeSecrets($0, group: group, secrets) }
         }
@@ -177,27 +177,28 @@ private struct BundleStart {
     let opening: BundleOpening
     private(set) var known: [LogPosition] = []
 
-    /// - Throws: ``TomboloError`` if it is not of this group.
+    /// - Throws: ``TomboloError`` if the bundle does not belong to this group.
     init(of url: URL, for group: GroupRecord) throws {
         var reader = try BundleReader(at: url, groups: [group])
         var opening: BundleOpening?
         for record in try reader.next() ?? [] {
             switch record {
-            case .opening(let said): opening = opening ?? said
+            case .opening(let found): opening = opening ?? found
             case .known(let ends): known += ends
             case .event, .secret, .horizon, .certificate: break
             }
         }
         guard let opening, opening.isValid(in: group.id, using: SwiftCryptography()) else {
             throw TomboloError(
-                .bundleDamaged, "\(url.path) does not say which device has written it", recovery: "get it again")
+                .bundleDamaged, "\(url.path) does not name its writer", recovery: "get the file again")
         }
         self.opening = opening
     }
 }
 
 extension SQLiteReader {
-    /// Of logs that are one chain from their first event on, or from what is forgotten, the last event before any that waits for its content.
+    /// The last event before any that waits for its content, for each log that is one chain from its first event, or
+    /// from its floor, on.
     fileprivate func knownEnds(of group: GroupRecord) throws -> [LogPosition] {
         try logs(of: group).compactMap { log in
             guard log.isLinear, let end = log.ends.last else { return nil }

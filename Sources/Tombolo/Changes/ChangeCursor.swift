@@ -1,12 +1,12 @@
 import TomboloCore
 import TomboloSQLite
 
-/// Changes that were read together, and how far the reading went.
+/// Changes that were read together.
 struct ChangeBatch: Sendable {
     var changes: [Change] = []
-    /// After everything that was read, also if none of it is in the scope.
+    /// The bookmark after all rows that were read, also those outside of the scope.
     var bookmark: Bookmark
-    /// Whether nothing more was there.
+    /// Tells whether the change log had no more rows.
     var isAtEnd: Bool
 }
 
@@ -48,13 +48,13 @@ extension SyncGroup {
 extension Change {
     /// A row of the change log, given its entry as it is now.
     fileprivate init(_ kind: ChangeKind, _ entry: Entry, at bookmark: Bookmark) {
-        // A content that has gone since is not delivered.
+        // A content that was erased since is not delivered.
         switch (kind, entry.erasure) {
         case (.withdrawn, _): self = .withdrawn(entry.id, at: bookmark)
         case (_, let reason?): self = .erased(entry.id, reason, at: bookmark)
         case (.restored, nil): self = .restored(entry, at: bookmark)
         case (.erased, nil):
-            // It has returned since: its restoration comes later in the log.
+            // The content has returned since. The log reports that later.
             self = .erased(entry.id, .notKept, at: bookmark)
         case (.delivered, nil), (.forgotten, nil): self = .delivered(entry, at: bookmark)
         }
@@ -66,7 +66,7 @@ actor ChangeCursor {
     private let group: SyncGroup
     private let scope: ChangeScope
     private var bookmark: Bookmark
-    /// In reverse.
+    /// The changes that were read and not returned yet, in reverse order.
     private var read: [Change] = []
     private var signals: AsyncStream<Void>.Iterator?
     private static let batch = 256

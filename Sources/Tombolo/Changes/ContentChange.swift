@@ -29,12 +29,12 @@ extension ContentEntry: Hashable where Content: Hashable {
 
 /// One change of a group, as a reader of one type of content sees it.
 ///
-/// Entries of other types are left out, and so are state events and merges. Erased and withdrawn entries are named whatever
-/// their type, since the type of an erased content is gone with it.
+/// Entries of other types, state events and merges are left out. Erased and withdrawn entries are named whatever their
+/// type, since the type of an erased content is gone with it.
 public enum ContentChange<Content: EventContent>: Sendable {
     /// An entry was delivered. All entries that it depends on were delivered before it.
     case delivered(ContentEntry<Content>, at: Bookmark)
-    /// A delivered entry does not count any more: its author was removed from the group and did not know of that.
+    /// A delivered entry no longer counts: its author was removed from the group and did not know of that.
     case withdrawn(Entry.ID, at: Bookmark)
     /// A withdrawn entry counts again, or the content of an erased one has returned to this device.
     case restored(ContentEntry<Content>, at: Bookmark)
@@ -42,8 +42,8 @@ public enum ContentChange<Content: EventContent>: Sendable {
     case erased(Entry.ID, ErasureReason, at: Bookmark)
     /// An entry was delivered or restored whose content names the type and cannot be decoded. Any member can send one.
     case undecodable(Entry, TomboloError, at: Bookmark)
-    /// The group has forgotten the beginning of a log. An application deletes its copies of this log's entries up to this
-    /// sequence.
+    /// The group has forgotten the beginning of a log. An application deletes its copies of this log's entries up to
+    /// this sequence.
     case forgotten(log: LogID, through: UInt64, at: Bookmark)
 
     /// The bookmark after this change.
@@ -79,10 +79,10 @@ public enum ContentChange<Content: EventContent>: Sendable {
 }
 
 extension SyncGroup {
-    /// The changes of one type of content after `bookmark`, then those from now on, until the task is cancelled or the node
-    /// is closed.
+    /// The changes of one type of content after `bookmark`, then those from now on, until the task is cancelled or the
+    /// node is closed.
     ///
-    /// A ``Projection`` does the same for an application that keeps what it makes of the contents in a file.
+    /// A ``Projection`` does the same for an application that keeps a model of the contents in a file.
     ///
     /// The sequence throws ``TomboloError`` of the store.
     public func changes<Content: EventContent>(

@@ -1,22 +1,22 @@
 import Foundation
 import TomboloCore
 
-/// A note between a member's devices, in the group that is theirs alone (protocol §5.9).
+/// A note between a member's devices, in their own group (protocol §5.9).
 enum DeviceNote: Equatable {
-    /// One of them is in this group.
+    /// One of the devices is in this group.
     case group(GroupRecord)
-    /// Another device can be reached here.
+    /// A peer has this address.
     case peer(DeviceKey, address: String)
-    /// How far a group has been read: for each log, up to which of its events.
+    /// The last event of each log that was read in a group.
     case read(GroupID, [LogID: UInt64])
 
     private enum Form: UInt8 { case group, peer, read }
 
-    /// Bytes of a content that such a note fits in.
+    /// The most bytes of a note. It fits into the content of an event.
     private static let mostBytes = Limits.content - 256
 
-    /// - Parameter cryptography: what the group's id and commitment are held against.
-    /// - Throws: `WireError` if it is none, or what it says of a group does not fit together.
+    /// - Parameter cryptography: verifies the group's id and commitment.
+    /// - Throws: `WireError` if the bytes are no note, or the parts of a group do not match.
     init(decoding content: Content, using cryptography: some Cryptography) throws(WireError) {
         var reader = WireReader(content.bytes[...])
         switch Form(rawValue: try reader.byte()) {
@@ -26,7 +26,7 @@ enum DeviceNote: Equatable {
             guard let known = try? GroupStatement(decoding: statement[...]),
                 known.discovery == GroupStatement.discoveryCommitment(discovery, using: cryptography)
             else {
-                throw .invalid("the secret of a group", offset: reader.offset)
+                throw .invalid("the group of a note", offset: reader.offset)
             }
             self = .group(
                 GroupRecord(
@@ -50,7 +50,7 @@ enum DeviceNote: Equatable {
         }
     }
 
-    /// The contents of events that say it: of what has been read, as many as it takes.
+    /// The contents of the events that carry the note. A long list of read events takes several.
     var contents: [Content] {
         switch self {
         case .group(let record):

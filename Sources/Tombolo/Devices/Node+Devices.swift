@@ -10,23 +10,24 @@ public struct MemberDevice: Hashable, Sendable, Identifiable {
     public let name: String?
     /// The device that admitted it; nil for the member's first.
     public let admittedBy: DeviceKey?
-    /// Whether another device of the member's has removed it.
+    /// Tells whether another device of the member has removed it.
     public let isRemoved: Bool
-    /// When it wrote the latest event to the member's devices that is held here, by its own clock; nil if there is none.
+    /// The time of its latest event in the devices' own group that is held here, by its own clock; nil if there is
+    /// none.
     public let lastHeardOf: Date?
 }
 
 // Several devices of one member.
 extension Node {
-    /// A link that makes one other device, which has no groups yet, another device of this one's member. Groups, peers and
-    /// read marks follow, now and later.
+    /// A link that makes one other device, which has no groups yet, another device of this one's member. Groups, peers
+    /// and read marks follow, now and later.
     ///
-    /// Everybody who uses it first becomes the member, too: hand it over in person.
+    /// Any device that uses the link first becomes the member's, so hand it over in person.
     /// - Parameters:
-    ///   - expiring: how long it can be used.
-    ///   - addresses: where this device can be reached, each as `host:port`, before the addresses where it listens.
-    /// - Throws: ``TomboloError`` `notAllowed` if this device was removed, or admitted by way of too many others;
-    ///   `notListening` if nobody could reach this device; `invalidArgument` if nobody can dial an address.
+    ///   - expiring: the time for which it can be used.
+    ///   - addresses: addresses of this device, each as `host:port`, before those where it listens.
+    /// - Throws: ``TomboloError`` `notAllowed` if this device was removed, or linked through too many others;
+    ///   `notListening` if no peer could reach this device; `invalidArgument` if no peer can dial an address.
     public func linkDevice(
         expiring: Duration = .seconds(600), addresses: [String] = []
     ) async throws -> InvitationLink {
@@ -37,31 +38,32 @@ extension Node {
         return InvitationLink(invitation)
     }
 
-    /// Opens the device in `directory`, made on first use, as another device of the member that has made the link.
+    /// Opens the device in `directory`, made on first use, as another device of the member that made the link.
     ///
-    /// It returns as soon as the device is that, and knows its groups. Their events come with the next ``sync(within:)``.
-    /// - Throws: ``TomboloError`` `invalidLink` if the link is to a group; `invitationRefused`, also if the device has
-    ///   groups of its own; as ``open(at:configuration:)`` and ``join(_:timeout:)``.
+    /// It returns as soon as the device is linked and knows the member's groups. Their events arrive with the next
+    /// ``sync(within:)``.
+    /// - Throws: ``TomboloError`` `invalidLink` if the link invites to a group; `invitationRefused`, also if the device
+    ///   has groups of its own; as ``open(at:configuration:)`` and ``join(_:timeout:)``.
     public static func open(
         at directory: URL, linking link: InvitationLink, timeout: Duration = .seconds(30),
         configuration: Configuration = Configuration()
     ) async throws -> Node {
         guard link.invitation.isForDevice else {
-            throw TomboloError(.invalidLink, "this link invites to a group", recovery: "join that with Node.join")
+            throw TomboloError(.invalidLink, "this link invites to a group", recovery: "join the group with Node.join")
         }
         let node = try await open(at: directory, configuration: configuration)
         do {
             if try node.ownGroup?.id == link.invitation.group {
-                // It was interrupted after it had been linked: the rest comes with a sync.
+                // An earlier call was interrupted after the device was linked. A sync completes it.
                 for address in link.invitation.addresses.reversed() {
                     try await node.addPeer(link.invitation.inviter, address: address)
                 }
                 return node
             }
-            // The engine would refuse it as well, but the link would be used up.
+            // The engine would refuse it as well, but only after the link is used up.
             guard try node.allGroups.isEmpty else {
                 throw TomboloError(
-                    .invitationRefused, "this device has groups of its own", recovery: "link one that has none")
+                    .invitationRefused, "this device has groups of its own", recovery: "link a device that has none")
             }
             _ = try await node.reachInviter(link.invitation, timeout: timeout)
             try await node.close()
@@ -69,11 +71,11 @@ extension Node {
             try? await node.close()
             throw error
         }
-        // It is another member's device now.
+        // The device belongs to another member now.
         return try await open(at: directory, configuration: configuration)
     }
 
-    /// The member's devices that this one knows of, the first one first; this one alone if none was ever linked.
+    /// The member's devices that this device knows of, the first one first; this one alone if none was ever linked.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var devices: [MemberDevice] {
@@ -104,26 +106,28 @@ extension Node {
         }
     }
 
-    /// Names a device, for all of the member's devices.
+    /// Names a device on all of the member's devices.
     ///
     /// - Throws: ``TomboloError`` `notAllowed` if none was ever linked; `contentTooLarge`.
     public func name(_ device: DeviceKey, _ name: String) async throws {
         guard let own = try ownGroup else {
             throw TomboloError(
-                .notAllowed, "there is one device alone", recovery: "link another one first")
+                .notAllowed, "this device is the member's only one", recovery: "link another device first")
         }
         try await own.setState(Self.nameKey(of: device), to: Data(name.utf8))
     }
 
-    /// Removes a lost device of the member's from all groups in which it has written.
+    /// Removes a lost device of the member from all groups in which it has written.
     ///
-    /// Its events that this device holds stay. No device wants any other event of it, and it cannot read new contents of
-    /// private groups. The same holds for devices that it has admitted and that this one does not know of. Those that this
-    /// one knows of stay (`DeviceRemoval.remaining`): remove them as well if they are not the member's own.
+    /// Its events that this device holds stay. All others are held back on every device, and it cannot read new
+    /// contents of private groups. The same holds for devices that it linked and that this device does not know of.
+    /// Those that this device knows of stay (`DeviceRemoval.remaining`): remove them as well if they are not the
+    /// member's own.
     ///
-    /// This device can remove itself. Nothing undoes a removal: a device that is found again is made anew, and linked.
-    /// - Returns: the signed statement. It also holds in groups that this member's devices are not in, once somebody posts
-    ///   it there (``SyncGroup/post(_:)``).
+    /// This device can remove itself. Nothing undoes a removal: a device that is found again needs a new store and a
+    /// new link.
+    /// - Returns: the signed statement. It also holds in groups that this member's devices are not in, once a member
+    ///   posts it there (``SyncGroup/post(_:)``).
     /// - Throws: ``TomboloError`` `notAllowed` if there is no such device.
     @discardableResult
     public func removeDevice(_ device: DeviceKey) async throws -> DeviceRemoval {
@@ -132,7 +136,7 @@ extension Node {
         return removal
     }
 
-    /// The group of the member's devices, which applications do not see.
+    /// The group of the member's devices. Applications do not see it.
     var ownGroup: SyncGroup? {
         get throws {
             try read { reader -> GroupRecord? in
@@ -148,7 +152,7 @@ extension Node {
 }
 
 extension SyncGroup {
-    /// Posts a member's statement that one of its devices is lost. Every reader of the group may.
+    /// Posts a member's statement that one of its devices is lost. Every reader of the group may post it.
     ///
     /// - Throws: ``TomboloError`` `notAllowed` if its signature does not verify.
     public func post(_ removal: DeviceRemoval) async throws {

@@ -3,7 +3,8 @@ import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// The notes that this device owes the others of its member, and those that they have written since it last looked.
+/// The notes that this device has to write for its member's other devices, and the notes of those since the last
+/// reading.
 struct OwnDeviceExchange {
     /// Inputs for the engine.
     private(set) var inputs: [EngineInput] = []
@@ -12,13 +13,13 @@ struct OwnDeviceExchange {
     /// Values that the engine must find in the store.
     private(set) var prepared: [(key: String, value: [UInt8]?)] = []
     private(set) var read: [(group: GroupID, log: LogID, sequence: UInt64)] = []
-    /// Groups of which more has been read elsewhere.
+    /// The groups in which another device has read further.
     var readGroups: Set<GroupID> { Set(read.map(\.group)) }
 
     var isEmpty: Bool { inputs.isEmpty && values.isEmpty && prepared.isEmpty && read.isEmpty }
 
     private static let changesAtOnce = 1_000
-    /// Groups and addresses of a peer that are taken over: a device that has gone astray is not to have the others drown.
+    /// The most groups that are adopted, and the most addresses of a peer. A faulty device must not flood the others.
     private static let mostGroups = 1_000
     private static let mostAddresses = 16
     private static let bookmarkKey = "device notes"
@@ -27,16 +28,16 @@ struct OwnDeviceExchange {
 
     /// - Parameters:
     ///   - own: the group of the member's devices.
-    ///   - device: this one.
-    ///   - follows: whether what the others have said is looked at.
-    ///   - tellsOfVisibility: whether that group's state says anything of whom groups are hidden from.
+    ///   - device: this device.
+    ///   - follows: true to read the notes of the others.
+    ///   - hasVisibility: true if the state of that group has visibility settings.
     init(
-        of own: GroupRecord, on device: DeviceKey, follows: Bool, tellsOfVisibility: Bool, in reader: SQLiteReader
+        of own: GroupRecord, on device: DeviceKey, follows: Bool, hasVisibility: Bool, in reader: SQLiteReader
     ) throws {
         let groups = try reader.groups().filter { $0.dialect == .native && $0.id != own.id }
         let visibility = try DeviceVisibility(
-            of: own, isTold: tellsOfVisibility, beside: groups.map(\.id), in: reader)
-        if follows { try takeNotes(of: own, on: device, in: reader) }
+            of: own, hasSettings: hasVisibility, beside: groups.map(\.id), in: reader)
+        if follows { try readNotes(of: own, on: device, in: reader) }
         inputs += visibility.inputs
         values += visibility.values
         prepared = visibility.prepared
@@ -47,18 +48,18 @@ struct OwnDeviceExchange {
         }
         for group in groups {
             let key = Self.key(of: group.id)
-            if try isNew(key) { try say(.group(group), in: own, noting: key) }
-            try sayRead(of: group, in: own, reader)
+            if try isNew(key) { try write(.group(group), in: own, noting: key) }
+            try writeReadMark(of: group, in: own, reader)
         }
         for peer in try reader.peers() where peer.dialect == .native {
             for address in peer.addresses {
                 let key = Self.key(of: peer.device, at: address)
-                if try isNew(key) { try say(.peer(peer.device, address: address), in: own, noting: key) }
+                if try isNew(key) { try write(.peer(peer.device, address: address), in: own, noting: key) }
             }
         }
     }
 
-    private mutating func say(
+    private mutating func write(
         _ note: DeviceNote, in own: GroupRecord, noting key: String, _ value: [UInt8] = []
     ) throws {
         for content in note.contents {
@@ -68,17 +69,18 @@ struct OwnDeviceExchange {
         values.append((key, value))
     }
 
-    private mutating func sayRead(of group: GroupRecord, in own: GroupRecord, _ reader: SQLiteReader) throws {
+    private mutating func writeReadMark(of group: GroupRecord, in own: GroupRecord, _ reader: SQLiteReader) throws {
         let mark = try ReadMark(of: group.id, in: reader)
-        guard mark.number > mark.said else { return }
-        let read = try reader.lastEvents(of: group, after: mark.said, through: mark.number)
+        guard mark.number > mark.notified else { return }
+        let read = try reader.lastEvents(of: group, after: mark.notified, through: mark.number)
         guard !read.isEmpty else {
-            return values.append((ReadMark.saidKey(of: group.id), ReadMark.encode(mark.number)))
+            return values.append((ReadMark.notifiedKey(of: group.id), ReadMark.encode(mark.number)))
         }
-        try say(.read(group.id, read), in: own, noting: ReadMark.saidKey(of: group.id), ReadMark.encode(mark.number))
+        try write(
+            .read(group.id, read), in: own, noting: ReadMark.notifiedKey(of: group.id), ReadMark.encode(mark.number))
     }
 
-    private mutating func takeNotes(of own: GroupRecord, on device: DeviceKey, in reader: SQLiteReader) throws {
+    private mutating func readNotes(of own: GroupRecord, on device: DeviceKey, in reader: SQLiteReader) throws {
         let kept = try reader.value(forKey: Self.bookmarkKey)
         let changes = try reader.changes(
             after: kept.flatMap(ReadMark.decode) ?? 0, of: own, limit: Self.changesAtOnce)
@@ -86,7 +88,8 @@ struct OwnDeviceExchange {
         values.append((Self.bookmarkKey, ReadMark.encode(last.number)))
         let cryptography = SwiftCryptography()
         var opener = reader.opener(of: own)
-        // Nobody else is in this group, whatever one of the devices has said in it. What this one said is news only to an older copy of it.
+        // Only the member's own devices count, even if one of them has admitted another member. Notes of this device
+        // are left out: only an older copy of it would need them.
         let owner = try GroupStatement(decoding: own.statement[...]).owner
         let logs = Set(
             try reader.logs(of: own).filter { $0.certificate?.member == owner && $0.id != own.ownLog }.map(\.id))
@@ -119,17 +122,18 @@ struct OwnDeviceExchange {
     }
 }
 
-/// Up to which number of a group's change log it has been read on this device, and how much of that the member's other devices were told.
+/// The number in a group's change log up to which it was read on this device. `notified` is the number of which the
+/// member's other devices were notified.
 struct ReadMark {
     let number: Int64
-    let said: Int64
+    let notified: Int64
 
     static func key(of group: GroupID) -> String { "read \(group)" }
-    static func saidKey(of group: GroupID) -> String { "read said \(group)" }
+    static func notifiedKey(of group: GroupID) -> String { "read said \(group)" }
 
     init(of group: GroupID, in reader: SQLiteReader) throws {
         number = try reader.value(forKey: Self.key(of: group)).flatMap(Self.decode) ?? 0
-        said = try reader.value(forKey: Self.saidKey(of: group)).flatMap(Self.decode) ?? 0
+        notified = try reader.value(forKey: Self.notifiedKey(of: group)).flatMap(Self.decode) ?? 0
     }
 
     static func encode(_ number: Int64) -> [UInt8] {

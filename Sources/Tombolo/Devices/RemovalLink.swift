@@ -7,17 +7,17 @@ public struct RemovalLink: Sendable, Hashable, CustomStringConvertible {
 
     static let prefix = "tombolo:removal?"
 
-    /// A link to a statement.
+    /// Creates the link of a statement.
     public init(_ removal: DeviceRemoval) { self.removal = removal }
 
-    /// - Throws: ``TomboloError`` `invalidLink` if the text is not such a link. The signature is checked when it is posted.
+    /// - Throws: ``TomboloError`` `invalidLink` if the text is not such a link. Posting it verifies the signature.
     public init(_ text: String) throws {
         guard let bytes = LinkText.bytes(in: text, after: Self.prefix) else {
             throw TomboloError(
-                .invalidLink, "the removal of a device begins with \(Self.prefix)", recovery: "copy the whole link")
+                .invalidLink, "the link of a removal begins with \(Self.prefix)", recovery: "copy the whole link")
         }
         guard let removal = try? DeviceRemoval(decoding: bytes[...]) else {
-            throw TomboloError(.invalidLink, "the removal is damaged", recovery: "copy the whole link")
+            throw TomboloError(.invalidLink, "the link of the removal is damaged", recovery: "copy the whole link")
         }
         self.removal = removal
     }

@@ -1,5 +1,5 @@
 extension TomboloError {
-    /// A stable name of what went wrong.
+    /// The stable name of an error.
     public struct Code: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
         /// The name, which stays the same between versions.
         public let rawValue: String
@@ -11,7 +11,7 @@ extension TomboloError {
 
         // MARK: The caller
 
-        /// An argument does not have the form that is asked for.
+        /// An argument does not have the required form.
         public static let invalidArgument = Code("invalidArgument")
         /// A link is not one of Tombolo's, or damaged.
         public static let invalidLink = Code("invalidLink")
@@ -28,13 +28,13 @@ extension TomboloError {
 
         // MARK: The group
 
-        /// There is no such group on this device.
+        /// This device has no such group.
         public static let unknownGroup = Code("unknownGroup")
-        /// There is such a group on this device already.
+        /// This device already has the group.
         public static let groupExists = Code("groupExists")
-        /// The group takes no more logs.
+        /// The group can hold no more logs.
         public static let groupFull = Code("groupFull")
-        /// This device's member has no right to it, or it makes no sense as things are.
+        /// This device's member has no right to the request, or the request cannot be carried out now.
         public static let notAllowed = Code("notAllowed")
         /// The inviter refused the invitation: it is used up, expired or revoked.
         public static let invitationRefused = Code("invitationRefused")
@@ -45,18 +45,18 @@ extension TomboloError {
 
         /// No entry on this device refers to the file.
         public static let unknownFile = Code("unknownFile")
-        /// Files would take more room than the device gives them.
+        /// The file would exceed the device's quota for files.
         public static let fileQuotaExceeded = Code("fileQuotaExceeded")
         /// A file of the file system cannot be read, written or replaced.
         public static let fileUnusable = Code("fileUnusable")
-        /// A file is not fetched any more, or cannot be.
+        /// A file is no longer fetched, or cannot be.
         public static let fileUnavailable = Code("fileUnavailable")
-        /// A bundle is damaged, or says what no device would.
+        /// A bundle is damaged or forged.
         public static let bundleDamaged = Code("bundleDamaged")
 
         // MARK: Peers
 
-        /// This device does not listen, so that an invitation would have no address.
+        /// This device does not listen, so an invitation would have no address.
         public static let notListening = Code("notListening")
         /// The peer cannot be reached.
         public static let unreachable = Code("unreachable")
@@ -66,18 +66,18 @@ extension TomboloError {
         public static let timedOut = Code("timedOut")
         /// The budget of a sync was spent before the peer's turn.
         public static let budgetSpent = Code("budgetSpent")
-        /// The peer does not follow the protocol.
+        /// The peer broke the protocol.
         public static let protocolViolation = Code("protocolViolation")
         /// Too many links are open.
         public static let tooManyLinks = Code("tooManyLinks")
-        /// The groups that are shown to the peer have changed; a new link goes by them.
+        /// The visibility of a group towards the peer has changed. A new link applies it.
         public static let visibilityChanged = Code("visibilityChanged")
 
         // MARK: The store
 
         /// The disk is full. Nothing that was committed is lost.
         public static let storeFull = Code("storeFull")
-        /// The store is damaged. ``Node/rebuildStore(at:lock:)`` makes it anew.
+        /// The store is damaged. ``Node/rebuildStore(at:lock:)`` rebuilds it.
         public static let storeCorrupt = Code("storeCorrupt")
         /// A later version of Tombolo made the store.
         public static let storeNewer = Code("storeNewer")
@@ -85,10 +85,10 @@ extension TomboloError {
         public static let storeBusy = Code("storeBusy")
         /// There is no store, or it is closed, suspended or not readable.
         public static let storeUnavailable = Code("storeUnavailable")
-        /// The store's keys take another lock.
+        /// The store's keys need another lock.
         public static let storeLocked = Code("storeLocked")
 
-        /// A defect of this library, or an error that it does not know.
+        /// A defect of this library, or an unknown error.
         public static let unexpected = Code("unexpected")
     }
 }

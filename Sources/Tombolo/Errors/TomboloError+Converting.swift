@@ -48,10 +48,10 @@ extension TomboloError {
         self.init(code, described: "\(error)", recovery: recovery, underlying: error)
     }
 
-    /// - Parameter text: a clause, and after a colon the way out, if it says one.
+    /// - Parameter text: a clause, and after a colon the way out, if there is one.
     private init(_ code: Code, described text: String, recovery: String?, underlying: any Error) {
         let parts = text.split(separator: ": ", maxSplits: 1)
-        // The clause after the colon of these is a reason, and no way out.
+        // For these codes, the clause after the colon is a reason and no way out.
         let isReason = [.protocolViolation, .invitationRefused, .invalidEvent, .notAllowed].contains(code)
         if parts.count == 2, !isReason, underlying is EngineError || recovery != nil {
             self.init(code, String(parts[0]), recovery: String(parts[1]), underlying: underlying)
@@ -60,11 +60,11 @@ extension TomboloError {
         }
     }
 
-    /// The engine answered something else than what it was asked.
-    static let noAnswer = TomboloError(.unexpected, "the engine gave no answer")
+    /// The engine's answer does not fit the request.
+    static let noAnswer = TomboloError(.unexpected, "the engine did not answer the request")
 }
 
-/// Runs a body, and throws what it throws as a ``TomboloError``; a cancellation stays one.
+/// Runs a body, and converts its errors to ``TomboloError``. A `CancellationError` is not converted.
 func convertingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
@@ -75,7 +75,7 @@ func convertingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     }
 }
 
-/// The same for a body that waits.
+/// Runs an asynchronous body, and converts its errors to ``TomboloError``. A `CancellationError` is not converted.
 func convertingErrors<Result>(
     isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
 ) async throws -> Result {

@@ -1,19 +1,19 @@
 public import Foundation
 
-/// Why something that an application asked for was not done, and the way out.
+/// The reason why a request of an application failed, and the way out.
 ///
-/// All functions of this module throw it, apart from `CancellationError` where the calling task was cancelled.
+/// All functions of this module throw it. They throw `CancellationError` if the calling task was cancelled.
 public struct TomboloError: Error, Sendable {
     /// The kind of the error. More codes can be added; a `switch` over them needs a default.
     public let code: Code
-    /// One clause that says what happened, for a log or a person, in English.
+    /// One English clause about the failure, for a log or a person.
     public let message: String
-    /// The way out, for a person or the application; nil if there is nothing to say.
+    /// The way out, for a person or the application; nil if there is none.
     public let recovery: String?
     /// The error that caused this one; nil if there is none.
     public let underlying: (any Error)?
 
-    /// An error, for an application that reports its own in the same way.
+    /// Creates an error, for an application that reports its own errors in the same way.
     public init(_ code: Code, _ message: String, recovery: String? = nil, underlying: (any Error)? = nil) {
         self.code = code
         self.message = message
@@ -32,7 +32,7 @@ extension TomboloError: CustomStringConvertible, LocalizedError {
 }
 
 extension TomboloError: Hashable {
-    /// Whether two errors have the same code, message and recovery; what caused them is not compared.
+    /// Tells whether two errors have the same code, message and recovery. Their causes are not compared.
     public static func == (lhs: Self, rhs: Self) -> Bool {
         (lhs.code, lhs.message, lhs.recovery) == (rhs.code, rhs.message, rhs.recovery)
     }

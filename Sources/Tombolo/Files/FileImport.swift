@@ -4,15 +4,15 @@ import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// Seals a file of the file system and puts it into a store, piece by piece: memory does not grow with it.
+/// The import of a file into a store. It encrypts and stores piece by piece, so memory does not grow with the file.
 struct FileImport {
     let source: URL
     let chunks: ChunkFiles
     let progress: TransferProgress?
 
-    /// Runs on a thread of its own: it takes long, and waits for the disk.
+    /// Imports the file on a thread of its own, since that takes long and waits for the disk.
     ///
-    /// - Throws: ``TomboloError`` if it cannot be read, or changes meanwhile; `StoreError` if the disk is full;
+    /// - Throws: ``TomboloError`` if the file cannot be read, or changes meanwhile; `StoreError` if the disk is full;
     ///   `CancellationError`.
     func run() async throws -> FileReference {
         let cancellation = Cancellation()

@@ -3,12 +3,12 @@ import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// Reads a file that an entry refers to: any range of it, as soon as that is on this device.
+/// A reader of a file to which an entry refers. It reads any range as soon as that is on this device.
 ///
-/// Missing pieces are fetched while somebody waits for them, from all connected peers that have them, beginning where the
-/// reader is. Each piece is verified before it is stored, and again when it is read: a damaged one is fetched anew.
+/// Missing pieces are fetched while a call waits for them, from all connected peers that have them, beginning where the
+/// reader is. Each piece is verified before it is stored, and again when it is read. A damaged piece is fetched again.
 public struct FileReader: Sendable {
-    /// The file that it reads.
+    /// The file.
     public let file: FileReference
     private let node: Node
 
@@ -17,13 +17,13 @@ public struct FileReader: Sendable {
         self.node = node
     }
 
-    /// How much of the file is on this device.
+    /// The status of the file on this device.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var status: FileStatus { get async throws { try node.readStatus(of: file.id) } }
 
-    /// How much of the file is on this device, now and whenever it has changed, until the task is cancelled. A slow reader
-    /// gets the latest alone.
+    /// The status of the file on this device, now and after each change, until the task is cancelled. A slow reader
+    /// gets only the latest.
     ///
     /// The sequence throws ``TomboloError`` `readOnly`, or of the store.
     public func statuses() -> some AsyncSequence<FileStatus, TomboloError> & Sendable {
@@ -33,18 +33,18 @@ public struct FileReader: Sendable {
             read: { _ in try node.readStatus(of: id) })
     }
 
-    /// Fetches the file from peers, now and whenever one is met, also after a restart. Returns at once.
+    /// Fetches the file from connected peers and from those that connect later, also after a restart. Returns at once.
     ///
-    /// - Throws: ``TomboloError`` `unknownFile` if no entry on this device refers to it, `fileQuotaExceeded` if there is no
-    ///   room for it.
+    /// - Throws: ``TomboloError`` `unknownFile` if no entry on this device refers to it, `fileQuotaExceeded` if it
+    ///   would exceed the quota.
     public func download() async throws {
         try await convertingErrors { try await node.adoptChunks(of: file.id) }
         _ = try await node.runtime.request { .wantFile($0, file.id) }
     }
 
-    /// Fetches the whole file: returns when all of it is on this device.
+    /// Fetches the whole file. Returns when all of it is on this device.
     ///
-    /// - Throws: ``TomboloError`` as ``download()``, and `fileUnavailable` if it is not fetched any more.
+    /// - Throws: ``TomboloError`` as ``download()``, and `fileUnavailable` if it is no longer fetched.
     public func fetch() async throws {
         try await download()
         for try await status in statuses() {
@@ -55,12 +55,12 @@ public struct FileReader: Sendable {
         throw file.isCutOff
     }
 
-    /// The bytes of a range, clamped to the file; waits for those that are not here yet.
+    /// The bytes of a range, clamped to the file. Waits for those that are not on this device yet.
     ///
     /// - Throws: ``TomboloError`` as ``fetch()``; `CancellationError`.
     public func read(_ range: Range<UInt64>) async throws -> Data {
         let range = range.clamped(to: 0..<file.size)
-        // Its sender states the size, and may lie.
+        // The sender states the size, and may lie.
         var data = Data(capacity: min(range.count, 16 << 20))
         guard !range.isEmpty else { return data }
         let shape = FileShape(size: file.size)
@@ -74,9 +74,9 @@ public struct FileReader: Sendable {
         return data
     }
 
-    /// Writes the file to a place of the file system. Nothing is at that place before the whole file is.
+    /// Saves the file. It appears at its place once it is complete.
     ///
-    /// - Throws: ``TomboloError`` `fileUnusable` if something is there already, or it cannot be written; as ``fetch()``.
+    /// - Throws: ``TomboloError`` `fileUnusable` if the place is taken, or cannot be written; as ``fetch()``.
     public func save(to url: URL, reportingTo progress: TransferProgress? = nil) async throws {
         defer { progress?.finish() }
         let draft = try DraftFile(for: url)
@@ -90,13 +90,13 @@ public struct FileReader: Sendable {
     }
 }
 
-/// The pieces of a file, in any order, waited for where they are not here.
+/// Access to the pieces of a file in any order. It waits for missing ones.
 private struct FilePieces {
     private let file: FileReference
     private let node: Node
     private let shape: FileShape
     private let sealing: FileSealing
-    /// The pieces that were here at the last look.
+    /// The pieces that were held at the last check.
     private var held = RangeSet<Int>()
 
     init(of file: FileReference, _ node: Node, _ shape: FileShape) {
@@ -126,20 +126,20 @@ private struct FilePieces {
             {
                 return text
             }
-            // It has rotted, or the key is another one's.
+            // The piece is damaged on disk, or the key belongs to another file.
             guard !node.isReadOnly else {
                 throw TomboloError(.fileUnavailable, "a piece of file \(file.id) is damaged on this device")
             }
             _ = try await node.runtime.request { .checkChunk($0, file.id, leaf) }
             guard try !look(for: leaf) else {
                 throw TomboloError(
-                    .fileUnavailable, "file \(file.id) is not sealed under the key that the reference has")
+                    .fileUnavailable, "file \(file.id) does not decrypt with the key in its reference")
             }
             try await waitFor(leaf)
         }
     }
 
-    /// Whether a piece is here, and what verifies it.
+    /// Tells whether a piece and the hashes that verify it are held.
     private mutating func look(for leaf: Int) throws -> Bool {
         held = try node.read { try $0.file(file.id) }?.held ?? RangeSet()
         var position = leaf
@@ -154,7 +154,7 @@ private struct FilePieces {
         if try look(for: leaf) { return }
         guard !node.isReadOnly else {
             throw TomboloError(
-                .readOnly, "not all of file \(file.id) is on this device, and a node that only reads fetches nothing")
+                .readOnly, "not all of file \(file.id) is on this device, and a read-only node cannot fetch the rest")
         }
         let signals = try node.runtime.watchers.changes(of: .file(file.id))
         try await node.adoptChunks(of: file.id)
@@ -172,7 +172,7 @@ private struct FilePieces {
 }
 
 extension Node {
-    /// Takes over the chunks of a file that are on disk although the store does not know of them: it was put back, or made anew.
+    /// Adopts the chunks of a file that are on disk and unknown to the store, which was put back or rebuilt.
     fileprivate func adoptChunks(of file: FileID) async throws {
         guard try read({ try $0.file(file) })?.held.isEmpty != false, storage.chunks.contains(file)
         else { return }
@@ -184,12 +184,12 @@ extension Node {
 
 extension FileReference {
     fileprivate var isCutOff: TomboloError {
-        TomboloError(.fileUnavailable, "the node was closed before all of the file was here")
+        TomboloError(.fileUnavailable, "the node was closed before all of the file had arrived")
     }
 
     fileprivate var isNotFetched: TomboloError {
         TomboloError(
             .fileUnavailable,
-            "file \(id) is not fetched any more, since it was redacted or removed here, or the disk is full")
+            "file \(id) is no longer fetched, since it was redacted or removed from this device, or the disk is full")
     }
 }

@@ -2,17 +2,18 @@ public import Foundation
 import Synchronization
 public import TomboloCore
 
-/// A file that contents refer to: its name in the group, and the key that its chunks are sealed under.
+/// A reference to a file: its id in the group, and the key that encrypts its chunks.
 ///
-/// An application puts it into a content, and names the file to ``SyncGroup/send(_:files:expiring:)``. A file is kept as long
-/// as an entry refers to it. Everybody who has the reference can read the file, so it belongs inside contents only.
+/// An application puts it into a content, and names the file to ``SyncGroup/send(_:files:expiring:)``. A file is kept
+/// as long as an entry refers to it. Every holder of the reference can read the file, so it belongs inside contents
+/// only.
 public struct FileReference: Codable, Hashable, Sendable {
-    /// The file's name: its size, and the root of its hashes.
+    /// The file's id: its size, and the root of its hashes.
     public let id: FileID
-    /// 32 bytes.
+    /// The key of 32 bytes.
     let key: Bytes32
 
-    /// Bytes.
+    /// The size in bytes.
     public var size: UInt64 { id.size }
 
     init(id: FileID, key: Bytes32) {
@@ -22,7 +23,7 @@ public struct FileReference: Codable, Hashable, Sendable {
 
     private enum CodingKeys: CodingKey { case id, key }
 
-    /// A reference as it stands in a content.
+    /// Decodes a reference from a content.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         id = try container.decode(FileID.self, forKey: .id)
@@ -33,7 +34,7 @@ public struct FileReference: Codable, Hashable, Sendable {
         self.key = key
     }
 
-    /// Encodes id and key.
+    /// Encodes the id and the key.
     public func encode(to encoder: any Encoder) throws {
         Self.collected?.withLock { _ = $0.insert(id) }
         var container = encoder.container(keyedBy: CodingKeys.self)
@@ -45,7 +46,7 @@ public struct FileReference: Codable, Hashable, Sendable {
 extension FileReference {
     @TaskLocal private static var collected: CollectedFiles?
 
-    /// Runs a body, and collects the files of all references that it encodes.
+    /// Runs a body, and returns its result with the files of all references that it encodes.
     static func collecting<Result>(_ body: () throws -> Result) rethrows -> (Result, Set<FileID>) {
         let files = CollectedFiles()
         let result = try $collected.withValue(files, operation: body)
@@ -61,7 +62,7 @@ private final class CollectedFiles: Sendable {
 }
 
 extension FileReference: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The id; the key is for nobody's log.
+    /// The id. The key must not appear in logs.
     public var description: String { id.description }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: ["id": id]) }
@@ -90,26 +91,26 @@ public struct SharedFile: EventContent, Codable, Hashable {
     /// The content as JSON.
     public func encodeContent() throws -> Data { try JSONEncoder().encode(self) }
 
-    /// - Throws: if the bytes are none.
+    /// - Throws: an error if the bytes are no such content.
     public init(decodingContent data: Data, version: Int) throws {
         self = try JSONDecoder().decode(Self.self, from: data)
-        // A name must not lead out of the folder that the file is saved in.
+        // A name must not lead out of the folder in which the file is saved.
         let last = name.unicodeScalars.split(whereSeparator: { "/\\\0".unicodeScalars.contains($0) }).last ?? []
-        // Nor hidden, where it is.
+        // The file must not be hidden.
         name = String(String.UnicodeScalarView(last.drop { $0 == "." }))
         if name.isEmpty { name = "file" }
     }
 }
 
-/// How much of a file is on this device.
+/// The status of a file on this device.
 public struct FileStatus: Hashable, Sendable {
-    /// Bytes.
+    /// The size in bytes.
     public let size: UInt64
-    /// Bytes of it that are on this device. All can be there before the last of the hashes that verify them.
+    /// The bytes of the file on this device. All of them can be held before the last of the hashes that verify them.
     public let bytesHeld: UInt64
-    /// Whether the whole file can be read.
+    /// Tells whether the whole file can be read.
     public let isComplete: Bool
-    /// Whether the rest is fetched from peers.
+    /// Tells whether the rest is fetched from peers.
     public let isWanted: Bool
 
     init(_ id: FileID, _ record: FileRecord?) {
@@ -120,11 +121,11 @@ public struct FileStatus: Hashable, Sendable {
     }
 }
 
-/// The progress of something that takes a while. A caller hands it to a function, and follows it.
+/// The progress of a long operation. A caller passes it to a function, and follows it.
 public final class TransferProgress: Sendable {
     /// A point of the progress.
     public struct Step: Hashable, Sendable {
-        /// Bytes, or events of a bundle.
+        /// The number of bytes, or of events of a bundle.
         public var done: UInt64 = 0
         /// The number at the end; 0 until it is known.
         public var total: UInt64 = 0
@@ -132,12 +133,12 @@ public final class TransferProgress: Sendable {
 
     private let latest = LatestValue(Step())
 
-    /// A progress that has not begun.
+    /// Creates a progress that has not begun.
     public init() {}
 
     /// The latest step.
     public var current: Step { latest.current }
-    /// The latest step, then the latest whenever there is another one, until the work ends.
+    /// The latest step, then the latest after each further step, until the work ends.
     public func steps() -> some AsyncSequence<Step, Never> & Sendable { latest.values() }
 
     func note(done: UInt64, of total: UInt64) { latest.update { $0 = Step(done: done, total: total) } }

@@ -2,7 +2,7 @@ import TomboloCore
 import TomboloCrypto
 import TomboloSQLite
 
-/// Finds out which chunks of a file on disk are what they must be.
+/// A verification of the chunks of a file on disk.
 struct FileVerification {
     private let file: FileID
     private let shape: FileShape
@@ -15,10 +15,10 @@ struct FileVerification {
         shape = FileShape(size: file.size)
     }
 
-    /// The positions of the chunks that verify, each with all those above it.
+    /// The positions of the chunks that verify together with all chunks above them.
     func run() throws -> RangeSet<Int> {
         var held = RangeSet<Int>()
-        // Chunks that follow each other have the same node above them.
+        // Consecutive chunks usually have the same node above them.
         var above: (position: Int, hashes: [UInt8])?
         for position in 0..<shape.count {
             try Task.checkCancellation()

@@ -2,19 +2,19 @@ public import Foundation
 public import TomboloCore
 import TomboloSQLite
 
-// Files of any size, in sealed pieces, fetched from all peers that have them.
+// Files of any size, in encrypted pieces, fetched from all peers that have them.
 extension SyncGroup {
-    /// Sends a file: puts a sealed copy of it into this device's store, and an entry that refers to it into the group. Returns
-    /// once both are on disk.
+    /// Sends a file: adds an encrypted copy of it to this device's store, and an entry that refers to it to the group.
+    /// Returns once both are on disk.
     ///
     /// - Parameters:
     ///   - url: a file of the file system, of at most 8 TiB.
-    ///   - name: the name that members see; the file's own if nil.
+    ///   - name: the name that members see; nil for the file's own.
     ///   - text: a comment on it.
-    ///   - duration: the time after which it goes away everywhere.
-    ///   - progress: told how much has been copied.
-    /// - Throws: ``TomboloError`` `fileUnusable` if it cannot be read; `fileQuotaExceeded` if files would take more than the
-    ///   device gives them; as ``send(_:files:expiring:)``.
+    ///   - duration: the time after which it expires everywhere.
+    ///   - progress: counts the copied bytes.
+    /// - Throws: ``TomboloError`` `fileUnusable` if it cannot be read; `fileQuotaExceeded` if it would exceed the
+    ///   quota; as ``send(_:files:expiring:)``.
     @discardableResult
     public func send(
         file url: URL, named name: String? = nil, saying text: String? = nil, expiring duration: Duration? = nil,
@@ -25,8 +25,9 @@ extension SyncGroup {
         return try await send(content, files: [file], expiring: duration)
     }
 
-    /// Puts a sealed copy of a file into this device's store, for a content that refers to it (``send(_:files:expiring:)``). It
-    /// is kept as long as an entry refers to it. The same file added twice is two files.
+    /// Adds an encrypted copy of a file to this device's store, for a content that refers to it
+    /// (``send(_:files:expiring:)``). It is kept as long as an entry refers to it. The same file added twice is two
+    /// files.
     ///
     /// - Throws: ``TomboloError`` as ``send(file:named:saying:expiring:reportingTo:)``.
     public func add(file url: URL, reportingTo progress: TransferProgress? = nil) async throws -> FileReference {
@@ -51,7 +52,7 @@ extension SyncGroup {
         return file
     }
 
-    /// Reads a file that an entry of the group refers to.
+    /// A reader of a file to which an entry of the group refers.
     public func reader(of file: FileReference) -> FileReader { FileReader(file, node) }
 
     /// The entries that refer to files, in the order of arrival.
@@ -63,27 +64,27 @@ extension SyncGroup {
 }
 
 extension Node {
-    /// The room that this device gives to files.
+    /// The limits of this device for files.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var fileLimits: FileLimits {
         get async throws { try read { FileLimits(decoding: try $0.value(forKey: FileLimits.key)) } }
     }
 
-    /// Sets the room that this device gives to files. Files that are there already stay.
+    /// Sets the limits of this device for files. Files that are on the device already stay.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public func setFileLimits(_ limits: FileLimits) async throws {
         _ = try await runtime.request { .setFileLimits($0, limits) }
     }
 
-    /// The bytes that files on this device, and files being fetched, take of the quota: in blocks of 4,096, and one block more
-    /// for each file.
+    /// The bytes of the quota that files on this device, and files being fetched, use. They count in blocks of 4,096,
+    /// with one block more for each file.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public var fileBytes: UInt64 { get async throws { try read { try $0.fileBytes() } } }
 
-    /// How much of a file is on this device.
+    /// The status of a file on this device.
     ///
     /// - Throws: ``TomboloError`` of the store.
     public func status(of file: FileID) async throws -> FileStatus { try readStatus(of: file) }

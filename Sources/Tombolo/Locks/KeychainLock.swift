@@ -3,7 +3,8 @@
     import Security
     public import TomboloCore
 
-    /// Keeps a store's key in the Keychain, for this device alone, once it was unlocked after a start. What the store keeps is the item's name.
+    /// A lock that keeps a store's key in the Keychain of this device alone. The key is readable once the device was
+    /// unlocked after a start. The store keeps the name of the Keychain's item.
     ///
     /// Not verified: no build for an Apple platform has run yet.
     public struct KeychainLock: StoreLock {
@@ -11,8 +12,8 @@
         private let accessGroup: String?
 
         /// - Parameters:
-        ///   - service: under which items are found.
-        ///   - accessGroup: of the application and its extensions, if these read the store too.
+        ///   - service: the service name of the items.
+        ///   - accessGroup: the access group of the application and its extensions, if these read the store too.
         public init(service: String = "tombolo", accessGroup: String? = nil) {
             (self.service, self.accessGroup) = (service, accessGroup)
         }
@@ -33,7 +34,7 @@
             item[kSecAttrAccessible] = kSecAttrAccessibleAfterFirstUnlockThisDeviceOnly
             let status = SecItemAdd(item as CFDictionary, nil)
             guard status == errSecSuccess else {
-                throw StoreError(.unavailable, "the Keychain does not take the store's key (error \(status))")
+                throw StoreError(.unavailable, "the Keychain does not store the store's key (error \(status))")
             }
             return Array(account.utf8)
         }
@@ -44,10 +45,10 @@
             var found: CFTypeRef?
             let status = SecItemCopyMatching(item as CFDictionary, &found)
             guard status == errSecSuccess, let data = found as? Data, let key = Bytes32(data) else {
-                // Before the first unlock after a start it cannot.
+                // The Keychain refuses before the first unlock after a start.
                 throw StoreError(
                     status == errSecItemNotFound ? .locked : .unavailable,
-                    "the Keychain does not give the store's key (error \(status))")
+                    "the Keychain does not return the store's key (error \(status))")
             }
             return key
         }

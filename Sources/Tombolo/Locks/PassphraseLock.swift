@@ -3,10 +3,11 @@ import CryptoExtras
 import Foundation
 public import TomboloCore
 
-/// Keeps a store's key by a passphrase: the key is sealed by ChaCha20-Poly1305 under what scrypt (RFC 7914) makes of it.
+/// A lock by a passphrase. ChaCha20-Poly1305 encrypts the store's key under a key that scrypt (RFC 7914) derives.
 ///
-/// scrypt takes 32 MiB and about a third of a second, as OWASP's sheet on the storage of passwords has it (N = 2¹⁵, r = 8, p = 3): so much costs
-/// each guess as well. The passphrase is taken in its composed form (Unicode NFC), so that it is the same whichever keyboard made it.
+/// scrypt takes 32 MiB and about a third of a second, with the parameters of OWASP's sheet on the storage of passwords
+/// (N = 2¹⁵, r = 8, p = 3). Each guess of an attacker costs as much. The passphrase is used in its composed form
+/// (Unicode NFC), so that it is the same on every keyboard.
 public struct PassphraseLock: StoreLock {
     private let passphrase: [UInt8]
 
@@ -16,13 +17,14 @@ public struct PassphraseLock: StoreLock {
         if self.passphrase.isEmpty { return nil }
     }
 
-    /// The cost of scrypt. It is stored with the sealed key, so that a later version can raise it.
+    /// The cost of scrypt. It is stored with the encrypted key, so that a later version can raise it.
     private struct Cost {
         var logRounds: UInt8 = 15
         var blockSize: UInt8 = 8
         var parallelism: UInt8 = 3
 
-        /// A changed file must not exhaust this device's memory or time: at most 256 MiB, and ten times the usual cost.
+        /// Tells whether the cost is at most 256 MiB and ten times the usual one. An attacker that changes the file
+        /// must not exhaust this device's memory or time.
         var isBearable: Bool {
             guard (1...20).contains(logRounds), (1...16).contains(blockSize), (1...16).contains(parallelism) else {
                 return false
@@ -34,9 +36,9 @@ public struct PassphraseLock: StoreLock {
 
     private static let version: UInt8 = 1
     private static let saltLength = 16
-    /// Version, cost and salt.
+    /// The length of version, cost and salt.
     private static let prefixLength = 4 + saltLength
-    /// Nonce, key and tag.
+    /// The length of nonce, key and tag.
     private static let sealedLength = 12 + 32 + 16
 
     public func close(over key: Bytes32) throws(StoreError) -> [UInt8] {
@@ -54,10 +56,10 @@ public struct PassphraseLock: StoreLock {
 
     public func open(_ kept: [UInt8]) throws(StoreError) -> Bytes32 {
         guard kept.count == Self.prefixLength + Self.sealedLength, kept[0] == Self.version else {
-            throw StoreError(.locked, "the store's keys were locked by something else than a passphrase")
+            throw StoreError(.locked, "the store's keys are locked by another lock than a passphrase")
         }
         let cost = Cost(logRounds: kept[1], blockSize: kept[2], parallelism: kept[3])
-        guard cost.isBearable else { throw StoreError(.corrupt, "what the store keeps of its lock is damaged") }
+        guard cost.isBearable else { throw StoreError(.corrupt, "the store's record of its lock is damaged") }
         let prefix = kept.prefix(Self.prefixLength)
         let derived = try derivedKey(cost, salt: prefix.suffix(Self.saltLength))
         let box = try? ChaChaPoly.SealedBox(combined: kept.dropFirst(Self.prefixLength))

@@ -1,17 +1,17 @@
 public import TomboloCore
 
-/// A model that an application makes of a group's entries, entry by entry. A ``Projection`` keeps it and feeds it.
+/// A model that an application makes from a group's entries, one by one. A ``Projection`` stores and updates it.
 ///
-/// An implementation expects entries in any number of types, from any member, with any content. It ignores what it does not
-/// know.
+/// An implementation must expect entries of any type, from any member, with any content. It ignores those that it does
+/// not know.
 public protocol ProjectedModel: Codable, Sendable {
     /// The model of a group without entries.
     init()
-    /// An entry is there from now on. All entries that it depends on were inserted before, unless they are gone.
+    /// Inserts an entry. All entries that it depends on were inserted before, unless they are gone.
     mutating func insert(_ entry: Entry)
-    /// An entry is not there any more: it was withdrawn, or its content is gone. The model may never have had it.
+    /// Removes an entry that was withdrawn, or whose content is gone. The model may never have had it.
     mutating func remove(_ id: Entry.ID)
-    /// All entries of a log up to a sequence are not there any more.
+    /// Removes all entries of a log up to a sequence.
     mutating func forget(log: LogID, through sequence: UInt64)
 }
 
@@ -26,29 +26,29 @@ extension ProjectedModel {
     }
 }
 
-/// The contents of one type that are in a group now, by their entries. The simplest model, and a part for others.
+/// The current contents of one type in a group, by their entries. It is the simplest model, and a part for others.
 public struct LiveContents<Content: EventContent & Codable>: ProjectedModel {
     /// A content and its place in the group.
     public struct Item: Codable, Sendable {
         /// The decoded content.
         public let content: Content
-        /// Nil in a group of the mvds dialect.
+        /// The entry's author; nil in a group of the mvds dialect.
         public let author: EntryAuthor?
         let log: LogID?
         let sequence: UInt64
     }
 
-    /// By the ids of their entries.
+    /// The contents by the ids of their entries.
     public private(set) var items: [EventID: Item] = [:]
 
-    /// No contents.
+    /// Creates a model without contents.
     public init() {}
 
     /// The content of an entry; nil if the group has no such content now.
     public subscript(id: EventID) -> Content? { items[id]?.content }
     /// The number of contents.
     public var count: Int { items.count }
-    /// Whether there is no content.
+    /// Tells whether there is no content.
     public var isEmpty: Bool { items.isEmpty }
 
     public mutating func insert(_ entry: Entry) {

@@ -1,15 +1,17 @@
 public import Foundation
 import Synchronization
 
-/// Keeps a model of a group in a file, together with the bookmark up to which it is made.
+/// A model of a group in a file, together with the bookmark of the last applied change.
 ///
-/// Model and bookmark are written in one step, so that a crash loses no change and applies none twice. A file that cannot be
-/// read, of an earlier version of the application for example, is replaced: the model is then made from the beginning.
+/// Model and bookmark are written in one step, so that a crash loses no change and applies none twice. A file that
+/// cannot be read, for example of an earlier version of the application, is replaced. The model is then rebuilt from
+/// the start.
 ///
 ///     let list = Projection<List>(of: group, in: file)
 ///     try await list.follow()
 ///
-/// An application with a database of its own stores the bookmark there instead, and uses ``SyncGroup/changes(of:after:)``.
+/// An application with a database of its own stores the bookmark there instead, and uses
+/// ``SyncGroup/changes(of:after:)``.
 public actor Projection<Model: ProjectedModel> {
     private struct Contents: Codable {
         var model = Model()
@@ -20,14 +22,14 @@ public actor Projection<Model: ProjectedModel> {
     private let file: URL?
     private var contents: Contents
     private nonisolated let latest: LatestModel<Model>
-    /// Rows of the change log that are applied before the file is written.
+    /// The number of rows of the change log that are applied before the file is written.
     private static var batch: Int { 1_024 }
 
-    /// Reads the model as it was written last.
+    /// Reads the stored model.
     ///
     /// - Parameters:
     ///   - group: the group.
-    ///   - file: where model and bookmark are kept, in a folder that exists; nil keeps them in memory.
+    ///   - file: the file of model and bookmark, in a folder that exists; nil keeps them in memory.
     public init(of group: SyncGroup, in file: URL? = nil) {
         self.group = group
         self.file = file
@@ -37,17 +39,18 @@ public actor Projection<Model: ProjectedModel> {
         latest = LatestModel(contents.model)
     }
 
-    /// The model as it is now.
+    /// The current model.
     public var model: Model { contents.model }
-    /// The place in the group's change log up to which the model is made.
+    /// The bookmark of the last change that the model contains.
     public var bookmark: Bookmark { contents.bookmark }
 
-    /// The model, now and whenever it has changed. A slow reader gets the latest alone.
+    /// The model, now and after each change. A slow reader gets only the latest.
     public nonisolated var models: some AsyncSequence<Model, Never> & Sendable { latest.values() }
 
-    /// Applies the changes that are there now.
+    /// Applies the changes up to now.
     ///
-    /// - Throws: ``TomboloError`` of the store; `fileUnusable` if the file cannot be written: the model is as it was then.
+    /// - Throws: ``TomboloError`` of the store; `fileUnusable` if the file cannot be written. The model is unchanged
+    ///   then.
     public func update() throws {
         while true {
             let batch = try group.readChanges(after: contents.bookmark, including: .messages, limit: Self.batch)
@@ -63,7 +66,7 @@ public actor Projection<Model: ProjectedModel> {
         }
     }
 
-    /// Applies the changes that are there now, then those from now on, until the task is cancelled or the node is closed.
+    /// Applies the changes up to now, then all later ones, until the task is cancelled or the node is closed.
     ///
     /// - Throws: ``TomboloError`` as ``update()``.
     public func follow() async throws {

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A value that any number of readers follow. Each gets the latest at once, then the latest whenever it has changed.
+/// A value that any number of readers follow. Each gets the latest value at once, and the latest again after changes.
 final class LatestValue<Value: Sendable & Equatable>: Sendable {
     private struct State {
         var value: Value

@@ -1,18 +1,18 @@
 import Synchronization
 
-/// Wakes one waiter when links or peers may have changed, or when a time has come.
+/// A signal that wakes one waiter when links or peers may have changed, or after a time.
 final class LinkSignal: Sendable {
     private struct State {
-        var hasNews = false
+        var isSignalled = false
         var waiter: CheckedContinuation<Void, Never>?
     }
 
     private let state = Mutex(State())
 
-    func tell() {
+    func notify() {
         let waiter = state.withLock { state in
             defer { state.waiter = nil }
-            state.hasNews = state.waiter == nil
+            state.isSignalled = state.waiter == nil
             return state.waiter
         }
         waiter?.resume()
@@ -21,15 +21,15 @@ final class LinkSignal: Sendable {
     /// Returns at the next signal, after `patience`, or when the task is cancelled.
     func next(within patience: Duration, by clock: any NodeClock) async {
         let timer = Task {
-            // A cancelled timer wakes nobody: the waiter sets the next one.
-            if (try? await clock.sleep(for: patience)) != nil { tell() }
+            // A cancelled timer wakes no waiter, since the waiter sets the next one.
+            if (try? await clock.sleep(for: patience)) != nil { notify() }
         }
         defer { timer.cancel() }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isReady = state.withLock { state in
-                    if state.hasNews || Task.isCancelled {
-                        state.hasNews = false
+                    if state.isSignalled || Task.isCancelled {
+                        state.isSignalled = false
                         return true
                     }
                     state.waiter = continuation
@@ -38,7 +38,7 @@ final class LinkSignal: Sendable {
                 if isReady { continuation.resume() }
             }
         } onCancel: {
-            tell()
+            notify()
         }
     }
 }

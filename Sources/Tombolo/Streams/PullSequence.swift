@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A sequence whose elements are read when they are asked for. Each iteration has a cursor of its own.
+/// A sequence whose elements are read on demand. Each iteration has a cursor of its own.
 ///
 /// All streams of this module are of this type or an `AsyncStream`; callers see `some AsyncSequence<…> & Sendable`.
 struct PullSequence<Element: Sendable, Failure: Error>: AsyncSequence, Sendable {
@@ -21,13 +21,13 @@ struct PullSequence<Element: Sendable, Failure: Error>: AsyncSequence, Sendable 
 }
 
 extension PullSequence where Failure == TomboloError {
-    /// A value now and after each signal. A slow reader misses values, never the latest.
+    /// Creates a sequence with a value now and after each signal. A slow reader misses values, never the latest.
     ///
     /// - Parameters:
     ///   - signals: subscribes to the signals; the sequence throws the error of a failed subscription.
-    ///   - readsFirst: whether a value is read before the first signal.
-    ///   - isSame: whether a value is passed over, given the one before.
-    ///   - read: the value after a signal.
+    ///   - readsFirst: true to read a value before the first signal.
+    ///   - isSame: tells whether a value equals the one before, and is skipped.
+    ///   - read: reads the value after a signal.
     init<Signal: Sendable>(
         signals: @escaping @Sendable () throws -> AsyncStream<Signal>, readsFirst first: Signal? = nil,
         skipping isSame: @escaping @Sendable (Element, Element) -> Bool = { _, _ in false },
@@ -40,7 +40,7 @@ extension PullSequence where Failure == TomboloError {
     }
 }
 
-/// Reads a value for each signal.
+/// A cursor that reads a value for each signal.
 private actor SignalCursor<Signal: Sendable, Element: Sendable> {
     private let subscribe: @Sendable () throws -> AsyncStream<Signal>
     private let isSame: @Sendable (Element, Element) -> Bool

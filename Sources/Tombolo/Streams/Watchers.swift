@@ -2,9 +2,9 @@ import Foundation
 import Synchronization
 import TomboloCore
 
-/// Everybody who follows something of a node: changes of groups and files, and ephemeral messages.
+/// The subscriptions to a node: to changes of groups and files, and to ephemeral messages.
 ///
-/// Subscribing takes a lock and nothing else, so that streams are handed out without waiting.
+/// Subscribing takes only a lock, so that streams are returned without waiting.
 final class Watchers: Sendable {
     /// The subject of a stream of changes.
     enum Subject: Hashable {
@@ -19,10 +19,10 @@ final class Watchers: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Ephemeral messages that wait for a slow reader; the oldest are dropped.
+    /// The most ephemeral messages that wait for a slow reader. The oldest are dropped.
     private static let mostEphemeral = 64
 
-    /// Signals each change of a subject. Holds at most one signal that was not read.
+    /// Signals of each change of a subject. At most one unread signal is kept.
     func changes(of subject: Subject) -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let id = UUID()
@@ -49,7 +49,7 @@ final class Watchers: Sendable {
     }
 
     private func remove(_ id: UUID) {
-        // Continuations are released outside of the lock.
+        // Continuations must be released outside of the lock.
         _ = state.withLock { state in
             (state.changes.removeValue(forKey: id)?.continuation, state.ephemeral.removeValue(forKey: id)?.continuation)
         }
@@ -69,7 +69,7 @@ final class Watchers: Sendable {
         for continuation in found { continuation.yield(message) }
     }
 
-    /// Ends the streams of changes: the store has failed.
+    /// Ends the streams of changes after the store has failed.
     func endChanges() {
         let ended = state.withLock { state in
             defer { state.changes = [:] }
@@ -78,7 +78,7 @@ final class Watchers: Sendable {
         for continuation in ended { continuation.finish() }
     }
 
-    /// Ends all streams, also those that are asked for later.
+    /// Ends all streams, including those that are requested later.
     func finish() {
         let ephemeral = state.withLock { state in
             defer { state.ephemeral = [:] }

@@ -2,19 +2,19 @@ import Synchronization
 public import TomboloCore
 import TomboloNIO
 
-/// A place where a node listens.
+/// A host and a port on which a node listens.
 struct ListeningPlace: Hashable, Sendable {
     /// The scheme of the addresses at which others reach it.
     let scheme: String
     let dialect: Dialect
     let host: String
     let port: Int
-    /// Whether any free port would do.
-    let takesAnyPort: Bool
+    /// Tells whether any free port may be used.
+    let allowsAnyPort: Bool
 
-    /// Whether connections to all of the device's addresses are taken.
+    /// Tells whether the host stands for all addresses of the device.
     static func isWildcard(_ host: String) -> Bool { ["0.0.0.0", "::", "*", ""].contains(host) }
-    /// Whether only this device reaches the address.
+    /// Tells whether only this device can reach the address.
     static func isLoopback(_ host: String) -> Bool {
         host == "localhost" || host.hasPrefix("127.") || host == "::1"
     }
@@ -24,7 +24,7 @@ struct ListeningPlace: Hashable, Sendable {
         return PeerAddress(scheme: scheme, location: location).description
     }
 
-    /// The addresses at which others reach it.
+    /// The addresses at which other devices reach it.
     ///
     /// - Parameter interfaces: the device's IP addresses.
     func addresses(of interfaces: [String]) -> [String] {
@@ -52,7 +52,7 @@ extension Node {
             try await transports.listen(host: host, port: port, scheme: scheme)
         }
         let place = ListeningPlace(
-            scheme: scheme, dialect: dialect, host: host, port: actual, takesAnyPort: port == 0)
+            scheme: scheme, dialect: dialect, host: host, port: actual, allowsAnyPort: port == 0)
         listening.withLock { $0.append(place) }
         return actual
     }
@@ -60,15 +60,15 @@ extension Node {
     /// The addresses that an invitation names: those that the caller gives, then those where this device listens.
     ///
     /// Wildcards stand for all addresses of the device. Loopback addresses are left out if there is any other.
-    /// - Throws: ``TomboloError`` `invalidArgument` if a given address has another form or is a wildcard; `notListening`
-    ///   if there is no address.
+    /// - Throws: ``TomboloError`` `invalidArgument` if a given address has another form or is a wildcard;
+    ///   `notListening` if there is no address.
     func invitationAddresses(adding given: [String]) throws -> [String] {
         for address in given {
             guard let parsed = PeerAddress(address) else { throw TomboloError.noAddress(address) }
             guard parsed.endpoint.map({ !ListeningPlace.isWildcard($0.host) }) ?? true else {
                 throw TomboloError(
-                    .invalidArgument, "\(address) is an address to listen on, and no peer can dial it",
-                    recovery: "name the address at which this device is reached")
+                    .invalidArgument, "\(address) is an address to listen on, which no peer can dial",
+                    recovery: "name an address at which this device is reached")
             }
         }
         let places = listening.withLock { $0 }.filter { $0.dialect == .native }
@@ -84,7 +84,7 @@ extension Node {
         if all.contains(where: { !isLoopback($0) }) { all.removeAll { isLoopback($0) && !given.contains($0) } }
         guard !all.isEmpty else {
             throw TomboloError(
-                .notListening, "nobody could use the invitation, since this device does not listen",
+                .notListening, "no peer could use the invitation, since this device does not listen",
                 recovery: "call listen() first, or name the addresses at which the device is reached")
         }
         return all
@@ -104,14 +104,14 @@ extension Node {
         }
         guard let first = failures.first else { return }
         throw TomboloError(
-            .notListening, "the node goes on, and does not listen where it did: \(first)",
+            .notListening, "the node continues, but does not listen where it did: \(first)",
             recovery: "call listen() with another port", underlying: first)
     }
 
     private func listen(at place: ListeningPlace) async throws {
         do {
             try await listen(host: place.host, port: place.port, scheme: place.scheme)
-        } catch  where place.takesAnyPort {
+        } catch  where place.allowsAnyPort {
             try await listen(host: place.host, port: 0, scheme: place.scheme)
         }
     }

@@ -10,11 +10,11 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case groupExists(GroupID)
     /// The group has as many logs as it can have, or this device's own log has too many branches.
     case groupFull(GroupID)
-    /// The device's member has no right to the request, or the request makes no sense.
+    /// The device's member has no right to the request, or the request cannot be carried out.
     case notAllowed(String)
     /// No held event refers to the file, and the application did not add it.
     case unknownFile(FileID)
-    /// With the file, files would take more than the device's quota.
+    /// The file would exceed the device's quota for files.
     case fileQuota(quota: UInt64)
     /// The visibility of a group towards the peer has changed, so the link has to be opened anew (protocol 5.10-6).
     case visibilityChanged
@@ -27,20 +27,20 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .unknownGroup(let id): "there is no group \(id) here: create or join it first"
+        case .unknownGroup(let id): "this device has no group \(id): create or join it first"
         case .contentTooLarge(let limit): "the content is larger than \(limit) bytes: split it"
         case .invalidEvent(let error): "\(error)"
-        case .protocolViolation(let what): "the peer does not follow the protocol: \(what)"
+        case .protocolViolation(let what): "the peer broke the protocol: \(what)"
         case .invitationRefused(let why): "the invitation was refused: \(why)"
         case .tooManySessions: "too many links are open: close one first"
-        case .groupExists(let id): "there is a group \(id) here already"
+        case .groupExists(let id): "this device already has group \(id)"
         case .notAllowed(let why): why
-        case .unknownFile(let id): "nothing that was said here refers to file \(id)"
+        case .unknownFile(let id): "no event on this device refers to file \(id)"
         case .fileQuota(let quota):
-            "files would take more than the \(quota) bytes that this device gives them: drop some, or raise the quota"
-        case .groupFull(let id): "group \(id) takes no more logs: go on in a new group"
+            "the file would exceed this device's quota of \(quota) bytes for files: drop some, or raise the quota"
+        case .groupFull(let id): "group \(id) can hold no more logs: continue in a new group"
         case .visibilityChanged:
-            "it has changed which groups are shown to the peer: connect again, which goes by what is set now"
+            "the visibility of a group towards the peer has changed: connect again"
         case .peerRemoved: "this device has removed the peer"
         case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
         case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"

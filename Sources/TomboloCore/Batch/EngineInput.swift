@@ -52,7 +52,7 @@ public enum EngineInput: Sendable {
     case sealSecrets(RequestID, group: GroupID, to: BundleOpening)
     /// Receives the secrets in an answer to a bundle.
     case takeSecrets(RequestID, group: GroupID, [CarriedSecret])
-    /// Stores a device as a peer, with addresses that were told of or dialled just now, best first.
+    /// Stores a device as a peer, with addresses that were just received or dialled, best first.
     case addPeer(DeviceKey, dialect: Dialect = .native, addresses: [String])
     /// Forgets an address of a peer.
     case removeAddress(RequestID, String, of: DeviceKey)

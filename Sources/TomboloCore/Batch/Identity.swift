@@ -83,7 +83,7 @@ extension Identity {
             do throws(WireError) {
                 admission = try DeviceAdmission(decoding: kept[...], of: device)
             } catch {
-                throw StoreError(.corrupt, "the device's admission is damaged: \(error)")
+                throw StoreError(.corrupt, "the device's admission is damaged (\(error))")
             }
             return
         }

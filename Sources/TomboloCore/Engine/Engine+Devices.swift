@@ -8,8 +8,8 @@ extension Engine {
         _ request: RequestID, addresses: [String], expiry: UInt64, in batch: inout Batch<Crypto>
     ) throws(StoreError) {
         guard batch.identity.admission.devices.count < Limits.admissions else {
-            let reason = "this device was admitted by way of \(Limits.admissions - 1) others, one by the other: "
-            return batch.refuse(request, reason + "link the new one from one of those")
+            let reason = "this device was linked through a chain of \(Limits.admissions - 1) others: "
+            return batch.refuse(request, reason + "link the new device from one of those")
         }
         let own: GroupID
         if let known = batch.identity.ownGroup {
@@ -36,13 +36,13 @@ extension Engine {
     /// Makes this device one of the member that a welcome names.
     mutating func adopt(_ welcome: Welcome, ownGroup: GroupID, in batch: inout Batch<Crypto>) throws {
         guard replicas.isEmpty, mvds.isEmpty else {
-            throw EngineError.invitationRefused("this device has groups of its own: link one that has none")
+            throw EngineError.invitationRefused("this device has groups of its own: link a device that has none")
         }
         let statement = try? GroupStatement(decoding: welcome.statement)
         guard let member = MemberKey(welcome.member), statement?.owner == member, statement?.policy == .private,
             let admission = try? DeviceAdmission(decoding: welcome.admission, of: batch.identity.device),
             admission.isValid(of: member, using: batch.cryptography)
-        else { throw EngineError.invitationRefused("what came does not make this device one of the inviter's") }
+        else { throw EngineError.invitationRefused("the inviter's answer does not admit this device") }
         batch.identity.member = member
         batch.identity.admission = admission
         batch.identity.ownGroup = ownGroup

@@ -63,7 +63,7 @@ extension Engine {
     ) throws(StoreError) {
         guard let index = nativeGroup(group, request, in: &batch) else { return }
         guard group != batch.identity.ownGroup else {
-            return batch.refuse(request, "this group is your devices' own: link one instead")
+            return batch.refuse(request, "this group is for your own devices: link one instead")
         }
         if let reason = replicas[index.value].refusalToInvite(as: role, batch.identity) {
             return batch.refuse(request, reason)

@@ -116,7 +116,7 @@ extension Engine {
         ofAppending content: [UInt8], _ files: [FileID], to group: GroupID, in store: any EventStore
     ) throws(StoreError) -> EngineError? {
         guard files.count <= Limits.filesPerEvent else {
-            return .notAllowed("an event refers to \(Limits.filesPerEvent) files at most: say it in several")
+            return .notAllowed("an event refers to at most \(Limits.filesPerEvent) files: send several events")
         }
         let limit = replicaIndex(group).map { replicas[$0.value].contentLimit } ?? Limits.content
         guard content.count <= limit else { return .contentTooLarge(limit: limit) }

@@ -101,7 +101,7 @@ extension Engine {
     /// Receives the inviter's answer, and begins to sync the group.
     mutating func receive(_ welcome: Welcome, _ index: Int, in batch: inout Batch<Crypto>) throws {
         guard let invitation = sessions[index].link.invitation else {
-            throw EngineError.protocolViolation("a welcome that nobody asked for")
+            throw EngineError.protocolViolation("it sent a welcome without a request")
         }
         if let refusal = Welcome.Status(rawValue: welcome.status).refusal {
             throw EngineError.invitationRefused(refusal)
@@ -111,13 +111,13 @@ extension Engine {
         guard id == invitation.group, let discovery = Bytes32(welcome.discovery),
             let known = try? GroupStatement(decoding: welcome.statement),
             known.discovery == GroupStatement.discoveryCommitment(discovery, using: batch.cryptography)
-        else { throw EngineError.invitationRefused("what the inviter sent is not the group of the link") }
+        else { throw EngineError.invitationRefused("the inviter's answer is not for the group of the link") }
         let name = String(decoding: welcome.name.prefix(Limits.groupName), as: UTF8.self)
         guard
             known.policy != .public
                 || known == GroupStatement.public(named: name, using: batch.cryptography).statement
         else {
-            throw EngineError.invitationRefused("what the inviter sent is not the public group of that name")
+            throw EngineError.invitationRefused("the inviter's answer is not for the public group of that name")
         }
         if invitation.isForDevice, batch.identity.ownGroup != id { try adopt(welcome, ownGroup: id, in: &batch) }
         try add(
@@ -134,7 +134,7 @@ extension Optional<Welcome.Status> {
         case .welcome: nil
         case .expired: "it has expired; ask for another one"
         case .notAllowed: "the inviter may not admit you, or an admin has removed you; ask an admin"
-        case .used: "it was used by as many devices as it admits; ask for another one"
+        case .used: "as many devices as it admits have used it; ask for another one"
         case .unknown, nil: "the inviter does not know it (any more); ask for another one"
         }
     }

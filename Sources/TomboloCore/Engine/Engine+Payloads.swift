@@ -89,7 +89,7 @@ extension Engine {
     /// Matches a group that the peer has introduced.
     mutating func match(_ sync: GroupSync, _ index: Int, in batch: inout Batch<Crypto>) throws {
         guard let tag = sync.tag, tag.count == 16, let root = sync.root else {
-            throw EngineError.protocolViolation("a group without its tag or root")
+            throw EngineError.protocolViolation("it sent a group without its tag or root")
         }
         let link = sessions[index].link
         if mvds.match(sync, over: link.session, using: batch.cryptography) { return }

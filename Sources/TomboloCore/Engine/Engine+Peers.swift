@@ -2,8 +2,8 @@
 extension Engine {
     /// Keeps a device as a peer, and its addresses: the ``Limits/peerAddresses`` that were confirmed last, latest first.
     ///
-    /// - Parameter addresses: addresses that were told of or dialled just now, best first. Malformed ones are left out.
-    /// - Returns: what is kept of the peer now.
+    /// - Parameter addresses: addresses that were just received or dialled, best first. Malformed ones are left out.
+    /// - Returns: the peer's current record.
     @discardableResult
     mutating func addPeer(
         _ device: DeviceKey, of member: MemberKey? = nil, dialect: Dialect = .native, addresses: [String],

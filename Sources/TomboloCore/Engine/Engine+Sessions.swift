@@ -81,7 +81,7 @@ extension Engine {
     mutating func disconnectStrangers(in batch: inout Batch<Crypto>) {
         for index in sessions.indices where !sessions[index].isClosed && sessions[index].trust == .stranger {
             if let deadline = sessions[index].strangerDeadline, batch.now >= deadline {
-                let reason = "it has shown no group that is known here, and no invitation"
+                let reason = "it showed no group that this device knows, and no invitation"
                 close(index, .protocolViolation(reason), in: &batch)
             }
         }

@@ -34,10 +34,10 @@ extension Engine {
             case .member(let member): member == identity.member
             case .device(let device): ownDevices(identity).contains(device)
             }
-        if isOwn || replicas[group].id == identity.ownGroup { return "your own devices have all groups in common" }
+        if isOwn || replicas[group].id == identity.ownGroup { return "your own devices share all groups" }
         let visibility = replicas[group].visibility
         guard visibility[contact] != .shared || visibility.settings.count < Limits.hiddenFrom else {
-            return "a group is hidden from \(Limits.hiddenFrom) members and devices at most"
+            return "a group can be hidden from at most \(Limits.hiddenFrom) members and devices"
         }
         return nil
     }

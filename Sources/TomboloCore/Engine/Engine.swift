@@ -75,7 +75,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
             switch record.dialect {
             case .native:
                 guard GroupStatement.groupID(of: record.statement, using: cryptography) == record.id else {
-                    throw StoreError(.corrupt, "the statement of group \(record.id) is another group's")
+                    throw StoreError(.corrupt, "the statement stored for group \(record.id) is that of another group")
                 }
                 let replica = try Replica(
                     opening: record, for: identity.member, recentEvents: recentEvents, in: store)
@@ -113,7 +113,7 @@ public struct Engine<Crypto: Cryptography>: ~Copyable, Sendable {
     ///   - inputs: everything that has happened since the last time.
     ///   - now: milliseconds since 1970. A clock that goes backwards delays what waits for time, and nothing else.
     ///   - store: the transaction that carries it all.
-    /// - Returns: what to do after the commit, in this order.
+    /// - Returns: the effects to perform after the commit, in this order.
     public mutating func process(
         _ inputs: [EngineInput], now: UInt64, in store: any EventStore
     ) throws(StoreError) -> [EngineEffect] {

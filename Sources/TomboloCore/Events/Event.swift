@@ -138,7 +138,7 @@ extension Event {
     package init(
         checking message: Message, hashing: inout EventHashing, using cryptography: some Cryptography
     ) throws(EventError) {
-        guard message.groupID.elementsEqual(hashing.group.bytes) else { throw .invalid("it is of another group") }
+        guard message.groupID.elementsEqual(hashing.group.bytes) else { throw .invalid("it belongs to another group") }
         let header = try EventHeader(decoding: message.body)
         guard message.signature?.count ?? 64 == 64 else { throw .invalid("a signature is not 64 bytes long") }
         self.init(
@@ -157,12 +157,14 @@ extension Event {
             guard header.isErasable, salt == nil else { throw .invalid("the content is missing") }
             return
         }
-        guard content.count == header.contentLength else { throw .invalid("the content has another length") }
+        guard content.count == header.contentLength else {
+            throw .invalid("the content's length differs from the header's")
+        }
         guard (salt != nil) == header.isSalted, salt?.count ?? 16 == 16 else {
             throw .invalid("the salt does not fit the header")
         }
         guard hashing.commitment(salt: salt ?? [], content: content, using: cryptography) == header.commitment else {
-            throw .invalid("the content is not what the header commits to")
+            throw .invalid("the content does not match the header's commitment")
         }
     }
 

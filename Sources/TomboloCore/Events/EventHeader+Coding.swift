@@ -106,13 +106,14 @@ extension EventHeader {
         try require(kind.isEphemeral == (sequence == 0), "only ephemeral events have no sequence")
         try require(sequence < Limits.integer && lamport < Limits.integer, "the sequence or Lamport time is too large")
         try require(expiry ?? 0 < Limits.integer, "the expiry is too large")
-        try require((previous != nil) == (sequence > 1), "previous is there if and only if the sequence is above 1")
+        try require((previous != nil) == (sequence > 1), "previous is present if and only if the sequence is above 1")
         if kind.isEphemeral {
             try require(lamport == 0 && parents.isEmpty, "an ephemeral event has parents or a Lamport time")
             try require(contentLength <= Limits.ephemeralContent, "the content of an ephemeral event is too large")
         } else {
             try require(!kind.isState || parents.isEmpty, "a state event has parents beside state events")
-            try require(lamport == lamportOfReferences + 1, "the Lamport time is not one above what the event names")
+            try require(
+                lamport == lamportOfReferences + 1, "the Lamport time is not one above that of the named events")
         }
         try require((previous?.lamport ?? 0) + 1 >= sequence, "the Lamport time of previous is below its sequence")
         for references in [parents, stateHeads] where !references.isEmpty { try check(references, besides: previous) }

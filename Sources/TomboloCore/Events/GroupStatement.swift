@@ -74,7 +74,7 @@ public struct GroupStatement: Hashable, Sendable {
             let (version, dialect) = (try reader.byte(), try reader.byte())
             let (policy, rules) = (Policy(rawValue: try reader.byte()), try reader.byte())
             guard version == Self.version, rules == Self.rules, dialect == Dialect.native.rawValue, let policy else {
-                throw .invalid("a group statement of a version or policy that is not known", offset: 0)
+                throw .invalid("a group statement of an unknown version or policy", offset: 0)
             }
             self.policy = policy
             owner = MemberKey(try reader.bytes32())
@@ -83,7 +83,7 @@ public struct GroupStatement: Hashable, Sendable {
             extensions = Array(reader.rest())
             // One name has one group, so its statement leaves no choice (protocol 2.5-7).
             guard policy != .public || owner == MemberKey(.zero) && nonce.allSatisfy({ $0 == 0 }) && extensions.isEmpty
-            else { throw .invalid("a public group's statement that says more than its name", offset: 0) }
+            else { throw .invalid("a public group's statement with more than its name", offset: 0) }
         } catch {
             throw .malformed(error)
         }

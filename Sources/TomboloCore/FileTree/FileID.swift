@@ -56,7 +56,7 @@ extension FileID: CustomStringConvertible, Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let id = FileID(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not the name of a file")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not the id of a file")
         }
         self = id
     }

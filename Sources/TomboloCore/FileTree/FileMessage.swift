@@ -29,9 +29,9 @@ package enum FileMessage: Hashable, Sendable {
         case 4: self = .decline(file, try reader.varint(atMost: count - 1, "a chunk's position"))
         case 5: self = .doubt(file, try reader.varint(atMost: count - 1, "a chunk's position"))
         case 6: self = .enough(file, isFinal: try reader.byte() == 1)
-        default: throw .invalid("the kind of what is said of a file", offset: 0)
+        default: throw .invalid("the kind of a file message", offset: 0)
         }
-        guard reader.isAtEnd else { throw .invalid("what is said of a file", offset: reader.offset) }
+        guard reader.isAtEnd else { throw .invalid("a file message", offset: reader.offset) }
     }
 
     package var encoded: [UInt8] {

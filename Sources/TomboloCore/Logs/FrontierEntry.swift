@@ -79,7 +79,7 @@ package struct LogTable {
         guard number < Limits.logsPerGroup else { throw .tooLarge("a table of logs", limit: Limits.logsPerGroup) }
         let log = LogID(try reader.bytes32())
         guard self.number(of: log) == nil else {
-            throw .invalid("a log that is declared again", offset: reader.offset)
+            throw .invalid("a repeated declaration of a log", offset: reader.offset)
         }
         declare(log)
         return number
@@ -163,7 +163,7 @@ extension FrontierEntry {
             guard start >= 1, start <= end else { throw .invalid("a range of a frontier", offset: reader.offset) }
             let range = Range(start: start, end: end, id: try readID(&reader, fullIDs: fullIDs))
             guard !ranges.contains(where: { $0.end == range.end && $0.id == range.id }) else {
-                throw .invalid("an end that is listed twice", offset: reader.offset)
+                throw .invalid("a repeated end", offset: reader.offset)
             }
             ranges.append(range)
         }

@@ -145,7 +145,7 @@ extension MVDSSync {
         sessions.values[index].groups[group].partial = []
         sessions.values[index].groups[group].messages += 1
         guard sessions.values[index].groups[group].messages <= Limits.setMessages else {
-            throw EngineError.protocolViolation("a reconciliation without end")
+            throw EngineError.protocolViolation("its reconciliation does not end")
         }
         switch kind {
         case SetMessageKind.last:
@@ -156,7 +156,7 @@ extension MVDSSync {
                 sessions.values[index].groups[group].waitForReconciliation()
             }
             guard sessions.values[index].groups[group].phase != .bringing else {
-                throw EngineError.protocolViolation("a message of a reconciliation that has ended")
+                throw EngineError.protocolViolation("it continued a reconciliation that has ended")
             }
             try reconcile(group, session: index, in: &batch) { reconciler throws(ReconciliationError) in
                 try reconciler.reconcile(message)
@@ -223,7 +223,7 @@ extension MVDSSync {
         sessions.values[index].groups[group].bytesSent += bytes
         // A few bytes can ask for very many. The bound ends that.
         if sessions.values[index].groups[group].bytesSent > Limits.setBytes {
-            fail(index, "it asks for more than \(Limits.setBytes) bytes to find what differs")
+            fail(index, "its reconciliation requested more than \(Limits.setBytes) bytes")
         }
     }
 
@@ -268,7 +268,7 @@ extension MVDSSync {
         let count = groups[sessions.values[index].groups[group].group].set.count
         guard sessions.values[index].groups[group].phase == .reconciling, asked.count.isMultiple(of: 5),
             asked.count / 5 <= count
-        else { throw EngineError.protocolViolation("it asks out of turn") }
+        else { throw EngineError.protocolViolation("it requested messages out of turn") }
         var reader = WireReader(asked[...])
         var prefixes: Set<UInt64> = []
         while !reader.isAtEnd { prefixes.insert(try reader.prefix()) }

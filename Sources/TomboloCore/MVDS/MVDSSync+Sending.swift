@@ -1,4 +1,4 @@
-// Sending records: what is due towards a peer, in payloads of bounded size.
+// Sending records: those that are due towards a peer, in payloads of bounded size.
 extension MVDSSync {
     /// Sends what is due towards a session's peer, as long as the peer keeps acknowledging.
     mutating func sendRecords(_ index: Int, in batch: inout Batch<some Cryptography>) throws(StoreError) {

@@ -120,7 +120,7 @@ struct MessageSet: Sendable {
             guard !cells.isEmpty else { throw .truncated(offset: reader.offset) }
             sketch = RatelessSketch(cells: cells, key: sketch.key)
         } catch {
-            throw StoreError(.corrupt, "what is kept of a group's messages is damaged: \(error)")
+            throw StoreError(.corrupt, "the stored set of a group's messages is damaged (\(error))")
         }
     }
 }

@@ -60,7 +60,7 @@ extension Replica {
             if isTold { certificate = told[event.log] }
             guard let certificate else { continue }
             guard certificate.isStateLog == event.header.kind.isState else {
-                result.refused = "event \(event.id) stands in a log of another class"
+                result.refused = "event \(event.id) is in a log of another class"
                 continue
             }
             var descendant = expected.remove(event)

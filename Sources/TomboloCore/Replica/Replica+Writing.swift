@@ -14,7 +14,7 @@ extension Replica {
     ) throws(StoreError) {
         if let reason = refusalToWrite(batch.identity) { return batch.refuse(request, reason) }
         if let expiry, expiry <= batch.now || expiry >= Limits.integer {
-            return batch.refuse(request, "it would go away before it is there, or never")
+            return batch.refuse(request, "the message would expire at once or never: set another expiry")
         }
         let expiry = [expiry, groupExpiry(after: batch.now)].compactMap(\.self).min()
         try joinStateHeads(in: &batch)

@@ -94,7 +94,7 @@ extension TreePath {
         for byte in try reader.take((count + 7) / 8) {
             let steps = min(8, count - self.count)
             guard byte & (0xff >> UInt8(steps)) == 0 || steps == 8 else {
-                throw .invalid("what follows a path", offset: reader.offset)
+                throw .invalid("data after a path", offset: reader.offset)
             }
             append(UInt64(byte) >> UInt64(8 - steps), count: steps)
         }

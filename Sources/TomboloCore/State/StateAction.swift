@@ -175,7 +175,7 @@ extension StateAction {
                     kept.append(try LogPosition(reading: &reader))
                 }
                 self = .demote(member, to: role, kept: kept)
-            case nil: throw .invalid("what is done to a member", offset: 0)
+            case nil: throw .invalid("the kind of a role change", offset: 0)
             }
         } else if kind == .redaction {
             let event = try LogPosition(reading: &reader)
@@ -196,7 +196,7 @@ extension StateAction {
             switch CheckpointVerb(rawValue: try reader.byte()) {
             case .checkpoint: self = .checkpoint(try Checkpoint(reading: &reader))
             case .pass: self = .pass(EventID(try reader.bytes32()))
-            case nil: throw .invalid("what is done about a checkpoint", offset: 0)
+            case nil: throw .invalid("the kind of a checkpoint action", offset: 0)
             }
         } else if content.isEmpty {
             self = .join
@@ -211,10 +211,10 @@ extension StateAction {
                 let value = reader.rest()
                 guard value.count <= Limits.stateValue else { throw .tooLarge("a value", limit: Limits.stateValue) }
                 self = .set(key: key, value: Array(value))
-            default: throw .invalid("whether there is a value", offset: reader.offset)
+            default: throw .invalid("the presence of a value", offset: reader.offset)
             }
         }
-        guard reader.isAtEnd else { throw .invalid("what follows an action", offset: reader.offset) }
+        guard reader.isAtEnd else { throw .invalid("data after an action", offset: reader.offset) }
     }
 }
 

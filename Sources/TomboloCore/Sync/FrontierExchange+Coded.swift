@@ -62,7 +62,7 @@ extension FrontierExchange {
         if kind == CodedKind.hint {
             // Once, since making cells costs all logs.
             guard !link.isDialler, !hasReceivedHint else {
-                throw EngineError.protocolViolation("a hint that nobody can use")
+                throw EngineError.protocolViolation("it sent a hint out of turn")
             }
             hasReceivedHint = true
             // Events from elsewhere may have made the roots equal here after the dialler saw another root.
@@ -70,7 +70,7 @@ extension FrontierExchange {
             coded = try Self.makeCoded(&replica, over: link, in: batch)
         }
         // Taken out: two references would cost a copy.
-        guard var coded = coded.take() else { throw EngineError.protocolViolation("coded symbols out of turn") }
+        guard var coded = coded.take() else { throw EngineError.protocolViolation("it sent coded symbols out of turn") }
         if kind == CodedKind.whole { return false }
         switch (kind, link.isDialler) {
         case (CodedKind.hint, false):
@@ -92,7 +92,7 @@ extension FrontierExchange {
                 return true
             case .hopeless: return giveUp(context, &report, in: &batch)
             }
-        default: throw EngineError.protocolViolation("coded symbols out of turn")
+        default: throw EngineError.protocolViolation("it sent coded symbols out of turn")
         }
         self.coded = coded
         return true
@@ -264,7 +264,7 @@ extension FrontierExchange {
             return
         }
         guard !link.isDialler, let ordinal = coded?.ordinal, let logsByPrefix = coded?.logsByPrefix() else {
-            throw EngineError.protocolViolation("a frontier of what differs without coded symbols")
+            throw EngineError.protocolViolation("it sent a frontier of differing logs without coded symbols")
         }
         while !reader.isAtEnd {
             let (prefix, entry, asks) = try DifferingEntry.read(&reader)

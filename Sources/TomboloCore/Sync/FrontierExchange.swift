@@ -199,7 +199,7 @@ struct FrontierExchange: Sendable {
         if flags & FrontierFlags.since != 0 {
             let token = try reader.fixed64()
             guard let base = named.first(where: { $0.token == token }) else {
-                throw EngineError.protocolViolation("a frontier since an agreement that was not offered")
+                throw EngineError.protocolViolation("it sent a frontier since an agreement that was not offered")
             }
             basis = .agreement(base.ordinal)
             if logs.incoming.count == 0 {
@@ -210,7 +210,7 @@ struct FrontierExchange: Sendable {
             guard try reader.varint() == UInt64(agreedLogs) else {
                 // Whichever side is mistaken: the agreement is of no use.
                 try batch.store.forgetPeer(link.peer)
-                throw EngineError.protocolViolation("it counts other logs in an agreement")
+                throw EngineError.protocolViolation("it counts another number of logs in an agreement")
             }
         }
         while !reader.isAtEnd {

@@ -105,7 +105,7 @@ extension GroupSession {
         over session: SessionContext, in batch: inout Batch<some Cryptography>
     ) throws(EngineError) {
         guard !inbox.askedPlain else {
-            throw .protocolViolation("events that do not verify, in plain form too")
+            throw .protocolViolation("its events do not verify, even as whole messages")
         }
         inbox.noteAskedPlain()
         frontiers.sendAgain()

@@ -60,7 +60,7 @@ struct Inbox: Sendable {
             while !reader.isAtEnd {
                 let (_, event) = try replica.readMessage(&reader, using: batch.cryptography)
                 guard !event.header.kind.isEphemeral else {
-                    throw EngineError.protocolViolation("an ephemeral event in a window")
+                    throw EngineError.protocolViolation("it sent an ephemeral event in a window")
                 }
                 window.append(event)
             }
@@ -72,7 +72,7 @@ struct Inbox: Sendable {
             ? bytes.count + 64 * (decoder.listed - listedBefore)
             : window[before...].reduce(bytes.count) { $0 + $1.rebuiltSize }
         guard windowBytes <= Limits.window else {
-            throw EngineError.protocolViolation("a window larger than \(Limits.window) bytes")
+            throw EngineError.protocolViolation("it sent a window larger than \(Limits.window) bytes")
         }
         let isEnd = flags & WindowFlags.ends != 0
         if decoder.isStuck {
@@ -107,7 +107,7 @@ struct Inbox: Sendable {
     ) throws {
         guard !received.isEmpty else { return }
         guard certificates.count + received.count <= Limits.windowCertificates else {
-            throw EngineError.protocolViolation("more certificates than a window has events")
+            throw EngineError.protocolViolation("it sent more certificates than a window has events")
         }
         for bytes in received {
             let certificate = try Certificate(decoding: bytes)

@@ -66,7 +66,7 @@ struct Outbox: Sendable {
 
     /// Receives the peer's word that it has processed windows.
     mutating func noteProcessed(_ bytes: UInt64, at now: UInt64) throws(EngineError) {
-        guard bytes <= pacing.sentBytes else { throw .protocolViolation("it processed more than it was sent") }
+        guard bytes <= pacing.sentBytes else { throw .protocolViolation("it acknowledged more bytes than it was sent") }
         pacing.noteProcessed(bytes, at: now)
     }
 

@@ -80,7 +80,7 @@ struct Session: Sendable {
     mutating func receive(_ hello: Hello?) throws(EngineError) -> [UInt8]? {
         guard !hasReceivedHello else { return nil }
         guard let hello, hello.version == 1, hello.incarnation.count == 16 else {
-            throw .protocolViolation("it does not begin with a hello of version 1")
+            throw .protocolViolation("its first payload is not a hello of version 1")
         }
         hasReceivedHello = true
         windowLimit = Int(clamping: max(hello.windowLimit, UInt64(Limits.smallestWindow)))
@@ -98,7 +98,7 @@ struct Session: Sendable {
 
     /// Notes that the peer tries to join.
     mutating func beginJoining() throws(EngineError) {
-        guard !hasJoined else { throw .protocolViolation("it joins twice") }
+        guard !hasJoined else { throw .protocolViolation("it joined twice") }
         hasJoined = true
     }
 
@@ -160,7 +160,7 @@ struct Session: Sendable {
         let found = expectedTags.firstIndex { $0 == sync.tag }
         guard let found, groups[found].theirNumber == nil else {
             guard unmatched.count < Limits.groupsPerSession else {
-                throw .protocolViolation("it shows more than \(Limits.groupsPerSession) groups")
+                throw .protocolViolation("it showed more than \(Limits.groupsPerSession) groups")
             }
             unmatched.append(sync.introduction)
             return nil

@@ -70,7 +70,7 @@ struct TransitDecoder: Sendable {
             header.sequence =
                 if flags & Flags.sequenceGiven != 0 { try reader.integer() } else if let latest {
                     latest.sequence + 1
-                } else { throw .invalid("a sequence that is left out", offset: reader.offset) }
+                } else { throw .invalid("an omitted sequence", offset: reader.offset) }
             if flags & Flags.previousGiven != 0 {
                 header.previous = Backlink(id: EventID(try reader.bytes32()), lamport: try reader.integer())
             }
@@ -100,7 +100,7 @@ struct TransitDecoder: Sendable {
             timestamp &+= try reader.zigzag()
             if flags & Flags.extraGiven != 0 {
                 guard flags & Flags.extraListed == 0 else {
-                    throw .invalid("extra that is given and listed", offset: reader.offset)
+                    throw .invalid("extra both given and listed", offset: reader.offset)
                 }
                 let extra = try Extra(reading: reader.take(reader.varint(atMost: Limits.header, "extra")))
                 if extra.extensions.isEmpty { extras.append(extra) }

@@ -63,7 +63,7 @@ public struct Invitation: Hashable, Sendable {
             }
             addresses.append(address.description)
         }
-        guard reader.isAtEnd else { throw .invalid("what follows an invitation", offset: reader.offset) }
+        guard reader.isAtEnd else { throw .invalid("data after an invitation", offset: reader.offset) }
     }
 
     package static func id(ofSecret secret: some Sequence<UInt8>, using cryptography: some Cryptography) -> [UInt8] {

@@ -66,7 +66,7 @@ package struct GroupVisibility: Hashable, Sendable {
                 self[kind == 0 ? .member(MemberKey(key)) : .device(DeviceKey(key))] = visibility
             }
         } catch {
-            throw StoreError(.corrupt, "what is kept of whom a group is hidden from is damaged")
+            throw StoreError(.corrupt, "the stored visibility of a group is damaged")
         }
     }
 }

@@ -65,11 +65,12 @@ public struct ReconciliationReport: Hashable, Sendable, CustomStringConvertible 
     /// The reason for the strategy, in a sentence.
     public var description: String {
         switch strategy {
-        case .equal: "both knew the same: one comparison of roots"
-        case .agreement: "both remember when they last knew the same: only what changed since then was told"
-        case .frontier: "the two remember no time when they knew the same, and there are few logs: all were told"
+        case .equal: "both devices held the same: one comparison of roots"
+        case .agreement: "both devices remember when they last held the same: only later changes were sent"
+        case .frontier: "the devices remember no time when they held the same, and there are few logs: all were sent"
         case .codedFrontier:
-            "the two remember no time when they knew the same, and there are many logs: coded symbols found those that differ"
+            "the devices remember no time when they held the same, and there are many logs: "
+                + "coded symbols found the difference"
         case .rateless: "few messages differ, or they are scattered: coded symbols found them"
         case .range:
             "the messages that differ lie close together in time, or are very many: fingerprints of ranges found them"

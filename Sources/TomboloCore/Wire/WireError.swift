@@ -16,8 +16,8 @@ public enum WireError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .truncated(let offset): "the bytes end within a value at offset \(offset)"
-        case .varintTooLong(let offset): "an integer of more than 64 bits at offset \(offset)"
-        case .varintNotMinimal(let offset): "an integer with superfluous bytes at offset \(offset)"
+        case .varintTooLong(let offset): "the integer at offset \(offset) has more than 64 bits"
+        case .varintNotMinimal(let offset): "the integer at offset \(offset) has superfluous bytes"
         case .badTag(let offset): "no valid field begins at offset \(offset)"
         case .invalid(let what, let offset): "\(what) is not valid at offset \(offset)"
         case .tooLarge(let what, let limit): "\(what) exceeds its limit of \(limit)"

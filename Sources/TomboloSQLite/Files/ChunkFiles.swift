@@ -17,7 +17,7 @@ public final class ChunkFiles: Sendable {
     private let descriptors = Mutex<[FileID: Descriptor]>([:])
     private static let mostOpen = 32
 
-    /// An open file, which is closed when nobody uses it any more.
+    /// An open file, which is closed when no call uses it any more.
     fileprivate final class Descriptor: Sendable {
         let number: Int32
         private let unsynced = Mutex((bytes: 0, isSyncing: false))

@@ -12,7 +12,7 @@ package enum Mutant: Hashable, Sendable, CaseIterable {
     case hidesItsOwn
     /// The device loses one delivered event in seven at a restart.
     case forgetsWhatWasRead
-    /// The device names no causes in what it writes.
+    /// The device names no causes in its events.
     case namesNoCauses
     /// The device continues its old log after a backup was restored.
     case goesOnInItsLog
@@ -22,7 +22,7 @@ package enum Mutant: Hashable, Sendable, CaseIterable {
     case keepsItsSecrets
     /// The device cannot decrypt any content.
     case readsNothing
-    /// The application is not told of withdrawn events.
+    /// The application is not notified of withdrawn events.
     case hidesWhatIsWithdrawn
     /// One device alone holds back one event in five.
     case misjudges

@@ -59,7 +59,7 @@ extension Simulation {
         guard scenario.acts > 0 else { return }
         for (device, node) in inGroup {
             guard try node.isStateAlikeAnew() else {
-                throw Violation(.judgedDifferently, device.number, "its state, and the same events taken anew")
+                throw Violation(.judgedDifferently, device.number, "its state differs from that of a new state graph")
             }
             let judgement = node.judgement()
             let shown = judgement.statuses.filter { $0.value == .delivered }.keys.sorted()

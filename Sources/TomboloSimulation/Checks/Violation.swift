@@ -42,20 +42,20 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         let what =
             switch promise {
-            case .deliveredTwice: "it was handed over twice"
-            case .beforeItsCause: "it was handed over before what it names"
-            case .outOfOrder: "it was handed over out of its log's order"
-            case .ownUnread: "what it said itself it does not read"
-            case .unread: "what it had been handed is gone"
-            case .beforeWhatItsWriterRead: "it was handed over before something that its writer had read"
-            case .lost: "what was said to be on disk is gone"
-            case .blamed: "an honest device was hung up on"
+            case .deliveredTwice: "it was delivered twice"
+            case .beforeItsCause: "it was delivered before an event that it names"
+            case .outOfOrder: "it was delivered out of its log's order"
+            case .ownUnread: "it does not read an event of its own"
+            case .unread: "a delivered event is gone"
+            case .beforeWhatItsWriterRead: "it was delivered before an event that its writer had read"
+            case .lost: "a message that was reported as stored is gone"
+            case .blamed: "an honest device was accused of breaking the protocol"
             case .diverged: "the devices do not come to hold the same"
             case .forked: "a log has forked"
-            case .unreadable: "it cannot read what it was handed"
-            case .judgedDifferently: "who holds the same judges it differently"
-            case .wronglyShown: "what is shown is not what is wanted"
-            case .notErased: "a content is there that should be gone, or gone that should be there"
+            case .unreadable: "it cannot read a delivered event"
+            case .judgedDifferently: "devices that hold the same judge it differently"
+            case .wronglyShown: "the visible events are not the wanted ones"
+            case .notErased: "a content is held that must be erased, or the reverse"
             }
         return "device \(device): \(what): \(detail)"
     }

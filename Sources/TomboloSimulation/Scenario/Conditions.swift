@@ -56,11 +56,13 @@ extension Scenario {
         var problem: String? {
             let rates = [linkBreaks, crashes, powerCuts, restores, wipes, partitions]
             let chances = [loss, duplication, reordering, corruption, natted, punctured, oneWay]
-            if bytesPerSecond < 100 || links < 1 || mtu < 64 { return "a link must carry something" }
-            if let linkDuration, linkDuration < 1_000 { return "a link must last for a second" }
-            if !rates.allSatisfy({ $0 >= 0 && $0 <= 60 }) { return "what goes wrong does so 0 to 60 times a minute" }
+            if bytesPerSecond < 100 || links < 1 || mtu < 64 {
+                return "a device needs a link, of at least 100 bytes a second and packets of 64"
+            }
+            if let linkDuration, linkDuration < 1_000 { return "a link must last for at least a second" }
+            if !rates.allSatisfy({ $0 >= 0 && $0 <= 60 }) { return "a rate must be between 0 and 60 a minute" }
             if !chances.allSatisfy({ $0 >= 0 && $0 <= 1 }) { return "a chance is between 0 and 1" }
-            if loss > 0.5 { return "more than half of the packets lost is no network" }
+            if loss > 0.5 { return "at most half of the packets can be lost" }
             return nil
         }
     }

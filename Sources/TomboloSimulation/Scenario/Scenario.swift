@@ -133,17 +133,19 @@ public struct Scenario: Hashable, Sendable, Codable {
         if !(2...10_000).contains(devices) { return "there must be 2 to 10,000 devices, not \(devices)" }
         if !(0...100).contains(helpers) { return "there must be at most 100 helpers, not \(helpers)" }
         if hostile.count > 100 { return "there must be at most 100 hostile devices, not \(hostile.count)" }
-        if messages < 1 { return "at least one message must be said" }
+        if messages < 1 { return "at least one message must be sent" }
         if !(16...65_000).contains(bodyBytes) { return "a message has 16 to 65,000 bytes, not \(bodyBytes)" }
         if duration < 1_000 || patience < 1_000 { return "durations must be at least a second" }
-        if let talk, talk < 1 || talk > duration { return "messages must be said within the duration" }
-        if let lifetime, lifetime < 1_000 { return "messages must stay for at least a second" }
-        if !(0...1).contains(redacted) { return "the share of messages that are taken back is between 0 and 1" }
-        if strategy != .tombolo, lifetime != nil || redacted > 0 { return "only Tombolo erases" }
-        if strategy != .tombolo, isPrivate { return "only Tombolo seals" }
+        if let talk, talk < 1 || talk > duration { return "messages must be sent within the duration" }
+        if let lifetime, lifetime < 1_000 { return "messages must live for at least a second" }
+        if !(0...1).contains(redacted) { return "the share of redacted messages is between 0 and 1" }
+        if strategy != .tombolo, lifetime != nil || redacted > 0 { return "only the strategy tombolo erases messages" }
+        if strategy != .tombolo, isPrivate { return "only the strategy tombolo has private groups" }
         if !(0...100_000).contains(acts) { return "there can be at most 100,000 acts, not \(acts)" }
-        if !(0...devices / 2).contains(linked) { return "at most half of the devices can be second ones" }
-        if strategy != .tombolo, acts > 0 || linked > 0 { return "only Tombolo knows members" }
+        if !(0...devices / 2).contains(linked) { return "at most half of the devices can be linked ones" }
+        if strategy != .tombolo, acts > 0 || linked > 0 {
+            return "only the strategy tombolo has acts and linked devices"
+        }
         if let speakers, !(1...devices).contains(speakers) { return "there must be 1 to \(devices) speakers" }
         if case .replayed(let utterances) = workload {
             let isSound = utterances.enumerated().allSatisfy { number, said in
@@ -152,7 +154,7 @@ public struct Scenario: Hashable, Sendable, Codable {
             }
             if utterances.count != messages || !isSound { return "the conversation does not fit the scenario" }
         }
-        if strategy != .tombolo, !hostile.isEmpty { return "only Tombolo is tried against hostile devices" }
+        if strategy != .tombolo, !hostile.isEmpty { return "only the strategy tombolo runs with hostile devices" }
         return conditions.problem
     }
 }

@@ -1,12 +1,12 @@
 import Tombolo
 import TomboloCore
 
-/// Draws a causal graph in lanes, newest first: what stands in different lanes at once was said without seeing each other.
+/// Draws a causal graph in lanes, newest first. Entries in lanes side by side are concurrent.
 struct GraphDrawing {
-    /// The events that the lanes lead down to.
+    /// The event to which each lane leads.
     private var lanes: [EventID] = []
 
-    /// The rows for the next older entry; `text` stands beside its dot.
+    /// The rows of the next older entry, with `text` beside its dot.
     mutating func rows(for entry: Entry, _ text: String) -> [String] {
         let lane: Int
         if let known = lanes.firstIndex(of: entry.id) {
@@ -18,7 +18,7 @@ struct GraphDrawing {
         var rows = [lanes.indices.map { $0 == lane ? "●" : "│" }.joined(separator: " ") + "  " + text]
         var parents = entry.parents
         if let index = parents.firstIndex(where: { !lanes.contains($0) }) {
-            // The lane goes on to a parent that no other lane leads to.
+            // The lane continues to a parent to which no other lane leads.
             lanes[lane] = parents.remove(at: index)
             for parent in parents {
                 if let other = lanes.firstIndex(of: parent) {

@@ -1,7 +1,7 @@
 import Foundation
 import Tombolo
 
-/// One line on standard error that says how far something has got; only on a terminal, and gone at the end.
+/// A progress line on standard error. It is shown on a terminal only, and cleared at the end.
 final class ProgressLine {
     private let isShown = isatty(2) == 1
     private var last = ContinuousClock.now
@@ -23,13 +23,13 @@ final class ProgressLine {
     }
 }
 
-/// Runs `body` while a line shows what the node sends and receives.
+/// Runs `body` while a line shows the bytes that the node sends and receives.
 func withTraffic<Result>(of node: Node, _ body: () async throws -> Result) async throws -> Result {
     let progress = node.progress()
     let showing = Task {
         let line = ProgressLine()
         for await state in progress where !Task.isCancelled {
-            line.show("\(megabytes(state.bytesReceived)) taken in, \(megabytes(state.bytesSent)) given, uncompressed…")
+            line.show("\(megabytes(state.bytesReceived)) received, \(megabytes(state.bytesSent)) sent, uncompressed…")
         }
         line.clear()
     }

@@ -1,12 +1,12 @@
 import Dispatch
 import Foundation
 
-/// SIGINT and SIGTERM as a request to stop, from when this is made on: one that comes before anybody waits is not lost.
+/// Requests to stop by SIGINT or SIGTERM. A signal that arrives before ``wait()`` is not lost.
 struct StopSignals {
     private let stream: AsyncStream<Void>
     private let sources: [any DispatchSourceSignal]
 
-    /// Returns once both are listened for.
+    /// Returns once both signals are handled.
     init() async {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
         var sources: [any DispatchSourceSignal] = []
@@ -15,8 +15,8 @@ struct StopSignals {
             source.setEventHandler { continuation.yield() }
             await withCheckedContinuation { registered in
                 source.setRegistrationHandler {
-                    // kqueue tells of a signal beside what else becomes of it. On Linux the source takes it for itself: who ignores it before
-                    // the source stands loses it, and who does so behind that takes it away.
+                    // kqueue reports a signal in addition to its default action, which must be ignored. On Linux the
+                    // source handles the signal itself, and ignoring it would take it away.
                     #if canImport(Darwin)
                         signal(number, SIG_IGN)
                     #endif
@@ -29,7 +29,7 @@ struct StopSignals {
         (self.stream, self.sources) = (stream, sources)
     }
 
-    /// Returns when one comes, or came.
+    /// Returns at the first signal, also if it has already arrived.
     func wait() async {
         for await _ in stream { break }
         for source in sources { source.cancel() }

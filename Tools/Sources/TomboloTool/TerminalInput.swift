@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// What is typed, byte by byte on a terminal, line by line elsewhere.
+/// The user's input: byte by byte on a terminal, line by line elsewhere.
 enum TerminalInput {
     enum Event: Sendable {
         /// A key was pressed, for the first time in three seconds.
@@ -16,10 +16,10 @@ enum TerminalInput {
 
     private static let state = Mutex(State())
 
-    /// What stands on the line that is being typed.
+    /// The text of the line that is being typed.
     static var text: String { state.withLock { String(decoding: $0.text, as: UTF8.self) } }
 
-    /// Ends with the input, or at Ctrl-C or Ctrl-D.
+    /// The events until the input ends, or until Ctrl-C or Ctrl-D.
     static func events() -> AsyncStream<Event> {
         let (stream, continuation) = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(256))
         let isTerminal = isatty(STDIN_FILENO) == 1
@@ -35,7 +35,7 @@ enum TerminalInput {
         return stream
     }
 
-    /// Asks for what is not shown while it is typed; nil if there is no terminal to ask at.
+    /// Asks for a text that is not shown while it is typed; nil if there is no terminal.
     static func secret(_ prompt: String) -> String? {
         guard isatty(STDIN_FILENO) == 1 else { return nil }
         var settings = termios()
@@ -50,7 +50,7 @@ enum TerminalInput {
             switch byte {
             case 10, 13, 4: break typing
             case 3, 26, 28:
-                // Whoever interrupts it gets the terminal back as it was.
+                // An interrupt restores the terminal.
                 tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
                 FileHandle.standardError.write(Data("\n".utf8))
                 exit(130)
@@ -72,7 +72,7 @@ enum TerminalInput {
         tcsetattr(STDIN_FILENO, TCSANOW, &settings)
     }
 
-    /// Puts the terminal back as it was.
+    /// Restores the terminal.
     static func restore() {
         guard var settings = state.withLock({ $0.original }) else { return }
         tcsetattr(STDIN_FILENO, TCSANOW, &settings)
@@ -105,7 +105,7 @@ enum TerminalInput {
     }
 }
 
-/// Prints what comes above the line that is being typed.
+/// Prints lines above the line that is being typed.
 actor ChatScreen {
     private static let isTerminal = isatty(STDOUT_FILENO) == 1
     private static let clearLine = "\r\u{1b}[K"
@@ -115,7 +115,7 @@ actor ChatScreen {
         Self.write(Self.clearLine + line + "\n> " + TerminalInput.text)
     }
 
-    /// Shown beside the line that is being typed, until it is drawn anew.
+    /// Shows a note beside the line that is being typed, until the line is drawn again.
     func note(_ text: String) {
         guard Self.isTerminal else { return }
         Self.write(Self.clearLine + "> " + TerminalInput.text + "   (" + text + ")\u{1b}[\(text.count + 5)D")

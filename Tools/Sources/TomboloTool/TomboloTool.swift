@@ -12,14 +12,17 @@ import TomboloCore
 @main struct TomboloTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tombolo",
-        abstract: "Keeps what a group says in sync between devices that are rarely online together.",
+        abstract: "Keeps a group's messages, state and files in sync between devices that are rarely online together.",
         discussion: """
-            A device keeps everything in one directory (--data, or $TOMBOLO_DATA, else ~/.tombolo), which one process \
-            writes at a time; others can read beside it (log, status, why, export…). Begin with `tombolo init`, then `tombolo group create NAME` on one device, and on another \
-            `tombolo group join LINK` with a link that `tombolo group invite --address HOST:PORT` made; the inviter must be running \
-            (`tombolo run --host ADDRESS --port PORT`: without --host it listens on this machine alone).
+            A device keeps everything in one directory: --data, else $TOMBOLO_DATA, else ~/.tombolo. One process \
+            writes to it at a time; commands that only read (log, status, why, export…) work beside it.
 
-            Exit codes: 0 done, 1 damage or difference found, 2 bad input or something that cannot be done.
+            Begin with `tombolo init`, then `tombolo group create NAME`. `tombolo group invite --address HOST:PORT` \
+            prints a link. Another device joins with `tombolo group join LINK`, while the inviter runs: \
+            `tombolo run --host ADDRESS --port PORT`. Without --host it listens on this machine alone.
+
+            Exit codes: 0 done; 1 damage or a difference found, or not everything was done; 2 wrong input, or the \
+            command cannot be carried out.
             """,
         version: "0.1.0",
         subcommands: [
@@ -35,7 +38,8 @@ import TomboloCore
 
     static func main() async {
         #if canImport(CMalloc)
-            // Payloads and chunks come and go by 64 KiB: glibc gives that much back to the system each time, and asks for it again.
+            // Payloads and chunks take 64 KiB each. By default glibc returns that much to the system at every release,
+            // and requests it again.
             mallopt(M_TRIM_THRESHOLD, 64 << 20)
             mallopt(M_TOP_PAD, 4 << 20)
         #endif
@@ -51,8 +55,8 @@ import TomboloCore
             } else {
                 try command.run()
             }
-            // What was printed may have met a full disk.
-            guard fflush(nil) == 0 else { throw Failure("not everything could be written") }
+            // Buffered output is written here, and the disk may be full.
+            guard fflush(nil) == 0 else { throw Failure("not all of the output could be written") }
         } catch let code as ExitCode {
             Foundation.exit(code.rawValue)
         } catch  where exitCode(for: error) == .success {
@@ -72,7 +76,7 @@ struct DataOptions: ParsableArguments {
     var data: String?
     @Option(
         name: .long,
-        help: ArgumentHelp("Take the passphrase of locked keys from the first line of a file.", valueName: "file"))
+        help: ArgumentHelp("A file whose first line is the passphrase of the device's keys.", valueName: "file"))
     var passphraseFile: String?
 
     var directory: URL {
@@ -108,7 +112,7 @@ struct DataOptions: ParsableArguments {
 
     /// Runs a command's work, and closes the device whether it succeeds or not.
     ///
-    /// - Parameter lock: what the keys are locked by, if that was asked for already.
+    /// - Parameter lock: the lock of the keys, if the user was already asked for it.
     func withNode<Result>(
         lock: PassphraseLock? = nil, _ body: (Node) async throws -> Result
     ) async throws -> Result {
@@ -118,7 +122,7 @@ struct DataOptions: ParsableArguments {
         if node.isOlderCopy {
             FileHandle.standardError.write(
                 Data(
-                    "note: this store was put back or moved: the device writes to new logs, and peers bring what it lacks\n"
+                    "note: the store was put back or moved: this device writes to new logs, and fetches what it lacks\n"
                         .utf8))
         }
         do {
@@ -132,21 +136,21 @@ struct DataOptions: ParsableArguments {
     }
 }
 
-/// A sentence for the user; the exit code is 2.
+/// An error in a sentence for the user. The exit code is 2.
 struct Failure: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
 }
 
 extension StringProtocol {
-    /// What others wrote, for a terminal: no character of it moves the cursor, changes colours or begins a line.
+    /// The text for a terminal, without characters that move the cursor, change colours or begin a line.
     var printable: String {
         String(
             String.UnicodeScalarView(
                 unicodeScalars.map { scalar in
                     switch scalar.properties.generalCategory {
                     case .control, .lineSeparator, .paragraphSeparator: "\u{FFFD}"
-                    // Letters that turn the direction of others around.
+                    // Characters that change the direction of others.
                     case .format where (0x202A...0x2069).contains(scalar.value): "\u{FFFD}"
                     default: scalar
                     }
@@ -154,7 +158,7 @@ extension StringProtocol {
     }
 }
 
-/// Finds a group by its name or the beginning of its id; without either, the only one.
+/// Finds a group by its name or the first digits of its id. Without a name it returns the only group.
 func findGroup(_ name: String?, _ node: Node) async throws -> SyncGroup {
     let groups = try await node.groups
     guard let name else {
@@ -162,19 +166,19 @@ func findGroup(_ name: String?, _ node: Node) async throws -> SyncGroup {
             throw Failure(
                 groups.isEmpty
                     ? "there is no group yet: `tombolo group create NAME` or `tombolo group join LINK`"
-                    : "there are \(groups.count) groups: say which with --group")
+                    : "there are \(groups.count) groups: choose one with --group")
         }
         return only
     }
     let found = groups.filter { $0.name == name || $0.id.description.hasPrefix(name) }
     return try theOnly(
         found, orNone: "there is no group \(name): see `tombolo group list`",
-        orSeveral: "\(found.count) groups are called \(name): use the id")
+        orSeveral: "\(found.count) groups match \(name): use the id")
 }
 
-/// The only one of what was found.
+/// The only element.
 ///
-/// - Throws: ``Failure`` with a sentence for where there is none, or for where there are several.
+/// - Throws: ``Failure`` with the text `none` or `several`, if there is not exactly one.
 func theOnly<Element>(
     _ found: [Element], orNone none: @autoclosure () -> String, orSeveral several: @autoclosure () -> String
 ) throws -> Element {

@@ -63,7 +63,7 @@ struct DemoTests {
         }
     }
 
-    @Test("takes the history of the checkout, and deals a single author's commits out")
+    @Test("the history of the checkout is used, and a single author's commits go to three names")
     func checkout() throws {
         try withDirectory { root in
             let result = try run(in: try makeCheckout(80, in: root))

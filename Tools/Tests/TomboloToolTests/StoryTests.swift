@@ -21,7 +21,7 @@ struct StoryTests {
             let id = try b.succeed("send", "--name", "bob", "coming").lines[0]
             let sync = try b.succeed("sync", "--explain").output
             #expect(sync.contains("1 groups in sync") && sync.contains("crew: agreement, 1 logs, "))
-            #expect(sync.contains("since both remember when they last knew the same"))
+            #expect(sync.contains("since both devices remember when they last held the same"))
             struct Explained: Decodable {
                 struct Row: Decodable {
                     let strategy: String
@@ -135,7 +135,7 @@ struct StoryTests {
             let recovered = try b.succeed("recover").output
             #expect(
                 recovered.contains("damaged: ")
-                    && recovered.contains("Taken over: the device's keys, 1 groups, 1 peers"))
+                    && recovered.contains("Recovered: the device's keys, 1 groups, 1 peers"))
             #expect(try b.succeed("log", "--count", "100").lines.count == 21)
             #expect(try b.succeed("verify").output == "crew: 21 events verified\n")
 
@@ -384,12 +384,12 @@ struct StoryTests {
                 #expect(log[0].hasSuffix("bob: hello") && log[1].hasSuffix("bob: (redacted)"))
                 let why = try device.succeed("why", String(address)).output
                 #expect(why.contains("erased") && why.contains("not for everyone"))
-                #expect(why.contains("has said that it is gone"))
+                #expect(why.contains("has confirmed the erasure"))
             }
             // Sooner or later its second is over.
             var log = ""
             while !log.contains("bob: (expired)") { log = try b.succeed("log").output + b.succeed("sync").output }
-            #expect(try b.succeed("why", String(code)).output.contains("goes away"))
+            #expect(try b.succeed("why", String(code)).output.contains("  expires "))
             struct Row: Decodable {
                 let isErased: Bool
                 let redactions: [Redaction]

@@ -20,7 +20,7 @@ import Testing
             running = try ann.start("run", "--port", port)
             try ben.succeed("send", "for you")
             let sync = try ben.succeed("sync").output
-            #expect(sync.contains("0 groups in sync, 1 in which one side only takes, "))
+            #expect(sync.contains("0 groups in sync, 1 in which one side only receives, "))
             running.stop()
             #expect(try ann.succeed("log").output.contains("for you"))
             #expect(try !ben.succeed("log").output.contains("not for you"))
@@ -41,7 +41,7 @@ import Testing
             let own = try #require(members.first { $0.hasSuffix(" (you)") }?.prefix(12))
             let refused = try ann("group", "visibility", String(own), "invisible")
             #expect(refused.status != 0 && refused.errors.contains("your own devices"))
-            #expect(try ann("group", "visibility", "zz", "visible").errors.contains("nobody's key begins with zz"))
+            #expect(try ann("group", "visibility", "zz", "visible").errors.contains("no contact's key begins with zz"))
             #expect(try ann("group", "visibility", key, "hidden").status != 0)
         }
     }

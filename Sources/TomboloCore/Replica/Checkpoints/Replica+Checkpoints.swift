@@ -21,10 +21,11 @@ extension Replica {
         let asked = members.subtracting([batch.identity.member]).sorted()
         guard !chosen.isEmpty else {
             return batch.refuse(
-                request, "no log begins with contents that have gone away: there is nothing to forget")
+                request, "no log begins with an erased event: there is nothing to forget")
         }
         guard asked.count <= Limits.checkpointMembers else {
-            return batch.refuse(request, "more than \(Limits.checkpointMembers) members would have to pass it")
+            return batch.refuse(
+                request, "more than \(Limits.checkpointMembers) members would have to pass the checkpoint")
         }
         try apply(request, .checkpoint(Checkpoint(floors: chosen, members: asked)), in: &batch)
     }

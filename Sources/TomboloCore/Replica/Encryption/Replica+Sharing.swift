@@ -41,7 +41,7 @@ extension Replica {
     ) throws -> SecretShare {
         let info = SecretShare.info(rekey, in: id)
         guard let text = cryptography.open(sealed, seed: seed, info: info) else {
-            throw EngineError.protocolViolation("a share that is not sealed to this device")
+            throw EngineError.protocolViolation("it sent a share that is not encrypted to this device")
         }
         return try SecretShare(decoding: text)
     }
@@ -63,7 +63,7 @@ extension Replica {
             return
         }
         guard begins(rekey, secret, using: batch.cryptography) else {
-            throw EngineError.protocolViolation("a share that is not of the secret that the rekey event began")
+            throw EngineError.protocolViolation("it sent a share of another secret than the rekey event's")
         }
         // Others may have it whole, or have lost less of it.
         if secret.extent != .proven {

@@ -65,7 +65,7 @@ extension Replica {
         let position = LogPosition(event)
         guard let log = frontier.index(of: event.log), let author = frontier.logs[log].certificate?.member,
             try heldEvent(position, by: author, in: batch.store) != nil
-        else { return batch.refuse(request, "event \(event.id) is not here, or is not a message") }
+        else { return batch.refuse(request, "event \(event.id) is not on this device, or is not a message") }
         guard !redactions(of: event, log: log).contains(where: { $0.stands }) else {
             return batch.refuse(request, "event \(event.id) was redacted already")
         }

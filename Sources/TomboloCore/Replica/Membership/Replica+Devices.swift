@@ -31,7 +31,7 @@ extension Replica {
         _ request: RequestID, _ removal: DeviceRemoval, in batch: inout Batch<some Cryptography>
     ) throws(StoreError) {
         guard removal.isValid(using: batch.cryptography) else {
-            return batch.refuse(request, "its signature does not verify: copy all of it")
+            return batch.refuse(request, "the removal's signature does not verify: copy the whole link")
         }
         if state.deviceRemovals(of: removal.member).contains(removal) {
             return batch.effects.append(.done(request))

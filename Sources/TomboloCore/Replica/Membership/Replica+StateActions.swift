@@ -9,7 +9,7 @@ extension Replica {
             return batch.refuse(
                 request,
                 role == .none
-                    ? "it is not a member, so there is nothing to take away" : "it is \(role.withArticle) already")
+                    ? "that key has no role in this group" : "that member is \(role.withArticle) already")
         }
         try apply(request, role > old ? .promote(member, to: role) : demotion(of: member, to: role), in: &batch)
     }
@@ -96,16 +96,16 @@ extension Replica {
         if let removal = action.deviceRemoval,
             !state.removals(of: removal.signer.devices, of: removal.member).isEmpty
         {
-            return "the device that has signed it was removed itself: nothing that it says holds here"
+            return "the device that signed the removal was removed itself, so its removals do not count here"
         }
         let own = state.standing(of: identity.member)
         let author = Strength(standing: own, member: identity.member)
         let target = action.target.map { state.standing(of: $0) }
         guard !action.isAllowed(to: author, on: target) else { return nil }
         guard action.isAllowed(to: own.role, of: identity.member) else {
-            return "you are \(own.role.withArticle) of this group, which is not enough for this: ask an admin or owner"
+            return "you are \(own.role.withArticle) of this group, and may not do this: ask an admin or owner"
         }
-        return "this member came before you, or has a higher role: only a member above it can do this"
+        return "this member joined before you, or has a higher role: only a member that ranks above it can do this"
     }
 
     /// The reason why this device's member may not write; nil if it may.
@@ -113,8 +113,8 @@ extension Replica {
         if let reason = refusalOfDevice(identity) { return reason }
         return switch state.standing(of: identity.member).role {
         case .member, .admin, .owner: nil
-        case .reader: "you read this group and do not write to it: an admin can make you a member"
-        case .none: "you are not a member of this group, or not any more: an admin can admit you"
+        case .reader: "you are a reader of this group and may not write: an admin can make you a member"
+        case .none: "you are not a member of this group, or no longer one: an admin can admit you"
         }
     }
 
@@ -130,7 +130,7 @@ extension Replica {
         let removals = state.removals(of: identity.admission.devices, of: identity.member)
         return removals.isEmpty
             ? nil
-            : "this device was removed by another one of yours: begin as a new one in another directory, and link that"
+            : "this device was removed by another one of yours: make a new device in another directory, and link it"
     }
 }
 

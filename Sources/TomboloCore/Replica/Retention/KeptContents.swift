@@ -138,7 +138,7 @@ package struct KeptContents: Sendable {
                 asked[peer] = Asked(theirs: try reader.varint(), missed: try reader.integer())
             }
         } catch {
-            throw StoreError(.corrupt, "what is kept of a group's contents is damaged")
+            throw StoreError(.corrupt, "the record of a group's kept contents is damaged")
         }
     }
 }

@@ -4,7 +4,7 @@ extension Replica {
         _ request: RequestID, _ retention: Retention, in batch: inout Batch<some Cryptography>
     ) {
         guard retention.age ?? .seconds(1) > .zero, retention.count ?? 1 > 0, retention.bytes ?? 1 > 0 else {
-            return batch.refuse(request, "a device keeps more than nothing: set an age, a count or a size above 0")
+            return batch.refuse(request, "a device cannot keep nothing: set an age, a count or a size above 0")
         }
         kept.retention = retention
         kept.dropped = 0

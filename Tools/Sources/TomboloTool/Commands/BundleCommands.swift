@@ -7,23 +7,24 @@ struct BundleCommand: AsyncParsableCommand {
         commandName: "bundle",
         abstract: "Carry a group's events by hand to devices that this one cannot reach.",
         discussion: """
-            A bundle is a file for a memory stick, a mail or a courier. Only devices of the group can read it; what is in it is taken as from a peer: \
-            verified, once, and nothing comes back that was erased. In a private group, secrets that messages are sealed under travel in answers \
-            (--for), sealed to a key that is forgotten once answers have brought what was lacking. What was sent with `tombolo send --file` is not in it.
+            A bundle is a file for a memory stick, a mail or a courier. Only devices of the group can read it. A \
+            device checks its content like that of a peer, and no erased content comes back by it. In a private group \
+            an answer (--for) also carries secrets. They are encrypted to a key that its reader deletes once answers \
+            have brought all that it lacked. Files sent with `tombolo send --file` are not in a bundle.
             """, subcommands: [Write.self, Read.self])
 
     struct Write: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Write what is here of a group into a file.")
+        static let configuration = CommandConfiguration(abstract: "Write this device's events of a group into a file.")
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Option(
             name: .customLong("for"),
             help: ArgumentHelp(
-                "A bundle that the other device has written: only what it lacked then is written, and the secrets that it may have.",
+                "A bundle of another device: write only what that device lacked, and the secrets that it may have.",
                 valueName: "bundle"))
         var other: String?
         @Flag(help: "Print JSON.") var json = false
-        @Argument(help: ArgumentHelp("Where to write it.", valueName: "file")) var file: String
+        @Argument(help: ArgumentHelp("The file to write.", valueName: "file")) var file: String
 
         private struct Row: Codable {
             let file: String
@@ -53,9 +54,9 @@ struct BundleCommand: AsyncParsableCommand {
 
     struct Read: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take what is in bundles.",
+            abstract: "Read bundles.",
             discussion:
-                "Exit code 1 if one of them has no end: what it had was taken. 2 if one is damaged, or of no group of this device's."
+                "Exit code 1 if a bundle has no end (its intact parts were received), 2 if one is damaged or foreign."
         )
         @OptionGroup var options: DataOptions
         @Flag(help: "Print JSON, a line for each bundle.") var json = false
@@ -78,8 +79,8 @@ struct BundleCommand: AsyncParsableCommand {
                     do {
                         if try await !read(file, node) { status = max(status, 1) }
                     } catch let error as TomboloError {
-                        // The others may be good.
-                        FileHandle.standardError.write(Data("Error: \(error.description.printable)\n".utf8))
+                        // The other bundles may be intact.
+                        FileHandle.standardError.write(Data("error: \(error.description.printable)\n".utf8))
                         status = 2
                     }
                 }
@@ -88,7 +89,7 @@ struct BundleCommand: AsyncParsableCommand {
             if status != 0 { throw ExitCode(status) }
         }
 
-        /// - Returns: whether it was complete.
+        /// - Returns: true if the bundle was complete.
         private func read(_ file: String, _ node: Node) async throws -> Bool {
             let progress = TransferProgress()
             let showing = showProgress(progress, "read")
@@ -108,11 +109,14 @@ struct BundleCommand: AsyncParsableCommand {
             }
             let name = try await node.group(reading.group)?.name ?? "\(reading.group)"
             print(
-                "\(name.printable): \(reading.newEvents) new events, \(reading.heldEvents) that were here; written by device \("\(reading.writer)".prefix(8)) \(reading.written.ISO8601Format())"
+                "\(name.printable): \(reading.newEvents) new events, \(reading.heldEvents) already held; "
+                    + "written by device \("\(reading.writer)".prefix(8)) \(reading.written.ISO8601Format())"
             )
             if !reading.isComplete {
                 FileHandle.standardError.write(
-                    Data("\(file.printable) ends before the bundle does: what it had was taken, get it again\n".utf8))
+                    Data(
+                        "\(file.printable) is cut off: its intact parts were received; get the whole file again\n".utf8)
+                )
             }
         }
     }

@@ -4,7 +4,7 @@ import Tombolo
 import TomboloImport
 import TomboloCore
 
-/// Sent while somebody types; not kept.
+/// A notice that a person is typing. No device stores it.
 struct Typing: EventContent, Codable {
     static let type = "typing"
     static let version = 1
@@ -13,10 +13,10 @@ struct Typing: EventContent, Codable {
 
 struct Chat: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Talk in a group: what is said comes live, and peers that are reached are kept connected.",
+        abstract: "Send and show messages live, and stay connected to peers.",
         discussion: """
-            Type a line and press return; Ctrl-D or Ctrl-C ends. On a terminal, others see when you type. What you say \
-            while nobody is connected reaches them later.
+            Type a line and press return; Ctrl-D or Ctrl-C ends. On a terminal, others see when you type. Messages \
+            that you send while no peer is connected reach the others later.
             """)
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
@@ -40,7 +40,7 @@ struct Chat: AsyncParsableCommand {
             ]
             for await input in TerminalInput.events() {
                 switch input {
-                // Other MVDS peers know nothing of types and names: they would show such a notice as text.
+                // Other MVDS implementations know no types: they would show such a notice as text.
                 case .typing where group.dialect == .mvds: break
                 case .typing: try await group.broadcast(Typing(name: name))
                 case .line(let text) where text.isEmpty: break
@@ -62,7 +62,7 @@ struct Chat: AsyncParsableCommand {
         for try await change in group.changes(after: bookmark) {
             switch change {
             case .delivered(let entry, _): await screen.print(await line(entry, group))
-            case .restored(let entry, _): await screen.print("* again: \(await line(entry, group))")
+            case .restored(let entry, _): await screen.print("* restored: \(await line(entry, group))")
             case .withdrawn(let id, _): await screen.print("* \("\(id)".prefix(8)) was withdrawn")
             case .erased(let id, let reason, _): await screen.print("* \("\(id)".prefix(8)) is gone \(reason.inWords)")
             case .forgotten: break
@@ -76,7 +76,9 @@ struct Chat: AsyncParsableCommand {
         for try await states in node.peerUpdates() {
             let connected = Set(states.filter(\.isConnected).map(\.id))
             for device in connected.subtracting(known) { await screen.print("* \("\(device)".prefix(8)) is connected") }
-            for device in known.subtracting(connected) { await screen.print("* \("\(device)".prefix(8)) is gone") }
+            for device in known.subtracting(connected) {
+                await screen.print("* \("\(device)".prefix(8)) is disconnected")
+            }
             known = connected
         }
     }

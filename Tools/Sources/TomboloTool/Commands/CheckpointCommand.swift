@@ -6,16 +6,17 @@ import TomboloCore
 extension Group {
     struct Checkpoint: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Propose to forget what is gone, or list such proposals and who has agreed.",
+            abstract: "Propose to forget erased events, or list the checkpoints.",
             discussion: """
-                What has expired or was redacted still says that somebody said something, and when. With --propose, an admin's device \
-                proposes to forget that too: in what each device has written, all that comes before the first thing that has not gone. The devices of the other members \
-                pass the checkpoint by themselves, as soon as they have all of it and nothing of it can be read there; when the last member has, all devices forget it, \
-                and nothing brings it back. Without --propose, the checkpoints are listed.
+                An event that expired or was redacted still shows that somebody sent something, and when. With \
+                --propose, an admin's device proposes to forget that too: in each log, all events before the first one \
+                that is not erased. Every member's devices pass the checkpoint by themselves, once they hold all of \
+                these events and can read none. When the last member has passed it, all devices forget the events for \
+                good. Without --propose, the checkpoints are listed.
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Flag(help: "Propose one.") var propose = false
+        @Flag(help: "Propose a checkpoint.") var propose = false
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -44,7 +45,7 @@ extension Group {
     }
 }
 
-/// What `group checkpoint --json` prints for each.
+/// A checkpoint as `group checkpoint --json` prints it.
 private struct CheckpointRow: Codable {
     let id: String
     let author: String

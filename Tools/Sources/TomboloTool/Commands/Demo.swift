@@ -8,12 +8,12 @@ struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Three devices that are never all online converge on a real conversation.",
         discussion: """
-            Splits a conversation by author over three devices, each a process with its own store. A meets B, then B meets \
-            C, then C meets A, over TCP and TLS on loopback. Prints the cost of each meeting, and whether all three \
-            devices are equal.
+            Splits a conversation by author over three devices, each a process with its own store. A meets B, then B \
+            meets C, then C meets A, over TCP and TLS on loopback. Prints the cost of each meeting, and whether all \
+            three devices are equal.
 
-            Without --conversation, the demo takes the history of the git checkout in the current directory. Where there \
-            is none, or a short one (as in a shallow clone), the demo makes a small conversation up, and says so.
+            Without --conversation, the demo uses the history of the git checkout in the current directory. If there \
+            is none, or a short one (as in a shallow clone), the demo makes up a small conversation, and says so.
             """)
     @Option(help: "A conversation as JSON lines (also .gz).") var conversation: String?
     @Flag(help: "Keep the three devices' directories.") var keep = false
@@ -108,7 +108,7 @@ struct Demo: AsyncParsableCommand {
             StatusRow.self, from: Subprocess.output(["status", "--data", device.directory.path, "--json"]))
     }
 
-    /// Content bytes of the events that came to a device in a meeting.
+    /// The content bytes of the events that a device received in a meeting.
     private func carried(_ device: Device, since before: StatusRow) throws -> Int {
         let storage = try SQLiteStorage(directory: device.directory, isReadOnly: true)
         defer { try? storage.close() }

@@ -2,18 +2,18 @@ import Foundation
 
 /// The conversation that the demo splits over three devices, and where it comes from.
 struct DemoConversation {
-    /// Fewer entries make no demo: a checkout of one commit (a shallow clone) has one.
+    /// The fewest entries of a demo. A shallow clone has a single commit.
     private static let fewestEntries = 60
-    /// The latest entries of a long history are enough.
+    /// The most entries that are taken from the end of a long history.
     private static let mostEntries = 20_000
-    /// One for each device.
+    /// The fewest authors: one for each device.
     private static let fewestAuthors = 3
 
     private(set) var source: ConversationFile
     /// A phrase that names where the conversation comes from.
     private(set) var origin: String
 
-    /// Takes the named file, else the history of the git checkout here, else a conversation that is made up.
+    /// Uses the named file, else the history of the git checkout here, else a conversation that is made up.
     init(named path: String?) throws {
         if let path {
             (source, origin) = (try ConversationFile(path: path), path)
@@ -31,17 +31,17 @@ struct DemoConversation {
         }
     }
 
-    /// Deals the entries of a history by one or two authors out to three names, in turn.
+    /// Assigns the entries of a history by one or two authors to three names in turn.
     private mutating func dealOutToEnoughAuthors() {
         let authors = Set(source.lines.map(\.author)).count
         guard authors < Self.fewestAuthors else { return }
         for index in source.lines.indices {
             source.lines[index].author += " \(index % Self.fewestAuthors + 1)"
         }
-        origin += ", whose \(authors == 1 ? "one author's" : "two authors'") commits are dealt out in turn"
+        origin += ", whose \(authors == 1 ? "one author's" : "two authors'") commits go to three names in turn"
     }
 
-    /// A conversation without randomness: seven authors on two threads that are joined now and then.
+    /// A conversation without randomness: seven authors on two threads that sometimes join.
     private static func madeUp(_ count: Int) -> [ExportedEntry] {
         let words = "the tide covers a bar of sand for half of the day and nobody waits for the ferry"
             .split(separator: " ")

@@ -38,30 +38,33 @@ struct ID: AsyncParsableCommand {
 
 struct Peer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Other devices that this one exchanges payloads with.", subcommands: [Add.self, List.self, Remove.self])
+        abstract: "Add, list and remove the devices that this one syncs with.",
+        subcommands: [Add.self, List.self, Remove.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remember a device and where to reach it.",
+            abstract: "Remember a device and its address.",
             usage: """
                 tombolo peer add KEY HOST:PORT
                 tombolo peer add --mvds HOST:PORT [--group GROUP]
                 """,
             discussion: """
                 With --mvds, the peer speaks MVDS alone, over plain TCP: four bytes of length, big endian, then a \
-                payload, both ways. It is given one group of the mvds dialect (`tombolo group create NAME --mvds`). \
-                Nothing proves who answers at the address, and nothing hides what is said.
+                payload, both ways. It gets one group of the mvds dialect (`tombolo group create NAME --mvds`). \
+                Nothing proves which peer answers at the address, and nothing is encrypted.
                 """)
         @OptionGroup var options: DataOptions
         @Argument(help: "The device's key: 64 hexadecimal digits, as `tombolo id` prints it.") var device: String?
-        @Argument(help: "Where it listens: host:port.") var address: String?
-        @Option(help: ArgumentHelp("Where a peer that speaks MVDS alone listens.", valueName: "host:port"))
+        @Argument(help: "The device's address: host:port.") var address: String?
+        @Option(help: ArgumentHelp("The address of a peer that speaks MVDS alone.", valueName: "host:port"))
         var mvds: String?
         @Option(help: "With --mvds: the group to share with it, if there are several.") var group: String?
 
         func run() async throws {
             if let mvds {
-                guard device == nil else { throw Failure("with --mvds there is no key: give the address alone") }
+                guard device == nil else {
+                    throw Failure("a peer that speaks MVDS alone has no key: give its address alone")
+                }
                 return try await options.withNode { node in
                     try await node.addMVDSPeer(at: mvds, sharing: try await mvdsGroup(node))
                     print("peer \(mvds)")
@@ -70,7 +73,9 @@ struct Peer: AsyncParsableCommand {
             guard let device, let address else { throw Failure("give a device's key and host:port, or --mvds") }
             let key = try parseDevice(device)
             try await options.withNode { node in
-                guard key != node.device else { throw Failure("that is this device's own key") }
+                guard key != node.device else {
+                    throw Failure("that is this device's own key: give that of another device")
+                }
                 try await node.addPeer(key, address: address)
             }
         }
@@ -86,14 +91,14 @@ struct Peer: AsyncParsableCommand {
                 throw Failure(
                     groups.isEmpty
                         ? "there is no group of the mvds dialect yet: `tombolo group create NAME --mvds`"
-                        : "there are \(groups.count) groups of the mvds dialect: say which with --group")
+                        : "there are \(groups.count) groups of the mvds dialect: choose one with --group")
             }
             return only
         }
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the devices that are known.")
+        static let configuration = CommandConfiguration(abstract: "List the known devices.")
         @OptionGroup var options: DataOptions
         @Flag(help: "Print JSON.") var json = false
 

@@ -15,7 +15,7 @@ func parseDuration(_ text: String) throws -> Duration {
 private let mostSeconds: Int64 = 100 * 365 * 86_400
 
 extension Duration {
-    /// As ``parseDuration(_:)`` reads it.
+    /// The duration in the form that ``parseDuration(_:)`` reads.
     fileprivate var inWords: String {
         let seconds = components.seconds
         for (unit, length) in [("w", Int64(7 * 86_400)), ("d", 86_400), ("h", 3_600), ("m", 60)]
@@ -26,15 +26,16 @@ extension Duration {
 
 struct Redact: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take back what was said: its content goes away on every device.",
+        abstract: "Redact a message: erase its content on every device.",
         discussion: """
-            Yours always; that of others if you are an admin. It goes from a device's files as soon as the device hears of it; \
-            `tombolo why` tells which have said that they have erased it. That something was said stays to be seen, and by whom.
+            Authors redact their own messages, admins any message. A device erases the content from its files as soon \
+            as it learns of the redaction. `tombolo why` shows the devices that confirm the erasure. It stays visible \
+            that a message was sent, and by whom.
             """)
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
-    @Option(help: "Why, for everyone to read.") var reason = ""
-    @Argument(help: "The event's id, or the first four digits of it or more.") var event: String
+    @Option(help: "The reason, which all members can read.") var reason = ""
+    @Argument(help: "The event's id, or at least its first four digits.") var event: String
 
     func run() async throws {
         try await options.withNode { node in
@@ -51,12 +52,11 @@ struct Redact: AsyncParsableCommand {
 extension Group {
     struct Expiry: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say after what time everything said from now on goes away, or what holds now.",
-            discussion: "Admins set it. `tombolo send --expires` makes it shorter for one message.")
+            abstract: "Set the time after which all messages from now on expire, or print it.",
+            discussion: "Admins set it. `tombolo send --expires` sets a shorter time for one message.")
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Argument(help: "A time such as 12h, 7d or 4w, or never. Left out: what holds now is printed.") var time:
-            String?
+        @Argument(help: "A time such as 12h, 7d or 4w, or never. Without it, the setting is printed.") var time: String?
 
         func run() async throws {
             guard let time else {
@@ -71,25 +71,26 @@ extension Group {
 
     struct Keep: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say how much of a group this device keeps, or what holds now.",
+            abstract: "Set how much of a group this device keeps, or print it.",
             discussion: """
-                What is more than that is dropped here, the first to come first, and nowhere else; what you have said yourself is kept. \
-                The device stays in sync and fetches nothing of it again. With --all it keeps everything, and gets back what peers have.
+                This device alone drops contents beyond a bound, the first to arrive first. It keeps its own. It stays \
+                in sync, and does not fetch dropped contents again. With --all it keeps everything, and fetches what \
+                peers still have.
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Option(
-            help: "For how long after it has come, or after this was first set: such as 12h, 7d or 4w.",
+            help: "The time to keep a content after its arrival, or after the first setting: such as 12h, 7d or 4w.",
             transform: parseDuration) var age: Duration?
-        @Option(help: "How many messages of others.") var count: Int?
-        @Option(help: "How much, such as 500K or 20M.", transform: parseSize) var size: UInt64?
-        @Flag(help: "Everything.") var all = false
+        @Option(help: "The number of messages of others to keep.") var count: Int?
+        @Option(help: "The bytes of others to keep, such as 500K or 20M.", transform: parseSize) var size: UInt64?
+        @Flag(help: "Keep everything.") var all = false
 
         func validate() throws {
             guard !all || age == nil && count == nil && size == nil else {
-                throw ValidationError("--all is everything: leave the others out")
+                throw ValidationError("--all keeps everything: leave out the other options")
             }
-            guard count ?? 1 > 0, size ?? 1 > 0 else { throw ValidationError("what is kept is more than nothing") }
+            guard count ?? 1 > 0, size ?? 1 > 0 else { throw ValidationError("--count and --size must be above 0") }
         }
 
         func run() async throws {
@@ -112,10 +113,10 @@ extension Group {
 extension Retention {
     fileprivate var inWords: String {
         let bounds = [
-            age.map { "what has come within \($0.inWords)" },
+            age.map { "contents that arrived within \($0.inWords)" },
             count.map { "the latest \($0) messages of others" },
             bytes.map { "the latest \(inBytes(UInt64($0))) of others" },
         ].compactMap(\.self)
-        return bounds.isEmpty ? "everything" : bounds.joined(separator: ", of that ")
+        return bounds.isEmpty ? "everything" : bounds.joined(separator: ", of these ")
     }
 }

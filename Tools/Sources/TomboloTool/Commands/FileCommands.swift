@@ -7,20 +7,21 @@ struct Get: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Fetch a file that was sent, and save it.",
         discussion: """
-            Dials all peers whose address is known, and takes from each that has it what others have not given; every piece is verified. It can be \
-            stopped at any time, and goes on from there the next time.
+            Dials all peers whose address is known, fetches different pieces from each that has them, and verifies \
+            every piece. It can be stopped at any time, and continues from there the next time.
 
-            Exit code 1 if not all of it came: what came is kept on this device, and nothing is saved (but for what was printed with --to -).
+            Exit code 1 if not all pieces arrived. This device keeps those that did, and saves nothing (except for the \
+            output of --to -).
             """)
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
     @Option(
         help: ArgumentHelp(
-            "Where to save it; a folder, or - for standard output. Left out: under its own name, here.",
+            "A file, a folder, or - for standard output. Without it, the file's own name in the current folder.",
             valueName: "path"))
     var to: String?
-    @Option(help: "Seconds without anything coming after which to stop.") var timeout = 30
-    @Argument(help: "The id of what was said with it, or the first four digits or more.") var event: String
+    @Option(help: "Seconds after which to stop if nothing arrives.") var timeout = 30
+    @Argument(help: "The id of the event that sent it, or at least its first four digits.") var event: String
 
     func run() async throws {
         guard timeout >= 1 else { throw Failure("--timeout must be at least a second") }
@@ -32,7 +33,7 @@ struct Get: AsyncParsableCommand {
             }
             if !isWhole { throw ExitCode(1) }
         } catch let error as TomboloError where error.code == .storeBusy {
-            // Beside a process that runs: what is here already.
+            // Another process uses the store: a file can be saved if it is complete.
             try await options.withReader { node in
                 let (reader, name) = try await find(node)
                 guard try await reader.status.isComplete else { throw error }
@@ -47,13 +48,13 @@ struct Get: AsyncParsableCommand {
             throw Failure("no event that begins with \(event) is held here: see `tombolo file list`")
         }
         guard let shared = entry.content(as: SharedFile.self) else {
-            let why = entry.placeholder.map { "is gone \($0)" } ?? "is not a file"
-            throw Failure("what was said with \("\(entry.id)".prefix(8)) \(why): see `tombolo file list`")
+            let why = entry.placeholder.map { "is gone \($0)" } ?? "has no file"
+            throw Failure("event \("\(entry.id)".prefix(8)) \(why): see `tombolo file list`")
         }
         return (group.reader(of: shared.file), shared.name)
     }
 
-    /// Saves the file while it comes. Whoever has it may be met later than others.
+    /// Saves the file while it arrives. A peer that has it may be met later than others.
     private func fetch(_ reader: FileReader, as name: String, _ node: Node) async throws -> Bool {
         let running = Task { try await node.run() }
         let saving = Task { try await save(reader, as: name) }
@@ -63,7 +64,7 @@ struct Get: AsyncParsableCommand {
                 try await Task.sleep(for: .milliseconds(500))
                 let status = try await reader.status
                 if status != before { (before, last) = (status, .now) }
-                // Whoever takes what is printed may be slow.
+                // The reader of the output may be slow.
                 if status.isComplete { continue }
                 if last.duration(to: .now) > .seconds(timeout) { return saving.cancel() }
             }
@@ -80,8 +81,9 @@ struct Get: AsyncParsableCommand {
             FileHandle.standardError.write(
                 Data(
                     """
-                    \(inBytes(status.bytesHeld)) of \(inBytes(status.size)) are here, and nothing has come for \(timeout) s: no peer that can be \
-                    reached has the rest. Run it again when one can be; what is here is kept.
+                    \(inBytes(status.bytesHeld)) of \(inBytes(status.size)) are here, and nothing has arrived for \
+                    \(timeout) s: no peer that can be reached has the rest. These bytes are kept: run the command \
+                    again when such a peer can be reached.
 
                     """.utf8))
             return false
@@ -112,7 +114,7 @@ struct Get: AsyncParsableCommand {
 
 struct File: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "See which files were sent, and how much this device keeps of them.",
+        abstract: "List files, remove them from this device, and limit their size.",
         subcommands: [List.self, Drop.self, Limit.self])
 
     struct List: AsyncParsableCommand {
@@ -160,12 +162,12 @@ struct File: AsyncParsableCommand {
 
     struct Drop: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Forget the bytes of a file on this device.",
+            abstract: "Remove the bytes of a file from this device.",
             discussion:
-                "Others keep it, and it can be fetched again from them. `tombolo redact` takes it back everywhere.")
+                "Other devices keep it, and it can be fetched again from them. `tombolo redact` erases it everywhere.")
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Argument(help: "The id of what was said with it, or the first four digits or more.") var event: String
+        @Argument(help: "The id of the event that sent it, or at least its first four digits.") var event: String
 
         func run() async throws {
             try await options.withNode { node in
@@ -180,23 +182,23 @@ struct File: AsyncParsableCommand {
 
     struct Limit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say how much this device keeps, and what it fetches by itself; or print what holds now.",
-            discussion: "Sizes are bytes, or such as 500K, 20M, 8G, 1T.")
+            abstract: "Set the limits of this device for files, or print them.",
+            discussion: "A size is a number of bytes, or such as 500K, 20M, 8G, 1T.")
         @OptionGroup var options: DataOptions
         @Option(
-            help: ArgumentHelp("All files together take no more than this.", valueName: "size"), transform: parseSize)
+            help: ArgumentHelp("The most bytes that all files together take.", valueName: "size"), transform: parseSize)
         var quota: UInt64?
         @Option(
             help: ArgumentHelp(
-                "Files up to this are fetched as soon as they are heard of; 0 for none.", valueName: "size"),
+                "Files up to this size are fetched without a request; 0 for none.", valueName: "size"),
             transform: parseSize) var automatic: UInt64?
 
         func run() async throws {
             guard quota != nil || automatic != nil else {
                 return try await options.withReader { node in
                     let limits = try await node.fileLimits
-                    print("quota \(inBytes(limits.quota)), of which \(inBytes(try await node.fileBytes)) are taken")
-                    print("fetched by itself: files up to \(inBytes(limits.automatic))")
+                    print("quota \(inBytes(limits.quota)), of which \(inBytes(try await node.fileBytes)) are used")
+                    print("fetched without a request: files up to \(inBytes(limits.automatic))")
                 }
             }
             try await options.withNode { node in
@@ -209,14 +211,14 @@ struct File: AsyncParsableCommand {
     }
 }
 
-/// Shows how far something has got, until it ends.
+/// Shows the progress of a transfer in bytes, until it ends.
 func showProgress(_ progress: TransferProgress, _ what: String) -> Task<Void, Never> {
     showProgress(progress) {
         "\(inBytes($0.done)) of \(inBytes($0.total)) \(what), \($0.done * 100 / $0.total) %"
     }
 }
 
-/// The same in other words.
+/// Shows the progress of a transfer as `text` puts it, until it ends.
 func showProgress(
     _ progress: TransferProgress, _ text: @escaping @Sendable (TransferProgress.Step) -> String
 ) -> Task<Void, Never> {
@@ -227,7 +229,7 @@ func showProgress(
     }
 }
 
-/// A size as people say it, in powers of 1,000.
+/// A size with a unit, in powers of 1,000.
 func inBytes(_ bytes: UInt64) -> String {
     let units = ["kB", "MB", "GB", "TB"]
     var (value, unit) = (Double(bytes), "bytes")
@@ -235,7 +237,7 @@ func inBytes(_ bytes: UInt64) -> String {
     return unit == "bytes" ? "\(bytes) bytes" : String(format: "%.1f %@", value, unit)
 }
 
-/// Bytes, or with one of the letters K, M, G and T, powers of 1,000 of them.
+/// The size that a text names: bytes, or a number with K, M, G or T (powers of 1,000).
 func parseSize(_ text: String) throws -> UInt64 {
     let units: [Character: UInt64] = ["K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "T": 1_000_000_000_000]
     let unit = text.uppercased().last.flatMap { units[$0] }

@@ -22,24 +22,25 @@ struct Group: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Create a group.")
         @OptionGroup var options: DataOptions
-        @Argument(help: "What to call it.") var name: String
+        @Argument(help: "The group's name.") var name: String
         @Option(
             help: """
-                Who writes and reads, for good. open: everyone who was invited; private: who an admin has made a member or reader, \
-                all that is said being sealed to them; private-from-joining: the same, and new members read nothing from before; feed: you write, and who you make a member, and everyone who was invited reads; \
-                public: everyone who knows the name, which is the same group everywhere, and which nobody owns.
+                The rights to write and read, which never change. open: every invited device writes and reads; \
+                private: members that an admin admits write, they and readers read, and contents are encrypted to \
+                them; private-from-joining: the same, but new members read nothing from before; feed: you and members \
+                that you admit write, every invited device reads; public: every device that knows the name writes and \
+                reads, the group is the same everywhere and has no owner.
                 """, transform: parsePolicy) var policy: Policy = .open
         @Flag(
             help: """
-                Of the mvds dialect: to talk to other MVDS peers (see `tombolo peer add --help`). Nothing in it is \
-                signed.
+                Create a group of the mvds dialect, for other MVDS peers (see `tombolo peer add --help`). Nothing in \
+                it is signed.
                 """) var mvds = false
-        @Option(help: ArgumentHelp("With --mvds: the id that the others have for it.", valueName: "hex")) var id:
-            String?
+        @Option(help: ArgumentHelp("With --mvds: the group's id on other peers.", valueName: "hex")) var id: String?
 
         func run() async throws {
             guard !mvds || policy == .open else {
-                throw Failure("groups of the mvds dialect know nothing of members: leave out --policy")
+                throw Failure("groups of the mvds dialect have no members: leave out --policy")
             }
             guard mvds || id == nil else { throw Failure("--id is for groups of the mvds dialect: add --mvds") }
             let given = try id.map { text in
@@ -76,7 +77,7 @@ struct Group: AsyncParsableCommand {
 extension Group {
     struct Leave: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give up your rights in a group.", discussion: "The group stays here, to be read.")
+            abstract: "Give up your rights in a group.", discussion: "The group stays on this device and can be read.")
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
 
@@ -88,20 +89,20 @@ extension Group {
 
 struct Send: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say something in a group, or send a file.",
-        discussion: "Of a file a sealed copy is kept here, from which peers fetch it: `tombolo get`.")
+        abstract: "Send a message or a file to a group.",
+        discussion: "This device keeps an encrypted copy of a file. Peers fetch it with `tombolo get`.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
     @Option(help: ArgumentHelp("A file to send.", valueName: "path")) var file: String?
     @Option(help: "Your name.") var name = ProcessInfo.processInfo.environment["USER"] ?? ""
     @Option(
         help: ArgumentHelp(
-            "After what time it goes away on every device, such as 90s, 10m, 12h, 7d or 4w.", valueName: "time"),
+            "The time after which it expires on every device, such as 90s, 10m, 12h, 7d or 4w.", valueName: "time"),
         transform: parseDuration) var expires: Duration?
-    @Argument(help: "What to say; with --file, of it.") var text: String?
+    @Argument(help: "The message; with --file, a comment on the file.") var text: String?
 
     mutating func validate() throws {
-        if text == nil, file == nil { throw ValidationError("say what to send: a text, or --file") }
+        if text == nil, file == nil { throw ValidationError("there is nothing to send: give a text, or --file") }
     }
 
     func run() async throws {
@@ -109,7 +110,7 @@ struct Send: AsyncParsableCommand {
             let group = try await findGroup(group, node)
             if let file { return try await send(file, to: group) }
             let text = text ?? ""
-            // Other MVDS peers know nothing of types and names: they get the text.
+            // Other MVDS implementations know no types and names: they get the text alone.
             if group.dialect == .mvds {
                 guard expires == nil else {
                     throw Failure("nothing expires in a group of the mvds dialect: leave out --expires")
@@ -123,7 +124,7 @@ struct Send: AsyncParsableCommand {
 
     private func send(_ file: String, to group: SyncGroup) async throws {
         let progress = TransferProgress()
-        let showing = showProgress(progress, "sealed")
+        let showing = showProgress(progress, "encrypted")
         let sent = try await group.send(
             file: URL(fileURLWithPath: file), saying: text, expiring: expires, reportingTo: progress)
         await showing.value
@@ -131,7 +132,7 @@ struct Send: AsyncParsableCommand {
     }
 }
 
-/// What an entry looks like on the command line and in exports.
+/// An entry on the command line and in exports.
 struct ExportedEntry: Codable {
     let id: String
     let parents: [String]
@@ -141,16 +142,16 @@ struct ExportedEntry: Codable {
     let text: String
 }
 
-/// Names of logs' authors: what their first entries say.
+/// The names of logs' authors, which the first entry of a log states.
 struct Authors {
     private var names: [LogID: String] = [:]
 
-    /// - Parameter known: of the entry's causes only these are named; nil for all.
+    /// - Parameter known: the causes that may be named; nil for all.
     mutating func export(
         _ entry: Entry, _ group: SyncGroup, parents known: Set<EventID>? = nil
     ) async throws -> ExportedEntry {
         let said = entry.content(as: Said.self)
-        // Said with the entry, or else with its log's first one.
+        // The entry states the name, or else the first entry of its log does.
         var author = said?.author ?? ""
         if author.isEmpty, let log = entry.log {
             if names[log] == nil {
@@ -169,22 +170,22 @@ struct Authors {
             text: text ?? entry.placeholder ?? "(\(entry.data.count) bytes of type \(entry.type ?? "unknown"))")
     }
 
-    /// Imported logs name their author in their first entry.
+    /// The author that the first entry of an imported log names.
     private func firstAuthor(of log: LogID, _ group: SyncGroup) async throws -> String? {
         try await group.entry(ofLog: log, at: 1)?.content(as: Said.self)?.author
     }
 }
 
-/// What a file's entry looks like; nil if it is something else.
+/// The text of an entry with a file; nil for any other entry.
 private func shared(_ entry: Entry) -> String? {
     guard let shared = entry.content(as: SharedFile.self) else { return nil }
     return "(file \(shared.name), \(inBytes(shared.file.size)))\(shared.text.map { " " + $0 } ?? "")"
 }
 
 extension Entry {
-    /// What stands where the content of an entry was; nil if it is there.
+    /// The text in place of a missing content; nil if the content is here.
     var placeholder: String? {
-        if isSealed { return "(sealed: its key is here no more)" }
+        if isSealed { return "(unreadable: its key was erased)" }
         return erasure?.inWords
     }
 }
@@ -201,15 +202,14 @@ extension ErasureReason {
 
 struct Log: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the latest entries in the order that everyone shows.")
+        abstract: "Print the latest entries in the order that all devices show.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
-    @Option(name: [.customShort("n"), .long], help: "How many.") var count = 20
+    @Option(name: [.customShort("n"), .long], help: "The number of entries.") var count = 20
     @Flag(help: "Print JSON lines.") var json = false
     @Flag(
         help: """
-            Newest first, with the causal graph beside it: what stands in different lanes at once was said without \
-            seeing each other.
+            Print the newest first, with the causal graph beside them. Entries in lanes side by side are concurrent.
             """) var graph = false
 
     func run() async throws {
@@ -264,7 +264,7 @@ struct Watch: AsyncParsableCommand {
                     case .withdrawn(let id, _): print("(withdrawn) \("\(id)".prefix(8))")
                     case .erased(let id, let reason, _): print("(erased) \("\(id)".prefix(8))  \(reason.inWords)")
                     case .forgotten(let log, let sequence, _):
-                        print("(forgotten) the first \(sequence) of log \("\(log)".prefix(8))")
+                        print("(forgotten) the first \(sequence) events of log \("\(log)".prefix(8))")
                     }
                     fflush(nil)
                 }
@@ -276,7 +276,7 @@ struct Watch: AsyncParsableCommand {
 }
 
 struct Status: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Say how much of each group is here.")
+    static let configuration = CommandConfiguration(abstract: "Print how much of each group this device holds.")
     @OptionGroup var options: DataOptions
     @Flag(help: "Print JSON.") var json = false
 
@@ -288,15 +288,16 @@ struct Status: AsyncParsableCommand {
                     try printJSON(row)
                 } else {
                     print(
-                        "\(group.name.printable): \(row.held) events held of \(row.logs) logs, \(row.delivered) delivered, "
-                            + "\(row.waiting) wait for ancestors\n  digest \(row.digest)")
+                        "\(group.name.printable): \(row.held) events held in \(row.logs) logs, "
+                            + "\(row.delivered) delivered, \(row.waiting) waiting for ancestors\n  digest \(row.digest)"
+                    )
                 }
             }
         }
     }
 }
 
-/// What `status --json` prints for each group.
+/// A group as `status --json` prints it.
 struct StatusRow: Codable {
     let group: String
     let name: String
@@ -317,8 +318,8 @@ struct StatusRow: Codable {
 
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check every id, signature, link and the order of the store.",
-        discussion: "Exit code 1 on damage, saying what.")
+        abstract: "Check every id, signature and link, and the order of the store.",
+        discussion: "Prints each defect. Exit code 1 if the store is damaged.")
     @OptionGroup var options: DataOptions
 
     func run() async throws {

@@ -12,15 +12,15 @@ struct ConversationFile {
 
     /// Reads a file, inflating it if its name ends in .gz.
     ///
-    /// - Throws: `Failure` naming the line that is wrong, and why.
+    /// - Throws: `Failure` that names the wrong line and the reason.
     init(path: String) throws {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue,
             FileManager.default.isReadableFile(atPath: path)
-        else { throw Failure("\(path) is no file that can be read") }
+        else { throw Failure("\(path) is not a readable file") }
         let data: Data
         if path.hasSuffix(".gz") {
-            data = try Self.output(of: ["gzip", "-dc", path], failure: "\(path) is not a sound gzip file")
+            data = try Self.output(of: ["gzip", "-dc", path], failure: "\(path) is not an intact gzip file")
         } else {
             data = try Data(contentsOf: URL(fileURLWithPath: path))
         }
@@ -38,12 +38,12 @@ struct ConversationFile {
         }
     }
 
-    /// Entries that have no file.
+    /// A conversation that does not come from a file.
     init(lines: [ExportedEntry]) { self.lines = lines }
 
     /// Reads the history of a git repository: each commit becomes an entry.
     ///
-    /// A parent that is not among the commits read is left out, so that a part of a history is a conversation, too.
+    /// Parents outside of the commits that are read are left out, so that a part of a history is a conversation, too.
     ///
     /// - Parameters:
     ///   - path: the repository.
@@ -77,7 +77,7 @@ struct ConversationFile {
         }
     }
 
-    /// What a command prints.
+    /// The output of a command.
     ///
     /// - Throws: `Failure` with the sentence `failure`, if the command fails.
     private static func output(of command: [String], failure: String) throws -> Data {
@@ -120,8 +120,8 @@ struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Import a conversation: JSON lines, or a git history.",
         discussion: """
-            Each line has id, parents, author, time (ms) and text, and comes after its parents. Authors become devices \
-            of the store's own making. All of it is imported, or nothing.
+            Each line has id, parents, author, time (ms) and text, and comes after its parents. The import makes a \
+            device for each author. All lines are imported, or none.
             """)
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
@@ -133,7 +133,7 @@ struct Import: AsyncParsableCommand {
         switch (file, git) {
         case (let file?, nil): conversation = try ConversationFile(path: file)
         case (nil, let git?): conversation = try ConversationFile(gitRepository: git)
-        default: throw Failure("name either a file or --git DIR")
+        default: throw Failure("give either a file or --git DIR")
         }
         try await options.withNode { node in
             let group = try await findGroup(group, node)
@@ -147,7 +147,7 @@ struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a group's entries as JSON lines, causes first.",
         discussion:
-            "Without what was withdrawn, and without the group's state. Of what has gone away, that it was there.")
+            "Leaves out withdrawn entries and the group's state. Of an erased entry it prints that it was there.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
 
@@ -172,7 +172,7 @@ struct Export: AsyncParsableCommand {
         }
     }
 
-    /// The entry of which a line is printed: that it was there is, also of an erased one.
+    /// The entry to print for a change. An erased entry is printed without its content.
     private func entry(of change: Change, _ group: SyncGroup) async throws -> Entry? {
         switch change {
         case .delivered(let entry, _): entry

@@ -6,21 +6,22 @@ import TomboloCore
 extension Group {
     struct Invite: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print a link that lets one device join, or several.",
+            abstract: "Print a link by which one device can join, or several.",
             discussion: """
-                The device must be running at the address when the link is used: `tombolo run --host ADDRESS --port PORT`; \
-                without --host it listens on this machine alone.
+                This device must run at the address when the link is used: `tombolo run --host ADDRESS --port PORT`. \
+                Without --host it listens on this machine alone.
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Option(help: "Days until the link expires.") var days = 7
-        @Option(help: "How many devices it admits.") var uses = 1
+        @Option(help: "The number of devices that it admits.") var uses = 1
         @Option(
             help: ArgumentHelp(
-                "What whoever uses it becomes: reader, member, admin or owner.", valueName: "role"),
+                "The role of members that join by it: reader, member, admin or owner.", valueName: "role"),
             transform: parseRole)
         var role: Role = .member
-        @Option(help: ArgumentHelp("Where this device can be reached.", valueName: "host:port")) var address: [String]
+        @Option(help: ArgumentHelp("An address of this device; can be given several times.", valueName: "host:port"))
+        var address: [String]
 
         func run() async throws {
             guard (1...3_650).contains(days) else { throw Failure("--days must be between 1 and 3650") }
@@ -40,7 +41,7 @@ extension Group {
 
     struct Invitations: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the invitations of this device that still admit somebody.")
+            abstract: "List the invitations of this device that still admit devices.")
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Flag(help: "Print JSON lines.") var json = false
@@ -74,11 +75,12 @@ extension Group {
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Admit nobody any more by an invitation of this device's.",
-            discussion: "Who has joined by it stays: `tombolo member remove`.")
+            abstract: "End an invitation of this device.",
+            discussion: "Members that joined by it stay. `tombolo member remove` removes a member.")
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Argument(help: "Its id, or the beginning of it: see `tombolo group invitations`.") var invitation: String
+        @Argument(help: "The invitation's id, or its first digits: see `tombolo group invitations`.") var invitation:
+            String
 
         func run() async throws {
             try await options.withNode { node in
@@ -87,7 +89,7 @@ extension Group {
                 try await group.revoke(
                     theOnly(
                         found, orNone: "there is no invitation \(invitation): see `tombolo group invitations`",
-                        orSeveral: "\(found.count) invitations begin with \(invitation): say more of it"))
+                        orSeveral: "\(found.count) invitations begin with \(invitation): give more digits"))
             }
         }
     }
@@ -95,7 +97,7 @@ extension Group {
     struct Join: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Join the group of a link.")
         @OptionGroup var options: DataOptions
-        @Argument(help: "The link, from tombolo:join? on.") var link: String
+        @Argument(help: "The link, which begins with tombolo:join?.") var link: String
 
         func run() async throws {
             let link = try InvitationLink(link)

@@ -3,37 +3,39 @@ import Foundation
 import Tombolo
 import TomboloCore
 
-/// The device of this one's member whose name is this, or whose key begins so.
+/// Finds a device of this device's member by its name, or by the first digits of its key.
 func findDevice(_ name: String, _ node: Node) async throws -> DeviceKey {
     let found = try await node.devices.filter {
         !name.isEmpty && ($0.name == name || $0.id.description.hasPrefix(name.lowercased()))
     }
     return try theOnly(
-        found, orNone: "none of your devices is called \(name), or has a key that begins so: see `tombolo device list`",
-        orSeveral: "\(found.count) of your devices are called so, or have keys that begin so: give more digits of one"
+        found,
+        orNone: "none of your devices has the name \(name) or a key that begins with it: see `tombolo device list`",
+        orSeveral: "\(found.count) of your devices have the name \(name) or such a key: give more digits of a key"
     ).id
 }
 
 struct Device: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Your other devices.",
+        abstract: "Link, list, name and remove your devices.",
         discussion: """
-            A device links the next one: `tombolo device link --address HOST:PORT` on the old one prints a link, `tombolo device join LINK` on the new \
-            one uses it, while the old one runs. Groups, what was said in them, peers and what you have read follow, now and later. One that is lost \
-            is removed by any other: `tombolo device remove NAME`.
+            All of your devices are one member. `tombolo device link --address HOST:PORT` on a device prints a link. \
+            `tombolo device join LINK` on a new device uses it, while the old device runs. Groups, messages, peers and \
+            read marks follow, now and later. Any of your devices removes a lost one: `tombolo device remove NAME`.
             """, subcommands: [Link.self, Join.self, List.self, Rename.self, Remove.self, Post.self])
 
     struct Link: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print a link that makes one other device yours as well.",
+            abstract: "Print a link that makes another device one of yours.",
             discussion: """
-                Whoever has it before that device is you: bring it there yourself. This device must be running at the address when it is used: \
-                `tombolo run --host ADDRESS --port PORT`.
+                Any device that uses the link first becomes yours, so carry it to the new device yourself. This device \
+                must run at the address when the link is used: `tombolo run --host ADDRESS --port PORT`.
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "Minutes until the link expires.") var minutes = 10
-        @Option(help: "What to call this device.") var name: String?
-        @Option(help: ArgumentHelp("Where this device can be reached.", valueName: "host:port")) var address: [String]
+        @Option(help: "The name of this device.") var name: String?
+        @Option(help: ArgumentHelp("An address of this device; can be given several times.", valueName: "host:port"))
+        var address: [String]
 
         func run() async throws {
             guard (1...1_440).contains(minutes) else { throw Failure("--minutes must be between 1 and 1440, a day") }
@@ -50,11 +52,11 @@ struct Device: AsyncParsableCommand {
 
     struct Join: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make this device, which has no groups yet, another one of whose link it is.",
-            discussion: "There need not be a device here before: it is made.")
+            abstract: "Make this device another one of the member that made the link.",
+            discussion: "This device may have no groups yet. It is made if it does not exist.")
         @OptionGroup var options: DataOptions
-        @Option(help: "What to call this device.") var name: String?
-        @Argument(help: "The link, from tombolo:device? on.") var link: String
+        @Option(help: "The name of this device.") var name: String?
+        @Argument(help: "The link, which begins with tombolo:device?.") var link: String
 
         func run() async throws {
             let node = try await Node.open(
@@ -106,7 +108,8 @@ struct Device: AsyncParsableCommand {
                         continue
                     }
                     let words = [
-                        device.id == node.device ? "this one" : time.map { "last heard of \($0)" } ?? "never heard of",
+                        device.id == node.device
+                            ? "this one" : time.map { "last heard of \($0)" } ?? "not heard of yet",
                         device.admittedBy.map { "linked by \("\($0)".prefix(8))" } ?? "the first",
                         device.isRemoved ? "removed" : nil,
                     ]
@@ -119,10 +122,10 @@ struct Device: AsyncParsableCommand {
 
     struct Rename: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "name", abstract: "Call one of your devices something, on all of them.")
+            commandName: "name", abstract: "Name one of your devices, on all of them.")
         @OptionGroup var options: DataOptions
-        @Argument(help: "Its name, or the beginning of its key.") var device: String
-        @Argument(help: "What to call it.") var name: String
+        @Argument(help: "The device's name, or the first digits of its key.") var device: String
+        @Argument(help: "The new name.") var name: String
 
         func run() async throws {
             try await options.withNode { node in try await node.name(try await findDevice(device, node), name) }
@@ -131,15 +134,16 @@ struct Device: AsyncParsableCommand {
 
     struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say that one of your devices is lost, in every group where it has written.",
+            abstract: "Remove a lost device of yours from every group in which it has written.",
             discussion: """
-                What it said that is here stays; what it says from now on, or that nobody else of your devices has, is held back everywhere, and it reads \
-                nothing new in private groups. Nothing undoes it. The link that is printed is the signed statement: \
-                `tombolo device post LINK` has it hold in groups that only others are in.
+                Messages of the device that another of your devices knew of stay. All others are held back everywhere, \
+                and the device reads nothing new in private groups. Nothing undoes a removal. The printed link is the \
+                signed statement: `tombolo device post LINK` posts it in groups of which your devices are not members.
                 """)
         @OptionGroup var options: DataOptions
-        @Flag(help: "Remove this very device, which then says nothing any more.") var this = false
-        @Argument(help: "Its name, or the beginning of its key: see `tombolo device list`.") var device: String
+        @Flag(help: "Remove this device itself, which then sends nothing any more.") var this = false
+        @Argument(help: "The device's name, or the first digits of its key: see `tombolo device list`.") var device:
+            String
 
         func run() async throws {
             try await options.withNode { node in
@@ -148,12 +152,12 @@ struct Device: AsyncParsableCommand {
                     throw Failure(
                         this
                             ? "\(device) is not this device: leave out --this"
-                            : "\(device) is the device that you are using: add --this if it is meant")
+                            : "\(device) is this device: add --this to remove it")
                 }
                 let removal = try await node.removeDevice(lost)
                 for stays in removal.remaining where stays != node.device {
                     let note =
-                        "note: it has linked \("\(stays)".prefix(8)), which stays: remove it as well if it is not yours\n"
+                        "note: it has linked \("\(stays)".prefix(8)), which stays: remove that too if it is not yours\n"
                     FileHandle.standardError.write(Data(note.utf8))
                 }
                 print(RemovalLink(removal))
@@ -163,12 +167,12 @@ struct Device: AsyncParsableCommand {
 
     struct Post: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Post in a group that somebody's device is lost.",
-            discussion: "The statement is signed by another device of the same member: it does not matter who posts it."
+            abstract: "Post in a group that a member's device is lost.",
+            discussion: "Another device of that member has signed the statement, so any member may post it."
         )
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Argument(help: "The statement, from tombolo:removal? on.") var link: String
+        @Argument(help: "The link, which begins with tombolo:removal?.") var link: String
 
         func run() async throws {
             let link = try RemovalLink(link)

@@ -21,7 +21,7 @@ func parsePolicy(_ text: String) throws -> Policy {
     }
 }
 
-/// The member whose key begins so.
+/// Finds a member by the first digits of its key.
 func findMember(_ digits: String, _ group: SyncGroup) async throws -> MemberKey {
     if let key = MemberKey(hex: digits) { return key }
     let found = try await group.members.filter { $0.id.description.hasPrefix(digits.lowercased()) && !digits.isEmpty }
@@ -33,16 +33,16 @@ func findMember(_ digits: String, _ group: SyncGroup) async throws -> MemberKey 
 
 struct Member: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Who may do what in a group.",
+        abstract: "List and change the roles of a group's members.",
         discussion: """
-            Owners and admins make others readers, members or admins, and remove who is below them: by role, then by who came first. \
-            What a removed member says without knowing of it is held back on every device, wherever it arrives.
+            Owners and admins give roles to members below them, and remove them. Rank goes by role, then by seniority. \
+            Messages that a removed member sends without knowing of the removal are held back on every device.
             """, subcommands: [List.self, Set.self, Remove.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List members, their roles and devices.",
-            discussion: "In an open group everyone who holds its secret is a member, and is listed once it has written."
+            discussion: "In an open group every holder of its secret is a member, and is listed once it has written."
         )
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
@@ -74,12 +74,11 @@ struct Member: AsyncParsableCommand {
     }
 
     struct Set: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make somebody a reader, member, admin or owner.")
+        static let configuration = CommandConfiguration(abstract: "Give a member a role.")
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Argument(help: "The beginning of the member's key, or all of it (`tombolo id` prints it).") var member: String
-        @Argument(help: "What the member shall be: reader, member, admin or owner.", transform: parseRole) var role:
-            Role
+        @Argument(help: "The member's key (`tombolo id` prints it), or its first digits.") var member: String
+        @Argument(help: "The role: reader, member, admin or owner.", transform: parseRole) var role: Role
 
         func run() async throws {
             try await options.withNode { node in
@@ -95,12 +94,12 @@ struct Member: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove a member.",
             discussion: """
-                In a private group it cannot read what is said from now on by whoever has heard of it; elsewhere it reads what \
-                reaches it. `member set` undoes it.
+                In a private group it cannot read what members send once they know of the removal. In other groups it \
+                reads all that reaches it. `member set` undoes a removal.
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
-        @Argument(help: "The beginning of the member's key.") var member: String
+        @Argument(help: "The first digits of the member's key.") var member: String
 
         func run() async throws {
             try await options.withNode { node in
@@ -115,10 +114,10 @@ struct Member: AsyncParsableCommand {
 
 struct State: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What everyone in a group is to know: keys and values.",
+        abstract: "List and change a group's state: keys with values that all members see.",
         discussion: """
-            Members set keys of their own; `title` and `topic` are set by admins. The latest setting counts; what was set by people \
-            who did not know of each other is shown beside it.
+            Members set keys of their own, admins set `title` and `topic`. The latest setting counts. Concurrent \
+            settings are shown beside it.
             """, subcommands: [List.self, Set.self, Remove.self])
 
     struct List: AsyncParsableCommand {
@@ -141,7 +140,7 @@ struct State: AsyncParsableCommand {
                     guard let value = state[key] else { continue }
                     print("\(key.printable): \(text(value).printable)")
                     for other in state.concurrentValues(of: key).dropFirst() {
-                        print("  at the same time: \(other.map { text($0).printable } ?? "(removed)")")
+                        print("  concurrently: \(other.map { text($0).printable } ?? "(removed)")")
                     }
                 }
             }

@@ -5,18 +5,19 @@ import TomboloCore
 
 struct Passphrase: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lock the device's keys by a passphrase.",
+        abstract: "Lock the device's keys with a passphrase.",
         discussion: """
-            Encrypts the keys of the device, and all that its private groups are sealed under: who has the files alone can neither be this \
-            device nor read a private group. What open groups say, headers, members and peers stay readable in the files.
+            Encrypts the device's keys and the secrets of its private groups. A thief of the files can then neither \
+            act as this device nor read its private groups. Contents of open groups, headers, members and peers stay \
+            readable in the files.
 
-            Every command asks for the passphrase then, or takes it from --passphrase-file or $TOMBOLO_PASSPHRASE. Who forgets it \
-            has lost the device: there is no other way to the keys.
+            From then on every command asks for the passphrase, or takes it from --passphrase-file or \
+            $TOMBOLO_PASSPHRASE. A lost passphrase is the end of the device: there is no other way to the keys.
             """,
         subcommands: [Show.self, Set.self, Remove.self], defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Say whether the keys are locked.")
+        static let configuration = CommandConfiguration(abstract: "Print whether the keys are locked.")
         @OptionGroup var options: DataOptions
         @Flag(help: "Print JSON.") var json = false
 
@@ -27,33 +28,35 @@ struct Passphrase: AsyncParsableCommand {
             print(
                 isLocked
                     ? "The keys are locked."
-                    : "The keys are not locked: who has the files is this device. `tombolo passphrase set` locks them.")
+                    : "The keys are not locked: a thief of the files can act as this device. "
+                        + "`tombolo passphrase set` locks them."
+            )
         }
     }
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lock the keys, or change the passphrase.")
         @OptionGroup var options: DataOptions
-        @Option(help: ArgumentHelp("Take the new passphrase from the first line of a file.", valueName: "file"))
+        @Option(help: ArgumentHelp("A file whose first line is the new passphrase.", valueName: "file"))
         var newPassphraseFile: String?
 
         func run() async throws {
             try await options.withNode { node in
                 let isPurged = try await node.changeLock(to: try newLock())
-                print("The keys are locked. Copies that were made of the device's files before are not.")
+                print("The keys are locked. Earlier copies of the device's files are not.")
                 if !isPurged {
                     warn(
-                        "another process reads the store: what was there before leaves its files when this device is next opened"
+                        "another process reads the store: the unlocked keys leave its files at the next start"
                     )
                 }
                 let files = try FileManager.default.contentsOfDirectory(atPath: options.directory.path)
                 for file in files.sorted() where file.contains(".sqlite.damaged-") {
-                    warn("\(options.directory.appendingPathComponent(file).path) has the keys as they were: delete it")
+                    warn("\(options.directory.appendingPathComponent(file).path) contains the unlocked keys: delete it")
                 }
             }
         }
 
-        /// Before anything that may yet go wrong.
+        /// Prints a warning at once, since a later step may fail.
         private func warn(_ text: String) {
             fflush(nil)
             FileHandle.standardError.write(Data("warning: \(text)\n".utf8))
@@ -64,14 +67,16 @@ struct Passphrase: AsyncParsableCommand {
             guard let first = TerminalInput.secret("New passphrase: ") else {
                 throw Failure("give the new passphrase with --new-passphrase-file, or at a terminal")
             }
-            guard let lock = PassphraseLock(first) else { throw Failure("an empty passphrase locks nothing") }
-            guard TerminalInput.secret("Once more: ") == first else { throw Failure("the two are not the same") }
+            guard let lock = PassphraseLock(first) else { throw Failure("the passphrase is empty: choose another one") }
+            guard TerminalInput.secret("Once more: ") == first else {
+                throw Failure("the two passphrases differ: try again")
+            }
             return lock
         }
     }
 
     struct Remove: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Keep the keys as they are, without a passphrase.")
+        static let configuration = CommandConfiguration(abstract: "Unlock the keys: store them without a passphrase.")
         @OptionGroup var options: DataOptions
 
         func run() async throws {
@@ -85,14 +90,14 @@ struct Passphrase: AsyncParsableCommand {
 }
 
 extension DataOptions {
-    /// What the device's keys are locked by; nil if they are not.
+    /// The lock of the device's keys; nil if they are not locked.
     var lock: PassphraseLock? {
         get async throws {
             if let passphraseFile { return try PassphraseLock(firstLineOf: passphraseFile) }
             do {
                 guard try await Node.isLocked(at: directory) else { return nil }
             } catch let error as TomboloError where error.code == .storeCorrupt {
-                return nil  // it says so when it is opened
+                return nil  // opening the store reports the damage
             }
             let given = ProcessInfo.processInfo.environment["TOMBOLO_PASSPHRASE"].flatMap { PassphraseLock($0) }
             if let given { return given }
@@ -116,7 +121,7 @@ extension PassphraseLock {
             throw Failure("\(path) cannot be read as text")
         }
         guard let lock = PassphraseLock(String(text.prefix { !$0.isNewline })) else {
-            throw Failure("the first line of \(path) is empty: that locks nothing")
+            throw Failure("the first line of \(path) is empty: write the passphrase there")
         }
         self = lock
     }

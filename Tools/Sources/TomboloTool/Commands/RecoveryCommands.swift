@@ -4,19 +4,21 @@ import Tombolo
 
 struct Recover: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a damaged store anew, and fetch what is missing from peers.",
+        abstract: "Rebuild a damaged store, and fetch missing events from peers.",
         discussion: """
-            Takes over the device's keys, its groups, its peers and every event that can still be read and verifies; the \
-            damaged file is kept beside the new one. Then syncs with all peers whose address is known. The device is the same \
-            one, and writes to new logs from then on.
+            Saves the device's keys, its groups, its peers and every event that is readable and verifies, and keeps \
+            the damaged file beside the new one. Then syncs with all peers whose address is known. The device stays \
+            the same, and writes to new logs from then on.
 
-            A store that was put back from a backup needs no command: that is noticed when it is opened. A device whose keys are gone \
-            is a new one, which a peer invites (`tombolo init`, `tombolo group join LINK`).
+            A store that was put back from a backup needs no command: the device notices it when it opens the store. A \
+            device whose keys are lost is a new device, which a peer invites (`tombolo init`, \
+            `tombolo group join LINK`).
 
-            Exit code 1 if not everything is in sync at the end (a later `tombolo sync` goes on), 2 if the store cannot be recovered.
+            Exit code 1 if not everything is in sync at the end (a later `tombolo sync` continues), 2 if the store \
+            cannot be recovered.
             """)
     @OptionGroup var options: DataOptions
-    @Flag(help: "Also where the store seems sound.") var force = false
+    @Flag(help: "Rebuild the store even if it seems sound.") var force = false
     @Option(help: "Seconds after which to stop syncing.") var timeout = 600
     @Flag(help: "Print JSON.") var json = false
 
@@ -43,14 +45,14 @@ struct Recover: AsyncParsableCommand {
                         damage: [], damagedFile: nil, groups: 0, peers: 0, events: 0, unreadable: [], inSync: nil,
                         bytes: 0, unreached: [:]))
             }
-            return print("The store is sound: there is nothing to recover. What peers have comes with `tombolo sync`.")
+            return print("The store is sound: there is nothing to recover. `tombolo sync` fetches what peers have.")
         }
         if !json {
             for problem in damage.prefix(3) { print("damaged: \(problem.printable)") }
             if damage.count > 3 { print("…and \(damage.count - 3) more") }
         }
         let rebuilding = try await Node.rebuildStore(at: options.directory, lock: lock)
-        if !json { tell(rebuilding) }
+        if !json { show(rebuilding) }
         let report = try await options.withNode(lock: lock) { node in
             try await withTraffic(of: node) { try await node.sync(within: .budget(time: .seconds(timeout))) }
         }
@@ -72,30 +74,32 @@ struct Recover: AsyncParsableCommand {
             for (peer, why) in failures.sorted(by: { $0.key < $1.key }) {
                 FileHandle.standardError.write(Data("error: \(peer.prefix(8)): \(why)\n".utf8))
             }
-            if !isInSync { print("Not everything is here again: run `tombolo sync` when a peer can be reached.") }
+            if !isInSync { print("Not everything is in sync: run `tombolo sync` when a peer can be reached.") }
         }
         if !isInSync { throw ExitCode(1) }
     }
 
-    private func tell(_ rebuilding: StoreRebuilding) {
+    private func show(_ rebuilding: StoreRebuilding) {
         print(
-            "Taken over: the device's keys, \(rebuilding.groups) groups, \(rebuilding.peers) peers, \(rebuilding.events) events."
+            "Recovered: the device's keys, \(rebuilding.groups) groups, \(rebuilding.peers) peers, "
+                + "\(rebuilding.events) events."
         )
-        for what in rebuilding.unreadable { print("Not readable: \(what.printable)") }
+        for what in rebuilding.unreadable { print("Unreadable: \(what.printable)") }
         print(
-            "The damaged file is kept as \(rebuilding.damagedFile.path): delete it once you need it no more, since nothing that it holds "
-                + "expires or is redacted")
+            "The damaged file is kept as \(rebuilding.damagedFile.path). Nothing in it expires or is redacted: "
+                + "delete it once you no longer need it.")
     }
 }
 
 struct Drill: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Try out what would come back from peers if this device lost everything.",
+        abstract: "Test what peers would bring back if this device lost everything.",
         discussion: """
-            Makes a scratch device that has this one's keys, groups and peers and nothing else, syncs it with the peers, and \
-            compares what came with what is here. This device is only read, and may be running. The scratch device is removed at the end.
+            Makes a scratch device with this device's keys, groups and peers and nothing else, syncs it with the \
+            peers, and compares the two. This device is only read, and may be running. The scratch device is removed \
+            at the end.
 
-            Exit code 1 if not everything came back, 2 if nobody was reached.
+            Exit code 1 if not everything came back, 2 if no peer was reached.
             """)
     @OptionGroup var options: DataOptions
     @Option(help: "Seconds after which to stop.") var timeout = 600

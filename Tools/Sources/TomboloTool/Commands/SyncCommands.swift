@@ -5,17 +5,18 @@ import TomboloCore
 
 struct Sync: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Sync once with one peer, or with all whose address is known, and hang up.",
+        abstract: "Sync once with one peer, or with all peers whose address is known.",
         discussion: """
-            It can be cut at any time, by its budget or with Ctrl-C: what has come is kept, and the next sync goes on from \
-            there. Exit code 1 if not everything is in sync at the end, 2 if nobody was reached.
+            The budget, the timeout and Ctrl-C can stop it at any time. Everything that has arrived is kept, and the \
+            next sync continues from there. Exit code 1 if not everything is in sync at the end, 2 if no peer was \
+            reached.
             """)
     @OptionGroup var options: DataOptions
-    @Option(help: "The peer's key, or the beginning of it.") var peer: String?
-    @Option(help: ArgumentHelp("Where it listens.", valueName: "host:port")) var at: String?
-    @Option(help: "Bytes, both ways and over all peers, at which to stop; at least 131072.") var budget: Int?
+    @Option(help: "The peer's key, or its first digits.") var peer: String?
+    @Option(help: ArgumentHelp("The peer's address.", valueName: "host:port")) var at: String?
+    @Option(help: "Bytes, both ways and over all peers, after which to stop; at least 131072.") var budget: Int?
     @Option(help: "Seconds after which to stop.") var timeout = 600
-    @Flag(help: "Tell how it was found out what differed: in which way, why, and what that took.") var explain = false
+    @Flag(help: "Print how the difference was found, why in that way, and the cost.") var explain = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
@@ -52,18 +53,18 @@ struct Sync: AsyncParsableCommand {
         if !isComplete { throw ExitCode(1) }
     }
 
-    /// The one peer that the options name.
+    /// The peer that the options name, and its addresses.
     private func target(_ peers: [Tombolo.Peer]) throws -> (PeerID, [String]) {
         let known = peers.filter { "\($0.id)".hasPrefix(peer ?? "") }
         if let at, let peer, let key = DeviceKey(hex: peer) { return (.device(key), [at]) }
         guard known.count == 1, let only = known.first else {
             throw Failure(
                 known.isEmpty
-                    ? "no peer is known whose key begins with \(peer ?? "")"
-                    : "\(known.count) peers are meant: say which with --peer")
+                    ? "no known peer's key begins with \(peer ?? ""): see `tombolo peer list`"
+                    : "\(known.count) peers match: choose one with --peer")
         }
         let addresses = at.map { [$0] } ?? only.addresses
-        guard !addresses.isEmpty else { throw Failure("the peer's address is not known: say it with --at") }
+        guard !addresses.isEmpty else { throw Failure("the peer's address is not known: give it with --at") }
         return (only.id, addresses)
     }
 
@@ -76,10 +77,10 @@ struct Sync: AsyncParsableCommand {
                 print(
                     "\("\(peer.peer)".prefix(8)): \(peer.groups.count) groups in sync"
                         + (peer.oneSidedGroups.isEmpty
-                            ? "" : ", \(peer.oneSidedGroups.count) in which one side only takes")
-                        + (peer.isComplete ? "" : " (cut before all were)")
+                            ? "" : ", \(peer.oneSidedGroups.count) in which one side only receives")
+                        + (peer.isComplete ? "" : " (stopped before all were)")
                         + ", \(peer.bytesSent) bytes sent, \(peer.bytesReceived) received, \(seconds) s")
-                if explain { try await tell(peer, of: node) }
+                if explain { try await showReconciliations(peer, of: node) }
             }
         }
         for (peer, why) in report.failures.sorted(by: { $0.key < $1.key }) {
@@ -91,8 +92,8 @@ struct Sync: AsyncParsableCommand {
 }
 
 extension Sync {
-    /// How it was found out what differed, in each group.
-    private func tell(_ peer: PeerReport, of node: Node) async throws {
+    /// Prints how the difference was found in each group.
+    private func showReconciliations(_ peer: PeerReport, of node: Node) async throws {
         let names = Dictionary(
             try await node.groups.map { ($0.id, $0.name.printable) }, uniquingKeysWith: { one, _ in one })
         for (group, report) in peer.reconciliations.sorted(by: { $0.key < $1.key }) {
@@ -100,12 +101,12 @@ extension Sync {
             let trips = "\(report.roundTrips) round trip\(report.roundTrips == 1 ? "" : "s")"
             print(
                 "  \(names[group] ?? "\("\(group)".prefix(8))"): \(report.strategy.name), \(what)"
-                    + "\(report.bytesSent) bytes told, \(report.bytesReceived) heard, \(trips)\n    since \(report)")
+                    + "\(report.bytesSent) bytes sent, \(report.bytesReceived) received, \(trips)\n    since \(report)")
         }
     }
 }
 
-/// How finding the difference went in one group, as `sync --explain --json` prints it.
+/// A reconciliation as `sync --explain --json` prints it.
 struct ReconciliationRow: Codable {
     let group: String
     let strategy: String
@@ -126,7 +127,7 @@ struct ReconciliationRow: Codable {
     }
 }
 
-/// What `sync --json` prints for each peer.
+/// A peer as `sync --json` prints it.
 struct SyncRow: Codable {
     let peer: String
     let groups: Int
@@ -158,10 +159,10 @@ struct SyncRow: Codable {
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Stay in touch: dial the peers whose address is known, listen for others, until stopped.")
+        abstract: "Dial the peers whose address is known and listen for others, until stopped.")
     @OptionGroup var options: DataOptions
     @OptionGroup var listening: ListenOptions
-    @Option(help: "Listen at this port, too, for known peers that speak MVDS alone.") var mvdsPort: Int?
+    @Option(help: "A port to listen on for known peers that speak MVDS alone.") var mvdsPort: Int?
 
     func run() async throws {
         let signals = await StopSignals()
@@ -180,9 +181,9 @@ struct Run: AsyncParsableCommand {
     }
 }
 
-/// Where a command listens.
+/// The address on which a command listens.
 struct ListenOptions: ParsableArguments {
-    @Option(help: "The address to listen on: this machine alone, unless it is said, as 0.0.0.0 for all.")
+    @Option(help: "The address to listen on: by default that of this machine alone; 0.0.0.0 for all.")
     var host = "127.0.0.1"
     @Option(help: "The port to listen on; 0 takes any free one.") var port = 0
 

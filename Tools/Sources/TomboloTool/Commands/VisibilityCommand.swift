@@ -10,7 +10,7 @@ func parseVisibility(_ text: String) throws -> VisibilityLevel {
     return visibility
 }
 
-/// The member or device whose key begins so, among those that any group or peer tells of.
+/// Finds a member of any group, a member's device or a peer by the first digits of its key.
 func findContact(_ digits: String, _ node: Node) async throws -> Contact {
     var contacts = Set(try await node.peers.compactMap { $0.id.device.map(Contact.device) })
     for group in try await node.groups where group.dialect == .native {
@@ -22,7 +22,7 @@ func findContact(_ digits: String, _ node: Node) async throws -> Contact {
     let found = contacts.filter { $0.digits.hasPrefix(digits.lowercased()) && !digits.isEmpty }
     return try theOnly(
         found.sorted(),
-        orNone: "nobody's key begins with \(digits): see `tombolo member list` and `tombolo peer list`",
+        orNone: "no contact's key begins with \(digits): see `tombolo member list` and `tombolo peer list`",
         orSeveral: "\(found.count) keys begin with \(digits): give more digits")
 }
 
@@ -38,21 +38,22 @@ extension Contact {
 extension Group {
     struct Visibility: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say how far a group is shared with a contact, or list from whom it is hidden.",
+            abstract: "Set how far a group is shared with a contact, or list the settings.",
             discussion: """
-                invisible: the contact's devices see no more of the group than if it were not here; \
-                visible: what they say is taken, and nothing is sent to them; shared: as with everybody. A member stands for all devices that have shown to be its. \
-                Your other devices follow. It is about links to this device: a member gets what is said from others, and knows of the group. \
-                To end that, `tombolo member remove`.
+                invisible: the contact's devices see no more of the group than if this device did not have it; \
+                visible: their events are received, and nothing is sent to them; shared: as for all others. A member \
+                stands for all devices that have proved to be its own. Your other devices follow the setting. It \
+                governs links to your devices alone: a member still gets events from others, and knows of the group. \
+                `tombolo member remove` ends that.
                 """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Flag(help: "Print JSON.") var json = false
         @Argument(
-            help: "The beginning of a member's or a device's key. Left out: those that it is hidden from are listed.")
+            help: "The first digits of a member's or a device's key. Without it, all settings are listed.")
         var contact: String?
         @Argument(
-            help: "invisible, visible or shared. Left out: what holds now is printed.", transform: parseVisibility)
+            help: "invisible, visible or shared. Without it, the setting is printed.", transform: parseVisibility)
         var visibility: VisibilityLevel?
 
         func run() async throws {
@@ -84,7 +85,7 @@ extension Group {
     }
 }
 
-/// What `group visibility --json` prints for each.
+/// A setting as `group visibility --json` prints it.
 private struct VisibilityRow: Encodable {
     let kind: String
     let key: String

@@ -5,19 +5,19 @@ import TomboloCore
 
 struct Why: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what is known of an event: is it held, what does it wait for, who has it.",
+        abstract: "Print what an event waits for, which devices hold it, and its redactions.",
         discussion: "Exit code 1 if no such event is held.")
     @OptionGroup var options: DataOptions
     @Option(help: "The group's name or the beginning of its id.") var group: String?
     @Flag(help: "Print JSON.") var json = false
-    @Argument(help: "The event's id, or the first four digits of it or more.") var event: String
+    @Argument(help: "The event's id, or at least its first four digits.") var event: String
 
     func run() async throws {
         let isHeld = try await options.withReader { node in
             let group = try await findGroup(group, node)
             guard group.dialect == .native else {
                 throw Failure(
-                    "\(group.name.printable) is of the mvds dialect, where nothing is known of an event but itself")
+                    "\(group.name.printable) is of the mvds dialect, whose events have no history")
             }
             guard let history = try await group.history(ofID: event) else { return false }
             let redactions = try await group.redactions(of: history)
@@ -41,32 +41,32 @@ struct Why: AsyncParsableCommand {
         if let device = history.device, let member = history.member {
             print("  by device \(device)\(device == node.device ? " (this one)" : ""), of member \(member)")
         } else {
-            print("  whose log it is will be known when the log's first event has come")
+            print("  its author is known once the log's first event has arrived")
         }
-        print("  said \(history.timestamp.ISO8601Format()), arrived here as number \(history.ordinal)")
-        if let expiry = history.expiry { print("  goes away \(expiry.ISO8601Format())") }
-        print(
-            "  \(history.contentBytes) bytes\(history.erasure == .notKept ? ", not kept here" : history.isErased ? ", erased" : ""), \(history.isSigned ? "signed" : "vouched for by a later event of its log")"
-        )
+        print("  written \(history.timestamp.ISO8601Format()), arrived here as number \(history.ordinal)")
+        if let expiry = history.expiry { print("  expires \(expiry.ISO8601Format())") }
+        let content = history.erasure == .notKept ? ", not kept here" : history.isErased ? ", erased" : ""
+        let signature = history.isSigned ? "signed" : "covered by the signature of a later event of its log"
+        print("  \(history.contentBytes) bytes\(content), \(signature)")
         let missing = history.causes.filter { $0.status == nil || $0.status == .waiting }
         switch history.status {
         case .delivered: print("  held and delivered")
         case .invalid:
-            print("  held, never delivered: what it says of its causes is not so, or its author had no right to it")
+            print("  held, never delivered: a statement in its header is false, or its author had no right to it")
         case .heldBack where history.lacksSecret:
-            print("  held back: whoever said it did not know you as a member, and it is sealed to who was one")
-        case .heldBack: print("  held back: its author was removed without knowing of it")
-        case .withdrawn: print("  withdrawn: it was delivered before the news that its author had been removed")
+            print("  held back: its author did not know you as a member, so it is not encrypted to you")
+        case .heldBack: print("  held back: its author was removed, and wrote it without knowing of that")
+        case .withdrawn: print("  withdrawn: it was delivered before this device knew that its author had been removed")
         case .waiting where history.lacksSecret:
-            print("  held, waits for the secret that it is sealed under: no peer has handed it to this device")
-        case .waiting where missing.isEmpty: print("  held, waits for its content, which a peer has withheld")
+            print("  held, waits for the secret that encrypts it: no peer has sent the secret to this device")
+        case .waiting where missing.isEmpty: print("  held, waits for its content, which a peer has not sent")
         case .waiting: print("  held, waits for \(missing.count) of its causes:")
         }
         for cause in history.causes {
             let state =
                 switch cause.status {
                 case nil: "not here"
-                case .waiting?: "held, waits itself"
+                case .waiting?: "held, waits for others"
                 case .invalid?: "held, invalid"
                 case .delivered?: "delivered"
                 case .heldBack?, .withdrawn?: "held back"
@@ -86,15 +86,16 @@ extension Why {
         let reason = redaction.reason.isEmpty ? "" : ": \(redaction.reason.printable)"
         print(
             "  redacted \(redaction.timestamp.ISO8601Format()) by member \("\(redaction.member)".prefix(8))\(reason)"
-                + (redaction.stands ? "" : " (without effect: that member was removed without knowing of it)"))
+                + (redaction.stands
+                    ? "" : " (without effect: that member was removed, and wrote it without knowing of that)"))
         for receipt in redaction.receipts {
             let device = "\("\(receipt.device)".prefix(8))\(receipt.device == node.device ? " (this one)" : "")"
-            print("    device \(device) has said that it is gone: \("\(receipt.event)".prefix(8))")
+            print("    device \(device) has confirmed the erasure: \("\(receipt.event)".prefix(8))")
         }
     }
 }
 
-/// What `why --json` prints.
+/// An event as `why --json` prints it.
 private struct HistoryRow: Encodable {
     struct Cause: Encodable {
         let id: String
@@ -147,7 +148,7 @@ private struct RedactionRow: Encodable {
     let member: String
     let reason: String
     let stands: Bool
-    /// Devices that have said that it is gone, each with the event that says so.
+    /// The devices that have confirmed the erasure, each with the event that proves it.
     let receipts: [String: String]
 
     init(_ redaction: Redaction) {

@@ -1,7 +1,7 @@
 import Foundation
 import TomboloSimulation
 
-/// What each strategy costs in each scenario, as one SVG: bars on a logarithmic scale, the same for all.
+/// The cost of each strategy in each scenario, as one SVG. All bars share one logarithmic scale.
 struct ComparisonChart {
     private struct Panel {
         let title: String

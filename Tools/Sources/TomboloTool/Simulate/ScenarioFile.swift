@@ -2,7 +2,7 @@ import Foundation
 import TOMLKit
 import TomboloSimulation
 
-/// A scenario by its name, or from a file: JSON, or TOML where the name ends so.
+/// A scenario by its name, or from a file: TOML if its name ends in .toml, else JSON.
 func loadScenario(_ name: String) throws -> Scenario {
     if let known = Scenario.all.first(where: { $0.name == name }) { return known }
     guard let data = FileManager.default.contents(atPath: name) else {
@@ -27,18 +27,18 @@ private func explain(_ error: DecodingError) -> String {
     switch error {
     case .keyNotFound(let key, _): return "it has no \(key.stringValue)"
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
-        return "\(path(context)) is something else than expected"
+        return "\(path(context)) has another type"
     case .dataCorrupted(let context):
-        return context.codingPath.isEmpty ? "it is not JSON" : "\(path(context)) makes no sense"
+        return context.codingPath.isEmpty ? "it is not JSON" : "\(path(context)) has an invalid value"
     @unknown default: return "\(error)"
     }
 }
 
 extension Scenario {
-    /// Replaces what is said by a conversation, and who takes part by those who speak in it: at its own times, but that no silence is
-    /// longer than five minutes.
+    /// Replaces the messages by those of a conversation, and the devices by its authors. Messages are sent at their
+    /// own times, but no silence is longer than five minutes.
     ///
-    /// - Parameter file: lines of JSON as `tombolo import` takes them.
+    /// - Parameter file: JSON lines as for `tombolo import`.
     mutating func replay(_ file: String) throws {
         let lines = try ConversationFile(path: file).lines
         guard var last = lines.first?.time else { throw Failure("\(file) has no message") }

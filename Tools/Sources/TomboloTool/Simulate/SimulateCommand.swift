@@ -6,10 +6,10 @@ struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a group's devices in simulated time, under faults, and check every promise.",
         discussion: """
-            The engines are the real ones; clock, network and stores are simulated, all from one seed. Checked are: every \
-            delivery once, after its causes and in its writer's order; what a device says or was delivered it reads from then on; nothing said \
-            is lost, whatever crashes; no honest device is blamed; and when faults stop, all come to hold the same. A run that fails \
-            prints the command that replays it.
+            The engines are the real ones. Clock, network and stores are simulated, all from one seed. The promises: \
+            an event is delivered once, after its causes and in its writer's order; a device keeps reading its own and \
+            delivered messages; no message is lost, whatever crashes; no honest device is accused; and when faults \
+            stop, all devices come to hold the same. A failing run prints the command that replays it.
             """,
         subcommands: [SimulateRun.self, SimulateList.self, SimulateCompare.self, SimulateShrink.self],
         defaultSubcommand: SimulateRun.self)
@@ -19,7 +19,8 @@ struct SimulateList: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "The scenarios that come with tombolo, and the strategies.",
         discussion:
-            "With --json as files are written: what a file leaves out is as usual, ranges are [lowest, highest].")
+            "With --json, scenarios are printed as in files. A missing key has its default. Ranges: [lowest, highest]."
+    )
     @Flag(help: "Print JSON, a line each.") var json = false
 
     func run() throws {
@@ -34,16 +35,16 @@ struct SimulateList: ParsableCommand {
     }
 }
 
-/// How a scenario is named, and with what it is run.
+/// A scenario, and the options of its run.
 struct ScenarioOptions: ParsableArguments {
     @Argument(help: "A scenario's name (`tombolo simulate list`), or a JSON or TOML file.") var scenario: String
-    @Option(help: "How devices bring each other what is said (`tombolo simulate list`).", transform: named)
+    @Option(help: "The way in which devices exchange messages (`tombolo simulate list`).", transform: named)
     var strategy: Strategy?
-    @Option(help: "Hashes and signatures: real, or standIn (fast, and worth nothing).", transform: named)
+    @Option(help: "Hashes and signatures: real, or standIn (fast, protects nothing).", transform: named)
     var cryptography: Scenario.CryptographyChoice?
     @Option(
         help: ArgumentHelp(
-            "Replays a conversation instead: a file of lines as `tombolo import` takes them.", valueName: "file"))
+            "Replay a conversation: a file of JSON lines as for `tombolo import`.", valueName: "file"))
     var conversation: String?
 
     func load() throws -> Scenario {
@@ -55,7 +56,7 @@ struct ScenarioOptions: ParsableArguments {
         return loaded
     }
 
-    /// What to add to a command that is to run the same.
+    /// The arguments of a command that runs the same.
     var arguments: String {
         [
             scenario, strategy.map { "--strategy \($0.rawValue)" },
@@ -65,7 +66,7 @@ struct ScenarioOptions: ParsableArguments {
     }
 }
 
-/// What an option names.
+/// The choice that an option names.
 func named<Choice: RawRepresentable & CaseIterable>(_ name: String) throws -> Choice where Choice.RawValue == String {
     if let choice = Choice(rawValue: name) { return choice }
     let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")

@@ -6,19 +6,20 @@ struct SimulateCompare: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compare", abstract: "Run scenarios under every strategy, and put the figures side by side.",
         discussion: """
-            Cost is the multiplier (bytes sent for each byte of a body and receiver) times the time in which nine in ten deliveries came \
-            about, in seconds. Without names the seven simulations are run: \(Scenario.seven().map(\.name).joined(separator: ", ")).
+            Cost is the multiplier (bytes sent for each byte of a body and receiver) times the time, in seconds, \
+            within which nine in ten deliveries took place. Without names the seven simulations are run: \
+            \(Scenario.seven().map(\.name).joined(separator: ", ")).
             """)
     @Argument(help: "Scenarios' names, or files.") var scenarios: [String] = []
     @Option(name: .customLong("strategy"), help: "Only this strategy; can be given several times.", transform: named)
     var strategies: [Strategy] = []
     @Option(help: "The first seed.") var seed: UInt64 = 1
-    @Option(help: "How many seeds; figures are their medians.") var seeds: UInt64 = 1
-    @Option(help: "Hashes and signatures: real, or standIn (fast, and worth nothing).", transform: named)
+    @Option(help: "The number of seeds; figures are medians over them.") var seeds: UInt64 = 1
+    @Option(help: "Hashes and signatures: real, or standIn (fast, protects nothing).", transform: named)
     var cryptography: Scenario.CryptographyChoice?
-    @Option(help: ArgumentHelp("Writes the figures as one web page, with charts.", valueName: "file.html"))
+    @Option(help: ArgumentHelp("Write the figures as one web page, with charts.", valueName: "file.html"))
     var report: String?
-    @Option(help: ArgumentHelp("Writes the costs as a chart.", valueName: "file.svg")) var chart: String?
+    @Option(help: ArgumentHelp("Write the costs as a chart.", valueName: "file.svg")) var chart: String?
     @Flag(help: "Print JSON, a line for each run.") var json = false
     @Flag(help: "Print tables as in Markdown.") var markdown = false
 
@@ -33,7 +34,7 @@ struct SimulateCompare: AsyncParsableCommand {
             for strategy in strategies.isEmpty ? Strategy.allCases : strategies {
                 scenario.strategy = strategy
                 if let problem = scenario.problem { throw Failure("\(scenario.name) cannot be run: \(problem)") }
-                // Without a topic there is nothing to send to.
+                // The strategy sends to the group's topic, which the scenario must allow.
                 guard strategy != .multicast || scenario.conditions.multicast else { continue }
                 runs += (seed..<seed + seeds).map { (scenario, $0) }
             }
@@ -103,7 +104,7 @@ struct ComparedStrategy {
 
     var cost: Double { multiplier * Double(p90) / 1_000 }
 
-    /// A table's columns, and what stands in them.
+    /// The titles of a table's columns. `cells` are the values below them.
     static let header = [
         "strategy", "multiplier", "p50", "p90", "p99", "delivered", "a device, kB", "wake-ups", "cost",
     ]
@@ -115,7 +116,7 @@ struct ComparedStrategy {
         ]
     }
 
-    /// What reached almost nobody was cheap, but did not do it.
+    /// Tells whether nearly all deliveries took place. A strategy that delivers little is cheap, but fails.
     var isComplete: Bool { delivered > 0.999 }
 
     static func all(of reports: [SimulationReport]) -> [ComparedStrategy] {

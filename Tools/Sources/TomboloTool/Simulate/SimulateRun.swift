@@ -5,11 +5,11 @@ import TomboloSimulation
 struct SimulateRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run one scenario, with one seed or many.",
-        discussion: "Exit code 1 if a promise was not kept.")
+        discussion: "Exit code 1 if a promise was broken.")
     @OptionGroup var options: ScenarioOptions
     @Option(help: "The first seed.") var seed: UInt64 = 1
-    @Option(help: "How many seeds, as many at once as there are processors.") var seeds: UInt64 = 1
-    @Option(help: ArgumentHelp("Writes the runs as one web page, with charts.", valueName: "file.html"))
+    @Option(help: "The number of seeds. Each processor runs one at a time.") var seeds: UInt64 = 1
+    @Option(help: ArgumentHelp("Write the runs as one web page, with charts.", valueName: "file.html"))
     var report: String?
     @Flag(help: "Print JSON, a line for each run.") var json = false
 
@@ -58,10 +58,10 @@ struct SimulateRun: AsyncParsableCommand {
         print(
             """
             \(scenario.name), seed \(report.seed): \(promises)
-              said        \(report.messages) messages by \(scenario.devices) devices, \(report.events) events with merges
-              simulated   \(duration(report.duration)), all alike \(duration(report.convergence)) after the faults stopped
+              messages    \(report.messages) by \(scenario.devices) devices, \(report.events) events with merges
+              simulated   \(duration(report.duration)), all devices equal \(duration(report.convergence)) after the faults stopped
               delivered   \(percent(report.delivered)), \(percent(report.deliveredInTime)) before the faults stopped
-              after       \(duration(report.latency.p50)) (half of the deliveries), \(duration(report.latency.p90)) (nine in ten), \(duration(report.latency.p99)) (99 in 100)
+              latency     \(duration(report.latency.p50)) (half of the deliveries), \(duration(report.latency.p90)) (nine in ten), \(duration(report.latency.p99)) (99 in 100)
               sent        \(report.bytes.all.formatted()) bytes over \(report.links.formatted()) links: \(kinds.joined(separator: ", "))
               multiplier  \(String(format: "%.2f", report.multiplier)) bytes sent for each byte of a body and receiver
               a device    \(report.device.medianBytes.formatted()) bytes (most \(report.device.mostBytes.formatted())), \(report.device.medianWakeUps.formatted()) batches (most \(report.device.mostWakeUps.formatted())), held up to \(report.device.mostHeld.formatted()) events
@@ -71,7 +71,7 @@ struct SimulateRun: AsyncParsableCommand {
     }
 }
 
-/// Milliseconds in words.
+/// A number of milliseconds, with a unit.
 func duration(_ milliseconds: UInt64) -> String {
     let seconds = Double(milliseconds) / 1_000
     if seconds < 120 { return String(format: "%.1f s", seconds) }
@@ -80,7 +80,7 @@ func duration(_ milliseconds: UInt64) -> String {
 
 func percent(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }
 
-/// Runs all of them, as many at once as there are processors, and hands over each result when it is there.
+/// Runs all scenarios, one on each processor at a time, and passes each result on as soon as it is there.
 func runAll<Runs: Sequence>(
     _ runs: Runs, each: ((scenario: Scenario, seed: UInt64), Result<SimulationReport, any Error>) throws -> Void
 ) async throws where Runs.Element == (scenario: Scenario, seed: UInt64) {

@@ -4,14 +4,15 @@ import TomboloSimulation
 
 struct SimulateShrink: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "shrink", abstract: "Make a run that fails as small as it goes.",
+        commandName: "shrink", abstract: "Look for a smaller scenario that fails.",
         discussion: """
-            Looks for fewer devices, messages, faults and less time that break the same promise, and prints the scenario as JSON, to be \
-            saved and run. Exit code 1 if there is such a scenario, 0 if the run does not fail.
+            Tries fewer devices, fewer messages, fewer faults and less time. Prints the smallest scenario found that \
+            breaks the same promise, as JSON, to be saved and run. Exit code 1 if there is one, 0 if the run does not \
+            fail.
             """)
     @OptionGroup var options: ScenarioOptions
     @Option(help: "The seed that fails.") var seed: UInt64 = 1
-    @Option(help: "How many seeds a smaller scenario is given to fail.") var seeds: UInt64 = 8
+    @Option(help: "The number of seeds to try for each smaller scenario.") var seeds: UInt64 = 8
 
     func run() async throws {
         let scenario = try options.load()
@@ -22,7 +23,7 @@ struct SimulateShrink: AsyncParsableCommand {
         progress.clear()
         guard let found else { return print("\(scenario.name) keeps every promise with seed \(seed)") }
         try printJSON(found.scenario)
-        // The scenario alone on standard output, so that it can be saved as it is.
+        // Standard output has the scenario alone, so that it can be saved as it is.
         FileHandle.standardError.write(
             Data(
                 "seed \(found.seed): \(found.violation)\n\(found.runs) runs; save the line above and replay it with --seed \(found.seed)\n"

@@ -1,7 +1,7 @@
 import Foundation
 import TomboloSimulation
 
-/// Runs as one web page without anything from elsewhere: tables, and charts as SVG.
+/// A web page about runs that loads nothing else: tables, and charts as SVG.
 struct SimulationPage {
     private let reports: [SimulationReport]
 
@@ -59,7 +59,7 @@ struct SimulationPage {
             \(table(lines))
             <div class="legend">\(kinds.joined())</div>
             \(byteBars(lines, bodies: scenario.messages * scenario.bodyBytes * (scenario.devices - 1)))
-            <p>The share of deliveries that came about within so long.</p>
+            <p>The share of deliveries by their latency.</p>
             \(latencyCurves(reports))
             """
     }
@@ -73,7 +73,7 @@ struct SimulationPage {
             + "</table>"
     }
 
-    /// A bar a strategy, by what its bytes are for; on a logarithmic scale nothing could be stacked, so long bars are cut.
+    /// A bar for each strategy, stacked by the purpose of its bytes. Stacks need a linear scale, so long bars are cut.
     private func byteBars(_ lines: [ComparedStrategy], bodies: Int) -> String {
         let multipliers = lines.map(\.multiplier).sorted()
         guard let least = multipliers.first, let most = multipliers.last else { return "" }
