@@ -89,7 +89,8 @@ extension Node {
             guard let connection = queue.connections(to: peer).first else {
                 throw TomboloError(
                     .linkClosed,
-                    "the link to \(address.location) was closed while \(outstanding) messages and requests were outstanding")
+                    "the link to \(address.location) was closed while \(outstanding) messages and requests were outstanding"
+                )
             }
             let traffic = connection.traffic
             if (outstanding, held) != seen { (seen, lastChange) = ((outstanding, held), clock.uptime) }

@@ -50,7 +50,9 @@ public final class MemoryNetwork: Sendable {
     }
 
     /// The provider of transports over this network, for `Node.Configuration`.
-    public var provider: TransportProvider { TransportProvider { self.transport(for: $0.identity, handler: $0.handler) } }
+    public var provider: TransportProvider {
+        TransportProvider { self.transport(for: $0.identity, handler: $0.handler) }
+    }
 
     /// A transport of this network.
     public func transport(for identity: TransportIdentity, handler: any ConnectionHandler) -> any Transport {
@@ -116,7 +118,8 @@ public final class MemoryNetwork: Sendable {
     }
 
     fileprivate func dial(
-        _ address: PeerAddress, expecting peer: DeviceKey, _ identity: TransportIdentity, _ handler: any ConnectionHandler
+        _ address: PeerAddress, expecting peer: DeviceKey, _ identity: TransportIdentity,
+        _ handler: any ConnectionHandler
     ) async throws {
         try await carrier.waitForHandshake()
         let link = try state.withLock { state in

@@ -67,7 +67,10 @@ struct PeerAddressTests {
 
     @Test(
         "of another form are none",
-        arguments: ["", "host", "host:0", "host:65536", ":1", "tcp://host", "://a:1", "A://b", "1a://b", "a://", "a b:1", "x://a\u{7f}"])
+        arguments: [
+            "", "host", "host:0", "host:65536", ":1", "tcp://host", "://a:1", "A://b", "1a://b", "a://", "a b:1",
+            "x://a\u{7f}",
+        ])
     func malformed(_ text: String) {
         #expect(PeerAddress(text) == nil)
     }

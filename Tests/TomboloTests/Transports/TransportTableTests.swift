@@ -44,7 +44,8 @@ struct TransportTableTests {
     func schemes() async throws {
         let table = try TransportTable([
             NotingTransport(scheme: "quic", dials: dials),
-            NotingTransport(scheme: "tcp", isReachable: false, dials: dials), NotingTransport(scheme: "tcp", dials: dials),
+            NotingTransport(scheme: "tcp", isReachable: false, dials: dials),
+            NotingTransport(scheme: "tcp", dials: dials),
         ])
         try await table.dial(try address("a:1"), expecting: peer)
         try await table.dial(try address("quic://b"), expecting: peer)
