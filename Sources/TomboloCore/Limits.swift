@@ -104,8 +104,14 @@ public enum Limits {
     static let codedCells = 131_072
     /// Ranges in one `want`.
     static let wantedRanges = 256
-    /// Open sessions.
-    static let sessions = 256
+    /// Open sessions that this device dialled.
+    static let dialledSessions = 256
+    /// Open sessions that known peers dialled.
+    static let peerSessions = 256
+    /// Open sessions that strangers and visitors dialled. A further one takes the place of the oldest.
+    static let strangerSessions = 256
+    /// Open sessions that one device dialled. A further one takes the place of the oldest.
+    static let sessionsPerPeer = 2
     /// Bytes of a message's body in the mvds dialect.
     public static let mvdsBody = 1 << 20
     /// Bytes of a whole message in the mvds dialect (protocol 1-14).

@@ -6,14 +6,19 @@ import TomboloCore
 /// The ports on which a transport listens, and a bound on the connections that arrive at them.
 final class Listeners: Sendable {
     private let channels = Mutex<[any Channel]>([])
-    private let inbound = Mutex(0)
-    /// The most simultaneous connections from outside. Further ones are closed before anything is read.
-    private let mostInbound: Int
+    private let inbound = Mutex(Inbound())
+    /// The most simultaneous connections that have proved a key. Further ones are closed.
+    private let mostProved: Int
 
-    init(mostInbound: Int) { self.mostInbound = mostInbound }
+    private struct Inbound {
+        var pending = PendingConnections(most: 128, mostPerHost: 8)
+        var proved = 0
+    }
+
+    init(mostProved: Int) { self.mostProved = mostProved }
 
     /// - Parameter configure: sets up an accepted connection. If it fails, the connection is closed before anything is
-    ///   read.
+    ///   read. It calls ``proved(_:)`` once the peer has proved its key.
     /// - Returns: the port.
     func listen(
         host: String, port: Int, on group: any EventLoopGroup,
@@ -24,7 +29,7 @@ final class Listeners: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
-                guard self.admit(channel) else { return channel.close() }
+                self.noteAccepted(channel)
                 return configure(channel)
             }
         do {
@@ -37,14 +42,24 @@ final class Listeners: Sendable {
         }
     }
 
-    private func admit(_ channel: any Channel) -> Bool {
-        let admitted = inbound.withLock { count in
-            guard count < mostInbound else { return false }
-            count += 1
+    private func noteAccepted(_ channel: any Channel) {
+        let host = PendingConnections.host(of: channel.remoteAddress)
+        inbound.withLock { $0.pending.insert(channel, from: host) }?.close(promise: nil)
+        channel.closeFuture.whenComplete { _ in self.inbound.withLock { $0.pending.remove(channel) } }
+    }
+
+    /// Notes that the peer of an accepted connection has proved its key.
+    ///
+    /// - Returns: false if there is no room for it.
+    func proved(_ channel: any Channel) -> Bool {
+        let hasRoom = inbound.withLock { inbound in
+            inbound.pending.remove(channel)
+            guard inbound.proved < mostProved else { return false }
+            inbound.proved += 1
             return true
         }
-        if admitted { channel.closeFuture.whenComplete { _ in self.inbound.withLock { $0 -= 1 } } }
-        return admitted
+        if hasRoom { channel.closeFuture.whenComplete { _ in self.inbound.withLock { $0.proved -= 1 } } }
+        return hasRoom
     }
 
     /// Stops listening. Open connections stay open.

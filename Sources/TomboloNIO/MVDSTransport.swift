@@ -8,7 +8,7 @@ public final class MVDSTransport: Transport {
     private let group: any EventLoopGroup
     private let handler: any ConnectionHandler
     private let knownPeers: @Sendable () throws -> [PeerRecord]
-    private let listeners = Listeners(mostInbound: 64)
+    private let listeners = Listeners(mostProved: 64)
     public let scheme = MVDSTransport.scheme
     public let dialect = Dialect.mvds
     public let delivery = PayloadDelivery.stream
@@ -52,7 +52,10 @@ public final class MVDSTransport: Transport {
             }
             // The store and the system's resolver may block.
             return NIOThreadPool.singleton.runIfActive(eventLoop: channel.eventLoop) { try self.peer(at: address) }
-                .flatMapThrowing { try self.configure(channel, peer: $0, isDialler: false) }
+                .flatMapThrowing { peer in
+                    guard self.listeners.proved(channel) else { throw TransportError("too many links are open") }
+                    try self.configure(channel, peer: peer, isDialler: false)
+                }
         }
     }
 

@@ -11,7 +11,7 @@ public final class TCPTransport: Transport {
     private let handler: any ConnectionHandler
     private let clientContext: NIOSSLContext
     private let serverContext: NIOSSLContext
-    private let listeners = Listeners(mostInbound: 256)
+    private let listeners = Listeners(mostProved: 768)
     public let scheme = PeerAddress.defaultScheme
     public let dialect = Dialect.native
     public let delivery = PayloadDelivery.stream
@@ -74,7 +74,7 @@ public final class TCPTransport: Transport {
             isServer
             ? NIOSSLServerHandler(context: serverContext, customVerificationCallback: verify)
             : try NIOSSLClientHandler(context: clientContext, serverHostname: nil, customVerificationCallback: verify)
-        let own = certificate.der
+        let (own, listeners) = (certificate.der, listeners)
         let frames = FrameHandler(
             handler: handler, counter: counter, established: established,
             peerCertificate: { box.certificate.withLock { $0 } }
@@ -82,6 +82,7 @@ public final class TCPTransport: Transport {
             guard let leaf, let key = DeviceCertificate.deviceKey(of: leaf), let der = try? leaf.toDERBytes() else {
                 return nil
             }
+            guard !isServer || listeners.proved(channel) else { return nil }
             let binding = DeviceCertificate.binding(dialler: isServer ? der : own, listener: isServer ? own : der)
             return ChannelConnection(
                 peer: key, isDialler: !isServer, binding: binding, dialect: .native, channel: channel, counter: counter)

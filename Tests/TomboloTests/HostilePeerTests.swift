@@ -1,4 +1,6 @@
 import Foundation
+import NIOCore
+import NIOPosix
 import Synchronization
 import Testing
 import Tombolo
@@ -56,6 +58,29 @@ struct HostilePeerTests {
             let id = try await joined.send(PlainText("still here"))
             for try await change in crew.changes() where change.entryID == id { break }
             #expect(try await crew.verify().isEmpty)
+            try await b.close()
+            try await a.close()
+        }
+    }
+
+    @Test("silent connections of strangers keep out no peer", arguments: [0, 7, 300])
+    func silentConnections(count: Int) async throws {
+        try await withDirectory { root in
+            let a = try await Node.open(at: root.appendingPathComponent("a"))
+            let b = try await Node.open(at: root.appendingPathComponent("b"))
+            let crew = try await a.createGroup(named: "crew")
+            let port = try await a.listen()
+            let link = try await crew.invite()
+            let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            var silent: [any Channel] = []
+            for _ in 0..<count { silent.append(try await bootstrap.connect(host: "127.0.0.1", port: port).get()) }
+            let joined = try await b.join(link)
+            try await joined.send(PlainText("aboard"))
+            #expect(try await b.sync(with: a.device, at: "127.0.0.1:\(port)").isComplete)
+            #expect(try await crew.timeline(limit: 1).first?.content(as: PlainText.self)?.string == "aboard")
+            // All but the eight latest were closed.
+            #expect(silent.filter { !$0.isActive }.count >= count - 8)
+            for channel in silent { try? await channel.close() }
             try await b.close()
             try await a.close()
         }

@@ -18,6 +18,8 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case fileQuota(quota: UInt64)
     /// The visibility of a group towards the peer has changed, so the link has to be opened anew (protocol 5.10-6).
     case visibilityChanged
+    /// A newer link took the place of this one: there is room for few links of strangers, and of each device.
+    case linkReplaced
     /// The application has removed the peer.
     case peerRemoved
     /// The request is for groups of the mvds dialect.
@@ -41,6 +43,7 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
         case .groupFull(let id): "group \(id) can hold no more logs: continue in a new group"
         case .visibilityChanged:
             "the visibility of a group towards the peer has changed: connect again"
+        case .linkReplaced: "a newer link took the place of this one"
         case .peerRemoved: "this device has removed the peer"
         case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
         case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"

@@ -19,6 +19,7 @@ extension Engine {
 
     private mutating func receive(_ payload: Payload, _ index: Int, in batch: inout Batch<Crypto>) throws {
         sessions[index].isConcerned = true
+        sessions[index].noteReceived(at: batch.now)
         resting.note(payload)
         let link = sessions[index].link
         if link.dialect == .mvds { return try mvds.receive(payload, from: link.session, in: &batch) }

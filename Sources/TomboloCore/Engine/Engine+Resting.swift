@@ -89,6 +89,6 @@ extension Engine {
         for group in sessions[index].groups.indices {
             next = earliest(next, sessions[index].groups[group].nextWake)
         }
-        return sessions[index].trust == .stranger ? earliest(next, sessions[index].strangerDeadline) : next
+        return sessions[index].trust == .peer ? next : earliest(next, sessions[index].deadline)
     }
 }

@@ -6,11 +6,11 @@ extension Engine {
     }
 
     mutating func open(_ link: PeerLink, in batch: inout Batch<Crypto>) throws(StoreError) {
-        guard sessions.count < Limits.sessions else {
-            return batch.effects.append(.close(link.session, .tooManySessions))
-        }
         let peer =
             link.isDialler ? try addPeer(link.peer, addresses: [], in: &batch) : try batch.store.peer(link.peer)
+        guard makeRoom(for: link, isKnown: peer != nil, in: &batch) else {
+            return batch.effects.append(.close(link.session, .tooManySessions))
+        }
         let index = sessions.partitionPoint { $0.link.session > link.session }
         sessions.insert(Session(link, of: peer, now: batch.now), at: index)
         files.open(link.session, windowLimit: link.windowLimit)
@@ -77,13 +77,14 @@ extension Engine {
 
     // MARK: Closing
 
-    /// Disconnects strangers that have shown nothing in time: they must not hold links for ever.
+    /// Disconnects strangers that have shown nothing in time, and silent visitors: they must not hold links for ever.
     mutating func disconnectStrangers(in batch: inout Batch<Crypto>) {
-        for index in sessions.indices where !sessions[index].isClosed && sessions[index].trust == .stranger {
-            if let deadline = sessions[index].strangerDeadline, batch.now >= deadline {
-                let reason = "it showed no group that this device knows, and no invitation"
-                close(index, .protocolViolation(reason), in: &batch)
-            }
+        for index in sessions.indices where !sessions[index].isClosed {
+            guard let deadline = sessions[index].deadline, batch.now >= deadline else { continue }
+            let reason =
+                sessions[index].trust == .visitor
+                ? "it was silent for a minute" : "it showed no group that this device knows, and no invitation"
+            close(index, .protocolViolation(reason), in: &batch)
         }
     }
 

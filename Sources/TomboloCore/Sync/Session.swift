@@ -11,8 +11,11 @@ struct Session: Sendable {
     /// The trust at which this device last showed the tags of its groups.
     private(set) var greeted = Trust.stranger
     private(set) var trust: Trust
-    /// When a stranger is disconnected, in milliseconds since 1970.
-    let strangerDeadline: UInt64?
+    /// Whether the peer was known when the link opened, or was dialled.
+    let wasKnown: Bool
+    /// When the link opened, and when the last payload came, in milliseconds since 1970.
+    private let opened: UInt64
+    private(set) var lastReceived: UInt64
     var groups: [GroupSession] = []
     /// Whether the peer has proved an invitation, or tried to.
     private(set) var hasJoined = false
@@ -47,11 +50,27 @@ struct Session: Sendable {
         self.peer = peer
         isPeerKept = peer != nil
         trust = peer == nil ? .stranger : .peer
-        strangerDeadline = peer == nil ? now + Self.patienceWithStrangers : nil
+        wasKnown = peer != nil
+        opened = now
+        lastReceived = now
     }
 
     /// Milliseconds in which a stranger must show a known group, or an invitation.
     private static var patienceWithStrangers: UInt64 { 10_000 }
+    /// Milliseconds for which a visitor may be silent.
+    private static var patienceWithVisitors: UInt64 { 60_000 }
+
+    /// When the peer is disconnected unless it does more, in milliseconds since 1970; nil for never.
+    var deadline: UInt64? {
+        switch trust {
+        case .stranger: opened + Self.patienceWithStrangers
+        case .visitor: lastReceived + Self.patienceWithVisitors
+        case .peer: nil
+        }
+    }
+
+    /// Notes that a payload has come.
+    mutating func noteReceived(at now: UInt64) { lastReceived = max(lastReceived, now) }
 
     var hasGreeted: Bool { greeted > .stranger }
 
