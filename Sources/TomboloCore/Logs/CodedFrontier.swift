@@ -13,6 +13,8 @@ struct CodedFrontier: Sendable {
     private let keys: [UInt64]
     private let values: [UInt64]
     private var sketch: MapSketch?
+    /// The number of times that all logs were visited to make cells. A peer that asks for cells one by one causes few.
+    private(set) var visits = 0
 
     /// The logs by the first 40 bits of their keys; nil until they are first needed.
     private var logsOfPrefixes: [UInt64: Int]?
@@ -57,13 +59,18 @@ struct CodedFrontier: Sendable {
     }
 
     /// The first cells of the map, at least `count` of them.
-    mutating func cells(_ count: Int) -> [CodedEntries] { sketch(count).cells }
+    mutating func cells(_ count: Int) -> [CodedEntries] {
+        let made = sketch?.cells.count ?? 0
+        guard count > made else { return sketch(count).cells }
+        return sketch(max(count, min(2 * made, Limits.codedCells))).cells
+    }
 
     private mutating func sketch(_ count: Int) -> MapSketch {
         if let sketch, sketch.cells.count >= count { return sketch }
         var made = MapSketch(count: count, hashKey: hashKey)
         for (log, key) in keys.enumerated() where key != 0 { made.insert(values[log], forKey: key) }
         sketch = made
+        visits += 1
         return made
     }
 
