@@ -4,191 +4,175 @@ import TomboloCrypto
 
 /// Reading in private groups, tested between engines. Each test would fail if one of the checks were removed.
 @Suite("Reading in private groups")
-struct SealingTests: SealedGroupTests {
+struct SealingTests {
     @Test("members and readers read, and no text is on the wire or in the stored events")
     func sealed() throws {
-        let (devices, group) = try makeGroup(3, seed: 1) { $0 == 1 ? .member : .reader }
+        let cluster = try Cluster.sealed("ann", "bob", "cat", seed: 1, role: .reader, roles: ["bob": .member])
         var isSeen = false
-        devices.intercept = { wire in
-            if wire.bytes.contains("the tide is out") { isSeen = true }
-            return wire.bytes
-        }
-        try devices.say(0, "the tide is out", in: group)
-        for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
-        try devices.say(1, "and comes in", in: group)
-        for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
-        for device in 0..<3 {
-            #expect(said(device, devices, group) == ["the tide is out", "and comes in"], "device \(device)")
-            #expect(!events(device, devices).contains { $0.event.content?.contains("the tide") ?? false })
-            #expect(devices.errors(device).isEmpty)
+        cluster.watch { wire in if wire.bytes.contains("the tide is out") { isSeen = true } }
+        try cluster["ann"].send("the tide is out")
+        try cluster.sync("ann", with: cluster.others(than: "ann"), rounds: 2)
+        try cluster["bob"].send("and comes in")
+        try cluster.sync("ann", with: cluster.others(than: "ann"), rounds: 2)
+        for device in cluster.all {
+            #expect(device.said == ["the tide is out", "and comes in"], "\(device)")
+            #expect(!device.events.contains { $0.event.content?.contains("the tide") ?? false })
+            #expect(device.errors.isEmpty)
         }
         #expect(!isSeen)
-        #expect(rekeys(0, devices).count == 1, "one secret for all that nobody was removed from")
+        #expect(cluster["ann"].rekeys.count == 1, "one secret for all that nobody was removed from")
     }
 
     @Test("a removed member has no secret for messages whose author had seen the removal")
     func removal() throws {
-        let (devices, group) = try makeGroup(4, seed: 2)
-        try devices.say(0, "before", in: group)
-        for index in 1..<4 { try devices.meet(0, index) }
-        try remove(3, by: 1, devices, group)
-        try devices.say(1, "after", in: group)
+        let cluster = try Cluster.sealed("ann", "bob", "cat", "dan", seed: 2)
+        try cluster["ann"].send("before")
+        try cluster.sync("ann", with: cluster.others(than: "ann"))
+        try cluster["bob"].remove("dan")
+        try cluster["bob"].send("after")
         // The author has not seen the removal and writes under the old secret, which the removed member has.
-        try devices.say(2, "meanwhile", in: group)
-        for _ in 0..<3 { for one in 0..<4 { for other in one + 1..<4 { try devices.meet(one, other) } } }
-        try devices.say(0, "later", in: group)
-        for _ in 0..<2 { for index in 1..<4 { try devices.meet(0, index) } }
-        for device in 0..<3 {
-            #expect(readable(device, devices, group) == ["before", "after", "meanwhile", "later"], "device \(device)")
-            #expect(Set(said(device, devices, group)) == readable(device, devices, group))
+        try cluster["cat"].send("meanwhile")
+        try cluster.syncAll(rounds: 3)
+        try cluster["ann"].send("later")
+        try cluster.sync("ann", with: cluster.others(than: "ann"), rounds: 2)
+        for device in cluster["ann", "bob", "cat"] {
+            #expect(Set(device.readable) == ["before", "after", "meanwhile", "later"], "\(device)")
+            #expect(Set(device.said) == Set(device.readable))
         }
         // The removed device holds all of the events.
-        #expect(events(3, devices).count(where: { $0.event.header.kind == .message }) == 4)
-        #expect(readable(3, devices, group) == ["before", "meanwhile"])
-        #expect(rekeys(0, devices).count == 2)
+        #expect(cluster["dan"].messages.count == 4)
+        #expect(Set(cluster["dan"].readable) == ["before", "meanwhile"])
+        #expect(cluster["ann"].rekeys.count == 2)
     }
 
     @Test("two members removed by concurrent acts cannot together read messages that neither may read")
     func concurrentRemovals() throws {
-        let (devices, group) = try makeGroup(5, seed: 3) { $0 < 3 ? .admin : .member }
-        try devices.say(0, "before", in: group)
-        for index in 1..<5 { try devices.meet(0, index) }
-        try remove(3, by: 1, devices, group)
-        try devices.say(1, "without three", in: group)
-        try remove(4, by: 2, devices, group)
-        try devices.say(2, "without four", in: group)
-        for _ in 0..<2 { for one in 0..<3 { for other in one + 1..<3 { try devices.meet(one, other) } } }
-        try devices.say(0, "without both", in: group)
-        for _ in 0..<3 { for one in 0..<5 { for other in one + 1..<5 { try devices.meet(one, other) } } }
-        let pooled = secrets(3, devices).merging(secrets(4, devices)) { one, _ in one }
+        let cluster = try Cluster.sealed(
+            "ann", "bob", "cat", "dan", "eve", seed: 3, role: .member, roles: ["bob": .admin, "cat": .admin])
+        try cluster["ann"].send("before")
+        try cluster.sync("ann", with: cluster.others(than: "ann"))
+        try cluster["bob"].remove("dan")
+        try cluster["bob"].send("without three")
+        try cluster["cat"].remove("eve")
+        try cluster["cat"].send("without four")
+        try cluster.syncAll(cluster["ann", "bob", "cat"], rounds: 2)
+        try cluster["ann"].send("without both")
+        try cluster.syncAll(rounds: 3)
+        let pooled = cluster["dan"].secrets.merging(cluster["eve"].secrets) { one, _ in one }
         var opener = ContentOpener(using: SwiftCryptography()) { pooled[$0] }
-        for stored in events(3, devices) where stored.event.header.kind == .message {
-            let said = try #require(devices.text(of: stored.event, on: 0, in: group))
-            #expect((try opener.content(of: stored.event) != nil) == (said == "before"), "\(said)")
+        for message in cluster["dan"].messages {
+            let said = try #require(cluster["ann"].text(of: message))
+            #expect((try opener.content(of: message) != nil) == (said == "before"), "\(said)")
         }
-        #expect(readable(1, devices, group) == ["before", "without three", "without four", "without both"])
+        #expect(Set(cluster["bob"].readable) == ["before", "without three", "without four", "without both"])
     }
 
     @Test("a device with the group's secret and no role receives nothing, however it asks")
     func stranger() throws {
-        let (devices, group) = try makeGroup(3, seed: 4)
-        try remove(2, by: 0, devices, group)
-        try devices.say(0, "among us", in: group)
-        for index in 1..<3 { try devices.meet(0, index) }
-        // It asks in its own right, and repeatedly.
-        for _ in 0..<3 { try devices.meet(2, 1) }
-        #expect(readable(2, devices, group).isEmpty)
-        #expect(readable(1, devices, group) == ["among us"])
-        // After it is admitted again, it receives the secrets that it lacks.
-        try devices.step(0, [.setRole(7, group: group, of: member(2, devices), to: .reader)])
-        for _ in 0..<2 { try devices.meet(0, 2) }
-        #expect(said(2, devices, group) == ["among us"])
+        let cluster = try Cluster.sealed("ann", "bob", "cat", seed: 4)
+        try cluster["ann"].remove("cat")
+        try cluster["ann"].send("among us")
+        try cluster.sync("ann", with: cluster.others(than: "ann"))
+        // Cat asks in its own right, and repeatedly.
+        for _ in 0..<3 { try cluster.sync("cat", "bob") }
+        #expect(cluster["cat"].readable.isEmpty)
+        #expect(Set(cluster["bob"].readable) == ["among us"])
+        // After Cat is admitted again, it receives the secrets that it lacks.
+        try cluster["ann"].setRole(of: "cat", to: .reader)
+        for _ in 0..<2 { try cluster.sync("ann", "cat") }
+        #expect(cluster["cat"].said == ["among us"])
     }
 
     @Test("a member whose admission has lost its right is no member and reads no later messages")
     func fallenAdmission() throws {
-        let (devices, group) = try makeGroup(3, seed: 14)
-        try remove(2, by: 0, devices, group)
-        try devices.say(0, "among us", in: group)
-        for _ in 0..<2 { for index in 1..<3 { try devices.meet(0, index) } }
-        // An admin admits it and gives it the secrets that it may then have. Concurrently the owner demotes that admin.
-        try devices.step(1, [.setRole(7, group: group, of: member(2, devices), to: .member)])
-        try devices.step(0, [.setRole(7, group: group, of: member(1, devices), to: .member)])
-        try devices.meet(1, 2)
-        #expect(readable(2, devices, group) == ["among us"])
-        for _ in 0..<2 { for one in 0..<3 { for other in one + 1..<3 { try devices.meet(one, other) } } }
-        #expect(devices.devices[1].engine.role(of: member(2, devices), in: group) == Role.none)
-        try devices.say(0, "without it", in: group)
-        for _ in 0..<2 { for one in 0..<3 { for other in one + 1..<3 { try devices.meet(one, other) } } }
-        #expect(readable(2, devices, group) == ["among us"])
-        #expect(said(1, devices, group) == ["among us", "without it"])
+        let cluster = try Cluster.sealed("ann", "bob", "cat", seed: 14)
+        try cluster["ann"].remove("cat")
+        try cluster["ann"].send("among us")
+        try cluster.sync("ann", with: cluster.others(than: "ann"), rounds: 2)
+        // Bob admits Cat and gives it the secrets that it may then have. Concurrently Ann demotes Bob.
+        try cluster["bob"].setRole(of: "cat", to: .member)
+        try cluster["ann"].setRole(of: "bob", to: .member)
+        try cluster.sync("bob", "cat")
+        #expect(Set(cluster["cat"].readable) == ["among us"])
+        try cluster.syncAll(rounds: 2)
+        #expect(cluster["bob"].role(of: "cat") == Role.none)
+        try cluster["ann"].send("without it")
+        try cluster.syncAll(rounds: 2)
+        #expect(Set(cluster["cat"].readable) == ["among us"])
+        #expect(cluster["bob"].said == ["among us", "without it"])
     }
 
     @Test("a sealed event waits for its secret, which any device that delivered it can give")
     func waiting() throws {
-        let (devices, group) = try makeGroup(3, seed: 5)
-        // Shares from the author to the last device are lost.
-        devices.intercept = { wire in
-            guard wire.from == 0, let payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
-            return payload.groups.contains { $0.share != nil } && wire.to == 2 ? nil : wire.bytes
-        }
-        try devices.say(0, "the tide is out", in: group)
-        try devices.meet(0, 2)
-        #expect(said(2, devices, group).isEmpty)
-        #expect(events(2, devices).contains { $0.event.header.kind == .message && $0.status == .waiting })
-        // After a restart the device still waits, and asks.
-        devices.devices[2] = try Devices.Device(seed: 77, store: devices.devices[2].store)
-        try devices.meet(0, 1)
-        try devices.meet(1, 2)
-        #expect(said(2, devices, group) == ["the tide is out"])
-        #expect(devices.devices[2].store.changes(in: group).count { $0.event.event.header.kind == .message } == 1)
+        let cluster = try Cluster.sealed("ann", "bob", "cat", seed: 5)
+        // Shares from Ann to Cat are lost.
+        cluster.drop(from: "ann", to: "cat") { $0.groups.contains { $0.share != nil } }
+        try cluster["ann"].send("the tide is out")
+        try cluster.sync("ann", "cat")
+        #expect(cluster["cat"].said.isEmpty)
+        #expect(cluster["cat"].events.contains { $0.event.header.kind == .message && $0.status == .waiting })
+        // After a restart Cat still waits, and asks.
+        try cluster["cat"].restart(seed: 77)
+        try cluster.sync("ann", "bob")
+        try cluster.sync("bob", "cat")
+        #expect(cluster["cat"].said == ["the tide is out"])
+        #expect(cluster["cat"].changes.count { $0.event.event.header.kind == .message } == 1)
     }
 
     @Test("a request for a secret that is lost, or whose answer is lost, is sent again")
     func unheard() throws {
-        let (devices, group) = try makeGroup(2, seed: 61)
-        try devices.say(0, "sealed", in: group)
+        let cluster = try Cluster.sealed("ann", "bob", seed: 61)
+        try cluster["ann"].send("sealed")
         var (asked, declined) = (0, 0)
-        devices.intercept = { wire in
-            guard var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
-            for index in payload.groups.indices {
-                // Nothing is given unasked. The first request and the first answer are lost.
-                let isAsking = payload.groups[index].secretsWanted != nil
-                if isAsking { asked += 1 }
-                if isAsking, asked == 1 { payload.groups[index].secretsWanted = nil }
-                guard let share = payload.groups[index].share else { continue }
-                if share.count == 32 { declined += 1 }
-                if share.count > 32, asked < 2 { payload.groups[index].share = nil }
-            }
-            return payload.encoded
+        cluster.rewriteGroups { sync in
+            // Nothing is given unasked. The first request and the first answer are lost.
+            let isAsking = sync.secretsWanted != nil
+            if isAsking { asked += 1 }
+            if isAsking, asked == 1 { sync.secretsWanted = nil }
+            guard let share = sync.share else { return }
+            if share.count == 32 { declined += 1 }
+            if share.count > 32, asked < 2 { sync.share = nil }
         }
-        let before = devices.now
-        let session = try devices.connect(1, 0)
-        try devices.settle(wakes: 32)
-        #expect(said(1, devices, group) == ["sealed"])
-        #expect(asked == 2 && declined == 0 && devices.now >= before + 32_000)
-        #expect(devices.haveAgreed(1))
-        try devices.disconnect(session)
+        let before = cluster.now
+        let session = try cluster.connect("bob", "ann")
+        try cluster.settle(wakes: 32)
+        #expect(cluster["bob"].said == ["sealed"])
+        #expect(asked == 2 && declined == 0 && cluster.now >= before + 32_000)
+        #expect(cluster["bob"].hasAgreed)
+        try cluster.disconnect(session)
     }
 
     @Test("an event that is erased while it waits for its secret waits no more")
     func erasedWhileWaiting() throws {
-        let (devices, group) = try makeGroup(2, seed: 12)
-        devices.intercept = { wire in
-            guard wire.to == 1, let payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
-            return payload.groups.contains { $0.share != nil } ? nil : wire.bytes
-        }
-        try devices.say(0, "the tide is out", in: group)
-        let event = try #require(events(0, devices).last?.event)
-        try devices.meet(0, 1)
-        #expect(events(1, devices).last { $0.event.id == event.id }?.status == .waiting)
-        try devices.step(0, [.redact(6, group: group, event.reference, reason: "")])
-        try devices.meet(0, 1)
-        let held = try #require(events(1, devices).last { $0.event.id == event.id })
+        let cluster = try Cluster.sealed("ann", "bob", seed: 12)
+        cluster.drop(to: "bob") { $0.groups.contains { $0.share != nil } }
+        try cluster["ann"].send("the tide is out")
+        let event = try #require(cluster["ann"].events.last?.event)
+        try cluster.sync("ann", "bob")
+        #expect(cluster["bob"].held(event.id)?.status == .waiting)
+        try cluster["ann"].redact(event.reference)
+        try cluster.sync("ann", "bob")
+        let held = try #require(cluster["bob"].held(event.id))
         #expect(held.status == .delivered && held.event.content == nil)
     }
 
     @Test("a share of another secret closes the link and is not accepted")
     func wrongShare() throws {
-        let (devices, group) = try makeGroup(2, seed: 6)
+        let cluster = try Cluster.sealed("ann", "bob", seed: 6)
         let cryptography = SwiftCryptography()
         var wrong: (EventID, Bytes32) -> [UInt8]? = { _, _ in nil }
-        devices.intercept = { wire in
-            guard wire.to == 1, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
-            for index in payload.groups.indices {
-                guard let share = payload.groups[index].share, let rekey = EventID(share.prefix(32)),
-                    let said = self.events(1, devices).last(where: { stored in
-                        stored.event.header.kind == .device
-                            && stored.event.header.log != self.events(0, devices).first?.event.header.log
-                    }), let key = Bytes32(said.event.content ?? []), let other = wrong(rekey, key)
-                else { continue }
-                payload.groups[index].share = (rekey.bytes + other)[...]
-            }
-            return payload.encoded
+        cluster.rewriteGroups(to: "bob") { sync in
+            guard let share = sync.share, let rekey = EventID(share.prefix(32)),
+                let said = cluster["bob"].events.last(where: { stored in
+                    stored.event.header.kind == .device
+                        && stored.event.header.log != cluster["ann"].events.first?.event.header.log
+                }), let key = Bytes32(said.event.content ?? []), let other = wrong(rekey, key)
+            else { return }
+            sync.share = (rekey.bytes + other)[...]
         }
         for attempt in 0..<3 {
             wrong = { rekey, key in
-                let info = SecretShare.info(rekey, in: group)
+                let info = SecretShare.info(rekey, in: cluster.group)
                 switch attempt {
                 case 0:
                     let other = RekeySecret(root: .zero, using: cryptography)
@@ -198,64 +182,52 @@ struct SealingTests: SealedGroupTests {
                 default: return [UInt8](repeating: 7, count: 81)
                 }
             }
-            try devices.say(0, "attempt \(attempt)", in: group)
-            try devices.meet(0, 1)
-            #expect(devices.errors(1).count == attempt + 1, "\(devices.errors(1))")
-            #expect(secrets(1, devices).isEmpty)
+            try cluster["ann"].send("attempt \(attempt)")
+            try cluster.sync("ann", "bob")
+            #expect(cluster["bob"].errors.count == attempt + 1, "\(cluster["bob"].errors)")
+            #expect(cluster["bob"].secrets.isEmpty)
         }
         wrong = { _, _ in nil }
-        try devices.meet(0, 1)
-        #expect(said(1, devices, group) == (0..<3).map { "attempt \($0)" })
+        try cluster.sync("ann", "bob")
+        #expect(cluster["bob"].said == (0..<3).map { "attempt \($0)" })
     }
 
     @Test("a secret is used for a week")
     func schedule() throws {
-        let (devices, group) = try makeGroup(2, seed: 8)
-        try devices.say(0, "monday", in: group)
-        devices.now += Limits.rekeyAge - 2
-        try devices.say(0, "sunday", in: group)
-        #expect(rekeys(0, devices).count == 1)
-        try devices.say(0, "monday again", in: group)
-        #expect(rekeys(0, devices).count == 2)
-        try devices.meet(0, 1)
-        #expect(said(1, devices, group) == ["monday", "sunday", "monday again"])
+        let cluster = try Cluster.sealed("ann", "bob", seed: 8)
+        try cluster["ann"].send("monday")
+        cluster.advance(by: Limits.rekeyAge - 2)
+        try cluster["ann"].send("sunday")
+        #expect(cluster["ann"].rekeys.count == 1)
+        try cluster["ann"].send("monday again")
+        #expect(cluster["ann"].rekeys.count == 2)
+        try cluster.sync("ann", "bob")
+        #expect(cluster["bob"].said == ["monday", "sunday", "monday again"])
     }
 
     @Test("broadcasts are sealed too")
     func ephemeral() throws {
-        let (devices, group) = try makeGroup(3, seed: 9)
-        try remove(2, by: 0, devices, group)
-        try devices.say(0, "hello", in: group)
-        for index in 1..<3 { try devices.meet(0, index) }
+        let cluster = try Cluster.sealed("ann", "bob", "cat", seed: 9)
+        try cluster["ann"].remove("cat")
+        try cluster["ann"].send("hello")
+        try cluster.sync("ann", with: cluster.others(than: "ann"))
         var isSeen = false
-        devices.intercept = { wire in
-            if wire.bytes.contains("is typing") { isSeen = true }
-            return wire.bytes
-        }
-        let sessions = [try devices.connect(0, 1), try devices.connect(0, 2)]
-        try devices.settle()
-        try devices.step(0, [.broadcast(5, group: group, content: Array("is typing".utf8))])
-        try devices.settle()
-        for session in sessions { try devices.disconnect(session) }
-        func heard(_ device: Int) -> [String] {
-            devices.devices[device].effects.compactMap {
-                if case .receivedEphemeral(_, _, _, let content) = $0 {
-                    String(decoding: content, as: UTF8.self)
-                } else {
-                    nil
-                }
-            }
-        }
-        #expect(heard(1) == ["is typing"] && heard(2).isEmpty && !isSeen)
+        cluster.watch { wire in if wire.bytes.contains("is typing") { isSeen = true } }
+        let sessions = [try cluster.connect("ann", "bob"), try cluster.connect("ann", "cat")]
+        try cluster.settle()
+        try cluster["ann"].broadcast("is typing")
+        try cluster.settle()
+        for session in sessions { try cluster.disconnect(session) }
+        #expect(cluster["bob"].heard == ["is typing"] && cluster["cat"].heard.isEmpty && !isSeen)
     }
 
     @Test("a device that lost everything receives its secrets again")
     func wiped() throws {
-        let (devices, group) = try makeGroup(2, seed: 10)
-        try devices.say(0, "the tide is out", in: group)
-        try devices.say(1, "coming", in: group)
-        for _ in 0..<2 { try devices.meet(0, 1) }
-        let old = devices.devices[1].store
+        let cluster = try Cluster.sealed("ann", "bob", seed: 10)
+        try cluster["ann"].send("the tide is out")
+        try cluster["bob"].send("coming")
+        for _ in 0..<2 { try cluster.sync("ann", "bob") }
+        let old = cluster["bob"].store
         let empty = MemoryStore()
         for key in [IdentityKeys.deviceSeed, IdentityKeys.member, IdentityKeys.admission] {
             empty.setValue(old.value(forKey: key), forKey: key)
@@ -263,26 +235,26 @@ struct SealingTests: SealedGroupTests {
         var record = try #require(old.groups().first)
         (record.reference, record.ownSeed, record.ownLog) = (0, nil, nil)
         empty.put(&record)
-        devices.devices[1] = try Devices.Device(seed: 55, store: empty)
-        let states = events(0, devices).count { $0.event.header.kind == .device }
-        for _ in 0..<2 { try devices.meet(0, 1) }
-        #expect(Set(said(1, devices, group)) == ["the tide is out", "coming"])
+        try cluster["bob"].restart(seed: 55, from: empty)
+        let states = cluster["ann"].events.count { $0.event.header.kind == .device }
+        for _ in 0..<2 { try cluster.sync("ann", "bob") }
+        #expect(Set(cluster["bob"].said) == ["the tide is out", "coming"])
         // The key to which shares are sealed follows from the device's key, so it is not announced again.
-        #expect(events(0, devices).count { $0.event.header.kind == .device } == states)
+        #expect(cluster["ann"].events.count { $0.event.header.kind == .device } == states)
     }
 
     @Test("values of the state are sealed too, except for the expiry, which engines enforce")
     func state() throws {
-        let (devices, group) = try makeGroup(2, seed: 13)
+        let cluster = try Cluster.sealed("ann", "bob", seed: 13)
         for (key, value) in [("title", "The crew"), ("mood", "calm"), ("expiry", "3600000")] {
-            try devices.step(0, [.setState(3, group: group, key: key, value: Array(value.utf8))])
+            try cluster["ann"].set(key, to: value)
         }
-        try devices.step(0, [.setState(3, group: group, key: "mood", value: nil)])
-        try devices.meet(0, 1)
-        let store = devices.devices[1].store
+        try cluster["ann"].set("mood", to: nil as String?)
+        try cluster.sync("ann", "bob")
+        let store = cluster["bob"].store
         var opener = ContentOpener(using: SwiftCryptography()) { store.secret(of: $0, inGroup: 1) }
         var values: [String?] = []
-        for stored in events(1, devices) where stored.event.header.kind == .setting {
+        for stored in cluster["bob"].events where stored.event.header.kind == .setting {
             #expect(stored.status == .delivered)
             guard case .set(let key, let value) = try StateAction(decoding: stored.event.content ?? [], kind: .setting)
             else { continue }
@@ -292,30 +264,26 @@ struct SealingTests: SealedGroupTests {
             )
         }
         #expect(values == ["The crew", "calm", "3600000", nil])
-        devices.now += 1
-        try devices.say(1, "goes away", in: group)
-        #expect(events(1, devices).last?.event.header.expiry == devices.now + 3_600_000)
+        cluster.advance(by: 1)
+        try cluster["bob"].send("goes away")
+        #expect(cluster["bob"].events.last?.event.header.expiry == cluster.now + 3_600_000)
         // A sealed value has at most 4,068 bytes of text.
-        try devices.step(0, [.setState(3, group: group, key: "mood", value: [UInt8](repeating: 1, count: 4_068))])
-        let before = devices.devices[0].effects.count
-        try devices.step(0, [.setState(3, group: group, key: "mood", value: [UInt8](repeating: 1, count: 4_069))])
-        #expect(
-            devices.devices[0].effects[before...].contains {
-                if case .failed(_, .contentTooLarge(4_068)) = $0 { true } else { false }
-            })
+        try cluster["ann"].set("mood", to: [UInt8](repeating: 1, count: 4_068))
+        let refusal = try cluster["ann"].set("mood", to: [UInt8](repeating: 1, count: 4_069))
+        #expect(refusal == .contentTooLarge(limit: 4_068))
     }
 
     @Test("in a private group an event is invalid if it is unsealed or names another event as its rekey")
     func unsealed() throws {
-        let (devices, group) = try makeGroup(2, seed: 11)
-        var own = ForeignLog(group: group, seed: 5)
+        let cluster = try Cluster.sealed("ann", "bob", seed: 11)
+        var own = cluster.foreignLog(seed: 5)
         // The author is a member whose client does not seal.
-        try devices.step(0, [.setRole(1, group: group, of: own.member, to: .member)])
-        let raised = try #require(events(0, devices).last?.event.reference)
+        try cluster["ann"].setRole(of: own.member, to: .member)
+        let raised = try #require(cluster["ann"].events.last?.event.reference)
         let plain = own.event(after: nil, "in the clear") { $0 = $0.naming(raised) }
         let wrong = own.event(after: plain, "by another name") { $0 = $0.naming(raised, asRekey: true) }
-        _ = try devices.ingest([plain, wrong], into: 0, group: group)
-        let held = events(0, devices).filter { [plain.id, wrong.id].contains($0.event.id) }
+        try cluster["ann"].ingest([plain, wrong])
+        let held = cluster["ann"].events.filter { [plain.id, wrong.id].contains($0.event.id) }
         #expect(held.map(\.status) == [EventStatus.invalid, .invalid])
     }
 }
