@@ -4,134 +4,87 @@ import TomboloCrypto
 
 /// Several devices of one member, tested between engines.
 @Suite("Devices of one member") struct DeviceTests {
-    private func meetAll(_ devices: Devices, _ some: [Int]) throws {
-        for _ in 0..<3 {
-            for one in some { for other in some where other > one { try devices.meet(one, other) } }
-        }
-    }
-
-    private func events(_ device: Int, in group: GroupID, _ devices: Devices) -> [StoredEvent] {
-        let store = devices.devices[device].store
-        let reference = store.groups().first { $0.id == group }?.reference ?? 0
-        let logs = Set(store.logs(inGroup: reference).map(\.reference))
-        return store.events(ordinals: Array(1...store.lastOrdinal())).filter { logs.contains($0.log) }
-    }
-
-    /// The texts that a device shows.
-    private func said(_ device: Int, in group: GroupID, _ devices: Devices) -> [String] {
-        events(device, in: group, devices).filter {
-            $0.status == .delivered && $0.event.kind == .message
-        }.sorted { $0.event.lamport < $1.event.lamport }.map { devices.text(of: $0.event, on: device, in: group) ?? "" }
-    }
-
-    private func key(_ device: Int, _ devices: Devices) -> DeviceKey { devices.devices[device].engine.device }
-    private func member(_ device: Int, _ devices: Devices) -> MemberKey { devices.devices[device].engine.member }
-
-    /// - Returns: the reason of the refusal; nil if the inputs were accepted.
-    private func refusal(_ device: Int, _ devices: Devices, _ inputs: [EngineInput]) throws -> String? {
-        let before = devices.devices[device].effects.count
-        try devices.step(device, inputs)
-        for case .failed(_, let error) in devices.devices[device].effects[before...] { return error.description }
-        return nil
-    }
-
-    private func removal(_ device: Int, _ devices: Devices) throws -> DeviceRemoval {
-        let made = devices.devices[device].effects.compactMap { effect -> DeviceRemoval? in
-            if case .removed(_, let removal) = effect { removal } else { nil }
-        }
-        return try #require(made.last)
-    }
-
-    /// Creates a group. Devices 0 and 1 are the owner's and have sent a message each. 2 is another member's; 3 has
-    /// joined nothing.
-    private func makeGroup(_ policy: Policy = .private, seed: UInt64) throws -> (Devices, GroupID) {
-        let devices = try Devices(4, seed: seed)
-        try devices.step(0, [.createGroup(1, name: "crew", policy: policy)])
-        let group = try #require(devices.devices[0].store.groups().first).id
-        try devices.step(0, [.invite(2, group: group, addresses: [], expiry: devices.now + 1_000_000)])
-        let session = try devices.connect(2, 0, invitation: devices.invitation(by: 0))
-        try devices.settle()
-        try devices.disconnect(session)
-        try devices.link(1, to: 0)
-        try devices.open(group, on: 1, from: 0)
-        try devices.say(0, "from the phone", in: group)
-        try meetAll(devices, [0, 1, 2])
-        try devices.say(1, "from the laptop", in: group)
-        try meetAll(devices, [0, 1, 2])
-        return (devices, group)
+    /// Creates a group. The phone and the laptop are the owner's and have sent a message each. The friend's device is
+    /// another member's; the spare one has joined nothing.
+    private func makeCluster(_ policy: Policy = .private, seed: UInt64) throws -> Cluster {
+        let cluster = try Cluster(strangers: "phone", "laptop", "friend", "spare", seed: seed)
+        cluster.group = try #require(try cluster["phone"].createGroup(policy))
+        try cluster.join("friend", by: "phone")
+        try cluster.link("laptop", to: "phone")
+        try cluster.open(on: "laptop", from: "phone")
+        try cluster["phone"].send("from the phone")
+        try cluster.meet("phone", "laptop", "friend")
+        try cluster["laptop"].send("from the laptop")
+        try cluster.meet("phone", "laptop", "friend")
+        return cluster
     }
 
     @Test("a linked device is the same member: it reads the history and writes with the member's role")
     func linked() throws {
-        let (devices, group) = try makeGroup(seed: 1)
-        #expect(member(0, devices) == member(1, devices) && key(0, devices) != key(1, devices))
-        for device in 0..<3 {
-            #expect(said(device, in: group, devices) == ["from the phone", "from the laptop"])
-            #expect(devices.errors(device).isEmpty)
+        let cluster = try makeCluster(seed: 1)
+        #expect(cluster["phone"].member == cluster["laptop"].member && cluster["phone"].key != cluster["laptop"].key)
+        for device in cluster["phone", "laptop", "friend"] {
+            #expect(device.spoken == ["from the phone", "from the laptop"])
+            #expect(device.errors.isEmpty)
         }
-        #expect(devices.devices[2].engine.role(of: member(1, devices), in: group) == .owner)
-        #expect(try refusal(1, devices, [.setRole(3, group: group, of: member(2, devices), to: .admin)]) == nil)
-        try meetAll(devices, [0, 1, 2])
-        #expect(devices.devices[0].engine.role(of: member(2, devices), in: group) == .admin)
+        #expect(cluster["friend"].role(of: "laptop") == .owner)
+        #expect(try cluster["laptop"].setRole(of: "friend", to: .admin) == nil)
+        try cluster.meet("phone", "laptop", "friend")
+        #expect(cluster["phone"].role(of: "friend") == .admin)
         // After a restart it is still the same member.
-        devices.devices[1] = try Devices.Device(seed: 9, store: devices.devices[1].store)
-        #expect(member(0, devices) == member(1, devices))
-        #expect(devices.devices[0].engine.ownGroup == devices.devices[1].engine.ownGroup)
+        try cluster["laptop"].restart(seed: 9)
+        #expect(cluster["phone"].member == cluster["laptop"].member)
+        #expect(cluster["phone"].engine.ownGroup == cluster["laptop"].engine.ownGroup)
     }
 
     @Test(
         "a link works once; a device with groups of its own is not linked, and a removed device links nobody"
     )
     func refusedLinks() throws {
-        let (devices, group) = try makeGroup(seed: 2)
-        try devices.link(2, to: 0)
-        #expect(member(2, devices) != member(0, devices))
-        #expect(devices.errors(2).contains { $0.contains("groups of its own") })
+        let cluster = try makeCluster(seed: 2)
+        try cluster.link("friend", to: "phone")
+        #expect(cluster["friend"].member != cluster["phone"].member)
+        #expect(cluster["friend"].errors.contains { $0.contains("groups of its own") })
         // Another device uses the same link.
-        let session = try devices.connect(3, 0, invitation: devices.invitation(by: 0))
-        try devices.settle()
-        try devices.disconnect(session)
-        #expect(devices.errors(3).contains { $0.contains("as many devices as it admits") })
-        let known = devices.devices[0].engine.ownGroup
-        let own = try #require(known)
-        let why = try refusal(0, devices, [.invite(4, group: own, addresses: [], expiry: devices.now + 9)])
-        #expect(why?.contains("link one instead") == true)
+        try cluster.sync("spare", "phone", invitation: cluster["phone"].invitation)
+        #expect(cluster["spare"].errors.contains { $0.contains("as many devices as it admits") })
+        let own = try #require(cluster["phone"].ownGroup)
+        let why = try cluster["phone"].invite(expiring: 9, in: own)
+        #expect(why?.description.contains("link one instead") == true)
         // A removed device admits nobody.
-        _ = try refusal(0, devices, [.removeDevice(5, key(1, devices))])
-        try meetAll(devices, [0, 1])
-        #expect(try refusal(1, devices, [.linkDevice(6, addresses: [], expiry: devices.now + 9)]) != nil)
-        #expect(said(0, in: group, devices).count == 2)
+        try cluster["phone"].removeDevice("laptop")
+        try cluster.meet("phone", "laptop")
+        #expect(try cluster["laptop"].request(.linkDevice(6, addresses: [], expiry: cluster.now + 9)) != nil)
+        #expect(cluster["phone"].spoken.count == 2)
     }
 
     @Test("events of a lost device stay if its remover knew them; others are withdrawn or never shown")
     func lost() throws {
-        let (devices, group) = try makeGroup(seed: 3)
+        let cluster = try makeCluster(seed: 3)
         // The thief continues in the laptop's name and promotes a friend.
-        try devices.say(1, "known to the other member alone", in: group)
-        try devices.meet(1, 2)
-        #expect(said(2, in: group, devices).contains("known to the other member alone"))
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        _ = try refusal(1, devices, [.setRole(4, group: group, of: member(2, devices), to: .admin)])
-        try devices.say(1, "late", in: group)
-        try devices.meet(1, 2)
-        try meetAll(devices, [0, 2])
-        for device in [0, 2] {
-            #expect(said(device, in: group, devices) == ["from the phone", "from the laptop"])
-            #expect(devices.devices[device].engine.role(of: member(2, devices), in: group) == .member)
-            #expect(devices.haveAgreed(device))
+        try cluster["laptop"].send("known to the other member alone")
+        try cluster.sync("laptop", "friend")
+        #expect(cluster["friend"].spoken.contains("known to the other member alone"))
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        try cluster["laptop"].setRole(of: "friend", to: .admin)
+        try cluster["laptop"].send("late")
+        try cluster.sync("laptop", "friend")
+        try cluster.meet("phone", "friend")
+        for device in cluster["phone", "friend"] {
+            #expect(device.spoken == ["from the phone", "from the laptop"])
+            #expect(device.role(of: "friend") == .member)
+            #expect(device.hasAgreed)
         }
-        let changes = devices.devices[2].store.changes(in: group)
-        #expect(changes.contains { $0.kind == .withdrawn })
+        #expect(cluster["friend"].changes(.withdrawn) > 0)
         // The member itself continues to write.
-        try devices.say(0, "only the phone hears me", in: group)
-        try meetAll(devices, [0, 2])
-        #expect(said(2, in: group, devices).last == "only the phone hears me")
+        try cluster["phone"].send("only the phone hears me")
+        try cluster.meet("phone", "friend")
+        #expect(cluster["friend"].spoken.last == "only the phone hears me")
         // The lost device learns of it, writes nothing more, and cannot read new messages.
-        try meetAll(devices, [0, 1, 2])
-        #expect(try refusal(1, devices, [.append(5, group: group, kind: .message, content: [1], expiry: nil)]) != nil)
-        #expect(!said(1, in: group, devices).contains("only the phone hears me"))
-        let texts = devices.devices[1].store.events(ordinals: Array(1...devices.devices[1].store.lastOrdinal()))
-            .compactMap { devices.text(of: $0.event, on: 1, in: group) }
+        try cluster.meet("phone", "laptop", "friend")
+        #expect(try cluster["laptop"].append([1]) == nil)
+        #expect(!cluster["laptop"].spoken.contains("only the phone hears me"))
+        let texts = cluster["laptop"].events.compactMap { cluster["laptop"].text(of: $0.event) }
         #expect(!texts.contains("only the phone hears me") && texts.contains("from the phone"))
     }
 
@@ -139,183 +92,172 @@ import TomboloCrypto
         "events of a lost device's modified client that name older state are delivered nowhere",
         arguments: [Policy.open, .private])
     func modified(policy: Policy) throws {
-        let (devices, group) = try makeGroup(policy, seed: 4)
-        let copy = MemoryStore(copying: devices.devices[1].store)
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        try meetAll(devices, [0, 1, 2])
-        devices.devices[1] = try Devices.Device(seed: 77, store: copy)
-        try devices.say(1, "still here", in: group)
-        try devices.step(1, [.setState(4, group: group, key: "title", value: Array("mine".utf8))])
-        try devices.meet(1, 2)
-        try meetAll(devices, [0, 2])
-        for device in [0, 2] {
-            #expect(!said(device, in: group, devices).contains("still here"))
-            let settings = events(device, in: group, devices).filter { $0.event.header.kind == .setting }
+        let cluster = try makeCluster(policy, seed: 4)
+        let copy = cluster["laptop"].backup()
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        try cluster.meet("phone", "laptop", "friend")
+        try cluster["laptop"].restart(seed: 77, from: copy)
+        try cluster["laptop"].send("still here")
+        try cluster["laptop"].set("title", to: "mine")
+        try cluster.sync("laptop", "friend")
+        try cluster.meet("phone", "friend")
+        for device in cluster["phone", "friend"] {
+            #expect(!device.spoken.contains("still here"))
+            let settings = device.events(in: cluster.group).filter { $0.event.header.kind == .setting }
             #expect(settings.count == 1 && settings.allSatisfy { $0.status == .heldBack })
         }
     }
 
     @Test("the first device is removed like any other; devices that it admitted before remain, later ones do not")
     func firstDevice() throws {
-        let (devices, group) = try makeGroup(seed: 5)
-        let before = MemoryStore(copying: devices.devices[0].store)
-        #expect(try refusal(1, devices, [.removeDevice(3, key(0, devices))]) == nil)
+        let cluster = try makeCluster(seed: 5)
+        let before = cluster["phone"].backup()
+        #expect(try cluster["laptop"].removeDevice("phone") == nil)
         // The thief hides the removal from the phone and links a device of its own.
-        devices.devices[0] = try Devices.Device(seed: 78, store: before)
-        try devices.link(3, to: 0)
-        #expect(member(3, devices) == member(0, devices))
-        try devices.open(group, on: 3, from: 0)
-        try devices.meet(0, 3)
-        try devices.say(3, "let me in", in: group)
-        try devices.meet(3, 2)
-        try meetAll(devices, [1, 2])
-        try meetAll(devices, [1, 2])
-        for device in 1...2 {
-            #expect(said(device, in: group, devices) == ["from the phone", "from the laptop"], "\(device)")
+        try cluster["phone"].restart(seed: 78, from: before)
+        try cluster.link("spare", to: "phone")
+        #expect(cluster["spare"].member == cluster["phone"].member)
+        try cluster.open(on: "spare", from: "phone")
+        try cluster.sync("phone", "spare")
+        try cluster["spare"].send("let me in")
+        try cluster.sync("spare", "friend")
+        for _ in 0..<2 { try cluster.meet("laptop", "friend") }
+        for device in cluster["laptop", "friend"] {
+            #expect(device.spoken == ["from the phone", "from the laptop"], "\(device)")
         }
-        try devices.say(1, "it was stolen", in: group)
-        try meetAll(devices, [1, 2])
-        #expect(said(2, in: group, devices).last == "it was stolen")
+        try cluster["laptop"].send("it was stolen")
+        try cluster.meet("laptop", "friend")
+        #expect(cluster["friend"].spoken.last == "it was stolen")
     }
 
     @Test("a removal takes effect in every group: the member's devices post it, and so can anyone that has it")
     func elsewhere() throws {
-        let (devices, group) = try makeGroup(seed: 6)
+        let cluster = try makeCluster(seed: 6)
         // The phone has never been in this group.
-        try devices.step(2, [.createGroup(1, name: "other", policy: .open)])
-        let other = try #require(devices.devices[2].store.groups().last).id
-        try devices.open(other, on: 1, from: 2)
-        try devices.say(1, "hello", in: other)
-        try meetAll(devices, [1, 2])
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        let removal = try removal(0, devices)
-        try devices.say(1, "late", in: other)
-        try meetAll(devices, [1, 2])
-        #expect(said(2, in: other, devices) == ["hello", "late"])
+        let other = try #require(try cluster["friend"].createGroup(name: "other"))
+        try cluster.open(other, on: "laptop", from: "friend")
+        try cluster["laptop"].send("hello", in: other)
+        try cluster.meet("laptop", "friend")
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        let removal = try #require(cluster["phone"].removals.last)
+        try cluster["laptop"].send("late", in: other)
+        try cluster.meet("laptop", "friend")
+        #expect(cluster["friend"].spoken(in: other) == ["hello", "late"])
         // Events that the phone did not know when it signed are not kept.
-        #expect(try refusal(2, devices, [.post(4, removal, group: other)]) == nil)
-        #expect(said(2, in: other, devices).isEmpty)
-        #expect(devices.devices[2].store.changes(in: other).count { $0.kind == .withdrawn } == 2)
+        #expect(try cluster["friend"].request(.post(4, removal, group: other)) == nil)
+        #expect(cluster["friend"].spoken(in: other).isEmpty)
+        #expect(cluster["friend"].store.changes(in: other).count { $0.kind == .withdrawn } == 2)
         // A device of the same member that comes later posts the removal by itself.
-        let (again, second) = try makeGroup(seed: 7)
-        try again.step(2, [.createGroup(1, name: "other", policy: .open)])
-        let third = try #require(again.devices[2].store.groups().last).id
-        for device in 0...1 { try again.open(third, on: device, from: 2) }
-        try again.say(1, "hello", in: third)
-        try meetAll(again, [0, 1, 2])
-        #expect(try refusal(0, again, [.removeDevice(3, key(1, again))]) == nil)
-        try again.say(1, "late", in: third)
-        try again.meet(1, 2)
-        try meetAll(again, [0, 2])
-        #expect(said(2, in: third, again) == ["hello"] && said(2, in: second, again).count == 2)
-        #expect(said(0, in: group, devices).count == 2)
+        let again = try makeCluster(seed: 7)
+        let third = try #require(try again["friend"].createGroup(name: "other"))
+        for device in ["phone", "laptop"] { try again.open(third, on: device, from: "friend") }
+        try again["laptop"].send("hello", in: third)
+        try again.meet("phone", "laptop", "friend")
+        #expect(try again["phone"].removeDevice("laptop") == nil)
+        try again["laptop"].send("late", in: third)
+        try again.sync("laptop", "friend")
+        try again.meet("phone", "friend")
+        #expect(again["friend"].spoken(in: third) == ["hello"] && again["friend"].spoken.count == 2)
+        #expect(cluster["phone"].spoken.count == 2)
     }
 
     @Test("a device that was admitted and never wrote is known, removable, and receives no secrets anywhere")
     func silent() throws {
-        let (devices, group) = try makeGroup(seed: 9)
-        try devices.link(3, to: 0)
-        try devices.open(group, on: 3, from: 0)
+        let cluster = try makeCluster(seed: 9)
+        try cluster.link("spare", to: "phone")
+        try cluster.open(on: "spare", from: "phone")
         // The device has written nothing. A thief continues with the admission that it received.
-        #expect(try refusal(0, devices, [.removeDevice(3, key(3, devices))]) == nil)
-        try devices.say(0, "not for the thief", in: group)
-        try meetAll(devices, [0, 1, 2])
-        for other in 0...2 {
-            try devices.meet(3, other)
-            try devices.meet(3, other)
+        #expect(try cluster["phone"].removeDevice("spare") == nil)
+        try cluster["phone"].send("not for the thief")
+        try cluster.meet("phone", "laptop", "friend")
+        for other in cluster["phone", "laptop", "friend"] {
+            try cluster.sync("spare", other)
+            try cluster.sync("spare", other)
         }
-        #expect(!said(3, in: group, devices).contains("not for the thief"))
-        let store = devices.devices[3].store
-        let texts = store.events(ordinals: Array(1...store.lastOrdinal()))
-            .compactMap { devices.text(of: $0.event, on: 3, in: group) }
+        #expect(!cluster["spare"].spoken.contains("not for the thief"))
+        let texts = cluster["spare"].events.compactMap { cluster["spare"].text(of: $0.event) }
         #expect(!texts.contains("not for the thief"))
     }
 
     @Test("an informed member does not post a removal that a removed device signed, and no log suffers from it")
     func signedByRemoved() throws {
-        let (devices, group) = try makeGroup(seed: 10)
-        let copy = MemoryStore(copying: devices.devices[1].store)
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        try meetAll(devices, [0, 2])
-        devices.devices[1] = try Devices.Device(seed: 79, store: copy)
-        #expect(try refusal(1, devices, [.removeDevice(3, key(0, devices))]) == nil)
-        let stolen = try removal(1, devices)
-        #expect(try refusal(2, devices, [.post(4, stolen, group: group)])?.contains("was removed itself") == true)
-        try devices.say(2, "I can still write", in: group)
-        try devices.step(2, [.setState(5, group: group, key: "mood", value: [1])])
-        try meetAll(devices, [0, 2])
-        #expect(said(0, in: group, devices).last == "I can still write")
+        let cluster = try makeCluster(seed: 10)
+        let copy = cluster["laptop"].backup()
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        try cluster.meet("phone", "friend")
+        try cluster["laptop"].restart(seed: 79, from: copy)
+        #expect(try cluster["laptop"].removeDevice("phone") == nil)
+        let stolen = try #require(cluster["laptop"].removals.last)
+        let refusal = try cluster["friend"].request(.post(4, stolen, group: cluster.group))
+        #expect(refusal?.description.contains("was removed itself") == true)
+        try cluster["friend"].send("I can still write")
+        try cluster["friend"].set("mood", to: [1])
+        try cluster.meet("phone", "friend")
+        #expect(cluster["phone"].spoken.last == "I can still write")
     }
 
     @Test("a stolen device that removes the others does not undo the events that it had built upon")
     func spite() throws {
-        let (devices, group) = try makeGroup(seed: 11)
-        let copy = MemoryStore(copying: devices.devices[1].store)
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        try meetAll(devices, [0, 2])
+        let cluster = try makeCluster(seed: 11)
+        let copy = cluster["laptop"].backup()
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        try cluster.meet("phone", "friend")
         // The thief's client posts a removal that keeps nothing, in a log that knows nothing.
-        devices.devices[1] = try Devices.Device(seed: 80, store: copy)
-        #expect(try refusal(1, devices, [.removeDevice(3, key(0, devices))]) == nil)
-        try devices.meet(1, 2)
-        try meetAll(devices, [0, 2])
-        for device in [0, 2] {
-            #expect(devices.devices[device].engine.role(of: member(2, devices), in: group) == .member)
-            #expect(said(device, in: group, devices) == ["from the phone", "from the laptop"])
+        try cluster["laptop"].restart(seed: 80, from: copy)
+        #expect(try cluster["laptop"].removeDevice("phone") == nil)
+        try cluster.sync("laptop", "friend")
+        try cluster.meet("phone", "friend")
+        for device in cluster["phone", "friend"] {
+            #expect(device.role(of: "friend") == .member)
+            #expect(device.spoken == ["from the phone", "from the laptop"])
         }
         // Neither of the two devices is heard any more. Other members continue.
-        #expect(try refusal(0, devices, [.append(5, group: group, kind: .message, content: [1], expiry: nil)]) != nil)
-        try devices.say(2, "what is going on?", in: group)
-        try meetAll(devices, [0, 2])
-        #expect(said(2, in: group, devices).last == "what is going on?")
+        #expect(try cluster["phone"].append([1]) == nil)
+        try cluster["friend"].send("what is going on?")
+        try cluster.meet("phone", "friend")
+        #expect(cluster["friend"].spoken.last == "what is going on?")
     }
 
     @Test("a broadcast of a removed device is ignored")
     func broadcast() throws {
-        let (devices, group) = try makeGroup(.open, seed: 12)
-        let copy = MemoryStore(copying: devices.devices[1].store)
-        func heard(_ device: Int) -> Int {
-            devices.devices[device].effects.count { if case .receivedEphemeral = $0 { true } else { false } }
-        }
-        try devices.connect(1, 2)
-        try devices.settle()
-        try devices.step(1, [.broadcast(6, group: group, content: [1])])
-        try devices.settle()
-        #expect(heard(2) == 1)
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        try devices.meet(0, 2)
-        devices.devices[1] = try Devices.Device(seed: 81, store: copy)
-        devices.now += 10
-        let session = try devices.connect(1, 2)
-        // The device drops every payload that would inform it of its removal.
-        devices.intercept = { wire in
-            guard wire.to == 1, var payload = try? Payload(decoding: wire.bytes[...]) else { return wire.bytes }
-            for index in payload.groups.indices { payload.groups[index].events = nil }
-            return payload.encoded
-        }
-        try devices.settle(wakes: 0)
-        try devices.step(1, [.broadcast(6, group: group, content: [2])])
-        try devices.settle(wakes: 0)
-        #expect(heard(2) == 1)
-        try devices.disconnect(session)
+        let cluster = try makeCluster(.open, seed: 12)
+        let copy = cluster["laptop"].backup()
+        try cluster.connect("laptop", "friend")
+        try cluster.settle()
+        try cluster["laptop"].broadcast([1])
+        try cluster.settle()
+        #expect(cluster["friend"].heard.count == 1)
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        try cluster.sync("phone", "friend")
+        try cluster["laptop"].restart(seed: 81, from: copy)
+        cluster.advance(by: 10)
+        let session = try cluster.connect("laptop", "friend")
+        // The laptop drops every event that would inform it of its removal.
+        cluster.rewriteGroups(to: "laptop") { $0.events = nil }
+        try cluster.settle(wakes: 0)
+        try cluster["laptop"].broadcast([2])
+        try cluster.settle(wakes: 0)
+        #expect(cluster["friend"].heard.count == 1)
+        try cluster.disconnect(session)
     }
 
     @Test("a thief that forks the log of a lost device does not destroy the keys of kept events")
     func forkedKeys() throws {
-        let (devices, group) = try makeGroup(seed: 13)
-        let copy = MemoryStore(copying: devices.devices[1].store)
-        try devices.say(1, "kept", in: group)
-        try meetAll(devices, [0, 1, 2])
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        try meetAll(devices, [0, 2])
+        let cluster = try makeCluster(seed: 13)
+        let copy = cluster["laptop"].backup()
+        try cluster["laptop"].send("kept")
+        try cluster.meet("phone", "laptop", "friend")
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        try cluster.meet("phone", "friend")
         // The fork is at the same place of the log, and expires before it arrives.
-        devices.devices[1] = try Devices.Device(seed: 82, store: copy)
-        try devices.step(1, [.append(5, group: group, kind: .message, content: [7], expiry: devices.now + 5)])
-        devices.now += 10
-        try devices.step(1, [.timePassed])
-        try devices.meet(1, 2)
-        try meetAll(devices, [0, 2])
-        for device in [0, 2] {
-            #expect(said(device, in: group, devices) == ["from the phone", "from the laptop", "kept"])
+        try cluster["laptop"].restart(seed: 82, from: copy)
+        try cluster["laptop"].append([7], expiry: cluster.now + 5)
+        cluster.advance(by: 10)
+        try cluster["laptop"].wake()
+        try cluster.sync("laptop", "friend")
+        try cluster.meet("phone", "friend")
+        for device in cluster["phone", "friend"] {
+            #expect(device.spoken == ["from the phone", "from the laptop", "kept"])
         }
     }
 
@@ -346,47 +288,48 @@ import TomboloCrypto
 
     @Test("a removal that no device of the member signed has no effect")
     func forged() throws {
-        let (devices, group) = try makeGroup(seed: 8)
+        let cluster = try makeCluster(seed: 8)
         let cryptography = SwiftCryptography()
         let stranger = cryptography.signingKey(seed: .zero)
         let device = DeviceKey(cryptography.publicKey(of: stranger))
-        let statement = DeviceAdmission.statement(member: member(0, devices), device: device)
+        let statement = DeviceAdmission.statement(member: cluster["phone"].member, device: device)
         let admission = DeviceAdmission(of: device, signature: cryptography.sign(statement, with: stranger))
         let forged = DeviceRemoval(
-            of: key(1, devices), of: member(0, devices), remaining: [], kept: [], by: admission,
+            of: cluster["laptop"].key, of: cluster["phone"].member, remaining: [], kept: [], by: admission,
             signedBy: stranger, using: cryptography)
         #expect(!forged.isValid(using: cryptography))
-        #expect(try refusal(2, devices, [.post(4, forged, group: group)])?.contains("does not verify") == true)
+        let refusal = try cluster["friend"].request(.post(4, forged, group: cluster.group))
+        #expect(refusal?.description.contains("does not verify") == true)
         // A valid removal in which the removed device's key is replaced by another key.
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        var bytes = try removal(0, devices).encoded
-        bytes.replaceSubrange(32..<64, with: key(0, devices).bytes)
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        var bytes = try #require(cluster["phone"].removals.last).encoded
+        bytes.replaceSubrange(32..<64, with: cluster["phone"].key.bytes)
         #expect(!(try DeviceRemoval(decoding: bytes[...])).isValid(using: cryptography))
     }
 
     @Test("a signed removal works whoever posts it, and a forged one never does")
     func posted() throws {
-        let (devices, group) = try makeGroup(.open, seed: 14)
+        let cluster = try makeCluster(.open, seed: 14)
         let cryptography = SwiftCryptography()
-        #expect(try refusal(0, devices, [.removeDevice(3, key(1, devices))]) == nil)
-        let signed = try removal(0, devices)
+        #expect(try cluster["phone"].removeDevice("laptop") == nil)
+        let signed = try #require(cluster["phone"].removals.last)
         // Only the poster's own client checks a removal before it is posted, and a stranger's client does not.
         let thief = DeviceRemoval(
-            of: key(0, devices), of: member(0, devices), remaining: [], kept: [], by: signed.signer,
+            of: cluster["phone"].key, of: cluster["phone"].member, remaining: [], kept: [], by: signed.signer,
             signedBy: cryptography.signingKey(seed: .zero), using: cryptography)
         for (seed, removal) in [thief, signed].enumerated() {
-            var log = ForeignLog(group: group, seed: UInt64(seed + 20), isStateLog: true)
+            var log = cluster.foreignLog(seed: UInt64(seed + 20), isStateLog: true)
             let event = log.event(.deviceRemoval, removal.encoded)
-            try devices.ingest([event], into: 2, group: group)
-            let status = events(2, in: group, devices).first { $0.event.id == event.id }?.status
+            try cluster["friend"].ingest([event])
+            let status = cluster["friend"].events(in: cluster.group).first { $0.event.id == event.id }?.status
             #expect(status == (seed == 0 ? .invalid : .delivered))
         }
-        try devices.say(1, "late", in: group)
-        try devices.meet(1, 2)
-        #expect(said(2, in: group, devices) == ["from the phone", "from the laptop"])
-        try devices.say(0, "I am still here", in: group)
-        try devices.meet(0, 2)
-        #expect(said(2, in: group, devices).last == "I am still here")
+        try cluster["laptop"].send("late")
+        try cluster.sync("laptop", "friend")
+        #expect(cluster["friend"].spoken == ["from the phone", "from the laptop"])
+        try cluster["phone"].send("I am still here")
+        try cluster.sync("phone", "friend")
+        #expect(cluster["friend"].spoken.last == "I am still here")
     }
 
     @Test("removals and admissions at their bounds, and arbitrary bytes")
@@ -434,5 +377,26 @@ import TomboloCrypto
             guard let decoded = try? DeviceRemoval(decoding: bytes[...]) else { continue }
             #expect(decoded.encoded == bytes)
         }
+    }
+}
+
+extension Cluster {
+    /// Lets each pair of some devices meet three times.
+    fileprivate func meet(_ names: String...) throws { try syncAll(names.map { self[$0] }, rounds: 3) }
+}
+
+extension Cluster.Device {
+    /// The texts that the device shows, in the order of Lamport time.
+    fileprivate var spoken: [String] { spoken(in: cluster.group) }
+
+    fileprivate func spoken(in group: GroupID) -> [String] {
+        events(in: group).filter { $0.status == .delivered && $0.event.kind == .message }
+            .sorted { $0.event.lamport < $1.event.lamport }
+            .map { cluster.devices.text(of: $0.event, on: index, in: group) ?? "" }
+    }
+
+    /// The removals that the device has signed.
+    fileprivate var removals: [DeviceRemoval] {
+        effects.compactMap { if case .removed(_, let removal) = $0 { removal } else { nil } }
     }
 }
