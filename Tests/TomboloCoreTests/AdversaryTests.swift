@@ -22,195 +22,184 @@ struct AdversaryTests {
 
     @Test("a gap below a signed event is filled by a run that only that signature authenticates")
     func gapBelowSigned() throws {
-        let devices = try Devices(2, seed: 51)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 51)
+        var log = cluster.foreignLog(seed: 1)
         var run: [Event] = []
         for number in 0..<128 { run.append(log.event(after: run.last, "\(number)", signed: number == 127)) }
-        try devices.ingest(run, into: 0, group: group)
-        #expect(devices.delivered(0, in: group).count == 128)
+        try cluster["ann"].ingest(run)
+        #expect(cluster["ann"].delivered.count == 128)
         let first = log.event(after: nil, "0")
         #expect(first.id == run[0].id)
-        try devices.ingest([first, run[127]], into: 1, group: group)
-        #expect(devices.delivered(1, in: group).count == 1)
-        try devices.meet(0, 1)
-        #expect(devices.delivered(1, in: group).count == 128)
-        #expect(devices.errors(0).isEmpty && devices.errors(1).isEmpty)
+        try cluster["bob"].ingest([first, run[127]])
+        #expect(cluster["bob"].delivered.count == 1)
+        try cluster.sync("ann", "bob")
+        #expect(cluster["bob"].delivered.count == 128)
+        #expect(cluster.errors.isEmpty)
     }
 
     @Test(
         "no event above a gap is held before a signed one, so any device with other signatures can fill the gap"
     )
     func unsignedAboveGap() throws {
-        let devices = try Devices(2, seed: 52)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 52)
+        var log = cluster.foreignLog(seed: 1)
         let all = log.chain(400, "event")
-        try devices.ingest(all, into: 0, group: group)
+        try cluster["ann"].ingest(all)
         let unsigned = all[200..<328].map { $0 == all[327] ? $0 : $0.signed(with: nil) }
-        try devices.ingest([all[0]] + unsigned, into: 1, group: group)
-        try devices.meet(0, 1)
-        for device in 0..<2 { #expect(devices.errors(device).isEmpty) }
-        #expect(devices.delivered(1, in: group).count == 400)
-        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+        try cluster["bob"].ingest([all[0]] + unsigned)
+        try cluster.sync("ann", "bob")
+        #expect(cluster.errors.isEmpty)
+        #expect(cluster["bob"].delivered.count == 400)
+        #expect(cluster["ann"].hasAgreed && cluster["bob"].hasAgreed)
     }
 
     @Test("a trunk is authenticated by the nearer signature of two branches", arguments: 0..<6 as Range<UInt64>)
     func sparselySignedFork(seed: UInt64) throws {
-        let devices = try Devices(2, seed: 61 + seed)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: seed)
+        let cluster = try Cluster("ann", "bob", seed: 61 + seed)
+        var log = cluster.foreignLog(seed: seed)
         let trunk = log.chain(100, "trunk")
         let (left, right) = (log.chain(1, after: trunk.last, "left"), log.chain(50, after: trunk.last, "right"))
         func onlyLastSigned(_ events: [Event]) -> [Event] {
             events.map { $0 == events.last ? $0 : $0.signed(with: nil) }
         }
-        try devices.ingest(onlyLastSigned(trunk + left), into: 0, group: group)
-        try devices.ingest(onlyLastSigned(right), into: 0, group: group)
-        #expect(devices.delivered(0, in: group).count == 151)
-        try devices.meet(0, 1)
-        for device in 0..<2 { #expect(devices.errors(device).isEmpty) }
-        #expect(devices.delivered(1, in: group).count == 151)
+        try cluster["ann"].ingest(onlyLastSigned(trunk + left))
+        try cluster["ann"].ingest(onlyLastSigned(right))
+        #expect(cluster["ann"].delivered.count == 151)
+        try cluster.sync("ann", "bob")
+        #expect(cluster.errors.isEmpty)
+        #expect(cluster["bob"].delivered.count == 151)
     }
 
     @Test("an event whose previous is in another log takes nothing from that log")
     func foreignPrevious() throws {
-        let devices = try Devices(1, seed: 68)
-        let group = try devices.makeGroup()
-        var (victim, thief) = (ForeignLog(group: group, seed: 1), ForeignLog(group: group, seed: 2))
+        let cluster = try Cluster("ann", seed: 68)
+        var (victim, thief) = (cluster.foreignLog(seed: 1), cluster.foreignLog(seed: 2))
         let run = victim.chain(3, "victim").map { $0.sequence == 3 ? $0 : $0.signed(with: nil) }
         let first = thief.event(after: nil, "thief")
         let claim = thief.event(after: first, "claim") { header in
             header.previous = Backlink(id: run[1].id, lamport: run[1].lamport)
             header.lamport = run[1].lamport + 1
         }
-        try devices.ingest([run[0], first, run[1], claim, run[2]], into: 0, group: group)
-        #expect(Set(devices.texts(0, in: group)).isSuperset(of: ["victim 0", "victim 1", "victim 2"]))
+        try cluster["ann"].ingest([run[0], first, run[1], claim, run[2]])
+        #expect(Set(cluster["ann"].texts).isSuperset(of: ["victim 0", "victim 1", "victim 2"]))
     }
 
     @Test("filling a gap in one branch claims nothing of another branch")
     func branchesWithGaps() throws {
-        let devices = try Devices(2, seed: 53)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 53)
+        var log = cluster.foreignLog(seed: 1)
         let root = log.event(after: nil, "root")
         let (a2, b2) = (log.event(after: root, "a2"), log.event(after: root, "b2"))
         let (a3, b3) = (log.event(after: a2, "a3"), log.event(after: b2, "b3"))
-        for events in [[root], [a3], [b3], [a2]] { try devices.ingest(events, into: 0, group: group) }
-        try devices.ingest([root, a2, b2, a3, b3], into: 1, group: group)
-        try devices.meet(0, 1)
-        #expect(Set(devices.texts(0, in: group)) == ["root", "a2", "a3", "b2", "b3"])
-        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+        for events in [[root], [a3], [b3], [a2]] { try cluster["ann"].ingest(events) }
+        try cluster["bob"].ingest([root, a2, b2, a3, b3])
+        try cluster.sync("ann", "bob")
+        #expect(Set(cluster["ann"].texts) == ["root", "a2", "a3", "b2", "b3"])
+        #expect(cluster["ann"].hasAgreed && cluster["bob"].hasAgreed)
     }
 
     @Test(
         "all branches of a fork are sent with their signatures, however many there are", arguments: [2, 3, 64])
     func manyBranches(branches: Int) throws {
-        let devices = try Devices(2, seed: 54)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 54)
+        var log = cluster.foreignLog(seed: 1)
         let trunk = log.chain(100, "trunk")
         var all = trunk
         for branch in 0..<branches { all += log.chain(branches == 64 ? 1 : 5, after: trunk.last, "branch \(branch)") }
-        try devices.ingest(all, into: 0, group: group)
-        let before = devices.now
-        let session = try devices.connect(0, 1)
-        try devices.settle(wakes: 0)
-        #expect(devices.delivered(1, in: group).count == all.count, "without saying anything again")
-        #expect(devices.now == before)
-        try devices.settle()
-        try devices.disconnect(session)
-        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+        try cluster["ann"].ingest(all)
+        let before = cluster.now
+        let session = try cluster.connect("ann", "bob")
+        try cluster.settle(wakes: 0)
+        #expect(cluster["bob"].delivered.count == all.count, "without saying anything again")
+        #expect(cluster.now == before)
+        try cluster.settle()
+        try cluster.disconnect(session)
+        #expect(cluster["ann"].hasAgreed && cluster["bob"].hasAgreed)
     }
 
     @Test(
         "a log with too many branches stops only itself; its sender is not blamed, and the difference is reported")
     func tooManyBranches() throws {
-        let devices = try Devices(2, seed: 55)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 55)
+        var log = cluster.foreignLog(seed: 1)
         let root = log.event(after: nil, "root")
         let branches = (0..<65).map { log.event(after: root, "branch \($0)") }
-        try devices.ingest([root] + branches.dropLast(), into: 0, group: group)
-        try devices.ingest([root] + branches.dropFirst(), into: 1, group: group)
-        try devices.connect(0, 1)
-        try devices.settle()
-        for device in 0..<2 { #expect(devices.errors(device).isEmpty) }
-        try devices.say(0, "and yet we talk", in: group)
-        try devices.settle(wakes: 3)
-        #expect(devices.texts(1, in: group).last == "and yet we talk" || devices.delivered(1, in: group).count == 65)
-        let differed = devices.devices[0].effects.contains { if case .differed = $0 { true } else { false } }
+        try cluster["ann"].ingest([root] + branches.dropLast())
+        try cluster["bob"].ingest([root] + branches.dropFirst())
+        try cluster.connect("ann", "bob")
+        try cluster.settle()
+        #expect(cluster.errors.isEmpty)
+        try cluster["ann"].send("and yet we talk")
+        try cluster.settle(wakes: 3)
+        #expect(cluster["bob"].texts.last == "and yet we talk" || cluster["bob"].delivered.count == 65)
+        let differed = cluster["ann"].effects.contains { if case .differed = $0 { true } else { false } }
         #expect(differed)
     }
 
     @Test("a second first event with another certificate is refused, whether or not the log is known")
     func secondCertificate() throws {
-        let devices = try Devices(2, seed: 56)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 56)
+        var log = cluster.foreignLog(seed: 1)
         let root = log.event(after: nil, "root")
         var junk: Bytes = []
         junk += [1, 3, 7, 7, 7]
         let second = log.event(after: nil, "second") { $0.extensions = junk }
-        try devices.ingest([root], into: 0, group: group)
-        for device in 0..<2 { try devices.ingest([second], into: device, group: group) }
-        #expect(devices.texts(0, in: group) == ["root"])
-        #expect(devices.texts(1, in: group).isEmpty)
-        try devices.meet(0, 1)
-        for device in 0..<2 {
-            #expect(devices.texts(device, in: group) == ["root"])
-            #expect(devices.errors(device).isEmpty)
+        try cluster["ann"].ingest([root])
+        for device in cluster.all { try device.ingest([second]) }
+        #expect(cluster["ann"].texts == ["root"])
+        #expect(cluster["bob"].texts.isEmpty)
+        try cluster.sync("ann", "bob")
+        for device in cluster.all {
+            #expect(device.texts == ["root"])
+            #expect(device.errors.isEmpty)
         }
     }
 
     @Test("an event with a misplaced previous is treated alike, whatever a device remembers")
     func misplacedPrevious() throws {
-        let devices = try Devices(2, seed: 57)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 57)
+        var log = cluster.foreignLog(seed: 1)
         let chain = log.chain(2, "chain")
         let misplaced = log.event(after: chain[1], "misplaced") { header in
             header.sequence = 5
             header.previous = Backlink(id: chain[0].id, lamport: 4)
             header.lamport = 5
         }
-        try devices.ingest(chain + [misplaced], into: 0, group: group)
-        try devices.ingest([chain[0]], into: 1, group: group)
-        try devices.ingest([misplaced], into: 1, group: group)
-        try devices.ingest([chain[1]], into: 1, group: group)
-        try devices.meet(0, 1)
-        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
-        for device in 0..<2 { #expect(devices.texts(device, in: group) == ["chain 0", "chain 1"]) }
+        try cluster["ann"].ingest(chain + [misplaced])
+        try cluster["bob"].ingest([chain[0]])
+        try cluster["bob"].ingest([misplaced])
+        try cluster["bob"].ingest([chain[1]])
+        try cluster.sync("ann", "bob")
+        #expect(cluster["ann"].hasAgreed && cluster["bob"].hasAgreed)
+        for device in cluster.all { #expect(device.texts == ["chain 0", "chain 1"]) }
     }
 
     @Test("no event of a log is held before its first event")
     func withoutFirst() throws {
-        let devices = try Devices(2, seed: 58)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 58)
+        var log = cluster.foreignLog(seed: 1)
         let first = log.event(after: nil, "1", signed: false)
         let second = log.event(after: first, "2")
         let third = log.event(after: second, "3")
-        try devices.ingest([first, third], into: 0, group: group)
-        #expect(devices.devices[0].store.logs(inGroup: 1).allSatisfy { $0.id != log.id || $0.ends.isEmpty })
-        try devices.ingest([first, second, third], into: 1, group: group)
-        try devices.meet(0, 1)
-        #expect(devices.texts(0, in: group) == ["1", "2", "3"])
+        try cluster["ann"].ingest([first, third])
+        #expect(cluster["ann"].store.logs(inGroup: 1).allSatisfy { $0.id != log.id || $0.ends.isEmpty })
+        try cluster["bob"].ingest([first, second, third])
+        try cluster.sync("ann", "bob")
+        #expect(cluster["ann"].texts == ["1", "2", "3"])
     }
 
     @Test("very many heads are joined a few at a time, and the conversation continues")
     func manyHeads() throws {
-        let devices = try Devices(1, seed: 59)
-        let group = try devices.makeGroup()
+        let cluster = try Cluster("ann", seed: 59)
         for seed in 0..<10 as Range<UInt64> {
-            var log = ForeignLog(group: group, seed: seed)
+            var log = cluster.foreignLog(seed: seed)
             let root = log.event(after: nil, "root")
-            try devices.ingest([root] + (0..<64).map { log.event(after: root, "\($0)") }, into: 0, group: group)
+            try cluster["ann"].ingest([root] + (0..<64).map { log.event(after: root, "\($0)") })
         }
-        let before = devices.delivered(0, in: group).count
+        let before = cluster["ann"].delivered.count
         #expect(before == 650)
-        try devices.say(0, "on we go", in: group)
-        let said = devices.delivered(0, in: group)
+        try cluster["ann"].send("on we go")
+        let said = cluster["ann"].delivered
         #expect(said.last.map { String(decoding: $0.content ?? [], as: UTF8.self) } == "on we go")
         #expect(said.count - before <= 17)
         #expect(isCausal(said))
@@ -218,9 +207,8 @@ struct AdversaryTests {
 
     @Test("at most 65,536 events of a log, and a run more, wait for missing ancestors; other logs continue")
     func waitingQuota() throws {
-        let devices = try Devices(1, seed: 69)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", seed: 69)
+        var log = cluster.foreignLog(seed: 1)
         let missing = EventReference(
             id: EventID(SwiftCryptography().sha256([1])), log: LogID(Bytes32.zero), sequence: 1, lamport: 1)
         var last: Event?
@@ -237,29 +225,28 @@ struct AdversaryTests {
                 batch.append(next)
                 last = next
             }
-            try devices.ingest(batch, into: 0, group: group)
+            try cluster["ann"].ingest(batch)
             waiting += batch.count
         }
-        let held = try #require(devices.devices[0].store.logs(inGroup: 1).first { $0.id == log.id })
+        let held = try #require(cluster["ann"].store.logs(inGroup: 1).first { $0.id == log.id })
         #expect((65_536...65_536 + 127).contains(held.waitingForAncestors))
         #expect(held.lastSequence == UInt64(held.waitingForAncestors))
-        #expect(devices.delivered(0, in: group).isEmpty)
-        var other = ForeignLog(group: group, seed: 2)
-        try devices.ingest(other.chain(3, "other"), into: 0, group: group)
-        #expect(devices.delivered(0, in: group).count == 3)
+        #expect(cluster["ann"].delivered.isEmpty)
+        var other = cluster.foreignLog(seed: 2)
+        try cluster["ann"].ingest(other.chain(3, "other"))
+        #expect(cluster["ann"].delivered.count == 3)
     }
 
     @Test("many logs with long runs of large headers are sent in windows that receivers accept")
     func heavyWindows() throws {
-        let devices = try Devices(2, seed: 60)
-        let group = try devices.makeGroup()
+        let cluster = try Cluster("ann", "bob", seed: 60)
         let invented = (0..<16).map { number in
             EventReference(
                 id: EventID(SwiftCryptography().sha256(Array("\(number)".utf8))), log: LogID(Bytes32.zero), sequence: 1,
                 lamport: 1)
         }
         for seed in 0..<60 as Range<UInt64> {
-            var log = ForeignLog(group: group, seed: seed)
+            var log = cluster.foreignLog(seed: seed)
             var run: [Event] = []
             for number in 0..<128 {
                 run.append(
@@ -270,11 +257,11 @@ struct AdversaryTests {
                         header.rekeys = invented.sorted()
                     })
             }
-            try devices.ingest(run, into: 0, group: group)
+            try cluster["ann"].ingest(run)
         }
-        try devices.meet(0, 1)
-        #expect(devices.errors(0).isEmpty && devices.errors(1).isEmpty)
-        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
-        #expect(devices.devices[1].store.lastOrdinal() == 60 * 128)
+        try cluster.sync("ann", "bob")
+        #expect(cluster.errors.isEmpty)
+        #expect(cluster["ann"].hasAgreed && cluster["bob"].hasAgreed)
+        #expect(cluster["bob"].store.lastOrdinal() == 60 * 128)
     }
 }

@@ -7,61 +7,53 @@ import TomboloCrypto
 struct CodedFrontierTests {
     /// Two devices that never met, and a group of many logs, most of which they share.
     private struct Crowd {
-        let devices: Devices
-        let group: GroupID
+        let cluster: Cluster
         private(set) var logs: [ForeignLog] = []
         private(set) var common: [[Event]] = []
 
         init(_ count: Int, length: Int = 3, seed: UInt64) throws {
-            devices = try Devices(2, seed: seed)
-            group = try devices.makeGroup()
+            cluster = try Cluster("ann", "bob", seed: seed)
             for number in 0..<count {
-                var log = ForeignLog(group: group, seed: seed &* 100_000 &+ UInt64(number))
+                var log = cluster.foreignLog(seed: seed &* 100_000 &+ UInt64(number))
                 common.append(log.chain(length, "log \(number)"))
                 logs.append(log)
             }
-            for device in 0..<2 {
-                try devices.ingest(common.flatMap { $0 }, into: device, group: group)
-                devices.devices[device].effects = []
-            }
-            devices.bytesSent = [:]
+            for device in cluster.all { try device.ingest(common.flatMap { $0 }) }
+            cluster.forgetEffects()
         }
+
+        subscript(_ device: String) -> Cluster.Device { cluster[device] }
 
         /// Extends some logs on one device.
-        mutating func advance(_ device: Int, _ range: Range<Int>, by length: Int = 2, _ text: String = "more") throws {
+        mutating func advance(
+            _ device: some DeviceReference, _ range: Range<Int>, by length: Int = 2, _ text: String = "more"
+        ) throws {
             for number in range {
-                let more = logs[number].chain(length, after: common[number].last, text)
-                try devices.ingest(more, into: device, group: group)
-            }
-        }
-
-        func reports(_ device: Int) -> [ReconciliationReport] {
-            devices.devices[device].effects.compactMap {
-                if case .agreed(_, _, let report) = $0 { return report }
-                return nil
+                try cluster[device].ingest(logs[number].chain(length, after: common[number].last, text))
             }
         }
 
         func check(_ note: String) {
-            for device in 0..<2 {
-                #expect(devices.errors(device).isEmpty, "\(note)")
-                #expect(isCausal(devices.delivered(device, in: group)), "\(note)")
+            for device in cluster.all {
+                #expect(device.errors.isEmpty, "\(note)")
+                #expect(isCausal(device.delivered), "\(note)")
             }
-            let (one, other) = (devices.delivered(0, in: group), devices.delivered(1, in: group))
-            #expect(Set(one.map(\.id)) == Set(other.map(\.id)), "\(note)")
+            #expect(holdTheSame, "\(note)")
         }
+
+        var holdTheSame: Bool { Set(cluster["ann"].delivered.map(\.id)) == Set(cluster["bob"].delivered.map(\.id)) }
     }
 
     @Test("devices without an agreement pay at most 50 bytes for each differing log, apart from the hint")
     func unknown() throws {
         var crowd = try Crowd(400, seed: 71)
-        try crowd.advance(0, 0..<15)
-        try crowd.advance(1, 15..<30)
-        try crowd.devices.meet(0, 1)
+        try crowd.advance("ann", 0..<15)
+        try crowd.advance("bob", 15..<30)
+        try crowd.cluster.sync("ann", "bob")
         crowd.check("")
-        #expect(crowd.devices.delivered(0, in: crowd.group).count == 400 * 3 + 60)
-        for device in 0..<2 {
-            let report = try #require(crowd.reports(device).first)
+        #expect(crowd["ann"].delivered.count == 400 * 3 + 60)
+        for device in crowd.cluster.all {
+            let report = try #require(device.reports.first)
             #expect(report.strategy == .codedFrontier && report.logs <= 30)
             #expect(report.bytesSent + report.bytesReceived <= 96 + 50 * 30, "\(report)")
         }
@@ -76,22 +68,20 @@ struct CodedFrontierTests {
             let first = Int.random(in: 0..<150, using: &generator)
             return first..<first + Int.random(in: 0...10, using: &generator)
         }
-        try crowd.advance(0, some())
-        try crowd.advance(1, some())
+        try crowd.advance("ann", some())
+        try crowd.advance("bob", some())
         // The same sequence with different events makes a fork.
-        try crowd.advance(0, 155..<157, by: 1, "left")
-        try crowd.advance(1, 155..<157, by: 1, "right")
+        try crowd.advance("ann", 155..<157, by: 1, "left")
+        try crowd.advance("bob", 155..<157, by: 1, "right")
         // Three logs exist on one side only. A fourth has a gap on one side.
         for number in 0..<4 {
-            var log = ForeignLog(group: crowd.group, seed: 77_000 + UInt64(number))
+            var log = crowd.cluster.foreignLog(seed: 77_000 + UInt64(number))
             let chain = log.chain(40, "alone \(number)")
-            try crowd.devices.ingest(number == 3 ? [chain[0], chain[39]] : chain, into: number % 2, group: crowd.group)
-            if number == 3 {
-                try crowd.devices.ingest(Array(chain[...20]), into: 0, group: crowd.group)
-            }
+            try crowd.cluster[number % 2].ingest(number == 3 ? [chain[0], chain[39]] : chain)
+            if number == 3 { try crowd["ann"].ingest(Array(chain[...20])) }
         }
-        try crowd.devices.meet(Int(seed % 2), Int(1 - seed % 2))
-        let report = try #require(crowd.reports(0).first)
+        try crowd.cluster.sync(Int(seed % 2), Int(1 - seed % 2))
+        let report = try #require(crowd["ann"].reports.first)
         #expect(report.strategy == .codedFrontier, "seed \(seed)")
         crowd.check("seed \(seed)")
     }
@@ -99,11 +89,11 @@ struct CodedFrontierTests {
     @Test("coded symbols are the cheaper method even if nearly all logs differ")
     func nearlyAll() throws {
         var crowd = try Crowd(200, seed: 72)
-        try crowd.advance(0, 0..<95)
-        try crowd.advance(1, 95..<190)
-        try crowd.devices.meet(0, 1)
+        try crowd.advance("ann", 0..<95)
+        try crowd.advance("bob", 95..<190)
+        try crowd.cluster.sync("ann", "bob")
         crowd.check("")
-        let report = try #require(crowd.reports(0).first)
+        let report = try #require(crowd["ann"].reports.first)
         #expect(report.strategy == .codedFrontier)
         #expect(report.bytesSent + report.bytesReceived <= 96 + 50 * 190, "\(report)")
     }
@@ -111,47 +101,46 @@ struct CodedFrontierTests {
     @Test("branches of different lengths in one log are found by comparing roots, then by whole frontiers")
     func branches() throws {
         var crowd = try Crowd(150, seed: 76)
-        try crowd.advance(1, 7..<8, by: 4, "left")
-        try crowd.advance(0, 7..<8, by: 1, "right")
-        try crowd.devices.meet(0, 1)
+        try crowd.advance("bob", 7..<8, by: 4, "left")
+        try crowd.advance("ann", 7..<8, by: 1, "right")
+        try crowd.cluster.sync("ann", "bob")
         crowd.check("")
-        #expect(crowd.reports(0).first?.strategy == .frontier)
+        #expect(crowd["ann"].reports.first?.strategy == .frontier)
     }
 
     @Test("events that are written during the exchange are not lost")
     func meanwhile() throws {
         var crowd = try Crowd(150, seed: 74)
-        try crowd.advance(0, 0..<3)
-        try crowd.advance(1, 3..<6)
-        let devices = crowd.devices
+        try crowd.advance("ann", 0..<3)
+        try crowd.advance("bob", 3..<6)
+        let cluster = crowd.cluster
         var wires = 0
-        try devices.connect(0, 1)
-        while !devices.queue.isEmpty {
-            let wire = devices.queue.removeFirst()
-            try devices.step(wire.to, [.payloadReceived(wire.session, wire.bytes[...])])
+        try cluster.connect("ann", "bob")
+        while !cluster.isIdle {
+            try cluster.carry(most: 1)
             wires += 1
             if wires <= 12 {
-                try devices.say(wires % 2, "said \(wires)", in: crowd.group)
+                try cluster[wires % 2].send("said \(wires)")
                 try crowd.advance(wires % 2, 20 + wires..<21 + wires)
             }
         }
-        try devices.settle()
+        try cluster.settle()
         crowd.check("")
-        let texts = devices.texts(0, in: crowd.group)
+        let texts = cluster["ann"].texts
         #expect(texts.count { $0.hasPrefix("said") } == 12 && texts.count { $0.hasPrefix("more") } == 12 + 24)
     }
 
     @Test("devices with an agreement pay at most 64 bytes and 12 for each changed log, in one round trip")
     func remembered() throws {
         var crowd = try Crowd(400, seed: 75)
-        try crowd.devices.meet(0, 1)
-        try crowd.advance(0, 0..<20)
-        try crowd.advance(1, 20..<40)
-        for device in 0..<2 { crowd.devices.devices[device].effects = [] }
-        try crowd.devices.meet(1, 0)
+        try crowd.cluster.sync("ann", "bob")
+        try crowd.advance("ann", 0..<20)
+        try crowd.advance("bob", 20..<40)
+        crowd.cluster.forgetEffects()
+        try crowd.cluster.sync("bob", "ann")
         crowd.check("")
-        for device in 0..<2 {
-            let report = try #require(crowd.reports(device).first)
+        for device in crowd.cluster.all {
+            let report = try #require(device.reports.first)
             #expect(report.strategy == .agreement)
             #expect(report.bytesSent + report.bytesReceived <= 64 + 12 * 40, "\(report)")
             #expect(report.roundTrips == 2)
@@ -160,13 +149,12 @@ struct CodedFrontierTests {
 
     @Test("a member that asks for the same cells again, or hints twice, is disconnected", arguments: [0, 1])
     func greedy(trick: Int) throws {
-        let crowd = try Crowd(150, seed: 77)
-        let devices = crowd.devices
-        var log = ForeignLog(group: crowd.group, seed: 9)
-        try devices.ingest(log.chain(2, "new"), into: 0, group: crowd.group)
+        let cluster = try Crowd(150, seed: 77).cluster
+        var log = cluster.foreignLog(seed: 9)
+        try cluster["ann"].ingest(log.chain(2, "new"))
         var repeated = false
-        devices.intercept = { wire in
-            guard wire.from == 0, !repeated, var payload = try? Payload(decoding: wire.bytes[...]),
+        cluster.intercept { wire in
+            guard wire.from == "ann", !repeated, var payload = wire.payload,
                 payload.groups.first?.coded?.first == 0
             else { return wire.bytes }
             repeated = true
@@ -176,8 +164,8 @@ struct CodedFrontierTests {
             payload.groups.append(again)
             return payload.encoded
         }
-        try devices.meet(0, 1)
-        #expect(repeated && !devices.errors(1).isEmpty)
+        try cluster.sync("ann", "bob")
+        #expect(repeated && !cluster["bob"].errors.isEmpty)
     }
 
     @Test(
@@ -186,23 +174,21 @@ struct CodedFrontierTests {
     func damaged(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var crowd = try Crowd(150, seed: 600 + seed)
-        try crowd.advance(0, 0..<5)
-        try crowd.advance(1, 5..<10)
+        try crowd.advance("ann", 0..<5)
+        try crowd.advance("bob", 5..<10)
         let victim = Int.random(in: 1..<6, using: &generator)
         var count = 0
-        crowd.devices.intercept = { wire in
+        crowd.cluster.intercept { wire in
             count += 1
             guard count == victim + 1 else { return wire.bytes }
             var bytes = wire.bytes
             bytes[Int.random(in: 0..<bytes.count, using: &generator)] ^= UInt8.random(in: 1...255, using: &generator)
             return bytes
         }
-        try crowd.devices.meet(0, 1)
-        crowd.devices.intercept = { $0.bytes }
-        try crowd.devices.meet(1, 0)
-        try crowd.devices.meet(0, 1)
-        #expect(
-            Set(crowd.devices.delivered(0, in: crowd.group).map(\.id))
-                == Set(crowd.devices.delivered(1, in: crowd.group).map(\.id)), "seed \(seed)")
+        try crowd.cluster.sync("ann", "bob")
+        crowd.cluster.stopIntercepting()
+        try crowd.cluster.sync("bob", "ann")
+        try crowd.cluster.sync("ann", "bob")
+        #expect(crowd.holdTheSame, "seed \(seed)")
     }
 }

@@ -7,11 +7,10 @@ struct HostileInputTests {
     @Test("no mutation of real payloads crashes a decoder or an engine", arguments: [UInt64(11), 12, 13, 14])
     func mutatedPayloads(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
-        let devices = try Devices(2, seed: seed)
-        let group = try devices.makeGroup()
-        for round in 0..<40 { try devices.say(round % 2, "round \(round)", in: group) }
+        let cluster = try Cluster("ann", "bob", seed: seed)
+        for round in 0..<40 { try cluster[round % 2].send("round \(round)") }
         for _ in 0..<40 {
-            devices.intercept = { wire in
+            cluster.intercept { wire in
                 guard wire.bytes.count > 4, UInt8.random(in: 0..<4, using: &generator) == 0 else { return wire.bytes }
                 var bytes = wire.bytes
                 for _ in 0..<Int.random(in: 1...4, using: &generator) {
@@ -23,22 +22,15 @@ struct HostileInputTests {
                 }
                 return bytes
             }
-            let session = try devices.connect(0, 1)
-            try devices.settle()
-            try devices.disconnect(session)
-            try devices.say(0, "more", in: group)
-            try devices.say(1, "more", in: group)
+            try cluster.sync("ann", "bob")
+            for device in cluster.all { try device.send("more") }
         }
         // An honest meeting afterwards makes the devices equal, whatever happened before.
-        devices.intercept = { $0.bytes }
-        for _ in 0..<2 {
-            let session = try devices.connect(0, 1)
-            try devices.settle()
-            try devices.disconnect(session)
-        }
-        #expect(Set(devices.texts(0, in: group)) == Set(devices.texts(1, in: group)), "seed \(seed)")
-        #expect(devices.delivered(0, in: group).count == 120, "seed \(seed)")
-        for device in 0..<2 { #expect(isCausal(devices.delivered(device, in: group)), "seed \(seed)") }
+        cluster.stopIntercepting()
+        for _ in 0..<2 { try cluster.sync("ann", "bob") }
+        #expect(Set(cluster["ann"].texts) == Set(cluster["bob"].texts), "seed \(seed)")
+        #expect(cluster["ann"].delivered.count == 120, "seed \(seed)")
+        for device in cluster.all { #expect(isCausal(device.delivered), "seed \(seed)") }
     }
 
     @Test("random bytes are refused or decoded, and never crash", arguments: [UInt64(21), 22])

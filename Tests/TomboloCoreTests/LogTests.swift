@@ -6,95 +6,91 @@ import TomboloCrypto
 struct LogTests {
     @Test("both devices hold both branches of a fork, report it and agree", arguments: [1, 3, 40, 200])
     func forks(length: Int) throws {
-        let devices = try Devices(2, seed: 31)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", "bob", seed: 31)
+        var log = cluster.foreignLog(seed: 1)
         let trunk = log.chain(length, "trunk")
         let left = log.chain(length, after: trunk.last, "left")
         let right = log.chain(length + 1, after: trunk.last, "right")
-        try devices.ingest(trunk + left, into: 0, group: group)
-        try devices.ingest(trunk + right, into: 1, group: group)
-        for device in 0..<2 { devices.devices[device].effects = [] }
-        try devices.meet(0, 1)
-        try devices.meet(1, 0)
-        for device in 0..<2 {
-            #expect(devices.errors(device).isEmpty)
-            #expect(devices.delivered(device, in: group).count == 3 * length + 1)
-            #expect(isCausal(devices.delivered(device, in: group)))
-            #expect(devices.forks(device) > 0)
-            #expect(devices.haveAgreed(device))
+        try cluster["ann"].ingest(trunk + left)
+        try cluster["bob"].ingest(trunk + right)
+        cluster.forgetEffects()
+        try cluster.sync("ann", "bob")
+        try cluster.sync("bob", "ann")
+        for device in cluster.all {
+            #expect(device.errors.isEmpty)
+            #expect(device.delivered.count == 3 * length + 1)
+            #expect(isCausal(device.delivered))
+            #expect(device.forks > 0)
+            #expect(device.hasAgreed)
         }
         // The conversation continues.
-        try devices.say(0, "after the fork", in: group)
-        try devices.meet(0, 1)
-        #expect(devices.texts(1, in: group).last == "after the fork")
+        try cluster["ann"].send("after the fork")
+        try cluster.sync("ann", "bob")
+        #expect(cluster["bob"].texts.last == "after the fork")
     }
 
     @Test("a receiver that cannot rebuild a window still learns the logs that it declares")
     func stuckWindow() throws {
-        let devices = try Devices(4, seed: 77)
-        let group = try devices.makeGroup()
-        let link = try devices.connect(0, 1)
-        try devices.settle()
-        try devices.say(2, "before", in: group)
-        try devices.meet(2, 0)
-        try devices.meet(0, 3)
-        let copy = MemoryStore(copying: devices.devices[2].store)
+        let cluster = try Cluster("ann", "bob", "cat", "dan", seed: 77)
+        let link = try cluster.connect("ann", "bob")
+        try cluster.settle()
+        try cluster["cat"].send("before")
+        try cluster.sync("cat", "ann")
+        try cluster.sync("ann", "dan")
+        let copy = cluster["cat"].backup()
         // The event is sent over the link. The dialler relies on it in later windows.
-        try devices.say(2, "the one", in: group)
-        try devices.meet(2, 0)
+        try cluster["cat"].send("the one")
+        try cluster.sync("cat", "ann")
         // The listener receives a second event of the same sequence, which the dialler does not know.
-        let original = devices.devices[2]
-        devices.devices[2] = try Devices.Device(seed: 5, store: copy)
-        try devices.say(2, "the other", in: group)
-        let other = try devices.connect(2, 1)
-        try devices.carry(only: other)
-        try devices.disconnect(other)
-        devices.devices[2] = original
+        let original = cluster["cat"].state
+        try cluster["cat"].restart(seed: 5, from: copy)
+        try cluster["cat"].send("the other")
+        let other = try cluster.connect("cat", "bob")
+        try cluster.carry(only: other)
+        try cluster.disconnect(other)
+        cluster["cat"].state = original
         // A window continues the log and declares another one behind it. Later windows rely on that declaration.
-        try devices.say(2, "after the one", in: group)
-        let news = try devices.connect(2, 3)
-        try devices.carry(only: news)
-        try devices.say(3, "a new log, after it", in: group)
-        let both = try devices.connect(3, 0)
-        try devices.carry(only: both)
-        try devices.settle()
-        for device in 0..<2 {
-            #expect(devices.errors(device).isEmpty, "device \(device): \(devices.errors(device))")
-            #expect(devices.texts(device, in: group).contains("a new log, after it"))
-            #expect(devices.texts(device, in: group).contains("the other"))
+        try cluster["cat"].send("after the one")
+        let news = try cluster.connect("cat", "dan")
+        try cluster.carry(only: news)
+        try cluster["dan"].send("a new log, after it")
+        let both = try cluster.connect("dan", "ann")
+        try cluster.carry(only: both)
+        try cluster.settle()
+        for device in cluster["ann", "bob"] {
+            #expect(device.errors.isEmpty, "\(device): \(device.errors)")
+            #expect(device.texts.contains("a new log, after it"))
+            #expect(device.texts.contains("the other"))
         }
-        try devices.disconnect(link)
+        try cluster.disconnect(link)
     }
 
     @Test("events wait for ancestors from another sender and are delivered after them")
     func waiting() throws {
-        let devices = try Devices(2, seed: 32)
-        let group = try devices.makeGroup()
-        var (one, other) = (ForeignLog(group: group, seed: 1), ForeignLog(group: group, seed: 2))
+        let cluster = try Cluster("ann", "bob", seed: 32)
+        var (one, other) = (cluster.foreignLog(seed: 1), cluster.foreignLog(seed: 2))
         var (ones, others): ([Event], [Event]) = ([], [])
         for number in 0..<300 {
             let parents = others.last.map { [$0] } ?? []
             ones.append(one.event(after: ones.last, parents: parents, "one \(number)"))
             others.append(other.event(after: others.last, parents: [ones[ones.count - 1]], "other \(number)"))
         }
-        try devices.ingest(ones, into: 0, group: group)
-        try devices.ingest(others, into: 1, group: group)
-        #expect(devices.delivered(0, in: group).count == 1)
-        #expect(devices.delivered(1, in: group).isEmpty)
-        try devices.meet(0, 1)
-        for device in 0..<2 {
-            #expect(devices.delivered(device, in: group).count == 600)
-            #expect(isCausal(devices.delivered(device, in: group)))
+        try cluster["ann"].ingest(ones)
+        try cluster["bob"].ingest(others)
+        #expect(cluster["ann"].delivered.count == 1)
+        #expect(cluster["bob"].delivered.isEmpty)
+        try cluster.sync("ann", "bob")
+        for device in cluster.all {
+            #expect(device.delivered.count == 600)
+            #expect(isCausal(device.delivered))
         }
     }
 
     @Test("events that were relayed in pieces of any length are relayed further", arguments: [UInt64(1), 2, 3])
     func relayed(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
-        let devices = try Devices(4, seed: seed)
-        let group = try devices.makeGroup()
-        var logs = (0..<3).map { ForeignLog(group: group, seed: seed + $0) }
+        let cluster = try Cluster("ann", "bob", "cat", "dan", seed: seed)
+        var logs = (0..<3).map { cluster.foreignLog(seed: seed + $0) }
         var last: [Event?] = [nil, nil, nil]
         var count = 0
         for _ in 0..<12 {
@@ -103,53 +99,51 @@ struct LogTests {
                 let chain = logs[index].chain(length, after: last[index], "log \(index)")
                 last[index] = chain.last
                 count += length
-                try devices.ingest(chain, into: 0, group: group)
+                try cluster["ann"].ingest(chain)
             }
-            try devices.meet(0, 1)
-            if Bool.random(using: &generator) { try devices.meet(2, 1) }
+            try cluster.sync("ann", "bob")
+            if Bool.random(using: &generator) { try cluster.sync("cat", "bob") }
         }
-        try devices.meet(1, 2)
-        try devices.meet(3, 2)
-        for device in 0..<4 {
-            #expect(devices.errors(device).isEmpty, "seed \(seed)")
-            #expect(devices.delivered(device, in: group).count == count, "seed \(seed)")
+        try cluster.sync("bob", "cat")
+        try cluster.sync("dan", "cat")
+        for device in cluster.all {
+            #expect(device.errors.isEmpty, "seed \(seed)")
+            #expect(device.delivered.count == count, "seed \(seed)")
         }
     }
 
     @Test("an event with an invalid signature is not held, nor are events that only it authenticates")
     func badSignature() throws {
-        let devices = try Devices(1, seed: 33)
-        let group = try devices.makeGroup()
-        var log = ForeignLog(group: group, seed: 1)
+        let cluster = try Cluster("ann", seed: 33)
+        var log = cluster.foreignLog(seed: 1)
         let first = log.event(after: nil, "first", signed: false)
         var second = log.event(after: first, "second")
         second = second.signed(with: [UInt8](repeating: 7, count: 64)[...])
-        try devices.ingest([first, second], into: 0, group: group)
-        #expect(devices.delivered(0, in: group).isEmpty)
+        try cluster["ann"].ingest([first, second])
+        #expect(cluster["ann"].delivered.isEmpty)
         let third = log.event(after: second, "third")
-        try devices.ingest([first, second, third], into: 0, group: group)
+        try cluster["ann"].ingest([first, second, third])
         // The signature of the third event authenticates all three. An invalid signature does not spoil its event.
-        #expect(devices.delivered(0, in: group).count == 3)
+        #expect(cluster["ann"].delivered.count == 3)
     }
 
     @Test("an event with false claims about its ancestors is never delivered, nor are its descendants")
     func falseClaims() throws {
-        let devices = try Devices(2, seed: 34)
-        let group = try devices.makeGroup()
-        var (one, other) = (ForeignLog(group: group, seed: 1), ForeignLog(group: group, seed: 2))
+        let cluster = try Cluster("ann", "bob", seed: 34)
+        var (one, other) = (cluster.foreignLog(seed: 1), cluster.foreignLog(seed: 2))
         let root = one.event(after: nil, "root")
         let liar = other.event(after: nil, parents: [root], "liar") { header in
             header.parents[0].lamport = 5
             header.lamport = 6
         }
         let heir = other.event(after: liar, "heir")
-        try devices.ingest([root, liar, heir], into: 0, group: group)
+        try cluster["ann"].ingest([root, liar, heir])
         // The verdict is the same in another order of arrival.
-        try devices.ingest([liar, heir], into: 1, group: group)
-        try devices.ingest([root], into: 1, group: group)
-        for device in 0..<2 { #expect(devices.texts(device, in: group) == ["root"]) }
-        for device in 0..<2 { devices.devices[device].effects = [] }
-        try devices.meet(0, 1)
-        #expect(devices.haveAgreed(0) && devices.haveAgreed(1))
+        try cluster["bob"].ingest([liar, heir])
+        try cluster["bob"].ingest([root])
+        for device in cluster.all { #expect(device.texts == ["root"]) }
+        cluster.forgetEffects()
+        try cluster.sync("ann", "bob")
+        #expect(cluster["ann"].hasAgreed && cluster["bob"].hasAgreed)
     }
 }
