@@ -9,8 +9,7 @@ import TomboloCrypto
     private static let seeds = Tier.count(60, long: 600, variable: "TOMBOLO_SEEDS")
 
     private struct World {
-        let devices: Devices
-        let group: GroupID
+        let cluster: Cluster
         var generator: SeededGenerator
         var links: [Set<Int>: SessionID] = [:]
         var files: [MadeFile] = []
@@ -18,105 +17,89 @@ import TomboloCrypto
 
         init(seed: Int) throws {
             generator = SeededGenerator(seed: UInt64(seed))
-            devices = try Devices(4, seed: UInt64(seed) &* 7_919)
-            group = try devices.makeGroup { _ in .admin }
-            for device in 0..<4 {
+            cluster = try Cluster(4, seed: UInt64(seed) &* 7_919, role: .admin)
+            for device in cluster.all {
                 let automatic = UInt64.random(in: 0..<2, using: &generator) * 300_000
-                try devices.step(device, [.setFileLimits(1, FileLimits(automatic: automatic))])
+                try device.step(.setFileLimits(1, FileLimits(automatic: automatic)))
             }
         }
 
         mutating func connect(_ one: Int, _ other: Int) throws {
             guard one != other, links[[one, other]] == nil else { return }
-            links[[one, other]] = try devices.connect(one, other)
+            links[[one, other]] = try cluster.connect(one, other)
         }
 
         mutating func disconnect(_ pair: Set<Int>) throws {
             guard let session = links.removeValue(forKey: pair) else { return }
-            try devices.disconnect(session)
+            try cluster.disconnect(session)
         }
 
         mutating func restart(_ device: Int, seed: UInt64) throws {
             for pair in links.keys.sorted(by: { $0.sorted().lexicographicallyPrecedes($1.sorted()) })
             where pair.contains(device) { try disconnect(pair) }
-            devices.devices[device] = try Devices.Device(seed: seed, store: devices.devices[device].store)
+            try cluster[device].restart(seed: seed)
         }
 
         /// Sends an event that refers to a file which the device holds or knows of.
         mutating func say(_ file: MadeFile, _ device: Int) throws {
-            devices.now += 1
-            try devices.step(
-                device, [.append(2, group: group, kind: .message, content: [1], expiry: nil, files: [file.id])])
-            guard let event = devices.devices[device].store.delivered(in: group).last?.event,
-                event.header.files == [file.id]
-            else { return }
+            try cluster[device].send(files: [file.id])
+            guard let event = cluster[device].delivered.last, event.header.files == [file.id] else { return }
             events[file.id, default: []].append((event.reference, device))
         }
 
-        /// Carries some of the payloads in flight.
-        func carry(_ count: Int) throws {
-            for _ in 0..<count where !devices.queue.isEmpty {
-                let wire = devices.queue.removeFirst()
-                guard let bytes = devices.intercept(wire) else { continue }
-                try devices.step(wire.to, [.payloadReceived(wire.session, bytes[...])])
-            }
-        }
-
         mutating func happen(_ step: Int) throws {
-            let device = Int.random(in: 0..<4, using: &generator)
+            let device = cluster[Int.random(in: 0..<4, using: &generator)]
             let file = files.randomElement(using: &generator)
-            let store = devices.devices[device].store
             switch Int.random(in: 0..<16, using: &generator) {
-            case 0..<4: try connect(device, Int.random(in: 0..<4, using: &generator))
+            case 0..<4: try connect(device.index, Int.random(in: 0..<4, using: &generator))
             case 4:
                 let pairs = links.keys.sorted { $0.sorted().lexicographicallyPrecedes($1.sorted()) }
                 if let pair = pairs.randomElement(using: &generator) { try disconnect(pair) }
             case 5, 6:
                 let size = Int.random(in: 0..<700_000, using: &generator)
                 let made = try MadeFile(bytes: size, seed: generator.next())
-                made.write(made.all, into: store)
-                try devices.step(device, [.addFile(3, made.id, held: made.all)])
+                try device.add(made)
                 files.append(made)
-                try say(made, device)
-            case 7: if let file { try say(file, device) }
+                try say(made, device.index)
+            case 7: if let file { try say(file, device.index) }
             case 8..<11:
-                if let file { try devices.step(device, [.wantFile(4, file.id, from: generator.next() % 700_000)]) }
-            case 11: if let file { try devices.step(device, [.dropFile(5, file.id)]) }
+                if let file { try device.step(.wantFile(4, file.id, from: generator.next() % 700_000)) }
+            case 11: if let file { try device.step(.dropFile(5, file.id)) }
             case 12:
                 guard let file, let said = events[file.id]?.randomElement(using: &generator) else { break }
-                try devices.step(device, [.redact(6, group: group, said.event, reason: "")])
+                try device.redact(said.event)
             case 13:
                 // A bit of a stored chunk flips without notice.
-                guard let file, let held = store.file(file.id)?.held, !held.isEmpty,
+                guard let file, let held = device.store.file(file.id)?.held, !held.isEmpty,
                     let position = held.ranges.flatMap(\.self).randomElement(using: &generator),
-                    var chunk = store.chunk(position, of: file.id)
+                    var chunk = device.store.chunk(position, of: file.id)
                 else { break }
                 chunk[chunk.count / 2] ^= 1
-                store.setChunk(chunk[...], at: position, of: file.id)
-            case 14: try restart(device, seed: generator.next())
+                device.store.setChunk(chunk[...], at: position, of: file.id)
+            case 14: try restart(device.index, seed: generator.next())
             default: break
             }
-            try carry(Int.random(in: 0..<40, using: &generator))
-            devices.now += UInt64.random(in: 0..<400, using: &generator)
+            try cluster.carry(most: Int.random(in: 0..<40, using: &generator))
+            cluster.advance(by: UInt64.random(in: 0..<400, using: &generator))
         }
 
         /// Lets all devices meet several times. Damage on disk is found when a chunk is checked.
         mutating func settle() throws {
-            devices.intercept = { $0.bytes }
+            cluster.stopIntercepting()
             for _ in 0..<3 {
                 for pair in links.keys.sorted(by: { $0.sorted().lexicographicallyPrecedes($1.sorted()) }) {
                     try disconnect(pair)
                 }
                 for one in 0..<4 { for other in 0..<one { try connect(one, other) } }
-                try devices.settle(wakes: 20)
-                for device in 0..<4 {
+                try cluster.settle(wakes: 20)
+                for device in cluster.all {
                     for file in files {
                         for position in file.chunks.keys.sorted() {
-                            try devices.step(device, [.checkChunk(7, file.id, position)])
+                            try device.step(.checkChunk(7, file.id, position))
                         }
                     }
                 }
-                try devices.settle(wakes: 20)
+                try cluster.settle(wakes: 20)
             }
         }
     }
@@ -127,9 +110,9 @@ import TomboloCrypto
             var world = try World(seed: seed)
             let noise = Bool.random(using: &world.generator)
             var noisy = SeededGenerator(seed: UInt64(seed) + 500)
-            world.devices.intercept = { wire in
+            world.cluster.intercept { wire in
                 // The chunk is changed in transit, which none of our transports lets pass.
-                guard noise, noisy.next() % 12 == 0, case .chunk? = Devices.fileMessages(in: wire).first else {
+                guard noise, noisy.next() % 12 == 0, case .chunk? = wire.fileMessages.first else {
                     return wire.bytes
                 }
                 var bytes = wire.bytes
@@ -138,7 +121,7 @@ import TomboloCrypto
             }
             for step in 0..<60 { try world.happen(step) }
             try world.settle()
-            let stores = world.devices.devices.map(\.store)
+            let stores = world.cluster.all.map(\.store)
             for file in world.files {
                 let isSaid = stores[0].isReferred(to: file.id)
                 let all = stores.reduce(RangeSet<Int>()) { $0.union($1.file(file.id)?.held ?? RangeSet()) }
@@ -164,15 +147,10 @@ import TomboloCrypto
                     }
                 }
             }
-            for (device, state) in world.devices.devices.enumerated() {
-                var busy: [SessionID: Bool] = [:]
-                for effect in state.effects {
-                    if case .transferring(let session, let isBusy) = effect { busy[session] = isBusy }
-                }
-                let open = Set(world.links.values)
-                #expect(
-                    !busy.contains { open.contains($0.key) && $0.value }, "seed \(seed), device \(device) still waits")
-                #expect(world.devices.errors(device).isEmpty, "seed \(seed), device \(device)")
+            let open = Set(world.links.values)
+            for device in world.cluster.all {
+                #expect(device.busySessions.isDisjoint(with: open), "seed \(seed), \(device) still waits")
+                #expect(device.errors.isEmpty, "seed \(seed), \(device)")
             }
         }
         #expect(whole > 2 * Self.seeds && gone > 0, "\(whole) whole, \(gone) gone, \(fetched) in part")
