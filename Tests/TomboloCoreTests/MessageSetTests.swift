@@ -7,21 +7,21 @@ import TomboloCrypto
 struct MessageSetTests {
     /// Two devices that share a group of the mvds dialect.
     private struct Pair {
-        let devices: Devices
-        let group: GroupID
+        let cluster: Cluster
+        var group: GroupID { cluster.group }
 
         init(seed: UInt64, sharing: Bool = true) throws {
-            devices = try Devices(2, seed: seed)
-            group = GroupID(SwiftCryptography().sha256(Array("group \(seed)".utf8)))
-            for device in 0..<2 { try devices.step(device, [.createMVDSGroup(1, group, name: "crew")]) }
+            cluster = try Cluster(strangers: "ann", "bob", seed: seed)
+            cluster.group = GroupID(SwiftCryptography().sha256(Array("group \(seed)".utf8)))
+            for device in cluster.all { try device.step(.createMVDSGroup(1, group, name: "crew")) }
             if sharing { try share() }
         }
 
+        subscript(_ device: String) -> Cluster.Device { cluster[device] }
+
         func share() throws {
-            for device in 0..<2 {
-                let other = devices.devices[1 - device].engine.device
-                try devices.step(device, [.share(2, group: group, with: other)])
-            }
+            try cluster["ann"].share(with: "bob")
+            try cluster["bob"].share(with: "ann")
         }
 
         func messages(_ range: Range<Int>, at second: (Int) -> Int64 = { Int64(1_700_000_000 + $0) }) -> [Message] {
@@ -30,44 +30,24 @@ struct MessageSetTests {
             }
         }
 
-        func ingest(_ messages: [Message], into device: Int) throws {
-            try devices.step(device, [.ingest(3, group: group, messages)])
-        }
-
-        func ids(_ device: Int) -> Set<EventID> {
-            Set(devices.devices[device].store.deliveredMessages(in: group).map(\.id))
-        }
-
-        func reports(_ device: Int) -> [ReconciliationReport] {
-            devices.devices[device].effects.compactMap {
-                if case .agreed(_, _, let report) = $0 { return report }
-                return nil
-            }
-        }
-
-        /// Tells whether nothing is outstanding towards the other device.
-        func isQuiet(_ device: Int) -> Bool {
-            devices.devices[device].store.nextRecord(with: devices.devices[1 - device].engine.device) == nil
-        }
-
         func check(_ count: Int, _ note: String = "") {
-            for device in 0..<2 {
-                #expect(devices.errors(device).isEmpty, "\(note)")
-                #expect(ids(device).count == count, "\(note)")
-                #expect(isQuiet(device), "\(note)")
+            for (device, other) in [("ann", "bob"), ("bob", "ann")] {
+                #expect(cluster[device].errors.isEmpty, "\(note)")
+                #expect(cluster[device].ids.count == count, "\(note)")
+                #expect(cluster[device].owesNothing(to: other), "\(note)")
             }
-            #expect(ids(0) == ids(1), "\(note)")
+            #expect(cluster["ann"].ids == cluster["bob"].ids, "\(note)")
         }
     }
 
     @Test("messages from before a group was shared are received too")
     func history() throws {
         let pair = try Pair(seed: 1, sharing: false)
-        try pair.ingest(pair.messages(0..<700), into: 0)
+        try pair["ann"].ingest(pair.messages(0..<700))
         try pair.share()
-        try pair.devices.meet(1, 0)
+        try pair.cluster.sync("bob", "ann")
         pair.check(700)
-        #expect(pair.reports(0).last != nil && pair.reports(1).last != nil)
+        #expect(pair["ann"].reports.last != nil && pair["bob"].reports.last != nil)
     }
 
     @Test("any difference is found, and bodies cross once", arguments: Tier.seeds(16, long: 160))
@@ -80,15 +60,12 @@ struct MessageSetTests {
             pair.messages(first..<first + (sizes.randomElement(using: &generator) ?? 0)) { Int64($0 % 7_000 * 3) }
         }
         let (a, b) = (some(10_000), some(50_000))
-        try pair.ingest(common + a, into: 0)
-        try pair.ingest(common + b, into: 1)
+        try pair["ann"].ingest(common + a)
+        try pair["bob"].ingest(common + b)
         try pair.share()
         var bodies = 0
-        pair.devices.intercept = { wire in
-            bodies += (try? Payload(decoding: wire.bytes[...]))?.messages.count ?? 0
-            return wire.bytes
-        }
-        try pair.devices.meet(Int(seed % 2), Int(1 - seed % 2))
+        pair.cluster.watch { wire in bodies += wire.payload?.messages.count ?? 0 }
+        try pair.cluster.sync(Int(seed % 2), Int(1 - seed % 2))
         pair.check(common.count + a.count + b.count, "seed \(seed)")
         #expect(bodies == a.count + b.count, "seed \(seed)")
     }
@@ -99,70 +76,66 @@ struct MessageSetTests {
     func strategies() throws {
         let pair = try Pair(seed: 3, sharing: false)
         let common = pair.messages(0..<4_000)
-        try pair.ingest(common, into: 0)
-        try pair.ingest(common + pair.messages(4_000..<5_000), into: 1)
+        try pair["ann"].ingest(common)
+        try pair["bob"].ingest(common + pair.messages(4_000..<5_000))
         try pair.share()
-        try pair.devices.meet(0, 1)
+        try pair.cluster.sync("ann", "bob")
         pair.check(5_000)
-        #expect(pair.reports(0).last?.strategy == .range)
-        try pair.ingest(pair.messages(6_000..<6_020) { Int64(1_700_000_000 + ($0 - 6_000) * 150) }, into: 0)
-        try pair.devices.meet(0, 1)
+        #expect(pair["ann"].reports.last?.strategy == .range)
+        try pair["ann"].ingest(pair.messages(6_000..<6_020) { Int64(1_700_000_000 + ($0 - 6_000) * 150) })
+        try pair.cluster.sync("ann", "bob")
         pair.check(5_020)
-        let report = try #require(pair.reports(0).last)
+        let report = try #require(pair["ann"].reports.last)
         #expect(report.strategy == .rateless && report.logs == 20, "\(report) \(report.logs)")
         #expect(report.bytesSent + report.bytesReceived < 2_300, "\(report)")
-        pair.devices.bytesSent = [:]
-        try pair.devices.meet(1, 0)
-        #expect(pair.devices.bytesSent.values.reduce(0, +) < 250)
-        #expect(pair.reports(0).last?.strategy == .equal)
+        let bytes = try pair.cluster.bytes { try pair.cluster.sync("bob", "ann") }
+        #expect(bytes < 250)
+        #expect(pair["ann"].reports.last?.strategy == .equal)
     }
 
     @Test("records of messages that the peer has received from others are not sent")
     func obsolete() throws {
         let pair = try Pair(seed: 4)
         let messages = pair.messages(0..<60)
-        try pair.ingest(messages, into: 0)
-        #expect(!pair.isQuiet(0))
-        try pair.ingest(messages, into: 1)
-        pair.devices.bytesSent = [:]
-        try pair.devices.meet(0, 1)
+        try pair["ann"].ingest(messages)
+        #expect(!pair["ann"].owesNothing(to: "bob"))
+        try pair["bob"].ingest(messages)
+        let bytes = try pair.cluster.bytes { try pair.cluster.sync("ann", "bob") }
         pair.check(60)
-        #expect(pair.devices.bytesSent.values.reduce(0, +) < 400)
+        #expect(bytes < 400)
     }
 
     @Test("messages that are stored during a reconciliation are received too")
     func meanwhile() throws {
         let pair = try Pair(seed: 5, sharing: false)
-        try pair.ingest(pair.messages(0..<300), into: 0)
-        try pair.ingest(pair.messages(200..<500), into: 1)
+        try pair["ann"].ingest(pair.messages(0..<300))
+        try pair["bob"].ingest(pair.messages(200..<500))
         try pair.share()
-        let devices = pair.devices
-        try devices.connect(0, 1)
+        let cluster = pair.cluster
+        try cluster.connect("ann", "bob")
         var wires = 0
-        while !devices.queue.isEmpty {
-            let wire = devices.queue.removeFirst()
-            try devices.step(wire.to, [.payloadReceived(wire.session, wire.bytes[...])])
+        while !cluster.isIdle {
+            try cluster.carry(most: 1)
             wires += 1
-            if wires <= 8 { try pair.ingest(pair.messages(1_000 + wires..<1_001 + wires), into: wires % 2) }
+            if wires <= 8 { try cluster[wires % 2].ingest(pair.messages(1_000 + wires..<1_001 + wires)) }
         }
-        try devices.settle()
+        try cluster.settle()
         pair.check(508)
     }
 
     @Test("a group that is shared during a connection is reconciled at once")
     func shared() throws {
         let pair = try Pair(seed: 6, sharing: false)
-        try pair.ingest(pair.messages(0..<30), into: 0)
-        let one = pair.devices.devices[0].engine.device
-        let other = pair.devices.devices[1].engine.device
-        try pair.devices.step(0, [.addPeer(other, addresses: [])])
-        try pair.devices.step(1, [.addPeer(one, addresses: [])])
-        try pair.devices.connect(0, 1)
-        try pair.devices.settle()
-        try pair.devices.step(0, [.share(7, group: pair.group, with: other)])
-        try pair.devices.settle()
-        try pair.devices.step(1, [.share(8, group: pair.group, with: one)])
-        try pair.devices.settle()
+        try pair["ann"].ingest(pair.messages(0..<30))
+        let (ann, bob) = (pair["ann"], pair["bob"])
+        try ann.step(.addPeer(bob.key, addresses: []))
+        try bob.step(.addPeer(ann.key, addresses: []))
+        try pair.cluster.connect("ann", "bob")
+        try pair.cluster.settle()
+        try ann.share(with: "bob")
+        try pair.cluster.settle()
+        try bob.share(with: "ann")
+        try pair.cluster.settle()
         pair.check(30)
     }
 
@@ -170,14 +143,14 @@ struct MessageSetTests {
     func damaged(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let pair = try Pair(seed: 300 + seed, sharing: false)
-        try pair.ingest(pair.messages(0..<220), into: 0)
-        try pair.ingest(pair.messages(10..<240), into: 1)
+        try pair["ann"].ingest(pair.messages(0..<220))
+        try pair["bob"].ingest(pair.messages(10..<240))
         try pair.share()
         let victim = Int.random(in: 0..<6, using: &generator)
         var count = 0
-        pair.devices.intercept = { wire in
+        pair.cluster.intercept { wire in
             defer { count += 1 }
-            guard count == victim, var payload = try? Payload(decoding: wire.bytes[...]), !payload.groups.isEmpty,
+            guard count == victim, var payload = wire.payload, !payload.groups.isEmpty,
                 var message = payload.groups[0].reconcile.map({ Array($0) })
             else { return wire.bytes }
             message[Int.random(in: 0..<message.count, using: &generator)] ^= UInt8.random(
@@ -185,9 +158,23 @@ struct MessageSetTests {
             payload.groups[0].reconcile = message[...]
             return payload.encoded
         }
-        try pair.devices.meet(0, 1)
-        pair.devices.intercept = { $0.bytes }
-        try pair.devices.meet(1, 0)
-        #expect(pair.ids(0) == pair.ids(1) && pair.ids(0).count == 240, "seed \(seed)")
+        try pair.cluster.sync("ann", "bob")
+        pair.cluster.stopIntercepting()
+        try pair.cluster.sync("bob", "ann")
+        #expect(pair["ann"].ids == pair["bob"].ids && pair["ann"].ids.count == 240, "seed \(seed)")
     }
+}
+
+extension Cluster.Device {
+    fileprivate func ingest(_ messages: [Message]) throws { try step(.ingest(3, group: cluster.group, messages)) }
+
+    fileprivate func share(with other: String) throws {
+        try step(.share(2, group: cluster.group, with: cluster[other].key))
+    }
+
+    /// The ids of the delivered messages.
+    fileprivate var ids: Set<EventID> { Set(store.deliveredMessages(in: cluster.group).map(\.id)) }
+
+    /// Tells whether nothing is outstanding towards another device.
+    fileprivate func owesNothing(to other: String) -> Bool { store.nextRecord(with: cluster[other].key) == nil }
 }

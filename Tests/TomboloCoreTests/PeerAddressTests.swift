@@ -6,12 +6,12 @@ struct PeerAddressTests {
     private let peer = DeviceKey(.zero)
 
     private func kept(afterAdding count: Int) throws -> [String] {
-        let devices = try Devices(1, seed: 7)
+        let cluster = try Cluster(strangers: "ann", seed: 7)
         for number in 0..<count {
             // A known address is not kept twice.
-            for _ in 0..<2 { try devices.step(0, [.addPeer(peer, addresses: ["host:\(number)"])]) }
+            for _ in 0..<2 { try cluster["ann"].step(.addPeer(peer, addresses: ["host:\(number)"])) }
         }
-        return try #require(devices.devices[0].store.peer(peer)?.addresses)
+        return try #require(cluster["ann"].store.peer(peer)?.addresses)
     }
 
     @Test("are all kept up to the bound")
