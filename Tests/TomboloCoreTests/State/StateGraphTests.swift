@@ -11,7 +11,8 @@ struct StateGraphTests {
     private struct World {
         var generator: SeededGenerator
         let members: [MemberKey]
-        /// Of each member a first device, one that it admitted, one that that one admitted, and another one of the first.
+        /// Of each member a first device, one that it admitted, one that this one admitted, and another one of the
+        /// first.
         private var admissions: [MemberKey: [DeviceAdmission]] = [:]
         private let signer: SwiftCryptography.SigningKey
         let policy: Policy
@@ -45,7 +46,7 @@ struct StateGraphTests {
                 ? all.first : all.randomElement(using: &generator)
         }
 
-        /// The removal of a device that some of the others remain after, and some of what it and those that go with it did.
+        /// Makes a removal of a device. It keeps some of the others, and some of what the removed ones did.
         private mutating func removal(of member: MemberKey) -> DeviceRemoval? {
             guard let removed = admission(of: member)?.device, let signer = admission(of: member) else { return nil }
             let remaining = (admissions[member] ?? []).map(\.device).filter { $0 != removed }.sorted()

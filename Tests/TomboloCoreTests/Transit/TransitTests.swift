@@ -118,7 +118,8 @@ struct TransitTests {
         #expect(decoded.count == 3 && Set(decoded.map(\.id)).intersection(events.map(\.id)) == [events[3].id])
     }
 
-    /// A parent, two events that name it by place, an event without references, and another event at the parent's place.
+    /// A parent, two events that name it by place, an event without references, and another event at the parent's
+    /// place.
     private func forkedParent() -> ([Event], other: Event) {
         var (log, second) = (ForeignLog(group: GroupID(.zero), seed: 30), ForeignLog(group: GroupID(.zero), seed: 31))
         let parent = log.event(after: nil, "parent")
