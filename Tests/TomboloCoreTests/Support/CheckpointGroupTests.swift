@@ -7,7 +7,27 @@ protocol CheckpointGroupTests {}
 extension CheckpointGroupTests {
     /// A time longer than devices let pass while they settle.
     static var day: UInt64 { 86_400_000 }
+}
 
+extension Cluster.Device {
+    /// The conversation's events that the device holds, in the order of arrival.
+    var conversation: [StoredEvent] { events.filter { !$0.event.header.kind.isState } }
+
+    /// The texts that were delivered and whose contents the device still has, in alphabetical order.
+    var kept: [String] {
+        conversation.filter { $0.status == .delivered && $0.event.content?.isEmpty == false }
+            .map { text(of: $0.event) ?? "-" }.sorted()
+    }
+
+    /// The sequences up to which the conversation's logs are forgotten.
+    var floors: [UInt64] {
+        store.logs(inGroup: groupReference).filter { $0.certificate?.isStateLog != true }
+            .sorted { $0.id < $1.id }.map(\.floor)
+    }
+}
+
+/// The same for tests that number their devices.
+extension CheckpointGroupTests {
     func makeGroup(
         _ count: Int, _ policy: Policy = .open, seed: UInt64, roles: (Int) -> Role = { _ in .member }
     ) throws -> (Devices, GroupID) {
@@ -17,29 +37,24 @@ extension CheckpointGroupTests {
         return (devices, group)
     }
 
+    private func cluster(_ devices: Devices, _ group: GroupID = GroupID(.zero)) -> Cluster {
+        Cluster(devices, group: group)
+    }
+
     func meetAll(_ devices: Devices, _ some: [Int]? = nil) throws {
-        let some = some ?? Array(devices.devices.indices)
-        for _ in 0..<2 {
-            for one in some { for other in some where other > one { try devices.meet(one, other) } }
-        }
+        let cluster = cluster(devices)
+        try cluster.syncAll(some.map { $0.map { cluster[$0] } }, rounds: 2)
     }
 
     /// Sends a message that expires after a day, or after another time.
     func say(
         _ device: Int, _ text: String, for time: UInt64? = 86_400_000, _ devices: Devices, _ group: GroupID
     ) throws {
-        devices.now += 1
-        try devices.step(
-            device,
-            [
-                .append(
-                    7, group: group, kind: .message, content: Array(text.utf8), expiry: time.map { devices.now + $0 })
-            ])
+        try cluster(devices, group)[device].send(text, expiring: time)
     }
 
     func pass(_ milliseconds: UInt64, _ devices: Devices) throws {
-        devices.now += milliseconds
-        for _ in 0..<3 { for device in devices.devices.indices { try devices.step(device, [.timePassed]) } }
+        try cluster(devices).pass(milliseconds, rounds: 3)
     }
 
     func propose(_ device: Int, _ devices: Devices, _ group: GroupID) throws {
@@ -55,29 +70,20 @@ extension CheckpointGroupTests {
     }
 
     /// The conversation's events that a device holds, in the order of arrival.
-    func conversation(_ device: Int, _ devices: Devices) -> [StoredEvent] {
-        let store = devices.devices[device].store
-        return store.events(ordinals: Array(1...max(1, store.lastOrdinal()))).filter { !$0.event.header.kind.isState }
-    }
+    func conversation(_ device: Int, _ devices: Devices) -> [StoredEvent] { cluster(devices)[device].conversation }
 
     func texts(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
-        conversation(device, devices).filter { $0.status == .delivered && $0.event.content?.isEmpty == false }
-            .map { devices.text(of: $0.event, on: device, in: group) ?? "-" }.sorted()
+        cluster(devices, group)[device].kept
     }
 
     func floors(_ device: Int, _ devices: Devices, _ group: GroupID) -> [UInt64] {
-        devices.devices[device].store.logs(inGroup: 1).filter { $0.certificate?.isStateLog != true }
-            .sorted { $0.id < $1.id }.map(\.floor)
+        cluster(devices, group)[device].floors
     }
 
-    func roots(_ devices: Devices, _ group: GroupID) -> Set<Bytes32?> {
-        Set(devices.devices.indices.map { devices.devices[$0].engine.root(of: group) })
-    }
+    func roots(_ devices: Devices, _ group: GroupID) -> Set<Bytes32?> { cluster(devices, group).roots }
 
     func isQuiet(_ one: Int, _ other: Int, _ devices: Devices) throws -> Bool {
-        let before = devices.bytesSent.values.reduce(0, +)
-        try devices.meet(one, other)
-        return devices.bytesSent.values.reduce(0, +) - before < 400
+        try cluster(devices).isQuiet(one, other)
     }
 
     /// Proposes a hand-made checkpoint, which an honest device would not write.
@@ -85,13 +91,10 @@ extension CheckpointGroupTests {
         _ floors: [Checkpoint.LogFloor], to members: [MemberKey] = [], by device: Int, _ devices: Devices,
         _ group: GroupID
     ) throws {
-        let action = StateAction.checkpoint(Checkpoint(floors: floors, members: members))
-        try devices.step(device, [.append(5, group: group, kind: .checkpoint, content: action.encoded, expiry: nil)])
+        try cluster(devices, group)[device].propose(floors, to: members)
     }
 
-    func failures(_ device: Int, _ devices: Devices) -> Int {
-        devices.devices[device].effects.count { if case .failed = $0 { true } else { false } }
-    }
+    func failures(_ device: Int, _ devices: Devices) -> Int { cluster(devices)[device].refusals.count }
 }
 
 extension Bytes32 {

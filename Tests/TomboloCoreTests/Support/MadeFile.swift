@@ -56,7 +56,10 @@ protocol FileScenario {}
 extension FileScenario {
     /// The size in bytes of a file that is fetched only on request.
     var large: Int { 12 << 20 }
+}
 
+/// The same for tests that number their devices.
+extension FileScenario {
     /// Creates the devices of a group in which the first device has sent a file.
     ///
     /// - Parameter others: the devices that have fetched the file from the first one.
@@ -78,39 +81,27 @@ extension FileScenario {
         return (devices, group, file)
     }
 
+    private func device(_ device: Int, _ devices: Devices, _ group: GroupID = GroupID(.zero)) -> Cluster.Device {
+        Cluster(devices, group: group)[device]
+    }
+
     func add(_ file: MadeFile, to device: Int, only held: RangeSet<Int>? = nil, _ devices: Devices) throws {
-        let held = held ?? file.all
-        file.write(held, into: devices.devices[device].store)
-        try devices.step(device, [.addFile(70, file.id, held: held)])
+        try self.device(device, devices).add(file, only: held)
     }
 
     @discardableResult
     func say(
         _ files: [FileID], expiry: UInt64? = nil, _ device: Int, _ devices: Devices, _ group: GroupID
     ) throws -> EventID? {
-        devices.now += 1
-        try devices.step(
-            device, [.append(71, group: group, kind: .message, content: [1], expiry: expiry, files: files)])
-        for effect in devices.devices[device].effects.reversed() {
-            if case .appended(71, let id) = effect { return id }
-        }
-        return nil
+        try self.device(device, devices, group).send(files: files, expiry: expiry)
     }
 
     func want(_ file: FileID, _ device: Int, _ devices: Devices) throws -> EngineError? {
-        try devices.step(device, [.wantFile(72, file)])
-        for effect in devices.devices[device].effects.reversed() {
-            switch effect {
-            case .done(72): return nil
-            case .failed(72, let error): return error
-            default: break
-            }
-        }
-        return nil
+        try self.device(device, devices).want(file)
     }
 
     func isWhole(_ file: MadeFile, _ device: Int, _ devices: Devices) -> Bool {
-        file.isWhole(in: devices.devices[device].store)
+        self.device(device, devices).has(file)
     }
 
     func messages(_ wire: Devices.Wire) -> [FileMessage] { Devices.fileMessages(in: wire) }
@@ -119,15 +110,9 @@ extension FileScenario {
         messages(wire).compactMap { if case .chunk(let file, let position, _) = $0 { (file, position) } else { nil } }
     }
 
-    func isBusy(_ device: Int, _ devices: Devices) -> Bool {
-        var busy: [SessionID: Bool] = [:]
-        for case .transferring(let session, let isBusy) in devices.devices[device].effects { busy[session] = isBusy }
-        return busy.values.contains(true)
-    }
+    func isBusy(_ device: Int, _ devices: Devices) -> Bool { self.device(device, devices).isBusy }
 
     func spoil(_ position: Int, of file: MadeFile, on device: Int, _ devices: Devices) throws {
-        var chunk = try #require(file.chunks[position])
-        chunk[chunk.count / 2] ^= 1
-        devices.devices[device].store.setChunk(chunk[...], at: position, of: file.id)
+        self.device(device, devices).spoil(position, of: file)
     }
 }

@@ -1,7 +1,35 @@
 import TomboloCore
 import TomboloCrypto
 
-/// The common parts of tests of private groups.
+extension Cluster {
+    /// Creates a private group, in which each device has met the first one twice.
+    static func sealed(
+        _ names: String..., seed: UInt64, role: Role = .admin, roles: [String: Role] = [:]
+    ) throws -> Cluster {
+        try Cluster(
+            names: names, policy: .private, seed: seed, role: role, roles: roles, meetings: .withFirst(rounds: 2))
+    }
+}
+
+extension Cluster.Device {
+    /// Removes a device's member from the group, a millisecond later.
+    func remove(_ other: some DeviceReference) throws {
+        cluster.advance(by: 1)
+        try setRole(of: other, to: .none)
+    }
+
+    /// The device's secrets, by their rekey events.
+    var secrets: [EventID: [UInt8]] {
+        let reference = groupReference
+        let ids = store.secrets(inGroup: reference).map(\.rekey)
+        return Dictionary(uniqueKeysWithValues: ids.map { ($0, store.secret(of: $0, inGroup: reference) ?? []) })
+    }
+
+    /// The rekey events that the device holds.
+    var rekeys: [Event] { events.map(\.event).filter { $0.header.kind == .rekey } }
+}
+
+/// The common parts of tests of private groups whose devices are numbered.
 protocol SealedGroupTests {}
 
 extension SealedGroupTests {
@@ -14,39 +42,30 @@ extension SealedGroupTests {
         return (devices, group)
     }
 
-    func member(_ device: Int, _ devices: Devices) -> MemberKey { devices.devices[device].engine.member }
+    private func cluster(_ devices: Devices) -> Cluster {
+        Cluster(devices, group: devices.devices.first?.store.groups().first?.id ?? GroupID(.zero))
+    }
+
+    func member(_ device: Int, _ devices: Devices) -> MemberKey { cluster(devices)[device].member }
 
     func remove(_ other: Int, by device: Int, _ devices: Devices, _ group: GroupID) throws {
-        devices.now += 1
-        try devices.step(device, [.setRole(7, group: group, of: member(other, devices), to: .none)])
+        try Cluster(devices, group: group)[device].remove(other)
     }
 
-    func events(_ device: Int, _ devices: Devices) -> [StoredEvent] {
-        let store = devices.devices[device].store
-        return store.events(ordinals: Array(1...max(1, store.lastOrdinal())))
-    }
+    func events(_ device: Int, _ devices: Devices) -> [StoredEvent] { cluster(devices)[device].events }
 
     /// The texts that a device can decrypt among all events that it holds, delivered or not, like a client that ignores
     /// the rules.
     func readable(_ device: Int, _ devices: Devices, _ group: GroupID) -> Set<String> {
-        Set(
-            events(device, devices).filter { $0.event.header.kind == .message }
-                .compactMap { devices.text(of: $0.event, on: device, in: group) })
+        Set(Cluster(devices, group: group)[device].readable)
     }
 
     /// The texts that were delivered to its application.
     func said(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
-        devices.delivered(device, in: group).filter { $0.header.kind == .message }
-            .map { devices.text(of: $0, on: device, in: group) ?? "" }
+        Cluster(devices, group: group)[device].said
     }
 
-    func rekeys(_ device: Int, _ devices: Devices) -> [Event] {
-        events(device, devices).map(\.event).filter { $0.header.kind == .rekey }
-    }
+    func rekeys(_ device: Int, _ devices: Devices) -> [Event] { cluster(devices)[device].rekeys }
 
-    func secrets(_ device: Int, _ devices: Devices) -> [EventID: [UInt8]] {
-        let store = devices.devices[device].store
-        let ids = store.secrets(inGroup: 1)
-        return Dictionary(uniqueKeysWithValues: ids.map { ($0.rekey, store.secret(of: $0.rekey, inGroup: 1) ?? []) })
-    }
+    func secrets(_ device: Int, _ devices: Devices) -> [EventID: [UInt8]] { cluster(devices)[device].secrets }
 }

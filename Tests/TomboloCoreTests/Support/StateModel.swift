@@ -9,7 +9,8 @@ struct ModelEvent {
     var parents: [Int]
 }
 
-/// What a set of state events makes of a group, by the definition of decision 0014 and nothing else: no increments, no memory.
+/// The state that a set of events makes of a group, by the definition of decision 0014 and nothing else: no increments,
+/// no memory.
 struct StateModel {
     let owner: MemberKey
     let defaultRole: Role
@@ -91,7 +92,8 @@ struct StateModel {
         set.contains { events[$0].action.deviceRemoval?.covers(devices, of: member) == true }
     }
 
-    /// Whether the removal of a device is in the way of an event: its author did not know of it, and it is not behind what is kept.
+    /// Whether the removal of a device is in the way of an event: its author did not know of it, and it is not behind
+    /// an event that is kept.
     func isRemovedWithItsDevice(_ event: Int, among set: Set<Int>) -> Bool {
         guard events[event].action.deviceRemoval == nil else { return false }
         return set.contains { other in
@@ -109,8 +111,8 @@ struct StateModel {
         one != other && !ancestors[one].contains(other) && !ancestors[other].contains(one)
     }
 
-    /// Whether the device that signed a removal has made an event without knowing of its being posted. It does not take back what it has
-    /// built upon, but where it goes itself.
+    /// Whether the device that signed a removal has made an event without knowing of its being posted. It does not take
+    /// back events that it has built upon, but where it goes itself.
     private func isSigners(_ event: Int, of removal: DeviceRemoval, posted: Int) -> Bool {
         !removal.covers(removal.signer.devices, of: removal.member) && events[event].author == removal.member
             && events[event].devices.last == removal.signer.device && areConcurrent(event, posted)

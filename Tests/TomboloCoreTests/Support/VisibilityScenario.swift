@@ -6,6 +6,61 @@ import TomboloCrypto
 protocol VisibilityScenario: FileScenario {}
 
 extension VisibilityScenario {
+    /// Creates a group in which each device has sent a message that all have.
+    func makeCluster(_ names: String..., policy: Policy = .open, seed: UInt64) throws -> Cluster {
+        let cluster = try Cluster(names: names, policy: policy, seed: seed)
+        for device in cluster.all { try device.send("\(device.index)") }
+        for _ in 0..<2 {
+            for one in cluster.all { for other in cluster.all.prefix(one.index) { try cluster.sync(one, other) } }
+        }
+        for device in cluster.all { #expect(Set(device.said).count == names.count) }
+        return cluster
+    }
+
+    /// Creates the same group, in which one device has then sent a large file. Ann only receives from Bob.
+    func makeCluster(withFileOf device: String, seed: UInt64) throws -> (Cluster, MadeFile) {
+        let cluster = try makeCluster("ann", "bob", "cat", seed: seed)
+        let file = try MadeFile(bytes: large, seed: seed + 1)
+        try cluster[device].add(file)
+        try cluster[device].send(files: [file.id])
+        try cluster.sync("cat", "ann")
+        try cluster.sync("cat", "bob")
+        #expect(try cluster["ann"].setVisibility(.visible, to: "bob") == nil)
+        return (cluster, file)
+    }
+}
+
+extension Cluster.Device {
+    var contact: Contact { .member(member) }
+
+    /// Sets how much a member sees of the group, and forgets the effects before.
+    func setVisibility(_ visibility: VisibilityLevel, to other: some DeviceReference) throws -> EngineError? {
+        try setVisibility(visibility, to: cluster[other].contact)
+    }
+
+    /// Sets how much one device sees of the group, and forgets the effects before.
+    func setVisibility(_ visibility: VisibilityLevel, toDevice other: some DeviceReference) throws -> EngineError? {
+        try setVisibility(visibility, to: .device(cluster[other].key))
+    }
+
+    func setVisibility(_ visibility: VisibilityLevel, to contact: Contact) throws -> EngineError? {
+        effects = []
+        return try request(.setVisibility(1, group: cluster.group, to: contact, visibility))
+    }
+
+    /// The groups that two devices share, as this one sees it after a meeting.
+    func groupsSeen(meeting other: some DeviceReference) throws -> [[GroupID]] {
+        effects = []
+        try cluster.sync(index, other)
+        return effects.compactMap { if case .peerReady(_, _, let groups) = $0 { groups } else { nil } }
+    }
+
+    /// The number of sessions in which both sides have sent all that they may.
+    var exchanges: Int { effects.count { if case .exchanged = $0 { true } else { false } } }
+}
+
+/// The same for tests that number their devices.
+extension VisibilityScenario {
     func makeGroup(_ count: Int = 3, _ policy: Policy = .open, seed: UInt64) throws -> (Devices, GroupID) {
         let devices = try Devices(count, seed: seed)
         let group = try devices.makeGroup(policy)
@@ -15,8 +70,6 @@ extension VisibilityScenario {
         return (devices, group)
     }
 
-    /// Creates the same group, in which one device has then sent a large file. The first device only receives from the
-    /// second.
     func makeGroup(withFileOf device: Int, seed: UInt64) throws -> (Devices, GroupID, MadeFile) {
         let (devices, group) = try makeGroup(seed: seed)
         let file = try MadeFile(bytes: large, seed: seed + 1)
@@ -29,9 +82,7 @@ extension VisibilityScenario {
     }
 
     func said(_ device: Int, _ devices: Devices, _ group: GroupID) -> [String] {
-        devices.delivered(device, in: group).filter { $0.header.kind == .message }.map {
-            devices.text(of: $0, on: device, in: group) ?? "-"
-        }
+        Cluster(devices, group: group)[device].said
     }
 
     func member(_ device: Int, _ devices: Devices) -> Contact { .member(devices.devices[device].engine.member) }
@@ -40,24 +91,18 @@ extension VisibilityScenario {
     func set(
         _ visibility: VisibilityLevel, to contact: Contact, on device: Int = 0, _ devices: Devices, _ group: GroupID
     ) throws -> EngineError? {
-        devices.devices[device].effects = []
-        try devices.step(device, [.setVisibility(77, group: group, to: contact, visibility)])
-        for case .failed(77, let error) in devices.devices[device].effects { return error }
-        return nil
+        try Cluster(devices, group: group)[device].setVisibility(visibility, to: contact)
     }
 
     /// The groups that two devices share, as one of them sees it after a meeting, and the bytes of the meeting.
     func meeting(_ one: Int, _ other: Int, _ devices: Devices) throws -> (groups: [[GroupID]], bytes: Int) {
-        devices.devices[one].effects = []
-        let before = devices.bytesSent.values.reduce(0, +)
-        try devices.meet(one, other)
-        let groups = devices.devices[one].effects.compactMap { effect in
-            if case .peerReady(_, _, let groups) = effect { groups } else { nil }
-        }
-        return (groups, devices.bytesSent.values.reduce(0, +) - before)
+        let cluster = Cluster(devices, group: GroupID(.zero))
+        var groups: [[GroupID]] = []
+        let bytes = try cluster.bytes { groups = try cluster[one].groupsSeen(meeting: other) }
+        return (groups, bytes)
     }
 
     func hasExchanged(_ device: Int, _ devices: Devices) -> Int {
-        devices.devices[device].effects.count { if case .exchanged = $0 { true } else { false } }
+        Cluster(devices, group: GroupID(.zero))[device].exchanges
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The rules of the core's house: which folder may refer to which, how large a type may be, and where a store is a parameter.
+/// The rules of the core's house: which folder may refer to which, how large a type may be, and where a store is a
+/// parameter.
 enum CoreStructure {
     /// The folders that each folder may refer to, itself apart. A machine is in none of the rows of the leaves.
     static let mayUse: [String: Set<String>] = {
@@ -116,7 +117,8 @@ enum CoreStructure {
 
     /// Uses of a part's state from outside its own files, such as `outbox.plan`.
     ///
-    /// - Parameter parts: the parts of a group session, by the names of their properties, with the types that own the state.
+    /// - Parameter parts: the parts of a group session, by the names of their properties, with the types that own the
+    ///   state.
     static func intrusions(in files: [SourceTree.File], parts: [String: String]) -> [String] {
         var found: [String] = []
         for (name, type) in parts {
