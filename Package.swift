@@ -104,13 +104,22 @@ let package = Package(
             name: "TomboloCoreTests", dependencies: ["TomboloCore", "TomboloCrypto", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "TomboloNIOTests",
+            dependencies: [
+                "TomboloNIO", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TomboloTestingTests", dependencies: ["Tombolo", "TomboloTesting", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "TomboloTests",
             dependencies: [
                 "Tombolo", "TomboloSQLite", "TomboloNIO", "TomboloCrypto", "TomboloTesting", "TomboloSimulation",
                 "TomboloObservation", "TomboloImport",
                 "TestSupport", "CrashTestDevice", .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],

@@ -45,11 +45,14 @@ struct FileBench {
         var files = files
         let effects = try bench.run { _, batch in
             try body(&files, &batch)
-            for session in files.sessions.ids where files.sessions[session]?.isClosed == false {
+            let open = files.sessions.indices.filter { !files.sessions.values[$0].isClosed }.map {
+                files.sessions.ids[$0]
+            }
+            for session in open {
                 try files.requestWanted(over: session, in: &batch)
             }
             for session in files.sessions.ids { files.noteStall(session, at: batch.now) }
-            for session in files.sessions.ids where files.sessions[session]?.isClosed == false {
+            for session in open {
                 try files.advance(session, in: &batch)
             }
             try files.save(in: &batch)

@@ -18,7 +18,7 @@ struct SessionTableTests {
                 model[id] = nil
             }
             #expect(table.ids == model.keys.sorted() && table.values == model.keys.sorted().compactMap { model[$0] })
-            #expect(table[id] == model[id])
+            #expect(table.index(of: id).map { table.values[$0] } == model[id])
         }
         table.remove(SessionID(rawValue: 99))
         #expect(table.indices.count == model.count)

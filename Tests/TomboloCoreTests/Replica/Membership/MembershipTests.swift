@@ -157,7 +157,7 @@ struct MembershipTests {
         try ann.restart(seed: 77)
         #expect(try join("cat", with: invitation) && join("dan", with: invitation))
         let id = Invitation.id(ofSecret: invitation.secret, using: SwiftCryptography())
-        #expect(ann.store.invitation(id: id)?.users.count == 2)
+        #expect(ann.store.invitation(id: id)?.uses.count == 2)
         #expect(try ann.request(.revoke(5, group: cluster.group, invitation: id)) == nil)
         #expect(try !join("eve", with: invitation))
         #expect(cluster["eve"].errors.contains { $0.contains("does not know it") })

@@ -1,16 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 import Tombolo
 import TomboloCore
-
-/// A directory that is gone after the test.
-func withDirectory<Result>(
-    isolation: isolated (any Actor)? = #isolation, _ body: (URL) async throws -> Result
-) async throws -> Result {
-    let url = FileManager.default.temporaryDirectory.appendingPathComponent("tombolo-test-\(UUID().uuidString)")
-    defer { try? FileManager.default.removeItem(at: url) }
-    return try await body(url)
-}
 
 @Suite("Nodes with real stores and sockets")
 struct NodeTests {

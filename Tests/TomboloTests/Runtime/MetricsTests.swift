@@ -1,6 +1,7 @@
 import CoreMetrics
 import Foundation
 import MetricsTestKit
+import TestSupport
 import Testing
 import Tombolo
 import TomboloTesting
