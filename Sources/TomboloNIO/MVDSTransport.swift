@@ -9,7 +9,7 @@ public final class MVDSTransport: Transport {
     private let handler: any ConnectionHandler
     private let knownPeers: @Sendable () throws -> [PeerRecord]
     private let listeners = Listeners(mostProved: 64)
-    public let scheme = MVDSTransport.scheme
+    public var scheme: String { Self.scheme }
     public let dialect = Dialect.mvds
     public let delivery = PayloadDelivery.stream
 

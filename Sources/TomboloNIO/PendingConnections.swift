@@ -48,10 +48,16 @@ struct PendingConnections {
     /// The bytes that stand for a host: its IPv4 address, or the first 64 bits of its IPv6 address, which is what one
     /// customer of a network commonly has.
     static func host(of address: SocketAddress?) -> [UInt8] {
-        switch address {
-        case .v4(let v4): withUnsafeBytes(of: v4.address.sin_addr) { Array($0) }
-        case .v6(let v6): withUnsafeBytes(of: v6.address.sin6_addr) { Array($0.prefix(8)) }
-        case .unixDomainSocket, nil: []
+        guard let address else { return [] }
+        return address.withSockAddr { pointer, length in
+            let bytes = UnsafeRawBufferPointer(start: pointer, count: length)
+            return switch address {
+            // sockaddr_in: family and port in 4 bytes, then the address.
+            case .v4: Array(bytes.dropFirst(4).prefix(4))
+            // sockaddr_in6: family, port and flow in 8 bytes, then the address.
+            case .v6: Array(bytes.dropFirst(8).prefix(8))
+            case .unixDomainSocket: []
+            }
         }
     }
 }
