@@ -202,8 +202,10 @@ actor NodeRuntime {
             forks.append((group, one, other))
         case .foundOlder(let group):
             logger.warning(
-                "group \(group): peers hold events of this device that it lacks: the store is an older copy; "
-                    + "this device writes to a new log"
+                """
+                group \(group): peers hold events of this device that it lacks: the store is an older copy; this \
+                device writes to a new log
+                """
             )
         case .joined(let session, let group): queue.notify(session, .joined(group))
         case .agreed(let session, let group, let report): queue.notify(session, .agreed(group, report))
