@@ -45,7 +45,7 @@ public final class SimulatedDevice: Sendable {
     var running: Node? { state.withLock { $0.node } }
     /// The device's key, which is known from the first start on.
     var key: DeviceKey? { state.withLock { $0.key } }
-    var host: String { "\(name).simulated" }
+    var host: String { "\(name.replacingOccurrences(of: " ", with: "-")).simulated" }
     var address: String { "\(host):1" }
 
     /// Opens the node, listens, stays connected to its peers, and runs the application.

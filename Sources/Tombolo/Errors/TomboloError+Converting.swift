@@ -29,7 +29,7 @@ extension TomboloError {
             case .unknownFile: (.unknownFile, nil)
             case .fileQuota: (.fileQuotaExceeded, nil)
             case .visibilityChanged: (.visibilityChanged, nil)
-            case .peerRemoved, .linkReplaced: (.linkClosed, nil)
+            case .peerRemoved, .linkReplaced, .visitorIdle: (.linkClosed, nil)
             case .notMVDS, .notNative: (.wrongDialect, nil)
             }
         self.init(code, described: "\(error)", recovery: recovery, underlying: error)

@@ -20,6 +20,8 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
     case visibilityChanged
     /// A newer link took the place of this one: there is room for few links of strangers, and of each device.
     case linkReplaced
+    /// A visitor has sent nothing for a minute (protocol 5.5-8).
+    case visitorIdle
     /// The application has removed the peer.
     case peerRemoved
     /// The request is for groups of the mvds dialect.
@@ -44,6 +46,7 @@ public enum EngineError: Error, Hashable, Sendable, CustomStringConvertible {
         case .visibilityChanged:
             "the visibility of a group towards the peer has changed: connect again"
         case .linkReplaced: "a newer link took the place of this one"
+        case .visitorIdle: "the visitor was silent for a minute"
         case .peerRemoved: "this device has removed the peer"
         case .notMVDS(let id): "group \(id) is not of the mvds dialect: invite devices to it instead"
         case .notNative(let id): "group \(id) is of the mvds dialect: share it with `peer add --mvds`"

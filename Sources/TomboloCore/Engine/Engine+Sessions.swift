@@ -81,10 +81,9 @@ extension Engine {
     mutating func disconnectStrangers(in batch: inout Batch<Crypto>) {
         for index in sessions.indices where !sessions[index].isClosed {
             guard let deadline = sessions[index].deadline, batch.now >= deadline else { continue }
-            let reason =
-                sessions[index].trust == .visitor
-                ? "it was silent for a minute" : "it showed no group that this device knows, and no invitation"
-            close(index, .protocolViolation(reason), in: &batch)
+            let isVisitor = sessions[index].trust == .visitor
+            let reason = "it showed no group that this device knows, and no invitation"
+            close(index, isVisitor ? .visitorIdle : .protocolViolation(reason), in: &batch)
         }
     }
 

@@ -4,6 +4,11 @@ import TomboloCrypto
 
 @Suite("Public groups")
 struct PublicGroupTests {
+    /// The errors but for those of links of visitors that were silent for a minute.
+    private func faults(_ errors: [String]) -> [String] {
+        errors.filter { $0 != EngineError.visitorIdle.description }
+    }
+
     @Test("a public group has the id that follows from its name, and syncs between devices that never met")
     func name() throws {
         let cluster = try Cluster(strangers: "ann", "bob", "cat", seed: 1)
@@ -19,7 +24,7 @@ struct PublicGroupTests {
         try cluster.sync("ann", with: cluster["bob", "cat"])
         for device in cluster["ann", "bob"] { #expect(Set(device.texts) == ["out at six", "in at noon"]) }
         #expect(cluster["cat"].delivered.isEmpty)
-        for device in cluster["ann", "bob"] { #expect(device.errors.isEmpty) }
+        for device in cluster["ann", "bob"] { #expect(faults(device.errors).isEmpty) }
     }
 
     @Test("a visitor of a public group becomes no peer and sees nothing of other groups")
@@ -47,7 +52,7 @@ struct PublicGroupTests {
         try cluster["ann"].send("among us", in: crew)
         try cluster.sync("bob", "ann")
         #expect(cluster["bob"].texts(in: crew) == ["among us"] && cluster["bob"].texts == ["out at six"])
-        #expect(cluster.errors.isEmpty)
+        #expect(faults(cluster.errors).isEmpty)
     }
 
     @Test("a public group has no owner: anyone may write, and may redact and leave for itself alone")
