@@ -7,7 +7,7 @@ public import Tombolo
 public struct Said: EventContent, Hashable {
     public static let type = "said"
     public static let version = 1
-    /// The author's name: at most 255 bytes of UTF-8; empty if an earlier entry of the log has it.
+    /// The author's name: at most 255 bytes of UTF-8, of a longer one the letters that fit; empty if an earlier entry of the log has it.
     public var author: String
     public var text: String
 
@@ -17,7 +17,10 @@ public struct Said: EventContent, Hashable {
     }
 
     public func encodeContent() -> Data {
-        let name = Array(author.utf8.prefix(255))
+        var author = author.prefix(255)
+        // Whole letters only.
+        while author.utf8.count > 255 { author.removeLast() }
+        let name = Array(author.utf8)
         return Data([UInt8(name.count)] + name + Array(text.utf8))
     }
 

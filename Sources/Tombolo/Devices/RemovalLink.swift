@@ -5,23 +5,24 @@ public struct RemovalLink: Sendable, Hashable, CustomStringConvertible {
     /// The signed statement.
     public let removal: DeviceRemoval
 
-    static let prefix = "tombolo:removal?"
+    private static let kind = "removal"
 
     /// Creates the link of a statement.
     public init(_ removal: DeviceRemoval) { self.removal = removal }
 
-    /// - Throws: ``TomboloError`` `invalidLink` if the text is not such a link. Posting it verifies the signature.
+    /// - Parameter text: the link, as it is or within a text.
+    /// - Throws: ``TomboloError`` `invalidLink` if the text has no such link. Posting it verifies the signature.
     public init(_ text: String) throws {
-        guard let bytes = LinkText.bytes(in: text, after: Self.prefix) else {
-            throw TomboloError(
-                .invalidLink, "the link of a removal begins with \(Self.prefix)", recovery: "copy the whole link")
-        }
-        guard let removal = try? DeviceRemoval(decoding: bytes[...]) else {
+        switch LinkText.find([Self.kind], in: text, decode: { try? DeviceRemoval(decoding: $1[...]) }) {
+        case .found(let removal): self.removal = removal
+        case .damaged:
             throw TomboloError(.invalidLink, "the link of the removal is damaged", recovery: "copy the whole link")
+        case .none:
+            throw TomboloError(
+                .invalidLink, "the link of a removal begins with tombolo:removal?", recovery: "copy the whole link")
         }
-        self.removal = removal
     }
 
     /// The link as text.
-    public var description: String { LinkText.link(Self.prefix, removal.encoded) }
+    public var description: String { LinkText.link(Self.kind, removal.encoded) }
 }

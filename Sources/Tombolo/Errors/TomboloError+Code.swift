@@ -36,6 +36,8 @@ extension TomboloError {
         public static let groupFull = Code("groupFull")
         /// This device's member has no right to the request, or the request cannot be carried out now.
         public static let notAllowed = Code("notAllowed")
+        /// This device's member is the only one that admits and removes members.
+        public static let lastAdmin = Code("lastAdmin")
         /// The inviter refused the invitation: it is used up, expired or revoked.
         public static let invitationRefused = Code("invitationRefused")
         /// An event is not valid.

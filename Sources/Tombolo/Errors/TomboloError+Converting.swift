@@ -1,15 +1,19 @@
+import Foundation
 import TomboloCore
 
 // The errors of other modules, as an application sees them.
 extension TomboloError {
     /// Any error as a `TomboloError`, which keeps it as ``underlying``.
-    init(_ error: any Error) {
+    ///
+    /// An error of Foundation about a file becomes a clause with the file's path.
+    public init(_ error: any Error) {
         switch error {
         case let error as TomboloError: self = error
         case let error as EngineError: self.init(engine: error)
         case let error as StoreError: self.init(store: error)
         case let error as TransportError: self.init(.unreachable, "\(error)", underlying: error)
         case let error as EventError: self.init(.invalidEvent, "\(error)", underlying: error)
+        case let error as CocoaError: self.init(.fileUnusable, error.clause, underlying: error)
         default: self.init(.unexpected, "\(error)", underlying: error)
         }
     }
@@ -51,9 +55,10 @@ extension TomboloError {
     /// - Parameter text: a clause, and after a colon the way out, if there is one.
     private init(_ code: Code, described text: String, recovery: String?, underlying: any Error) {
         let parts = text.split(separator: ": ", maxSplits: 1)
-        // For these codes, the clause after the colon is a reason and no way out.
-        let isReason = [.protocolViolation, .invitationRefused, .invalidEvent, .notAllowed].contains(code)
-        if parts.count == 2, !isReason, underlying is EngineError || recovery != nil {
+        // For other errors and these codes, the clause after the colon is a reason and no way out.
+        let hasReason = [.protocolViolation, .invitationRefused, .invalidEvent, .notAllowed].contains(code)
+        let hasWayOut = underlying is EngineError ? !hasReason : [.storeFull, .storeLocked].contains(code)
+        if parts.count == 2, hasWayOut {
             self.init(code, String(parts[0]), recovery: String(parts[1]), underlying: underlying)
         } else {
             self.init(code, text, recovery: recovery, underlying: underlying)
@@ -85,5 +90,30 @@ func convertingErrors<Result>(
         throw error
     } catch {
         throw TomboloError(error)
+    }
+}
+
+extension CocoaError {
+    /// The file and the fault, as one clause. The description of such an error is a dump of its properties.
+    fileprivate var clause: String {
+        let path = filePath ?? url?.path
+        let reason =
+            switch (underlying as? POSIXError)?.code ?? posixCode {
+            case let code?: String(cString: strerror(code.rawValue)).lowercased()
+            case nil: localizedDescription
+            }
+        return path.map { "\($0): \(reason)" } ?? reason
+    }
+
+    /// The error of the system behind the commonest codes, where Foundation does not name it.
+    private var posixCode: POSIXErrorCode? {
+        switch code {
+        case .fileNoSuchFile, .fileReadNoSuchFile: .ENOENT
+        case .fileReadNoPermission, .fileWriteNoPermission: .EACCES
+        case .fileWriteFileExists: .EEXIST
+        case .fileWriteOutOfSpace: .ENOSPC
+        case .fileWriteVolumeReadOnly: .EROFS
+        default: nil
+        }
     }
 }

@@ -26,12 +26,14 @@ struct FileImport {
     }
 
     private func run(until cancellation: Cancellation) throws -> FileReference {
-        guard try readable({ try source.resourceValues(forKeys: [.isRegularFileKey]) }).isRegularFile == true else {
+        let target = source.resolvingSymlinksInPath()
+        guard try readable({ try target.resourceValues(forKeys: [.isRegularFileKey]) }).isRegularFile == true else {
             throw TomboloError(
                 .fileUnusable, "\(source.path) is not a file", recovery: "pack a folder into an archive first")
         }
-        let handle = try readable { try FileHandle(forReadingFrom: source) }
+        let handle = try readable { try FileHandle(forReadingFrom: target) }
         defer { try? handle.close() }
+        let stamp = FileStamp(of: handle)
         let size = try handle.seekToEnd()
         guard size <= Limits.file else {
             throw TomboloError(.fileUnusable, "\(source.path) has more than \(Limits.file) bytes", recovery: "split it")
@@ -53,7 +55,10 @@ struct FileImport {
             for node in tree.append(hash) { try draft.write(node.bytes, at: node.position) }
             progress?.note(done: part.upperBound, of: size)
         }
-        guard try handle.seekToEnd() == size, let root = tree.root, let id = FileID(size: size, root: root) else {
+        // A writer may have changed parts that were read already: they and the later ones never were one file.
+        guard try handle.seekToEnd() == size, FileStamp(of: handle) == stamp, let root = tree.root,
+            let id = FileID(size: size, root: root)
+        else {
             throw hasChanged
         }
         try draft.keep(as: id)

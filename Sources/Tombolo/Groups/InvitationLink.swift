@@ -7,25 +7,28 @@ public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
     /// The invitation that the link carries.
     public let invitation: Invitation
 
-    private static let groupPrefix = "tombolo:join?"
-    private static let devicePrefix = "tombolo:device?"
+    private static let (group, device) = ("join", "device")
 
     /// Creates the link of an invitation.
     public init(_ invitation: Invitation) { self.invitation = invitation }
 
-    /// - Parameter text: the link; white space around it is ignored.
-    /// - Throws: ``TomboloError`` `invalidLink` if the text is not such a link.
+    /// - Parameter text: the link, as it is or within a text. Line breaks, encodings and capitals that chats and mails make
+    ///   of it are undone.
+    /// - Throws: ``TomboloError`` `invalidLink` if the text has no such link.
     public init(_ text: String) throws {
-        let group = LinkText.bytes(in: text, after: Self.groupPrefix)
-        guard let bytes = group ?? LinkText.bytes(in: text, after: Self.devicePrefix) else {
+        let finding = LinkText.find([Self.group, Self.device], in: text) { kind, bytes -> Invitation? in
+            guard let invitation = try? Invitation(decoding: bytes[...]) else { return nil }
+            return invitation.isForDevice == (kind == Self.device) ? invitation : nil
+        }
+        switch finding {
+        case .found(let invitation): self.invitation = invitation
+        case .damaged:
+            throw TomboloError(.invalidLink, "the link of the invitation is damaged", recovery: "copy the whole link")
+        case .none:
             throw TomboloError(
-                .invalidLink, "the link of an invitation begins with \(Self.groupPrefix) or \(Self.devicePrefix)",
+                .invalidLink, "the link of an invitation begins with tombolo:join? or tombolo:device?",
                 recovery: "copy the whole link")
         }
-        guard let invitation = try? Invitation(decoding: bytes[...]), invitation.isForDevice == (group == nil) else {
-            throw TomboloError(.invalidLink, "the link of the invitation is damaged", recovery: "copy the whole link")
-        }
-        self.invitation = invitation
     }
 
     /// The invitation in a URL with which the system opened the application, or that was scanned.
@@ -38,7 +41,7 @@ public struct InvitationLink: Sendable, Hashable, CustomStringConvertible {
 
     /// The link as text.
     public var description: String {
-        LinkText.link(invitation.isForDevice ? Self.devicePrefix : Self.groupPrefix, invitation.encoded)
+        LinkText.link(invitation.isForDevice ? Self.device : Self.group, invitation.encoded)
     }
 }
 
@@ -57,25 +60,6 @@ extension InvitationLink: Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
-    }
-}
-
-/// Bytes as the text of a link: base64url without padding (RFC 4648, section 5).
-enum LinkText {
-    static func link(_ prefix: String, _ bytes: [UInt8]) -> String {
-        prefix
-            + Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
-            .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
-    }
-
-    /// - Returns: nil if the text does not begin with the prefix; empty if the rest is not base64url.
-    static func bytes(in text: String, after prefix: String) -> [UInt8]? {
-        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard trimmed.hasPrefix(prefix) else { return nil }
-        var base64 = trimmed.dropFirst(prefix.count).replacingOccurrences(of: "-", with: "+")
-            .replacingOccurrences(of: "_", with: "/")
-        while !base64.count.isMultiple(of: 4) { base64 += "=" }
-        return Data(base64Encoded: base64).map { Array($0) } ?? []
     }
 }
 

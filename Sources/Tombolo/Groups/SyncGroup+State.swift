@@ -110,8 +110,18 @@ extension SyncGroup {
     /// Admins and owners promote others up to below their own role (owners up to owner), and demote members below
     /// themselves. Rank goes by role, then by seniority. Events that a demoted member wrote without knowing of the
     /// demotion, and that this device does not hold yet, have no effect anywhere.
-    /// - Throws: ``TomboloError`` `notAllowed`, with the reason.
-    public func setRole(_ role: Role, of member: MemberKey) async throws {
+    /// - Parameters:
+    ///   - role: the new role.
+    ///   - member: the member, which can be this device's own.
+    ///   - allowsAbandoning: whether this device's member may give up its role although no other member could then admit
+    ///     or remove members. That cannot be undone.
+    /// - Throws: ``TomboloError`` `notAllowed`, with the reason; `lastAdmin`.
+    public func setRole(_ role: Role, of member: MemberKey, allowsAbandoning: Bool = false) async throws {
+        if member == node.member, role < .admin, !allowsAbandoning, try isOnlyAdmin(member) {
+            throw TomboloError(
+                .lastAdmin, "no other member could then admit or remove members, for ever",
+                recovery: "make another member an owner first")
+        }
         _ = try await node.runtime.request { .setRole($0, group: id, of: member, to: role) }
     }
 
@@ -122,10 +132,19 @@ extension SyncGroup {
     /// - Throws: ``TomboloError`` `notAllowed`, with the reason.
     public func remove(_ member: MemberKey) async throws { try await setRole(.none, of: member) }
 
+    private func isOnlyAdmin(_ member: MemberKey) throws -> Bool {
+        let admins = try node.read { try graph($0).members }.filter { $0.standing.role >= .admin }
+        return admins.map(\.member) == [member]
+    }
+
     /// Gives up the rights of this device's member. The group stays on this device and can be read.
     ///
-    /// - Throws: ``TomboloError`` `notAllowed`, with the reason.
-    public func leave() async throws { try await setRole(.none, of: node.member) }
+    /// - Parameter allowsAbandoning: whether to leave although no other member could then admit or remove members. That
+    ///   cannot be undone.
+    /// - Throws: ``TomboloError`` `notAllowed`, with the reason; `lastAdmin`.
+    public func leave(allowsAbandoning: Bool = false) async throws {
+        try await setRole(.none, of: node.member, allowsAbandoning: allowsAbandoning)
+    }
 
     /// The values of the group's keys.
     ///

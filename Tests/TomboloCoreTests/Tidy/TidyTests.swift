@@ -24,7 +24,7 @@ struct TidyTests {
             "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO", "Crypto", "CryptoExtras", "Security",
             "Foundation", "Logging", "Metrics",
             "Synchronization",
-            "Darwin", "Dispatch",
+            "Darwin", "Glibc", "Dispatch",
         ],
         "TomboloSimulation": ["SetReconciliation", "TomboloCore", "TomboloCrypto"],
         "TomboloObservation": ["Tombolo", "Observation"],

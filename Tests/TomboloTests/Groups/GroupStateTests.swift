@@ -41,8 +41,12 @@ struct GroupStateTests {
         await #expect(throws: TomboloError.self) { try await same.setState("", to: Data()) }
         #expect(await code { try await same.setState("k", to: Data(count: 4_069)) } == .contentTooLarge)
         #expect(try await same.state[String(repeating: "k", count: 255)] == Data(count: 4_068))
-        // Who leaves writes no more, and says nothing either.
-        try await same.leave()
+        // The only admin leaves if it insists. A member that has left writes and broadcasts no more.
+        #expect(await code { try await same.leave() } == .lastAdmin)
+        #expect(await code { try await same.setRole(.reader, of: again.member) } == .lastAdmin)
+        try await same.setRole(.admin, of: again.member)
+        #expect(await code { try await same.leave() } == .lastAdmin)
+        try await same.leave(allowsAbandoning: true)
         await #expect(throws: TomboloError.self) { try await same.send(PlainText("one more thing")) }
         await #expect(throws: TomboloError.self) { try await same.broadcast(PlainText("psst")) }
         #expect(try await same.role(of: again.member) == .none)

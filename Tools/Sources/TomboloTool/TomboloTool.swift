@@ -49,7 +49,7 @@ import TomboloCore
             return handler
         }
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(Texts.separated(from: Array(CommandLine.arguments.dropFirst())))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -63,11 +63,16 @@ import TomboloCore
             exit(withError: error)
         } catch {
             let parsing = fullMessage(for: error)
-            let text = error is CleanExit || parsing.contains("Usage:") ? parsing : "error: \(error)"
+            let text = error is CleanExit || parsing.contains("Usage:") ? parsing : "error: \(clause(of: error))"
             FileHandle.standardError.write(Data((text + "\n").utf8))
             Foundation.exit(2)
         }
     }
+}
+
+/// An error in words. Foundation's errors about files describe themselves by a dump of their properties.
+private func clause(of error: any Error) -> String {
+    error is CocoaError ? "\(TomboloError(error))" : "\(error)"
 }
 
 /// Options that every command has.
@@ -85,7 +90,7 @@ struct DataOptions: ParsableArguments {
             return URL(fileURLWithPath: path, isDirectory: true)
         }
         let home =
-            environment["HOME"].map { URL(fileURLWithPath: $0, isDirectory: true) }
+            environment["HOME"].flatMap { $0.isEmpty ? nil : URL(fileURLWithPath: $0, isDirectory: true) }
             ?? FileManager.default.homeDirectoryForCurrentUser
         return home.appendingPathComponent(".tombolo", isDirectory: true)
     }

@@ -46,6 +46,22 @@ struct BadInputTests {
         }
     }
 
+    @Test("a text that begins with a dash is sent, or the way to send it is shown")
+    func dashes() throws {
+        try withDirectory { root in
+            let tool = Tool(directory: root.appendingPathComponent("a"))
+            try tool.succeed("init")
+            try tool.succeed("group", "create", "talk")
+            try tool.succeed("send", "-5 degrees at the pier")
+            try tool.succeed("send", "- item", "--name", "-me too")
+            try tool.succeed("send", "--", "-hello")
+            let result = try tool("send", "-hello")
+            #expect(result.status == 2 && result.output.isEmpty && result.errors.contains("write -- "))
+            let log = try tool.succeed("log").output
+            for text in ["-5 degrees at the pier", "- item", "-hello"] { #expect(log.contains(text), "\(log)") }
+        }
+    }
+
     @Test("a file that is wrong is named with its line and what is wrong there, and none of it is imported")
     func files() throws {
         try withDirectory { root in
@@ -54,6 +70,13 @@ struct BadInputTests {
             try tool.succeed("group", "create", "talk")
             let good = #"{"id":"1","parents":[],"author":"a","time":1,"text":"one"}"#
             let file = root.appendingPathComponent("lines.jsonl")
+            // Lines of white space are skipped.
+            try Data("\(good)\r\n\r\n  \n\t\n".utf8).write(to: file)
+            let other = Tool(directory: root.appendingPathComponent("b"))
+            try other.succeed("init")
+            try other.succeed("group", "create", "talk")
+            try other.succeed("import", file.path)
+            #expect(try other.succeed("log").lines.count == 1)
             func importing(_ second: String) throws -> Tool.Result {
                 try Data("\(good)\n\(second)\n".utf8).write(to: file)
                 return try tool("import", file.path)
@@ -61,6 +84,8 @@ struct BadInputTests {
             expect(try importing("nonsense"), says: "line 2")
             expect(try importing(#"{"id":"2","parents":[],"author":"a","time":1}"#), says: "text is missing")
             expect(try importing(#"{"id":"2","parents":[],"author":"a","time":"1","text":""}"#), says: "time")
+            expect(
+                try importing(#"{"id":"2","parents":[],"author":"a","time":1.5,"text":""}"#), says: "time is no value")
             expect(try importing(#"{"id":"2","parents":["9"],"author":"a","time":1,"text":""}"#), says: "its parent 9")
             expect(try importing(good), says: "twice")
             expect(try tool("import", root.appendingPathComponent("none").path), says: "is not a readable file")

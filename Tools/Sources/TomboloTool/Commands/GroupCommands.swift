@@ -77,12 +77,21 @@ struct Group: AsyncParsableCommand {
 extension Group {
     struct Leave: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give up your rights in a group.", discussion: "The group stays on this device and can be read.")
+            abstract: "Give up your rights in a group.",
+            discussion: """
+                The group stays on this device and can be read. The last member that admits and removes others makes \
+                another one an owner first, or leaves with --force. Then no member admits or removes others any more.
+                """)
         @OptionGroup var options: DataOptions
         @Option(help: "The group's name or the beginning of its id.") var group: String?
+        @Flag(help: "Leave although no other member can admit or remove members.") var force = false
 
         func run() async throws {
-            try await options.withNode { node in try await findGroup(group, node).leave() }
+            try await options.withNode { node in
+                let group = try await findGroup(group, node)
+                try await hintingAtForce { try await group.leave(allowsAbandoning: force) }
+                print("left \(group.name): it stays on this device, to be read")
+            }
         }
     }
 }

@@ -22,11 +22,13 @@ struct ConversationFile {
         if path.hasSuffix(".gz") {
             data = try Self.output(of: ["gzip", "-dc", path], failure: "\(path) is not an intact gzip file")
         } else {
-            data = try Data(contentsOf: URL(fileURLWithPath: path))
+            // Also a pipe, such as /dev/stdin, which has no size.
+            guard let file = FileHandle(forReadingAtPath: path) else { throw Failure("\(path) cannot be read") }
+            data = try file.readToEnd() ?? Data()
         }
         let decoder = JSONDecoder()
         for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
-        where !line.isEmpty {
+        where !line.allSatisfy({ [0x20, 0x09, 0x0d].contains($0) }) {
             do {
                 lines.append(try decoder.decode(ExportedEntry.self, from: Data(line)))
                 numbers.append(index + 1)
@@ -73,6 +75,8 @@ struct ConversationFile {
         case .keyNotFound(let key, _)?: "\(key.stringValue) is missing"
         case .valueNotFound(_, let context)?, .typeMismatch(_, let context)?:
             "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
+        case .dataCorrupted(let context)? where !context.codingPath.isEmpty:
+            "\(context.codingPath.map(\.stringValue).joined(separator: ".")) is no value of its kind"
         default: "it is not JSON"
         }
     }
@@ -84,7 +88,10 @@ struct ConversationFile {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
-        process.environment = ProcessInfo.processInfo.environment.filter { $0.key != "TOMBOLO_PASSPHRASE" }
+        // Within a git hook, git's variables would name another repository than the caller does.
+        process.environment = ProcessInfo.processInfo.environment.filter {
+            $0.key != "TOMBOLO_PASSPHRASE" && !$0.key.hasPrefix("GIT_")
+        }
         let pipe = Pipe()
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice

@@ -79,12 +79,13 @@ struct Member: AsyncParsableCommand {
         @Option(help: "The group's name or the beginning of its id.") var group: String?
         @Argument(help: "The member's key (`tombolo id` prints it), or its first digits.") var member: String
         @Argument(help: "The role: reader, member, admin or owner.", transform: parseRole) var role: Role
+        @Flag(help: "Give up your own role although no other member can admit or remove members.") var force = false
 
         func run() async throws {
             try await options.withNode { node in
                 let group = try await findGroup(group, node)
                 let member = try await findMember(member, group)
-                try await group.setRole(role, of: member)
+                try await hintingAtForce { try await group.setRole(role, of: member, allowsAbandoning: force) }
                 print("\("\(member)".prefix(8)) is \(try await group.role(of: member))")
             }
         }
@@ -170,5 +171,14 @@ struct State: AsyncParsableCommand {
         func run() async throws {
             try await options.withNode { node in try await findGroup(group, node).setState(key, to: nil) }
         }
+    }
+}
+
+/// Names the option that confirms an irreversible act, where the library refuses it.
+func hintingAtForce(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let error as TomboloError where error.code == .lastAdmin {
+        throw Failure("\(error) (`tombolo member set KEY owner`), or add --force")
     }
 }
