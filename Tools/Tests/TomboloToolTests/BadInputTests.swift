@@ -53,7 +53,7 @@ struct BadInputTests {
             try tool.succeed("init")
             try tool.succeed("group", "create", "talk")
             try tool.succeed("send", "-5 degrees at the pier")
-            try tool.succeed("send", "- item", "--name", "-me too")
+            try tool.succeed("send", "- item", "--name", "Ann")
             try tool.succeed("send", "--", "-hello")
             let result = try tool("send", "-hello")
             #expect(result.status == 2 && result.output.isEmpty && result.errors.contains("write -- "))
@@ -85,7 +85,7 @@ struct BadInputTests {
             expect(try importing(#"{"id":"2","parents":[],"author":"a","time":1}"#), says: "text is missing")
             expect(try importing(#"{"id":"2","parents":[],"author":"a","time":"1","text":""}"#), says: "time")
             expect(
-                try importing(#"{"id":"2","parents":[],"author":"a","time":1.5,"text":""}"#), says: "time is no value")
+                try importing(#"{"id":"2","parents":[],"author":"a","time":1.5,"text":""}"#), says: "time is not a whole")
             expect(try importing(#"{"id":"2","parents":["9"],"author":"a","time":1,"text":""}"#), says: "its parent 9")
             expect(try importing(good), says: "twice")
             expect(try tool("import", root.appendingPathComponent("none").path), says: "is not a readable file")

@@ -34,7 +34,7 @@ struct ConversationFile {
                 numbers.append(index + 1)
             } catch {
                 throw Failure(
-                    "line \(index + 1) of \(path) is not an entry with id, parents, author, time and text: \(Self.explain(error))"
+                    "line \(index + 1) of \(path) is not an entry with id, parents, author, time and text: \(Self.explain(error, in: Data(line)))"
                 )
             }
         }
@@ -70,13 +70,14 @@ struct ConversationFile {
         }
     }
 
-    private static func explain(_ error: any Error) -> String {
+    private static func explain(_ error: any Error, in line: Data) -> String {
         switch error as? DecodingError {
         case .keyNotFound(let key, _)?: "\(key.stringValue) is missing"
         case .valueNotFound(_, let context)?, .typeMismatch(_, let context)?:
             "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
-        case .dataCorrupted(let context)? where !context.codingPath.isEmpty:
-            "\(context.codingPath.map(\.stringValue).joined(separator: ".")) is no value of its kind"
+        // The only number is the time. Foundation does not name the field of a number that does not fit.
+        case .dataCorrupted? where (try? JSONSerialization.jsonObject(with: line)) != nil:
+            "time is not a whole number of milliseconds"
         default: "it is not JSON"
         }
     }
