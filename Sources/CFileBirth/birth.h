@@ -1,4 +1,5 @@
-// When a file was made: Linux tells it by statx(2) alone, which Swift's Glibc module leaves out.
+// The time of a file's creation, and the times of its last changes. Linux tells the first by statx(2) alone, which Swift's
+// Glibc module leaves out.
 #ifndef TOMBOLO_FILE_BIRTH_H
 #define TOMBOLO_FILE_BIRTH_H
 
@@ -8,6 +9,14 @@ struct tombolo_file_birth {
     uint64_t inode;
     int64_t seconds;
     int64_t nanoseconds;
+};
+
+/// The properties of an open file that change with its contents.
+struct tombolo_file_stamp {
+    uint64_t inode;
+    int64_t size;
+    int64_t modified_seconds, modified_nanoseconds;
+    int64_t changed_seconds, changed_nanoseconds;
 };
 
 #if defined(__linux__)
@@ -28,6 +37,20 @@ static inline int tombolo_file_birth(const char *path, struct tombolo_file_birth
     birth->nanoseconds = status.stx_btime.tv_nsec;
     return 0;
 }
+
+/// 0, or -1 where the system does not tell. 0x1000 is AT_EMPTY_PATH: the file of the descriptor.
+static inline int tombolo_file_stamp(int descriptor, struct tombolo_file_stamp *stamp) {
+    struct statx status;
+    unsigned wanted = STATX_INO | STATX_SIZE | STATX_MTIME | STATX_CTIME;
+    if (syscall(SYS_statx, descriptor, "", 0x1000, wanted, &status) != 0) return -1;
+    stamp->inode = status.stx_ino;
+    stamp->size = (int64_t)status.stx_size;
+    stamp->modified_seconds = status.stx_mtime.tv_sec;
+    stamp->modified_nanoseconds = status.stx_mtime.tv_nsec;
+    stamp->changed_seconds = status.stx_ctime.tv_sec;
+    stamp->changed_nanoseconds = status.stx_ctime.tv_nsec;
+    return 0;
+}
 #else
 #include <sys/stat.h>
 
@@ -37,6 +60,18 @@ static inline int tombolo_file_birth(const char *path, struct tombolo_file_birth
     birth->inode = status.st_ino;
     birth->seconds = status.st_birthtimespec.tv_sec;
     birth->nanoseconds = status.st_birthtimespec.tv_nsec;
+    return 0;
+}
+
+static inline int tombolo_file_stamp(int descriptor, struct tombolo_file_stamp *stamp) {
+    struct stat status;
+    if (fstat(descriptor, &status) != 0) return -1;
+    stamp->inode = status.st_ino;
+    stamp->size = status.st_size;
+    stamp->modified_seconds = status.st_mtimespec.tv_sec;
+    stamp->modified_nanoseconds = status.st_mtimespec.tv_nsec;
+    stamp->changed_seconds = status.st_ctimespec.tv_sec;
+    stamp->changed_nanoseconds = status.st_ctimespec.tv_nsec;
     return 0;
 }
 #endif

@@ -24,7 +24,7 @@ struct TidyTests {
             "TomboloCore", "TomboloCrypto", "TomboloSQLite", "TomboloNIO", "Crypto", "CryptoExtras", "Security",
             "Foundation", "Logging", "Metrics",
             "Synchronization",
-            "Darwin", "Glibc", "Dispatch",
+            "Darwin", "Dispatch",
         ],
         "TomboloSimulation": ["SetReconciliation", "TomboloCore", "TomboloCrypto"],
         "TomboloObservation": ["Tombolo", "Observation"],

@@ -1,8 +1,8 @@
 import Foundation
 import TestSupport
 import Testing
-
-@testable import Tombolo
+import Tombolo
+import TomboloSQLite
 
 @Suite("Files that are sent")
 struct FileImportTests {
