@@ -289,6 +289,7 @@ func closeFile(_ descriptor: Int32) { _ = close(descriptor) }
 extension StoreError {
     static func from(_ error: any Error) -> StoreError {
         if let error = error as? StoreError { return error }
+        if let error = error as? CocoaError { return StoreError(.unavailable, error.clause) }
         guard let error = error as? DatabaseError else { return StoreError(.unavailable, "\(error)") }
         switch error.resultCode {
         case .SQLITE_FULL:

@@ -1,5 +1,6 @@
 import Foundation
 import TomboloCore
+import TomboloSQLite
 
 // The errors of other modules, as an application sees them.
 extension TomboloError {
@@ -57,7 +58,8 @@ extension TomboloError {
         let parts = text.split(separator: ": ", maxSplits: 1)
         // For other errors and these codes, the clause after the colon is a reason and no way out.
         let hasReason = [.protocolViolation, .invitationRefused, .invalidEvent, .notAllowed].contains(code)
-        let hasWayOut = underlying is EngineError ? !hasReason : [.storeFull, .storeLocked].contains(code)
+        let hasWayOut =
+            underlying is EngineError ? !hasReason : [.storeFull, .storeLocked, .storeCorrupt].contains(code)
         if parts.count == 2, hasWayOut {
             self.init(code, String(parts[0]), recovery: String(parts[1]), underlying: underlying)
         } else {
@@ -90,30 +92,5 @@ func convertingErrors<Result>(
         throw error
     } catch {
         throw TomboloError(error)
-    }
-}
-
-extension CocoaError {
-    /// The file and the fault, as one clause. The description of such an error is a dump of its properties.
-    fileprivate var clause: String {
-        let path = filePath ?? url?.path
-        let reason =
-            switch (underlying as? POSIXError)?.code ?? posixCode {
-            case let code?: String(cString: strerror(code.rawValue)).lowercased()
-            case nil: localizedDescription
-            }
-        return path.map { "\($0): \(reason)" } ?? reason
-    }
-
-    /// The error of the system behind the commonest codes, where Foundation does not name it.
-    private var posixCode: POSIXErrorCode? {
-        switch code {
-        case .fileNoSuchFile, .fileReadNoSuchFile: .ENOENT
-        case .fileReadNoPermission, .fileWriteNoPermission: .EACCES
-        case .fileWriteFileExists: .EEXIST
-        case .fileWriteOutOfSpace: .ENOSPC
-        case .fileWriteVolumeReadOnly: .EROFS
-        default: nil
-        }
     }
 }

@@ -12,7 +12,8 @@ final class DraftFile {
     init(for url: URL, isPrivate: Bool = false) throws {
         try Self.checkPlace(url)
         self.url = url
-        draft = url.appendingPathExtension("part-\(UUID().uuidString.prefix(8))")
+        // Not the name with a suffix: a name may be as long as the file system allows.
+        draft = url.deletingLastPathComponent().appendingPathComponent(".\(UUID().uuidString).part")
         let attributes: [FileAttributeKey: Any]? = isPrivate ? [.posixPermissions: 0o600] : nil
         guard FileManager.default.createFile(atPath: draft.path, contents: nil, attributes: attributes),
             let handle = FileHandle(forWritingAtPath: draft.path)

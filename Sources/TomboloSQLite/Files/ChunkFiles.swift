@@ -83,7 +83,7 @@ public final class ChunkFiles: Sendable {
             try FileManager.default.createDirectory(
                 at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw StoreError(.unavailable, "\(directory.path) cannot be made: \(error)")
+            throw StoreError.from(error)
         }
     }
 

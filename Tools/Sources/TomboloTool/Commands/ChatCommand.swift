@@ -39,17 +39,26 @@ struct Chat: AsyncParsableCommand {
                 Task { try await watchTyping(group, screen) },
             ]
             for await input in TerminalInput.events() {
-                switch input {
-                // Other MVDS implementations know no types: they would show such a notice as text.
-                case .typing where group.dialect == .mvds: break
-                case .typing: try await group.broadcast(Typing(name: name))
-                case .line(let text) where text.isEmpty: break
-                case .line(let text) where group.dialect == .mvds: _ = try await group.send(bytes: Data(text.utf8))
-                case .line(let text): _ = try await group.send(Said(author: name, text: text))
+                do {
+                    try await send(input, to: group)
+                } catch let error as TomboloError where error.code == .contentTooLarge {
+                    // The line is lost, and not the ones after it.
+                    FileHandle.standardError.write(Data("error: \(error)\n".utf8))
                 }
             }
             for task in tasks { task.cancel() }
             TerminalInput.restore()
+        }
+    }
+
+    private func send(_ input: TerminalInput.Event, to group: SyncGroup) async throws {
+        switch input {
+        // Other MVDS implementations know no types: they would show such a notice as text.
+        case .typing where group.dialect == .mvds: break
+        case .typing: try await group.broadcast(Typing(name: name))
+        case .line(let text) where text.isEmpty: break
+        case .line(let text) where group.dialect == .mvds: _ = try await group.send(bytes: Data(text.utf8))
+        case .line(let text): _ = try await group.send(Said(author: name, text: text))
         }
     }
 
