@@ -4,8 +4,8 @@
 /// engine answers with what to do once that transaction has committed. The same inputs give the same effects.
 ///
 /// The engine routes inputs to its machines, and takes them through the phases of a batch. It passes on the changes of
-/// one machine that others must know. The machines are a ``Replica`` for each group, a ``Session`` for each link,
-/// ``FileSync`` and ``MVDSSync``.
+/// one machine that others must know. The machines are a `Replica` for each group, a `Session` for each link,
+/// `FileSync` and `MVDSSync`.
 ///
 /// - Important: After a commit that failed, or an error thrown by `process`, the engine MUST be discarded and opened
 ///   again: its memory may be ahead of its store.

@@ -67,7 +67,7 @@ public struct FileRecord: Hashable, Sendable {
 
 /// The limits of a device on files.
 public struct FileLimits: Hashable, Sendable {
-    /// Bytes of all files that are held or requested, each counted as ``FileID/charge``.
+    /// Bytes of all files that are held or requested, each counted as `FileID.charge`.
     public var quota: UInt64
     /// The size in bytes up to which files are fetched without a request.
     public var automatic: UInt64
