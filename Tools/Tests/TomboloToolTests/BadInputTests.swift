@@ -84,8 +84,8 @@ struct BadInputTests {
             expect(try importing("nonsense"), says: "line 2")
             expect(try importing(#"{"id":"2","parents":[],"author":"a","time":1}"#), says: "text is missing")
             expect(try importing(#"{"id":"2","parents":[],"author":"a","time":"1","text":""}"#), says: "time")
-            expect(
-                try importing(#"{"id":"2","parents":[],"author":"a","time":1.5,"text":""}"#), says: "time is not a whole")
+            let fraction = #"{"id":"2","parents":[],"author":"a","time":1.5,"text":""}"#
+            expect(try importing(fraction), says: "time is not a whole")
             expect(try importing(#"{"id":"2","parents":["9"],"author":"a","time":1,"text":""}"#), says: "its parent 9")
             expect(try importing(good), says: "twice")
             expect(try tool("import", root.appendingPathComponent("none").path), says: "is not a readable file")
