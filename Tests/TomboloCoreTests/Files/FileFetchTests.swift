@@ -79,7 +79,7 @@ struct FileFetchTests {
         #expect(fetch.choose(from: all, limit: 3) == [5, 6, 7])
         #expect(fetch.choose(from: all, limit: 20) == [8, 9, 10, 1, 2, 3, 4])
         #expect(fetch.choose(from: all, limit: 20) == [])
-        // What was asked for helps all the same.
+        // A chunk that was requested helps all the same.
         #expect(fetch.isHelped(by: all))
     }
 

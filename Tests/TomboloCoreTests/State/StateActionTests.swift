@@ -43,7 +43,7 @@ struct StateActionTests {
         #expect(throws: WireError.self) { try StateAction(decoding: (shortest + [0xff])[...], kind: .redaction) }
     }
 
-    /// What decodes says the same when it is written again; nothing crashes.
+    /// Bytes that decode give the same bytes when they are encoded again; none crash.
     @Test(arguments: 0..<20) func anyBytes(seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))
         let valid = [

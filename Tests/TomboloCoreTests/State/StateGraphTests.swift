@@ -209,7 +209,7 @@ struct StateGraphTests {
         #expect(refused > Self.seeds)
     }
 
-    /// What turned and whose standing changed is told, and nothing else.
+    /// An insertion reports the events that turned and the members whose standing changed, and nothing else.
     @Test func changesAreTold() {
         for seed in 0..<Self.seeds {
             var world = World(seed: seed)

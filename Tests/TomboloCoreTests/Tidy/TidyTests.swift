@@ -5,7 +5,7 @@ import Testing
 struct TidyTests {
     private let root = SourceTree.root
 
-    /// What each target may import: of ours, and of others.
+    /// The modules that each target may import: of ours, and of others.
     private let allowed: [String: Set<String>] = [
         "SetReconciliation": [],
         "TomboloCore": ["SetReconciliation"],

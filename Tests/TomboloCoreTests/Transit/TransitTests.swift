@@ -5,7 +5,7 @@ import TomboloCrypto
 
 @Suite("The transit form of events")
 struct TransitTests {
-    /// What a receiver holds: for each place of a log, the events there.
+    /// The events that a receiver holds, by their places in a log.
     private struct Receiver {
         struct Place: Hashable {
             let log: LogID

@@ -15,7 +15,7 @@ final class FrozenDevice {
     private var durable = MemoryStore()
     private var backup = MemoryStore()
     private(set) var engine: Engine<StandInCryptography>
-    /// What the next batch takes.
+    /// The inputs of the next batch.
     var inbox: [EngineInput] = []
     private(set) var counts = FrozenCounts()
     private(set) var invitations: [Invitation] = []
@@ -41,7 +41,7 @@ final class FrozenDevice {
         backup = MemoryStore(copying: store)
     }
 
-    /// What a link of the mvds dialect calls the device: the hash of an address.
+    /// The name of the device on links of the mvds dialect: the hash of an address.
     static func address(of number: Int) -> DeviceKey {
         DeviceKey(StandInCryptography().sha256(Array("mvds device \(number)".utf8)))
     }

@@ -1,6 +1,6 @@
 import TomboloCore
 
-/// What a random script can have happen.
+/// The commands of a random script.
 enum FrozenCommand: String, CaseIterable, Sendable {
     case connect, connectMVDS, disconnect, crash, powerCut, backup, rest
     case say, sayForAWhile, broadcast, redact, carry, carrySecrets

@@ -7,7 +7,7 @@ import TomboloSQLite
 import TomboloSimulation
 import TomboloTesting
 
-/// What is carried by hand between devices that never meet.
+/// Bundles that people carry between devices that never meet.
 @Suite("A bundle")
 struct BundleTests {
     private func texts(_ group: SyncGroup) async throws -> [String] {
@@ -192,7 +192,7 @@ struct BundleTests {
             _ = try await rebuilt.writeBundle(to: part)
             #expect(try await c.readBundle(at: part).isComplete)
             #expect(try await texts(copy) == left)
-            // What is missing comes from who has it.
+            // Missing events come from the device that has them.
             #expect(try await c.sync().failures == [:])
             #expect(try await texts(copy) == (0..<20).map { "\($0)" })
             #expect(try await copy.digest == group.digest)

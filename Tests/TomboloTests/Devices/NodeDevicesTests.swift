@@ -49,7 +49,7 @@ struct NodeDevicesTests {
             #expect(try await phone.groups.map(\.name) == ["crew"])
             #expect(try await texts(crew(laptop)) == ["the tide is out", "so are the boats"])
             #expect(try await crew(laptop).unreadCount == 0)
-            // What is read on one is read on the other, and what one has said oneself needs no reading.
+            // An entry that was read on one device is read on the other. Own entries need no reading.
             try await crew(friend).send(PlainText("until six"))
             #expect(try await friend.sync().failures == [:])
             try await crew(phone).send(PlainText("good"))
@@ -102,7 +102,7 @@ struct NodeDevicesTests {
             let removal = try await phone.removeDevice(linked.device)
             let laptop = try await Node.open(at: root.appendingPathComponent("laptop"))
             #expect(try await phone.devices.map(\.isRemoved) == [false, true])
-            // Who has found it says something, to nobody's knowledge but the phone's.
+            // The finder writes something that only the phone receives.
             try await crew(laptop).send(PlainText("not me"))
             #expect(try await laptop.sync().failures == [:])
             try await crew(phone).send(PlainText("that was not me"))

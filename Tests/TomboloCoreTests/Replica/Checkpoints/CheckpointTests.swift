@@ -128,7 +128,7 @@ struct CheckpointTests: CheckpointGroupTests {
     @Test("a member whose clock is slow does not pass, nor who lacks something")
     func notPassed() throws {
         let cluster = try Cluster("ann", "bob", seed: 4, meetings: .all(rounds: 2))
-        // Who has said nothing is not asked.
+        // A device that has written nothing is not asked.
         try cluster["bob"].send("here")
         try cluster.sync("ann", "bob")
         for number in 0..<5 { try cluster["ann"].send("gone \(number)", expiring: Self.day) }
