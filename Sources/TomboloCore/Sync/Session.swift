@@ -3,7 +3,8 @@ struct Session: Sendable {
     let link: PeerLink
     /// The stored record of the peer; nil for a stranger or a visitor.
     var peer: PeerRecord? { didSet { isPeerKept = peer != nil } }
-    /// Whether the peer is kept in the store.
+    /// Whether the peer is kept in the store. It follows from ``peer``, and is stored since each group of each batch reads
+    /// it: a test of the record copied it.
     private(set) var isPeerKept: Bool
     private(set) var isClosed = false
     private(set) var hasSentHello = false
