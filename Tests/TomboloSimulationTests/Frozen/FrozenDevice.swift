@@ -90,7 +90,12 @@ final class FrozenDevice {
         counts.add("effect.\(name)")
         if case .agreed(_, _, let report) = effect { counts.add("agreed.\(report.strategy.rawValue)") }
         if case .failed(_, .fileQuota) = effect { counts.add("failed.fileQuota") }
-        if case .close(_, .visibilityChanged) = effect { counts.add("close.visibilityChanged") }
+        switch effect {
+        case .close(_, .visibilityChanged): counts.add("close.visibilityChanged")
+        case .close(_, .protocolViolation): counts.add("close.protocolViolation")
+        case .close(_, .invalidEvent): counts.add("close.invalidEvent")
+        default: break
+        }
         if let text { notes.append("\(name) \(text)") }
         switch effect {
         case .invited(_, let invitation): invitations.append(invitation)

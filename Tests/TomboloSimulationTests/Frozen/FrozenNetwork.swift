@@ -22,6 +22,8 @@ final class FrozenNetwork {
         var last: UInt64 = 0
         var sent = 0
         var digest = FrozenDigest()
+        /// What the sender does if it is hostile.
+        var attack: FrozenAttack?
     }
 
     struct Connection {
@@ -42,11 +44,15 @@ final class FrozenNetwork {
     private(set) var now: UInt64 = 1_700_000_000_000
     private let seeds: SeededGenerator
     private let faults: FrozenFaults
+    /// What hostile devices do, by number. On links over which a device joins they are honest.
+    private let hostile: [Int: FrozenHostility]
     private var wires: [Wire] = []
 
-    init(_ count: Int, seed: UInt64, recordMode: RecordMode, faults: FrozenFaults) throws {
+    init(
+        _ count: Int, seed: UInt64, recordMode: RecordMode, faults: FrozenFaults, hostile: [Int: FrozenHostility]
+    ) throws {
         seeds = SeededGenerator(seed: seed)
-        self.faults = faults
+        (self.faults, self.hostile) = (faults, hostile)
         devices = try (0..<count).map { number in
             try FrozenDevice(
                 number: number, seed: seed &* 1_009 &+ UInt64(number), recordMode: recordMode,
@@ -80,6 +86,10 @@ final class FrozenNetwork {
                     PeerLink(
                         session: session, peer: key, isDialler: end == 0, binding: binding, dialect: dialect,
                         invitation: end == 0 ? invitation : nil, windowLimit: windowLimit)))
+        }
+        for (end, device) in [dialler, listener].enumerated() where !isFair {
+            guard let hostility = hostile[device] else { continue }
+            connections[link].lines[end].attack = FrozenAttack(hostility, seed: generator.seed(of: 2 + UInt64(end)))
         }
         counts.add("link.\(dialect)")
         return link
@@ -132,7 +142,8 @@ final class FrozenNetwork {
             let session = SessionID(rawValue: UInt64(wire.link) + 1)
             let device = devices[connections[wire.link].devices[wire.end]]
             if let bytes = wire.bytes {
-                device.inbox.append(.payloadReceived(session, bytes[...]))
+                let taken = connections[wire.link].lines[wire.end].attack?.payload(received: bytes) ?? bytes
+                device.inbox.append(.payloadReceived(session, taken[...]))
             } else {
                 connections[wire.link].isOpen[wire.end] = false
                 device.inbox.append(.linkClosed(session))
@@ -160,7 +171,7 @@ final class FrozenNetwork {
         if bytes == nil { connections[link].isOpen[end] = false }
         var line = connections[link].lines[end]
         defer { connections[link].lines[end] = line }
-        var carried = bytes
+        var carried: [[UInt8]?] = [bytes]
         line.digest.add(now)
         if var bytes {
             line.digest.add(bytes.count)
@@ -179,13 +190,15 @@ final class FrozenNetwork {
                 bytes[Int(line.generator.any(0...UInt64(bytes.count - 1)))] ^= UInt8(line.generator.any(1...255))
                 counts.add("fault.damage")
             }
-            carried = bytes
+            carried = line.attack?.payloads(for: bytes) ?? [bytes]
         }
         // Times are round, so that payloads meet in batches.
-        let arrival = (now + 1 + connections[link].delay + line.generator.any(0...30) + 19) / 20 * 20
-        line.last = max(line.last, arrival)
-        line.sent += 1
-        wires.append(Wire(time: line.last, link: link, end: 1 - end, sequence: line.sent, bytes: carried))
+        for bytes in carried {
+            let arrival = (now + 1 + connections[link].delay + line.generator.any(0...30) + 19) / 20 * 20
+            line.last = max(line.last, arrival)
+            line.sent += 1
+            wires.append(Wire(time: line.last, link: link, end: 1 - end, sequence: line.sent, bytes: bytes))
+        }
     }
 
     // MARK: Digest
@@ -196,6 +209,7 @@ final class FrozenNetwork {
             for line in connection.lines {
                 digest.add(line.sent)
                 digest.add(line.digest.value)
+                if let attack = line.attack { counts.add(attack.counts) }
             }
         }
         let members = Set(devices.map { $0.engine.member }).sorted()

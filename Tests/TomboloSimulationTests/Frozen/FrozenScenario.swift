@@ -20,6 +20,8 @@ struct FrozenScenario: Sendable {
     let weights: [FrozenCommand: Int]
     var recordModes: [RecordMode] = [.byCost]
     var faults = FrozenFaults()
+    /// The number of hostile devices, which are the last ones.
+    var hostile = 0
     /// Names of counts, each of which all runs together must reach.
     let reaches: [String]
 
@@ -33,6 +35,14 @@ struct FrozenScenario: Sendable {
 
     private static func weigh(_ parts: [FrozenCommand: Int]...) -> [FrozenCommand: Int] {
         parts.reduce(into: [:]) { sum, part in sum.merge(part) { $1 } }
+    }
+
+    /// The hostile devices. Eight seeds have each hostility several times.
+    func hostileDevices(seed: UInt64) -> [Int: FrozenHostility] {
+        let all = FrozenHostility.allCases
+        return (0..<hostile).reduce(into: [:]) { devices, number in
+            devices[self.devices - hostile + number] = all[(Int(seed) + 2 * number) % all.count]
+        }
     }
 
     static let all: [FrozenScenario] = [
@@ -110,6 +120,24 @@ struct FrozenScenario: Sendable {
                 "file.chunk", "group.horizon", "group.onlyTakes", "group.reconcile", "payload.messages", "group.share",
                 "change.erased", "change.restored", "effect.transferring", "effect.agreed", "batch.4", "effect.forked",
                 "effect.foundOlder", "group.certificates",
+            ]),
+        FrozenScenario(
+            name: "hostile", devices: 6, steps: 160, policies: [.open, .private, .privateFromJoining],
+            weights: weigh(
+                links, [.connect: 20, .say: 24, .sayForAWhile: 3, .broadcast: 5, .redact: 2, .setRole: 2, .backup: 2]),
+            hostile: 3,
+            reaches: FrozenHostility.allCases.map { "attack.\($0)" } + [
+                "close.invalidEvent", "close.protocolViolation", "group.push", "group.share",
+                "effect.forked", "effect.receivedEphemeral",
+            ]),
+        FrozenScenario(
+            name: "hostile-files-and-records", devices: 5, steps: 80, policies: [.open, .private],
+            weights: weigh(
+                links, files, mvds,
+                [.connect: 20, .connectMVDS: 3, .say: 8, .retain: 2, .hide: 2, .checkpoint: 2, .rest: 2]),
+            recordModes: [.byCost, .interactive], hostile: 2,
+            reaches: FrozenHostility.allCases.map { "attack.\($0)" } + [
+                "close.protocolViolation", "file.chunk", "file.decline", "payload.messages", "group.reconcile",
             ]),
     ]
 }

@@ -18,7 +18,8 @@ final class FrozenScript {
         generator = SeededGenerator(seed: seed &* 0x2545_f491_4f6c_dd1d ^ 0x746f_6d62_6f6c_6f)
         network = try FrozenNetwork(
             scenario.devices + 1, seed: generator.next(),
-            recordMode: scenario.recordModes[Int(seed) % scenario.recordModes.count], faults: scenario.faults)
+            recordMode: scenario.recordModes[Int(seed) % scenario.recordModes.count], faults: scenario.faults,
+            hostile: scenario.hostileDevices(seed: seed))
         talk = GroupID(StandInCryptography().sha256(Array("talk \(seed)".utf8)))
         active = Array(0..<scenario.devices)
         try begin(policy: scenario.policies[Int(seed) % scenario.policies.count])
