@@ -34,8 +34,12 @@ public enum Limits {
     static let waitingPerLog = 65_536
     /// Events that a device writes to join heads before one event of the application.
     static let mergesPerAppend = 16
-    /// Logs of which one demotion or device removal names the last kept events.
+    /// Last events of logs that one demotion or device removal keeps.
     public static let keptLogs = 512
+    /// Last events of one log that a demotion keeps, where the log is forked.
+    static let keptBranches = 4
+    /// Demotions that one grant supersedes.
+    public static let supersededDemotions = 512
     /// Devices in one admission, each admitted by the one before.
     public static let admissions = 6
     /// Logs that one checkpoint names.

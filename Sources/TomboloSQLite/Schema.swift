@@ -153,6 +153,16 @@ enum Schema {
         migrator.registerMigration("13") { db in
             try db.execute(sql: "ALTER TABLE invitation ADD COLUMN usedFor BLOB")
         }
+        // Events of groups with the first rules cannot be validated any more.
+        migrator.registerMigration("14") { db in
+            let sql = "SELECT EXISTS (SELECT 1 FROM replica WHERE dialect = 0 AND substr(statement, 4, 1) = x'01')"
+            if try Bool.fetchOne(db, sql: sql) == true {
+                throw StoreError(
+                    .older,
+                    "an earlier version of Tombolo made this store, in a format that is read no more: "
+                        + "keep it for that version, and make a new device in another directory")
+            }
+        }
         return migrator
     }
 }

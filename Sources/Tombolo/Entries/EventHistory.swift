@@ -91,7 +91,7 @@ extension SyncGroup {
 extension SyncGroup {
     private func lacksSecret(_ stored: StoredEvent, _ reader: SQLiteReader) throws -> Bool {
         if try stored.status == .heldBack && !policy.sharesHistory, let rekey = stored.event.header.rekeys.first {
-            var graph = try self.graph(reader)
+            let graph = try self.graph(reader)
             return !graph.isOpen(rekey.id, to: node.member)
         }
         guard stored.status == .waiting, stored.event.content != nil else { return false }

@@ -83,6 +83,8 @@ extension TomboloError {
         public static let storeCorrupt = Code("storeCorrupt")
         /// A later version of Tombolo made the store.
         public static let storeNewer = Code("storeNewer")
+        /// An earlier version of Tombolo made the store, in a format that is read no more.
+        public static let storeOlder = Code("storeOlder")
         /// Another process uses the store.
         public static let storeBusy = Code("storeBusy")
         /// There is no store, or it is closed, suspended or not readable.

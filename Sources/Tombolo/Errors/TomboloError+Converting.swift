@@ -46,6 +46,7 @@ extension TomboloError {
             case .full: (.storeFull, "make room and open the device again")
             case .corrupt: (.storeCorrupt, "check the store, and rebuild it")
             case .newer: (.storeNewer, "update the application")
+            case .older: (.storeOlder, "make a new device in another directory")
             case .busy: (.storeBusy, "stop the other process, or choose another directory")
             case .unavailable: (.storeUnavailable, nil)
             case .locked: (.storeLocked, "open it with the right lock")

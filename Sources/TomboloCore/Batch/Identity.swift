@@ -39,6 +39,8 @@ struct OwnLog<Crypto: Cryptography>: Sendable {
     let key: Crypto.SigningKey
     let id: LogID
     let certificate: Certificate
+    /// The role change that the log's first event names; nil where none is needed.
+    let grant: EventReference?
 }
 
 /// The store's names for a device's own keys.

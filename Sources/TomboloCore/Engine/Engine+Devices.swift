@@ -95,7 +95,7 @@ extension Engine {
             of: device, of: identity.member, remaining: remaining,
             kept: lastEvents(removing: device, remaining: remaining, of: identity.member), by: identity.admission,
             signedBy: identity.deviceKey, using: batch.cryptography)
-        let posted = try replicas[own.value].write(.removeDevice(removal), in: &batch)
+        let posted = try replicas[own.value].post(removal, in: &batch)
         try fanOut(from: own.value, in: &batch)
         guard posted != nil else { return batch.fail(request, .groupFull(replicas[own.value].id)) }
         mayPostRemovals = true

@@ -7,7 +7,7 @@ public struct EventKind: RawRepresentable, Hashable, Sendable {
     public static let message = EventKind(rawValue: 0)
     /// An event that joins heads, where they are more than one event can name.
     public static let merge = EventKind(rawValue: 1)
-    /// A promotion or a demotion of a member (protocol 2.6-5, 2.6-6).
+    /// A grant or a demotion (protocol 2.6-5, 2.6-6).
     public static let membership = EventKind(rawValue: 64)
     /// A value for a key of the group's state, the removal of a key, or a join (protocol 2.6-7 to 2.6-9).
     public static let setting = EventKind(rawValue: 65)

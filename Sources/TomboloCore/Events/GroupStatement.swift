@@ -39,7 +39,8 @@ public struct GroupStatement: Hashable, Sendable {
     public var extensions: [UInt8]
 
     static let version: UInt8 = 1
-    static let rules: UInt8 = 1
+    /// The rules by which rights are validated and resolved.
+    static let rules: UInt8 = 2
     static let longest = 1_024
 
     public init(policy: Policy = .open, owner: MemberKey, discovery: Bytes32, nonce: [UInt8], extensions: [UInt8] = [])

@@ -69,6 +69,9 @@ public struct LogState: Hashable, Sendable {
 
     package enum Placement { case placed, overfull }
 
+    /// Whether the log has as many branches or gaps as a device holds.
+    var isFull: Bool { ends.count >= Limits.endsPerLog || starts.count >= Limits.startsPerLog }
+
     /// Notes an event that is newly held.
     ///
     /// - Parameter isPreviousHeld: whether the event `previous` is held. It matters only where `previous` is not an

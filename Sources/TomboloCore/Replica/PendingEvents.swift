@@ -28,6 +28,8 @@ struct PendingEvents {
         firstAt?.note(event, at: Place(log: log, sequence: event.sequence))
     }
 
+    mutating func correct(_ status: EventStatus, at offset: Int) { statuses[offset] = status }
+
     /// The first event at a place of a log.
     mutating func event(ofLog log: Int, at sequence: UInt64) -> EventID? {
         if firstAt == nil {

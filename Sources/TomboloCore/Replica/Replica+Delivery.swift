@@ -17,7 +17,7 @@ extension Replica {
             contentlessNoted += 1
         }
         try noteWhetherReadable(event, in: &batch)
-        switch try verdict(on: event.header, event.id, hasContent: event.content != nil, in: &batch) {
+        switch try verdict(on: event.header, event.id, log: log, hasContent: event.content != nil, in: &batch) {
         case .deliver:
             status = try validateRight(
                 to: event.reference, event.header, content: event.content, ordinal: pending.nextOrdinal, log: log,
@@ -34,8 +34,9 @@ extension Replica {
 
     /// Stores pending events, and delivers what they complete.
     mutating func persistAndDeliver(
-        _ pending: PendingEvents, in batch: inout Batch<some Cryptography>
+        _ pending: inout PendingEvents, in batch: inout Batch<some Cryptography>
     ) throws(StoreError) {
+        try resolveState(&pending, in: batch.store)
         var stored: [StoredEvent] = []
         stored.reserveCapacity(pending.events.count)
         var delivered: [StoredHeader] = []
@@ -58,6 +59,7 @@ extension Replica {
         }
         if mayRelease { try release(waitersOf: settled, &delivered, in: &batch) }
         try note(delivered: delivered, in: &batch)
+        try reviewClosedSecrets(in: &batch)
         try settleState(in: &batch)
         try eraseRedacted(in: &batch)
         noteCheckpoints(now: batch.now)
@@ -94,7 +96,7 @@ extension Replica {
     }
 
     /// The place that a reference names; nil if the event is not held there.
-    private mutating func known(
+    mutating func known(
         _ reference: EventReference, in store: any EventStore
     ) throws(StoreError) -> RecentEvents.Place? {
         // A reference to a forgotten event is believed, unless no event could come after the time that it claims.
@@ -118,19 +120,28 @@ extension Replica {
 
     /// Validates an event by its ancestors (protocol 2.4-3).
     private mutating func verdict(
-        on header: EventHeader, _ id: EventID, hasContent: Bool, in batch: inout Batch<some Cryptography>
+        on header: EventHeader, _ id: EventID, log: Int, hasContent: Bool, in batch: inout Batch<some Cryptography>
     ) throws(StoreError) -> Verdict {
+        let grant = frontier.logs[log].certificate?.grant
+        // A log's first event names the role change that gives the right to the log.
+        if let grant, header.sequence == 1, !header.stateHeads.contains(where: { $0.id == grant }) { return .invalid }
         var missing: EventID?
         var isInvalid = false
         for ancestor in header.ancestry {
             guard let place = try known(ancestor, in: batch.store) else {
-                missing = missing ?? ancestor.id
+                if !isRefused(ancestor) || isNeeded(ancestor, by: header, grant) { missing = missing ?? ancestor.id }
                 continue
             }
             if place.status == .waiting { missing = missing ?? ancestor.id }
-            if place.status == .invalid || place.lamport != ancestor.lamport { isInvalid = true }
+            if place.lamport != ancestor.lamport { isInvalid = true }
+            // Other events that it names do not decide: nobody can be silenced by what others have written.
+            if place.status == .invalid, isNeeded(ancestor, by: header, grant) || isForgotten(ancestor) {
+                isInvalid = true
+            }
         }
         if isInvalid { return .invalid }
+        // Where a log's beginning is forgotten, no event names the role change.
+        if missing == nil, let grant, state.index(of: grant) == nil { missing = grant }
         if missing == nil, let event = contentless[id], let log = frontier.index(of: event.log),
             needsContent(event, header, log: log, now: batch.now)
         {
@@ -147,10 +158,21 @@ extension Replica {
         return missing.map { .wait(for: $0) } ?? .deliver
     }
 
+    /// Whether an event is nothing without another one that it names.
+    private func isNeeded(_ ancestor: EventReference, by header: EventHeader, _ grant: EventID?) -> Bool {
+        ancestor.id == header.previous?.id || ancestor.id == grant || header.rekeys.contains(ancestor)
+    }
+
+    /// Whether this device does not hold an event because of a bound. No event waits for it: otherwise a member with
+    /// very many branches or logs could keep apart devices that hold different ones (protocol 2.4-5).
+    private func isRefused(_ reference: EventReference) -> Bool {
+        guard let log = frontier.index(of: reference.log) else { return frontier.logs.count >= Limits.logsPerGroup }
+        return frontier.logs[log].isFull
+    }
+
     private mutating func validateRight(
-        to waiter: StoredHeader, in batch: inout Batch<some Cryptography>
+        to waiter: StoredHeader, log: Int, in batch: inout Batch<some Cryptography>
     ) throws(StoreError) -> EventStatus {
-        guard let log = frontier.index(of: waiter.header.log) else { return .invalid }
         let content =
             waiter.header.kind.isState
             ? try batch.store.events(ordinals: [waiter.ordinal]).first?.event.content : nil
@@ -171,45 +193,86 @@ extension Replica {
     }
 
     /// Validates again what waited for these events, and what waited for that, until nothing more is released.
+    ///
+    /// State goes first, and is resolved once before the conversation follows.
     private mutating func release(
         waitersOf settled: [EventID], _ delivered: inout [StoredHeader], in batch: inout Batch<some Cryptography>
     ) throws(StoreError) {
-        var settled = settled
-        while !settled.isEmpty {
-            let ordinals = try batch.store.takeWaiting(for: settled, inGroup: record.reference)
+        var (settled, conversation): ([EventID], [Int64]) = (settled, [])
+        var states: [StoredHeader] = []
+        while !settled.isEmpty || !conversation.isEmpty {
+            var ordinals = try batch.store.takeWaiting(for: settled, inGroup: record.reference)
             settled.removeAll(keepingCapacity: true)
+            let areStates = !ordinals.isEmpty || conversation.isEmpty
+            if ordinals.isEmpty {
+                try settleReleased(states, &delivered, in: &batch)
+                states = []
+                (ordinals, conversation) = (conversation, [])
+            }
             for part in ordinals.sorted().chunks(of: 1_024) {
-                let waiters = try batch.store.headers(ordinals: part)
+                var waiters = try batch.store.headers(ordinals: part)
+                if areStates {
+                    conversation += waiters.filter { !$0.header.kind.isState }.map(\.ordinal)
+                    waiters.removeAll { !$0.header.kind.isState }
+                }
                 if secrets?.unproven.isEmpty == false {
                     let sealed = waiters.filter { $0.hasContent && lacksSecret($0.header) }
                     for stored in try batch.store.events(ordinals: sealed.map(\.ordinal)) {
                         try noteWhetherReadable(stored.event, in: &batch)
                     }
                 }
-                var outcome = ReleasedEvents()
-                for waiter in waiters {
-                    let status: EventStatus
-                    switch try verdict(on: waiter.header, waiter.id, hasContent: waiter.hasContent, in: &batch) {
-                    case .deliver: status = try validateRight(to: waiter, in: &batch)
-                    case .invalid: status = .invalid
-                    case .wait(let missing):
-                        outcome.stillWaiting.append((missing, waiter.ordinal))
-                        continue
-                    }
-                    outcome.note(waiter, status)
-                    if status.isValid { delivered.append(waiter) }
-                    remember(waiter.reference, status)
-                    settled.append(waiter.id)
-                    contentless[waiter.id] = nil
-                    waiting -= 1
-                    if let log = frontier.index(of: waiter.header.log) {
-                        frontier.update(log) { $0.waiting -= 1 }
-                        changedLogs.insert(log)
-                    }
-                }
-                try outcome.save(in: batch.store, group: record.reference)
+                try validate(waiters, &settled, &states, &delivered, in: &batch)
             }
         }
+        try settleReleased(states, &delivered, in: &batch)
+    }
+
+    /// Validates events that waited. Of state events only the validity is found out here.
+    private mutating func validate(
+        _ waiters: [StoredHeader], _ settled: inout [EventID], _ states: inout [StoredHeader],
+        _ delivered: inout [StoredHeader], in batch: inout Batch<some Cryptography>
+    ) throws(StoreError) {
+        var outcome = ReleasedEvents()
+        for waiter in waiters {
+            guard let log = frontier.index(of: waiter.header.log) else { continue }
+            let status: EventStatus
+            switch try verdict(on: waiter.header, waiter.id, log: log, hasContent: waiter.hasContent, in: &batch) {
+            case .deliver: status = try validateRight(to: waiter, log: log, in: &batch)
+            case .invalid: status = .invalid
+            case .wait(let missing):
+                outcome.stillWaiting.append((missing, waiter.ordinal))
+                continue
+            }
+            if waiter.header.kind.isState, status.isValid {
+                states.append(waiter)
+            } else {
+                outcome.note(waiter, status)
+                if status.isValid { delivered.append(waiter) }
+            }
+            remember(waiter.reference, status)
+            settled.append(waiter.id)
+            contentless[waiter.id] = nil
+            waiting -= 1
+            frontier.update(log) { $0.waiting -= 1 }
+            changedLogs.insert(log)
+        }
+        try outcome.save(in: batch.store, group: record.reference)
+    }
+
+    /// Resolves the state, and stores the statuses of state events that waited.
+    private mutating func settleReleased(
+        _ states: [StoredHeader], _ delivered: inout [StoredHeader], in batch: inout Batch<some Cryptography>
+    ) throws(StoreError) {
+        guard !states.isEmpty else { return }
+        _ = resolveState()
+        var outcome = ReleasedEvents()
+        for state in states {
+            let status = statusOfState(state.id)
+            outcome.note(state, status)
+            remember(state.reference, status)
+        }
+        delivered += states
+        try outcome.save(in: batch.store, group: record.reference)
     }
 
     private mutating func moveHeads(

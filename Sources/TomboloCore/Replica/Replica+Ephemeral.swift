@@ -7,7 +7,7 @@ extension Replica {
         let limit = Limits.ephemeralContent - (secrets == nil ? 0 : Limits.sealWithNonce)
         guard content.count <= limit else { return batch.fail(request, .contentTooLarge(limit: limit)) }
         if let reason = refusalToWrite(batch.identity) { return batch.refuse(request, reason) }
-        let own = try ownLog(in: &batch)
+        guard let own = try ownLog(in: &batch) else { return batch.fail(request, .groupFull(id)) }
         let (key, log) = (own.key, own.id)
         // Receivers know the key by the log's first event: an empty merge begins a log that has none.
         if frontier.index(of: log) == nil { try write(.merge, content: [], expiry: nil, in: &batch) }

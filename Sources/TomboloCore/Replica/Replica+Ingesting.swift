@@ -6,6 +6,8 @@ struct Ingestion {
     /// Events that are newly held, and contents that have come.
     var accepted = 0
     var alreadyHeld = 0
+    /// Events that a bound forbids to hold. No event waits for them.
+    var overfull: [EventID] = []
     /// The reason why a signature or certificate was refused; nil if none was.
     var refused: String?
 }
@@ -60,10 +62,12 @@ extension Replica {
             else { continue }
             try validate(authentic.event, log: log, &pending, in: &batch)
         }
-        guard !pending.events.isEmpty else { return }
+        defer { result.overfull = [] }
+        guard !pending.events.isEmpty else { return try release(waitersOf: result.overfull, in: &batch) }
         result.accepted += pending.events.count
         if !isOwn { try leaveOwnLog(ifIn: pending, in: &batch) }
-        try persistAndDeliver(pending, in: &batch)
+        try persistAndDeliver(&pending, in: &batch)
+        try release(waitersOf: result.overfull, in: &batch)
         note(.stored(pending.events, from: session))
     }
 
@@ -90,7 +94,7 @@ extension Replica {
         in batch: inout Batch<some Cryptography>
     ) throws(StoreError) -> Int? {
         let event = authentic.event
-        guard let index = try logIndex(for: authentic, in: &batch) else { return nil }
+        guard let index = try logIndex(for: authentic, &result, in: &batch) else { return nil }
         let isNew = event.sequence > frontier.logs[index].lastSequence
         if !isNew { checkpoints.cleared[event.log] = nil }
         let number = frontier.logs[index].reference
@@ -119,7 +123,10 @@ extension Replica {
                 sequence: event.sequence, id: event.id, lamport: event.lamport, previous: previous,
                 isPreviousHeld: isPreviousHeld)
         }
-        guard placement == .placed else { return nil }
+        guard placement == .placed else {
+            result.overfull.append(event.id)
+            return nil
+        }
         if let certificate = authentic.certificate {
             frontier.update(index) { $0.certificate = certificate }
             if certificate.member == batch.identity.member, !batch.identity.removals.isEmpty {
@@ -127,7 +134,6 @@ extension Replica {
             }
         }
         changedLogs.insert(index)
-        noteBranches(ofLog: index)
         noteExpiry(of: event)
         if !isNew { try reportFork(of: event, log: index, &pending, in: &batch) }
         return index
@@ -137,11 +143,14 @@ extension Replica {
     ///
     /// - Returns: nil if the group takes no more logs, or if the event cannot begin one.
     private mutating func logIndex(
-        for authentic: AuthenticEvent, in batch: inout Batch<some Cryptography>
+        for authentic: AuthenticEvent, _ result: inout Ingestion, in batch: inout Batch<some Cryptography>
     ) throws(StoreError) -> Int? {
         let event = authentic.event
         if let known = authentic.log ?? index(of: event) { return known }
-        guard frontier.logs.count < Limits.logsPerGroup else { return nil }
+        guard frontier.logs.count < Limits.logsPerGroup else {
+            result.overfull.append(event.id)
+            return nil
+        }
         if event.sequence > 1 {
             guard isAboveFloor(event, of: authentic.certificate) else { return nil }
             // Its floor rises in this batch. So peers that it is passed on to are sent the log's certificate.

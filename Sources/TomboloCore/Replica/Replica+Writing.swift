@@ -41,13 +41,14 @@ extension Replica {
     /// - Parameters:
     ///   - rekey: the rekey event that the content is sealed under, as `chooseRekey` chose it last; nil for none.
     ///   - clear: bytes at the beginning of the content that are not sealed.
+    ///   - naming: state events that it names before all other state heads.
     /// - Returns: nil if the event was not taken, for a bound on the group.
     @discardableResult
     mutating func write<Crypto: Cryptography>(
         _ kind: EventKind, content: [UInt8], under rekey: EventReference? = nil, clear: Int = 0, expiry: UInt64?,
-        files: [FileID] = [], in batch: inout Batch<Crypto>
+        files: [FileID] = [], naming: [EventReference] = [], in batch: inout Batch<Crypto>
     ) throws(StoreError) -> EventID? {
-        let own = try kind.isState ? ownStateLog(in: &batch) : ownLog(in: &batch)
+        guard let own = try kind.isState ? ownStateLog(in: &batch) : ownLog(in: &batch) else { return nil }
         let (key, log, certificate) = (own.key, own.id, own.certificate)
         let end = frontier.index(of: log).flatMap { frontier.logs[$0].ends.last }
         let previous = end.map { Backlink(id: $0.id, lamport: $0.lamport) }
@@ -55,7 +56,8 @@ extension Replica {
         if !kind.isState {
             parents = heads.values.lazy.map(\.place).filter { $0.id != previous?.id && $0.log != log }.sorted()
         }
-        let stateHeads = state.heads.filter { $0.id != previous?.id && $0.id != rekey?.id }
+        let named = (end == nil ? own.grant.map { [$0] } ?? [] : []) + naming + state.heads
+        let stateHeads = Self.distinct(named, besides: [previous?.id, rekey?.id]).prefix(Limits.references).sorted()
         // State is never erased, so it needs no salt.
         let salt = kind.isState ? [] : [UInt8].random(16, using: &batch.generator)
         let sequence = (end?.sequence ?? 0) + 1
@@ -71,7 +73,7 @@ extension Replica {
         let header = EventHeader(
             kind: kind, isSalted: !salt.isEmpty, log: log, sequence: sequence, previous: previous,
             parents: Array(parents.prefix(Limits.references)),
-            stateHeads: Array(stateHeads.prefix(Limits.references)), rekeys: rekey.map { [$0] } ?? [], expiry: expiry,
+            stateHeads: stateHeads, rekeys: rekey.map { [$0] } ?? [], expiry: expiry,
             contentLength: content.count,
             commitment: hashing.commitment(salt: salt[...], content: content[...], using: batch.cryptography),
             extensions: ((end == nil ? certificate.headerExtension : []) + EventHeader.filesExtension(files))[...])
@@ -120,56 +122,10 @@ extension Replica {
         batch.effects.append(.ingested(request, accepted: result.accepted, held: result.alreadyHeld))
     }
 
-    // MARK: This device's logs
-
-    /// This device's log in the group, with a key made for it alone. The log begins with its first event.
-    mutating func ownLog<Crypto: Cryptography>(
-        in batch: inout Batch<Crypto>
-    ) throws(StoreError) -> OwnLog<Crypto> {
-        let seed = record.ownSeed ?? .random(using: &batch.generator)
-        let known = batch.identity.logKeys[record.id]
-        let key = known ?? batch.cryptography.signingKey(seed: seed)
-        if known == nil { batch.identity.logKeys[record.id] = key }
-        if let log = record.ownLog, let known = frontier.index(of: log),
-            let certificate = frontier.logs[known].certificate
-        {
-            return OwnLog(key: key, id: log, certificate: certificate)
-        }
-        let certificate = Certificate(
-            ofLogWithKey: key, in: record.id, member: batch.identity.member, admission: batch.identity.admission,
-            signedBy: batch.identity.deviceKey, using: batch.cryptography)
-        let log = certificate.logID(in: record.id, using: batch.cryptography)
-        record.ownSeed = seed
-        record.ownLog = log
-        try batch.store.put(&record)
-        return OwnLog(key: key, id: log, certificate: certificate)
-    }
-
-    /// This device's log of state events. Its key follows from the same seed.
-    private mutating func ownStateLog<Crypto: Cryptography>(
-        in batch: inout Batch<Crypto>
-    ) throws(StoreError) -> OwnLog<Crypto> {
-        _ = try ownLog(in: &batch)
-        return knownStateLog(in: &batch)
-    }
-
-    private func knownStateLog<Crypto: Cryptography>(in batch: inout Batch<Crypto>) -> OwnLog<Crypto> {
-        if let known = batch.identity.stateLogs[record.id] { return known }
-        let seed = batch.cryptography.hmac(key: record.ownSeed ?? .zero, Array("tombolo-state-log-1".utf8))
-        let key = batch.cryptography.signingKey(seed: seed)
-        let certificate = Certificate(
-            ofLogWithKey: key, isStateLog: true, in: record.id, member: batch.identity.member,
-            admission: batch.identity.admission, signedBy: batch.identity.deviceKey, using: batch.cryptography)
-        let made = OwnLog<Crypto>(
-            key: key, id: certificate.logID(in: record.id, using: batch.cryptography), certificate: certificate)
-        batch.identity.stateLogs[record.id] = made
-        return made
-    }
-
-    /// The logs that this device writes to, as far as it has begun them.
-    func ownLogs(in batch: inout Batch<some Cryptography>) -> [LogID] {
-        guard let log = record.ownLog else { return [] }
-        return [log, knownStateLog(in: &batch).id]
+    /// The first mention of each reference, without some.
+    private static func distinct(_ references: [EventReference], besides others: [EventID?]) -> [EventReference] {
+        var seen = Set(others.compactMap(\.self))
+        return references.filter { seen.insert($0.id).inserted }
     }
 
     /// Has this device write into new logs from now on.

@@ -40,6 +40,9 @@ struct Replica: Sendable {
     var ephemeralTimes: [LogID: Int64] = [:]
     /// The changes of state that the batch has made and that events are not yet settled by.
     var unsettled = UnsettledState()
+    /// The wanted parts of the logs of the conversation by which events were settled last.
+    var parts: [Int: WantedPart] = [:]
+    var keptPaths = KeptPaths()
     /// Logs whose state the batch has changed and not yet stored.
     var changedLogs: Set<Int> = []
     private var changes: [ReplicaChange] = []
@@ -61,6 +64,10 @@ struct Replica: Sendable {
         self.record = record
         frontier = Frontier(logs)
         state = try StateGraph(of: record, logs: logs, in: store)
+        for (index, log) in logs.enumerated() {
+            guard let certificate = log.certificate, !certificate.isStateLog else { continue }
+            parts[index] = state.wantedPart(ofLog: log.id, by: certificate.author)
+        }
         recent = RecentEvents(capacity: recentEvents)
         hashing = EventHashing(group: record.id)
         waiting = logs.reduce(0) { $0 + $1.waiting }

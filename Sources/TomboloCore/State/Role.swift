@@ -25,39 +25,45 @@ extension Policy {
     }
 }
 
-/// A member's standing in a group (protocol 2.6-16).
+/// A member's standing in a group (protocol 2.6-36).
 public struct Standing: Hashable, Sendable {
     public var role: Role
-    /// The member's seniority. For equal roles the earlier one wins.
-    package var since: Seniority
-    /// The demotion that took the member's right to write, and names the events that are kept; nil if the member may
-    /// write.
-    package var demotion: EventID?
+    /// The strongest right in force; nil for a member without any.
+    package var right: Right?
+    /// The role change that gives that right; nil where none is needed.
+    package var grant: EventReference?
 }
 
-/// The place of the state event since which a member has a role, in the order of (Lamport time, id) (protocol 2.6-17).
+/// The place of a state event in the order of (Lamport time, id).
 package struct Seniority: Hashable, Sendable, Comparable {
     package var lamport: UInt64
     package var id: EventID
 
     /// The seniority of the owner that the group's statement names.
     static let founder = Seniority(lamport: 0, id: EventID(.zero))
-    /// The seniority of a member that no promotion names.
+    /// The seniority of a member that no role change names.
     static let never = Seniority(lamport: .max, id: EventID(.zero))
 
     package static func < (lhs: Self, rhs: Self) -> Bool { (lhs.lamport, lhs.id) < (rhs.lamport, rhs.id) }
 }
 
-/// The strength of a member, which decides where two members demote each other: by role, then seniority, then key
-/// (protocol 2.6-18).
-package struct Strength: Hashable, Sendable, Comparable {
-    package var standing: Standing
-    package var member: MemberKey
+/// A right to write in a group: the role that a role change states for a member, and the place of that role change.
+///
+/// A right never changes. It may fall with its role change, and demotions may lower it (protocol 2.6-16 to 2.6-19).
+package struct Right: Hashable, Sendable, Comparable {
+    package var role: Role
+    package var since: Seniority
 
-    /// Whether `rhs` is above `lhs`.
+    /// The right of the owner that the group's statement names.
+    static let founder = Right(role: .owner, since: .founder)
+
+    /// The right of members that need no role change for it.
+    init(default role: Role) { self.init(role: role, since: .never) }
+
+    init(role: Role, since: Seniority) { (self.role, self.since) = (role, since) }
+
+    /// Whether `rhs` is the stronger right (protocol 2.6-18).
     package static func < (lhs: Self, rhs: Self) -> Bool {
-        if lhs.standing.role != rhs.standing.role { return lhs.standing.role < rhs.standing.role }
-        if lhs.standing.since != rhs.standing.since { return lhs.standing.since > rhs.standing.since }
-        return lhs.member > rhs.member
+        lhs.role == rhs.role ? lhs.since > rhs.since : lhs.role < rhs.role
     }
 }

@@ -1,22 +1,24 @@
 /// The action of a state event (protocol 2.6-5 to 2.6-15).
 package enum StateAction: Hashable, Sendable {
-    /// Gives a member a higher role.
-    case promote(MemberKey, to: Role)
-    /// Gives a member a lower role. Its author is an admin, or the member itself, which thereby leaves.
+    /// Gives a member a role, whatever the named demotions of the member say. It may adopt words that the member had
+    /// written without a right, up to the named events.
+    case grant(MemberKey, Role, superseding: [EventID], adopting: [LogPosition])
+    /// Lowers a member's rights to a role. Its author is an admin, or the member itself, which thereby leaves.
     ///
-    /// `kept` names the latest events of the member's logs that the author had seen. All others are held back once the
-    /// member may not write.
+    /// `kept` names the latest events of the member's logs that the author had seen. Where the demotion takes the right
+    /// that a log is written under, the log ends with these.
     case demote(MemberKey, to: Role, kept: [LogPosition])
     /// Sets a key of the group's state; nil removes it.
     case set(key: String, value: [UInt8]?)
     /// Redacts the content of an event. Its author is the event's author, or an admin.
     case redact(Redaction)
-    /// Begins a secret that contents are encrypted under. The value is the commitment to the secret.
-    case rekey(Bytes32)
+    /// Begins a secret that contents are encrypted under.
+    case rekey(Rekey)
     /// States the X25519 key to which shares of secrets are encrypted for the author's device.
     case device(Bytes32)
-    /// Posts a removal of a member's device. Every reader may post it.
-    case removeDevice(DeviceRemoval)
+    /// Posts a removal of a member's device. Every reader may post it. It names the last events that the poster knew of
+    /// the removed devices' logs in this group.
+    case removeDevice(DeviceRemoval, kept: [LogPosition])
     /// Proposes to forget the beginnings of logs once every named member has passed the checkpoint.
     case checkpoint(Checkpoint)
     /// Passes a checkpoint: the author's device holds the named logs, and nothing to be forgotten has a content left.
@@ -36,10 +38,10 @@ package enum StateAction: Hashable, Sendable {
         return UInt64(String(decoding: value, as: UTF8.self)).flatMap { $0 > 0 ? $0 : nil }
     }
 
-    /// The member whose role the action changes.
-    var target: MemberKey? {
+    /// The member whose role the action states, and that role; nil if it is no role change.
+    var roleChange: (member: MemberKey, role: Role)? {
         switch self {
-        case .promote(let member, _), .demote(let member, _, _): member
+        case .grant(let member, let role, _, _), .demote(let member, let role, _): (member, role)
         case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: nil
         }
     }
@@ -52,16 +54,16 @@ package enum StateAction: Hashable, Sendable {
 
     package var isDemotion: Bool { if case .demote = self { true } else { false } }
 
-    /// Whether the action may exclude events that are concurrent with it: a demotion or a device removal.
+    /// Whether the action may exclude events of others: a demotion or a device removal.
     package var takesAway: Bool { isDemotion || deviceRemoval != nil }
 
     /// The device removal that the action posts; nil for other actions.
-    package var deviceRemoval: DeviceRemoval? { if case .removeDevice(let removal) = self { removal } else { nil } }
+    package var deviceRemoval: DeviceRemoval? { if case .removeDevice(let removal, _) = self { removal } else { nil } }
 
     /// The kind of the event that carries the action.
     package var kind: EventKind {
         switch self {
-        case .promote, .demote: .membership
+        case .grant, .demote: .membership
         case .set, .join: .setting
         case .redact: .redaction
         case .rekey: .rekey
@@ -71,32 +73,16 @@ package enum StateAction: Hashable, Sendable {
         }
     }
 
-    /// Whether a member with this role has the right to the action, apart from what depends on the target's standing
-    /// (protocol 2.6-20).
+    /// Whether a log that is written under a right to this role may contain the action (protocol 2.6-20).
     func isAllowed(to role: Role, of author: MemberKey) -> Bool {
         switch self {
-        case .promote(_, let new): role >= .admin && (new < role || role == .owner)
-        case .demote(let target, let new, _): target == author ? new < role : role >= .admin
+        case .grant(_, let new, _, _): role >= .admin && new > .none && (new < role || role == .owner)
+        case .demote(let target, let new, _): new < role && (target == author || role >= .admin)
         case .set(let key, _): role >= (Self.groupKeys.contains(key) ? .admin : .member)
-        case .redact(let redaction): role >= .admin || redaction.author == author
+        case .redact(let redaction): role >= (redaction.author == author ? .reader : .admin)
         case .rekey, .pass: role >= .member
         case .checkpoint: role >= .admin
-        case .device, .removeDevice: role >= .reader
-        case .join: true
-        }
-    }
-
-    /// Whether an author has the right to the action, given its own strength and the target's standing
-    /// (protocol 2.6-20, 2.6-21).
-    func isAllowed(to author: Strength, on target: Standing?) -> Bool {
-        guard isAllowed(to: author.standing.role, of: author.member) else { return false }
-        guard let member = self.target, let target else { return true }
-        switch self {
-        case .promote(_, let new): return new > target.role
-        case .demote(_, let new, _):
-            guard new < target.role else { return false }
-            return member == author.member || Strength(standing: target, member: member) < author
-        case .set, .redact, .rekey, .device, .removeDevice, .checkpoint, .pass, .join: return true
+        case .device, .removeDevice, .join: role >= .reader
         }
     }
 }
@@ -129,13 +115,18 @@ package struct LogPosition: Hashable, Sendable {
 }
 
 extension StateAction {
-    private enum Verb: UInt8 { case promote = 1, demote }
+    private enum Verb: UInt8 { case grant = 1, demote }
     private enum CheckpointVerb: UInt8 { case checkpoint = 1, pass }
 
     /// The content of the event (protocol 2.6-5 to 2.6-15).
     package var encoded: [UInt8] {
         switch self {
-        case .promote(let member, let role): return [Verb.promote.rawValue] + member.bytes + [role.rawValue]
+        case .grant(let member, let role, let superseded, let adopted):
+            var buffer = [Verb.grant.rawValue] + member.bytes + [role.rawValue]
+            buffer.append(varint: superseded.count)
+            for id in superseded { buffer += id.bytes }
+            for position in adopted { buffer.append(position) }
+            return buffer
         case .demote(let member, let role, let kept):
             var buffer = [Verb.demote.rawValue] + member.bytes + [role.rawValue]
             for position in kept.prefix(Limits.keptLogs) {
@@ -148,9 +139,15 @@ extension StateAction {
             var buffer: [UInt8] = []
             buffer.append(redaction.event)
             return buffer + redaction.author.bytes + redaction.reason.utf8
-        case .rekey(let commitment): return commitment.bytes
+        case .rekey(let rekey): return rekey.encoded
         case .device(let key): return key.bytes
-        case .removeDevice(let removal): return removal.encoded
+        case .removeDevice(let removal, let kept):
+            let encoded = removal.encoded
+            var buffer: [UInt8] = []
+            buffer.append(varint: encoded.count)
+            buffer += encoded
+            for position in kept { buffer.append(position) }
+            return buffer
         case .checkpoint(let checkpoint): return [CheckpointVerb.checkpoint.rawValue] + checkpoint.encoded
         case .pass(let checkpoint): return [CheckpointVerb.pass.rawValue] + checkpoint.bytes
         case .join: return []
@@ -167,13 +164,19 @@ extension StateAction {
             let member = MemberKey(try reader.bytes32())
             guard let role = Role(rawValue: try reader.byte()) else { throw .invalid("a role", offset: reader.offset) }
             switch verb {
-            case .promote: self = .promote(member, to: role)
-            case .demote:
-                var kept: [LogPosition] = []
-                while !reader.isAtEnd {
-                    guard kept.count < Limits.keptLogs else { throw .tooLarge("kept logs", limit: Limits.keptLogs) }
-                    kept.append(try LogPosition(reading: &reader))
+            case .grant:
+                var superseded: [EventID] = []
+                for _ in 0..<(try reader.varint(atMost: Limits.supersededDemotions, "superseded demotions")) {
+                    let id = EventID(try reader.bytes32())
+                    guard superseded.last.map({ $0 < id }) ?? true else {
+                        throw .invalid("the order of superseded demotions", offset: reader.offset)
+                    }
+                    superseded.append(id)
                 }
+                let adopted = try LogPosition.list(reading: &reader, atMost: Limits.keptLogs)
+                self = .grant(member, role, superseding: superseded, adopting: adopted)
+            case .demote:
+                let kept = try LogPosition.list(reading: &reader, atMost: Limits.keptLogs)
                 self = .demote(member, to: role, kept: kept)
             case nil: throw .invalid("the kind of a role change", offset: 0)
             }
@@ -187,11 +190,13 @@ extension StateAction {
             }
             self = .redact(Redaction(of: event, by: author, reason: reason))
         } else if kind == .rekey {
-            self = .rekey(try reader.bytes32())
+            self = .rekey(try Rekey(reading: &reader))
         } else if kind == .device {
             self = .device(try reader.bytes32())
         } else if kind == .deviceRemoval {
-            self = .removeDevice(try DeviceRemoval(decoding: reader.rest()))
+            let encoded = try reader.take(try reader.varint(atMost: Limits.content, "a device removal"))
+            let removal = try DeviceRemoval(decoding: encoded)
+            self = .removeDevice(removal, kept: try LogPosition.list(reading: &reader, atMost: Limits.keptLogs))
         } else if kind == .checkpoint {
             switch CheckpointVerb(rawValue: try reader.byte()) {
             case .checkpoint: self = .checkpoint(try Checkpoint(reading: &reader))
@@ -219,6 +224,18 @@ extension StateAction {
 }
 
 extension LogPosition {
+    package init(_ event: EventReference) { self.init(log: event.log, sequence: event.sequence, id: event.id) }
+
+    /// Positions up to the end.
+    static func list(reading reader: inout WireReader, atMost limit: Int) throws(WireError) -> [LogPosition] {
+        var positions: [LogPosition] = []
+        while !reader.isAtEnd {
+            guard positions.count < limit else { throw .tooLarge("positions", limit: limit) }
+            positions.append(try LogPosition(reading: &reader))
+        }
+        return positions
+    }
+
     init(reading reader: inout WireReader) throws(WireError) {
         self.init(
             log: LogID(try reader.bytes32()), sequence: try reader.integer(), id: EventID(try reader.bytes32()))

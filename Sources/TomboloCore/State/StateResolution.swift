@@ -1,154 +1,228 @@
-/// Resolves a region of a state graph that lies behind one cut (protocol 2.6-30, decision 0014).
+/// The outcome of resolving a group's state: which state events stand, and what demotions leave of rights and logs
+/// (protocol 2.6-30 to 2.6-46, decision 0030).
 ///
-/// The region is divided into segments, so that concurrent events stand in the same one. Each segment is resolved in
-/// these steps:
-///
-/// 1. Its device removals stand, whatever becomes of the members that posted them. They exclude concurrent events
-///    that a removed device made and that they do not keep.
-/// 2. The demotions are taken from the strongest author to the weakest. A demotion is effective unless an effective
-///    one blocks it. It blocks concurrent events of the demoted member that the new role has no right to, and
-///    concurrent promotions of the member above that role.
-/// 3. The events are applied in the order of (Lamport time, id), as far as their authors' roles by then allow them.
-/// 4. If an effective demotion was not applied, it blocks nothing: the segment is resolved again without it as a
-///    candidate.
-struct StateResolution {
-    private let nodes: [StateNode]
-    private let base: [MemberKey: Standing]
-    /// The members whose standing the region changes, with the new standing.
-    private(set) var standings: [MemberKey: Standing] = [:]
-    /// The nodes that stand.
-    private(set) var standing: Set<Int> = []
+/// Rights are taken from the strongest to the weakest. The role change that gives a right is an event of a stronger
+/// right, and so are the demotions that cut its state logs. So each right is resolved once.
+struct StateResolution: Sendable {
+    /// Whether each node stands.
+    private(set) var standing: [Bool] = []
+    /// For each state log the part that stands.
+    private var parts: [WantedPart] = []
+    private var grants: [MemberKey: [Int]] = [:]
+    private var demotions: [MemberKey: Demotions] = [:]
 
-    /// - Parameters:
-    ///   - region: the indices of nodes, ascending by (Lamport time, id).
-    ///   - base: the standings of its authors and targets before the region.
-    init(of region: [Int], _ nodes: [StateNode], base: [MemberKey: Standing]) {
-        self.nodes = nodes
-        self.base = base
+    init() {}
+
+    /// Resolves a graph anew.
+    init(of graph: StateGraph) {
+        let logs = graph.logs
+        standing = [Bool](repeating: false, count: graph.nodes.count)
+        parts = [WantedPart](repeating: .nothing, count: logs.count)
+        let order = logs.indices.sorted { one, other in
+            let (left, right) = (logs[one], logs[other])
+            return left.right == right.right ? left.author.member < right.author.member : right.right < left.right
+        }
         var first = 0
-        for next in Self.cuts(of: region, nodes) + [region.count] where next > first {
-            resolve(segment: Array(region[first..<next]))
-            first = next
+        while first < order.count {
+            let (right, member) = (logs[order[first]].right, logs[order[first]].author.member)
+            let next = order[first...].firstIndex { logs[$0].right != right || logs[$0].author.member != member }
+            resolve(Array(order[first..<(next ?? order.count)]), in: graph)
+            first = next ?? order.count
         }
     }
 
-    private static func cuts(of region: [Int], _ nodes: [StateNode]) -> [Int] {
-        var cuts = StateCuts()
-        var places: [Int: Int] = [:]
-        var heads: Set<Int> = []
-        for (place, node) in region.enumerated() {
-            let parents = nodes[node].parents
-            _ = cuts.insert(
-                at: place, parents: parents, latest: parents.compactMap { places[$0] }.max() ?? -1, heads: heads)
-            heads.subtract(parents)
-            heads.insert(node)
-            places[node] = place
-        }
-        return cuts.places
-    }
-
-    private func role(of member: MemberKey) -> Standing {
-        standings[member] ?? base[member] ?? Standing(role: .none, since: .never)
-    }
-
-    private mutating func resolve(segment: [Int]) {
-        let removals = segment.filter { nodes[$0].action.deviceRemoval != nil }
-        let wanted = removals.isEmpty ? segment : withoutRemovedDevices(segment, removals)
-        var candidates = wanted.filter { nodes[$0].action.isDemotion }
-        let relatives = segment.count == 1 ? [:] : Self.relatives(of: candidates, in: segment, nodes)
-        let before = standings
-        while true {
-            let effective = strongest(of: candidates, relatives)
-            let stands = apply(wanted, besides: effective, relatives).union(removals)
-            let fallen = Set(effective.filter { !stands.contains($0) })
-            if fallen.isEmpty {
-                standing.formUnion(stands)
-                return
+    /// Resolves the logs of one right.
+    private mutating func resolve(_ logs: [Int], in graph: StateGraph) {
+        var (stands, leaving): ([Int], [(log: Int, node: Int)]) = ([], [])
+        for log in logs {
+            parts[log] = part(ofStateLog: log, in: graph)
+            for node in kept(ofLog: log, in: graph) {
+                stands.append(node)
+                if graph.nodes[node].isOwnDemotion { leaving.append((log, node)) }
             }
-            candidates.removeAll { fallen.contains($0) }
-            standings = before
+        }
+        if !leaving.isEmpty {
+            // A member that has left changes no state any more. Its departures do not cut each other.
+            for log in logs { leave(log, leaving.map(\.node), in: graph) }
+            let left = Set(logs.flatMap { kept(ofLog: $0, in: graph) }).union(leaving.map(\.node))
+            stands = stands.filter(left.contains)
+        }
+        for node in stands {
+            standing[node] = true
+            apply(node, in: graph)
+        }
+        for log in logs {
+            for node in graph.logs[log].nodes where standsAlways(node, in: graph) { standing[node] = true }
         }
     }
 
-    /// The events of a segment without its device removals and the events that these exclude (protocol 2.6-31).
-    private func withoutRemovedDevices(_ segment: [Int], _ removals: [Int]) -> [Int] {
-        let here = Dictionary(uniqueKeysWithValues: segment.map { (nodes[$0].reference.id, $0) })
-        let byAuthor = Dictionary(grouping: segment) { nodes[$0].author }
-        var left = Set(segment).subtracting(removals)
-        for node in removals {
-            guard let removal = nodes[node].action.deviceRemoval else { continue }
-            let own = byAuthor[removal.member] ?? []
-            let covered = own.filter { left.contains($0) && removal.covers(nodes[$0].devices, of: removal.member) }
-            guard !covered.isEmpty else { continue }
-            let relatives = Self.relatives(of: [node], in: segment, nodes)[node] ?? []
-            // A removal keeps only events of the devices that it covers. Events that its signer has built upon are not
-            // excluded either.
-            let kept = removal.kept.compactMap { here[$0.id] }.filter {
-                removal.covers(nodes[$0].devices, of: nodes[$0].author)
-            }
-            let isLeaving = removal.covers(removal.signer.devices, of: removal.member)
-            let signed = own.filter {
-                !isLeaving && nodes[$0].devices.last == removal.signer.device && !relatives.contains($0)
-            }
-            let behind = Self.ancestors(of: kept + signed, in: segment, nodes)
-            left.subtract(covered.filter { !relatives.contains($0) && !behind.contains($0) })
+    private mutating func leave(_ log: Int, _ departures: [Int], in graph: StateGraph) {
+        var cuts: [[LogPosition]] = []
+        if case .upTo(let known) = parts[log] { cuts = known }
+        if parts[log] == .nothing { return }
+        let id = graph.logs[log].id
+        for node in departures {
+            guard case .demote(_, _, let kept) = graph.nodes[node].action else { continue }
+            var ends = kept.filter { $0.log == id }
+            if graph.nodes[node].log == log { ends.append(LogPosition(graph.nodes[node].reference)) }
+            cuts.append(ends)
         }
-        return segment.filter(left.contains)
+        parts[log] = WantedPart(cuts)
     }
 
-    /// The effective demotions: those that no stronger effective one blocks.
-    private func strongest(of candidates: [Int], _ relatives: [Int: Set<Int>]) -> [Int] {
-        let sorted = candidates.sorted {
-            let (one, other) = (nodes[$0], nodes[$1])
-            return one.strength == other.strength
-                ? one.reference.id < other.reference.id : other.strength < one.strength
+    private func kept(ofLog log: Int, in graph: StateGraph) -> [Int] {
+        switch parts[log] {
+        case .everything: return graph.logs[log].nodes
+        case .nothing: return []
+        case .upTo(let cuts):
+            var finder = KeptNodes(in: graph.logs[log], graph.nodes)
+            let kept = finder.kept(by: cuts)
+            return graph.logs[log].nodes.filter(kept.contains)
         }
-        var effective: [Int] = []
-        for candidate in sorted where !effective.contains(where: { isInTheWay($0, of: candidate, relatives) }) {
-            effective.append(candidate)
-        }
-        return effective
     }
 
-    /// Applies the events that no effective demotion blocks, and returns those that stand.
-    private mutating func apply(_ segment: [Int], besides effective: [Int], _ relatives: [Int: Set<Int>]) -> Set<Int> {
-        var stands: Set<Int> = []
-        for node in segment where !effective.contains(where: { isInTheWay($0, of: node, relatives) }) {
-            let author = nodes[node].author
-            guard nodes[node].action.isAllowed(to: role(of: author).role, of: author) else { continue }
-            stands.insert(node)
-            guard let member = nodes[node].action.target else { continue }
-            standings[member] = nodes[node].applied(to: role(of: member))
+    /// Whether an event stands whatever becomes of its author's rights: a device removal proves itself, and everyone may
+    /// redact events of their own, except from a removed device.
+    private func standsAlways(_ node: Int, in graph: StateGraph) -> Bool {
+        switch graph.nodes[node].action {
+        case .removeDevice: return true
+        case .redact(let redaction):
+            guard redaction.author == graph.nodes[node].author else { return false }
+            let log = graph.logs[graph.nodes[node].log]
+            let removals = graph.removalCuts(ofLog: log.id, by: log.author)
+            guard !removals.isEmpty else { return true }
+            var finder = KeptNodes(in: log, graph.nodes)
+            return finder.kept(by: removals).contains(node)
+        case .grant, .demote, .set, .rekey, .device, .checkpoint, .pass, .join: return false
         }
+    }
+
+    // MARK: One event more
+
+    /// Notes a log that was added to the graph.
+    mutating func note(_ log: Int, of graph: StateGraph) { parts.append(part(ofStateLog: log, in: graph)) }
+
+    /// Whether demotions or device removals end a log.
+    func isCut(_ log: Int) -> Bool { if case .upTo = parts[log] { true } else { false } }
+
+    /// Whether a new node of a log that is not cut stands.
+    mutating func stands(_ node: Int, in graph: StateGraph) -> Bool {
+        let stands = parts[graph.nodes[node].log] == .everything || standsAlways(node, in: graph)
+        standing.append(stands)
         return stands
     }
 
-    private func isInTheWay(_ demotion: Int, of node: Int, _ relatives: [Int: Set<Int>]) -> Bool {
-        guard case .demote(let member, let role, _) = nodes[demotion].action, demotion != node else { return false }
-        let other = nodes[node]
-        var concerns = other.author == member && !other.action.isAllowed(to: role, of: member)
-        if case .promote(member, let new) = other.action, new > role { concerns = true }
-        return concerns && !(relatives[demotion]?.contains(node) ?? true)
-    }
-
-    /// For each of some events: itself, its ancestors and its descendants.
-    private static func relatives(of some: [Int], in segment: [Int], _ nodes: [StateNode]) -> [Int: Set<Int>] {
-        var result: [Int: Set<Int>] = [:]
-        for event in some {
-            let ancestors = ancestors(of: [event], in: segment, nodes)
-            var descendants: Set<Int> = [event]
-            for node in segment where nodes[node].parents.contains(where: { descendants.contains($0) }) {
-                descendants.insert(node)
-            }
-            result[event] = ancestors.union(descendants)
+    /// Applies a standing role change. Demotions come from the strongest author to the weakest.
+    mutating func apply(_ node: Int, in graph: StateGraph) {
+        guard let (member, role) = graph.nodes[node].action.roleChange else { return }
+        if role > .none { grants[member, default: []].append(node) }
+        if case .demote(_, _, let kept) = graph.nodes[node].action {
+            let right = graph.logs[graph.nodes[node].log].right
+            let isOwn = graph.nodes[node].author == member
+            // A demotion acts on members that rank below its author, all other demotions considered.
+            guard isOwn || !hasRight(member, above: right, in: graph) else { return }
+            var kept = kept
+            if isOwn { kept.append(LogPosition(graph.nodes[node].reference)) }
+            demotions[member, default: Demotions()].append(
+                Demotion(node: node, right: right, role: role, isOwn: isOwn), kept)
         }
-        return result
     }
 
-    /// Some events and their ancestors.
-    private static func ancestors(of some: [Int], in segment: [Int], _ nodes: [StateNode]) -> Set<Int> {
-        var ancestors = Set(some)
-        for node in segment.reversed() where ancestors.contains(node) { ancestors.formUnion(nodes[node].parents) }
-        return ancestors
+    private func hasRight(_ member: MemberKey, above right: Right, in graph: StateGraph) -> Bool {
+        if let implied = graph.impliedRight(of: member), right < implied,
+            !isLowered(implied, of: member, nil, in: graph)
+        {
+            return true
+        }
+        return (grants[member] ?? []).contains { grant in
+            let own = graph.right(givenBy: grant)
+            return right < own && !isLowered(own, of: member, grant, in: graph)
+        }
     }
+
+    // MARK: Rights
+
+    var members: Set<MemberKey> { Set(grants.keys).union(demotions.keys) }
+
+    /// The standing role changes that give a member a right.
+    func roleChanges(of member: MemberKey) -> [Int] { grants[member] ?? [] }
+
+    /// The demotions of a member that act, the strongest author's first.
+    func demotions(of member: MemberKey) -> [Int] { demotions[member]?.all.map(\.node) ?? [] }
+
+    /// Whether a member has demoted itself.
+    func hasLeft(_ member: MemberKey) -> Bool { demotions[member]?.all.contains(where: \.isOwn) ?? false }
+
+    /// Whether a demotion lowers a right (protocol 2.6-35).
+    func isLowered(_ right: Right, of member: MemberKey, _ grant: Int?, in graph: StateGraph) -> Bool {
+        guard let demotions = demotions[member] else { return false }
+        return demotions.count(below: right.role, besides: superseded(by: grant, of: member, in: graph)) > 0
+    }
+
+    /// The demotions of a member whose effect a grant takes from the right that it gives (protocol 2.6-22).
+    func superseded(by grant: Int?, of member: MemberKey, in graph: StateGraph) -> Set<Int> {
+        guard let grant, case .grant(_, _, let named, _) = graph.nodes[grant].action, !named.isEmpty else { return [] }
+        let author = graph.nodes[grant].author
+        let right = graph.logs[graph.nodes[grant].log].right
+        return Set(
+            named.compactMap(graph.index(of:)).filter { node in
+                let demotion = graph.nodes[node]
+                guard case .demote(member, _, _) = demotion.action else { return false }
+                return demotion.author == member || demotion.author == author
+                    || !(right < graph.logs[demotion.log].right)
+            })
+    }
+
+    /// Whether a role change stands. One that came since is not resolved yet.
+    private func isStanding(_ grant: Int) -> Bool { grant < standing.count && standing[grant] }
+
+    // MARK: Cuts
+
+    /// The part of a state log that demotions by stronger rights and device removals leave.
+    private func part(ofStateLog log: Int, in graph: StateGraph) -> WantedPart {
+        let (id, right, author) = (graph.logs[log].id, graph.logs[log].right, graph.logs[log].author)
+        let grant = graph.logs[log].grant
+        if let grant, !isStanding(grant) { return .nothing }
+        var cuts: [[LogPosition]] = []
+        if let demotions = demotions[author.member] {
+            let superseded = superseded(by: grant, of: author.member, in: graph)
+            let count = demotions.count(below: right.role, strongerThan: right, besides: superseded)
+            cuts = demotions.kept(ofLog: id, below: right.role, strongerThan: right, besides: superseded)
+            if cuts.count < count { return .nothing }
+        }
+        return WantedPart(cuts + graph.removalCuts(ofLog: id, by: author))
+    }
+
+    /// The part of a log of the conversation that is wanted (protocol 2.6-43 to 2.6-46).
+    func part(ofLog log: LogID, by author: LogAuthor, _ right: Right, in graph: StateGraph) -> WantedPart {
+        let grant = author.grant.flatMap(graph.index(of:))
+        var cuts: [[LogPosition]] = []
+        if let grant, !isStanding(grant) { cuts = [[]] }
+        if let demotions = demotions[author.member], cuts.isEmpty {
+            let superseded = superseded(by: grant, of: author.member, in: graph)
+            let limit = min(right.role, .member)
+            let count = demotions.count(below: limit, ofOthers: true, besides: superseded)
+            cuts = demotions.kept(ofLog: log, below: limit, ofOthers: true, besides: superseded)
+            if cuts.count < count { cuts.append([]) }
+        }
+        if !cuts.isEmpty {
+            let adopted = adopted(ofLog: log, of: author.member, in: graph)
+            if !adopted.isEmpty { cuts = cuts.map { $0 + adopted } }
+        }
+        return WantedPart(cuts + graph.removalCuts(ofLog: log, by: author))
+    }
+
+    /// The events up to which grants in force adopt a log of the conversation.
+    private func adopted(ofLog log: LogID, of member: MemberKey, in graph: StateGraph) -> [LogPosition] {
+        (grants[member] ?? []).flatMap { grant -> [LogPosition] in
+            guard case .grant(_, let role, _, let adopted) = graph.nodes[grant].action, role >= .member,
+                !isLowered(graph.right(givenBy: grant), of: member, grant, in: graph)
+            else { return [] }
+            return adopted.filter { $0.log == log }
+        }
+    }
+}
+
+extension StateNode {
+    fileprivate var isOwnDemotion: Bool { if case .demote(author, _, _) = action { true } else { false } }
 }

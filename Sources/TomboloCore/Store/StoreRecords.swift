@@ -46,7 +46,7 @@ public enum EventStatus: UInt8, Hashable, Sendable {
     /// The event is invalid (protocol 2.4-4): its header is false, its author had no right to it, or an ancestor is
     /// invalid.
     case invalid = 2
-    /// The event is not delivered, since it is not wanted or does not stand (protocol 2.6-32, 2.6-37).
+    /// The event is not delivered, since it is not wanted or does not stand (protocol 2.6-41, 2.6-47).
     case heldBack = 3
     /// The event was delivered, and then withdrawn, since it is wanted no more.
     case withdrawn = 4
@@ -260,7 +260,7 @@ public struct InvitationUse: Hashable, Sendable {
 /// The reason why a store cannot go on. The caller discards the engine. Committed data is not lost.
 public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Code: String, Hashable, Sendable {
-        case full, corrupt, newer, busy, unavailable, locked
+        case full, corrupt, newer, older, busy, unavailable, locked
     }
 
     public var code: Code

@@ -89,6 +89,7 @@ struct Session: Sendable {
         guard !hasSentHello else { return nil }
         hasSentHello = true
         var hello = Hello()
+        hello.version = Hello.current
         hello.incarnation = incarnation[...]
         hello.windowLimit = UInt64(clamping: link.windowLimit ?? Limits.inFlight)
         return hello
@@ -99,8 +100,12 @@ struct Session: Sendable {
     /// - Returns: the peer's incarnation; nil if it has sent `hello` before.
     mutating func receive(_ hello: Hello?) throws(EngineError) -> [UInt8]? {
         guard !hasReceivedHello else { return nil }
-        guard let hello, hello.version == 1, hello.incarnation.count == 16 else {
-            throw .protocolViolation("its first payload is not a hello of version 1")
+        guard let hello, hello.incarnation.count == 16 else {
+            throw .protocolViolation("its first payload is not a hello")
+        }
+        guard hello.version == Hello.current else {
+            throw .protocolViolation(
+                "it speaks version \(hello.version) of the protocol, and this device version \(Hello.current)")
         }
         hasReceivedHello = true
         windowLimit = Int(clamping: max(hello.windowLimit, UInt64(Limits.smallestWindow)))

@@ -2,6 +2,10 @@
 
 /// The first message of each side of a session (protocol 5-3).
 package struct Hello: Hashable, Sendable {
+    /// The version of the protocol that this device speaks.
+    package static let current: UInt64 = 2
+
+    /// The version of the protocol; 1 where a hello states none.
     package var version: UInt64 = 1
     package var incarnation: Bytes = []
     package var windowLimit = UInt64(Limits.inFlight)

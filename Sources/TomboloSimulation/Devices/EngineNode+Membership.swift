@@ -6,8 +6,8 @@ struct Judgement: Equatable {
     var roles: [MemberKey: Role] = [:]
     /// The events that give each key of the state its value.
     var settings: [String: [EventID]] = [:]
-    /// The rekey events whose secrets the device would use to seal.
-    var rekeys: [EventID] = []
+    /// The rights and devices that must not know the secrets of new contents.
+    var exclusions: [Bytes32] = []
 }
 
 extension EngineNode: MemberNode {
@@ -53,7 +53,7 @@ extension Judgement {
     fileprivate init(_ state: StateGraph) {
         for (member, standing) in state.members { roles[member] = standing.role }
         for key in state.keys { settings[key] = state.settings(of: key).map(\.reference.id) }
-        rekeys = state.currentRekeys(atMost: Limits.references).map(\.reference.id)
+        exclusions = state.exclusions
     }
 
     /// The first difference between two judgements, apart from events that one of the two still waits for; nil if there
@@ -68,6 +68,6 @@ extension Judgement {
         if !numbers.isEmpty { return "events \(numbers.prefix(8))" }
         if roles != other.roles { return "roles" }
         if settings != other.settings { return "keys of the state" }
-        return rekeys == other.rekeys ? nil : "secrets to seal under"
+        return exclusions == other.exclusions ? nil : "members and devices that know no new secrets"
     }
 }

@@ -9,6 +9,37 @@ struct StateActionTests {
         return bytes
     }
 
+    private func grant(superseding demotions: Int, adopting logs: Int) -> [UInt8] {
+        let ids = (0..<demotions).map { EventID(Bytes32(word: UInt64($0))) }.sorted()
+        let end = LogPosition(log: LogID(.zero), sequence: 5, id: EventID(.zero))
+        return StateAction.grant(
+            MemberKey(.zero), .admin, superseding: ids, adopting: [LogPosition](repeating: end, count: logs)
+        ).encoded
+    }
+
+    private func rekey(knowing logs: Int) -> [UInt8] {
+        let end = LogPosition(log: LogID(.zero), sequence: 5, id: EventID(.zero))
+        let known = [LogPosition](repeating: end, count: logs)
+        return StateAction.rekey(Rekey(commitment: .zero, exclusions: .zero, known: known)).encoded
+    }
+
+    @Test func grantsAndRekeysAtTheirBounds() throws {
+        for (demotions, logs) in [(0, 0), (512, 512)] {
+            let longest = grant(superseding: demotions, adopting: logs)
+            #expect(try StateAction(decoding: longest[...], kind: .membership).encoded == longest)
+            #expect(longest.count <= Limits.content)
+        }
+        #expect(throws: WireError.self) {
+            try StateAction(decoding: grant(superseding: 513, adopting: 0)[...], kind: .membership)
+        }
+        #expect(throws: WireError.self) {
+            try StateAction(decoding: grant(superseding: 0, adopting: 513)[...], kind: .membership)
+        }
+        #expect(try StateAction(decoding: rekey(knowing: 512)[...], kind: .rekey).encoded == rekey(knowing: 512))
+        #expect(throws: WireError.self) { try StateAction(decoding: rekey(knowing: 513)[...], kind: .rekey) }
+        #expect(throws: WireError.self) { try StateAction(decoding: rekey(knowing: 0).dropLast()[...], kind: .rekey) }
+    }
+
     private func setting(key: Int, value: Int) -> [UInt8] {
         [UInt8(key)] + [UInt8](repeating: 0x6b, count: key) + [1] + [UInt8](repeating: 0, count: value)
     }
@@ -47,7 +78,7 @@ struct StateActionTests {
     @Test(arguments: 0..<20) func anyBytes(seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))
         let valid = [
-            StateAction.promote(MemberKey(.zero), to: .admin).encoded, lowering(keeping: 2), setting(key: 4, value: 9),
+            grant(superseding: 2, adopting: 1), rekey(knowing: 1), lowering(keeping: 2), setting(key: 4, value: 9),
             StateAction.set(key: "title", value: nil).encoded, redaction(because: "spam"), [],
         ]
         for _ in 0..<2_000 {
@@ -60,7 +91,7 @@ struct StateActionTests {
                 default: bytes.insert(UInt8.random(in: 0...255, using: &generator), at: place)
                 }
             }
-            for kind in [EventKind.membership, .setting, .redaction] {
+            for kind in [EventKind.membership, .setting, .redaction, .rekey] {
                 guard let action = try? StateAction(decoding: bytes[...], kind: kind) else { continue }
                 #expect(action.encoded == bytes && action.kind == kind, "seed \(seed): \(bytes)")
             }

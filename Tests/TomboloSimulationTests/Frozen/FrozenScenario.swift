@@ -108,7 +108,7 @@ struct FrozenScenario: Sendable {
                 [.say: 6, .sayForAWhile: 24, .checkpoint: 8, .rest: 8, .redact: 3, .linkDevice: 2, .retain: 2]),
             reaches: ["state.floor", "group.certificates", "change.erased", "agreed.agreement"]),
         FrozenScenario(
-            name: "mixture", devices: 4, steps: 140, policies: [.private, .open, .privateFromJoining, .feed],
+            name: "mixture", devices: 4, steps: 200, policies: [.private, .open, .privateFromJoining, .feed],
             weights: weigh(
                 links, files, mvds,
                 [

@@ -107,6 +107,32 @@ struct StoreTests {
         }
     }
 
+    @Test("a store with groups of the first rules is refused, and left as it is")
+    func firstRules() async throws {
+        try await withDirectory { root in
+            try await makeStore(at: root)
+            let path = root.appendingPathComponent("tombolo.sqlite").path
+            let database = try DatabaseQueue(path: path)
+            try await database.write { db in
+                try db.execute(
+                    sql: """
+                        UPDATE replica
+                        SET statement = CAST(substr(statement, 1, 3) || x'01' || substr(statement, 5) AS BLOB);
+                        DELETE FROM grdb_migrations WHERE identifier = '14';
+                        """)
+            }
+            for _ in 0..<2 {
+                let error = await #expect(throws: TomboloError.self) { _ = try await Node.open(at: root) }
+                #expect(error?.code == .storeOlder)
+            }
+            let applied = try await database.read { db in
+                try Int.fetchOne(db, sql: "SELECT count(*) FROM grdb_migrations WHERE identifier = '14'")
+            }
+            #expect(applied == 0)
+            try database.close()
+        }
+    }
+
     @Test("a store of an earlier version is brought up to date, and bookmarks stay where they were")
     func earlier() async throws {
         try await withDirectory { root in

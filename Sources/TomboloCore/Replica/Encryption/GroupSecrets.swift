@@ -16,6 +16,8 @@ struct GroupSecrets: Sendable {
     var valuesOnly: Set<EventID>
     /// Rekey events with a secret that is closed to this device's member, which joined later (protocol 2.8-15).
     var closed: Set<EventID> = []
+    /// The number of role changes of this device's member by which ``closed`` was found last.
+    var reviewed = 0
     /// Rekey events whose secrets are not held, in the order in which they came, and those that an event waits for.
     var missing: [EventID] = []
     var waitedFor: Set<EventID> = []
@@ -66,7 +68,6 @@ struct GroupSecrets: Sendable {
         unproven = rekeys(.unproven)
         valuesOnly = rekeys(.values)
         for node in state.nodes { note(node, of: frontier) }
-        var state = state
         closed = Set(state.rekeyEvents.filter { !state.isOpen($0, to: member) })
         let whole = closed.intersection(valuesOnly)
         missing.removeAll { whole.contains($0) }

@@ -51,8 +51,8 @@ extension Replica {
 
     // MARK: Sealing
 
-    /// Chooses the secret that this device seals under now: the latest whose rekey event comes after every demotion
-    /// known here, that is not too old, and that is held. Else it begins a new one.
+    /// Chooses the secret that this device seals under now: the latest whose rekey event states the exclusions known here,
+    /// that is not too old, and that is held. Else it begins a new one.
     ///
     /// - Returns: nil where contents are not sealed, or if no rekey event could be written.
     mutating func chooseRekey(in batch: inout Batch<some Cryptography>) throws(StoreError) -> EventReference? {
@@ -62,7 +62,8 @@ extension Replica {
         {
             return current.rekey
         }
-        for node in state.currentRekeys(atMost: Self.rekeyCandidates)
+        let candidates = state.rekeys(stating: exclusionsDigest(using: batch.cryptography))
+        for node in candidates.prefix(Self.rekeyCandidates)
         where secrets?.held.contains(node.reference.id) == true {
             guard state.isOpenToAll(node.reference.id) else { continue }
             guard let event = try batch.store.events(ordinals: [node.ordinal]).first?.event,
@@ -98,15 +99,34 @@ extension Replica {
         in batch: inout Batch<some Cryptography>
     ) throws(StoreError) -> EventReference? {
         let secret = RekeySecret(root: .random(using: &batch.generator), using: batch.cryptography)
-        guard let id = try write(.rekey(secret.commitment(using: batch.cryptography)), in: &batch),
-            let node = state.nodes.last, node.reference.id == id
-        else { return nil }
+        let known = state.policy.sharesHistory ? [] : Array(state.knownRoleChanges.prefix(Limits.keptLogs))
+        let rekey = Rekey(
+            commitment: secret.commitment(using: batch.cryptography),
+            exclusions: exclusionsDigest(using: batch.cryptography), known: known)
+        guard let id = try write(.rekey(rekey), in: &batch), let node = state.nodes.last, node.reference.id == id else {
+            return nil
+        }
         try store(secret, of: id, in: batch.store)
-        // With very many state heads, one event does not name all that it must come after.
-        guard state.currentRekeys(atMost: Self.rekeyCandidates).contains(where: { $0.reference.id == id }),
-            state.isOpenToAll(id), try use(node.reference, begun: Int64(clamping: batch.now), in: batch.store)
-        else { return nil }
+        guard try use(node.reference, begun: Int64(clamping: batch.now), in: batch.store) else { return nil }
         return node.reference
+    }
+
+    /// The digest of the exclusions that this device knows: what a rekey event states whose secret it writes under.
+    private func exclusionsDigest(using cryptography: some Cryptography) -> Bytes32 {
+        cryptography.sha256(Array("tombolo-exclusions-1".utf8) + state.exclusions.flatMap(\.bytes))
+    }
+
+    /// Closes and opens secrets after role changes of this device's member that their authors had known.
+    mutating func reviewClosedSecrets(in batch: inout Batch<some Cryptography>) throws(StoreError) {
+        guard secrets != nil, !state.policy.sharesHistory else { return }
+        let seen = state.countOfRoleChanges(of: batch.identity.member)
+        guard secrets?.reviewed != seen else { return }
+        secrets?.reviewed = seen
+        let closed = Set(state.rekeyEvents.filter { !state.isOpen($0, to: batch.identity.member) })
+        let changed = closed.symmetricDifference(secrets?.closed ?? [])
+        guard !changed.isEmpty else { return }
+        secrets?.closed = closed
+        try release(waitersOf: changed.sorted(), in: &batch)
     }
 
     /// Encrypts a content, or a value, under the current secret; nil if its key was punctured.
@@ -253,7 +273,7 @@ extension Identity {
 extension StateNode {
     /// Whether this is the rekey event that begins a secret.
     func begins(_ secret: RekeySecret, using cryptography: some Cryptography) -> Bool {
-        guard case .rekey(let commitment) = action else { return false }
-        return secret.commitment(using: cryptography) == commitment
+        guard case .rekey(let rekey) = action else { return false }
+        return secret.commitment(using: cryptography) == rekey.commitment
     }
 }

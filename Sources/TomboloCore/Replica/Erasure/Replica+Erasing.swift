@@ -161,7 +161,3 @@ extension Replica {
         }
     }
 }
-
-extension LogPosition {
-    init(_ event: EventReference) { self.init(log: event.log, sequence: event.sequence, id: event.id) }
-}

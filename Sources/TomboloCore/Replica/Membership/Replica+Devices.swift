@@ -11,7 +11,6 @@ extension Replica {
     }
 
     mutating func noteRemoval(_ removal: DeviceRemoval, in batch: inout Batch<some Cryptography>) {
-        unsettled.membersWithRemovedDevices.insert(removal.member)
         batch.identity.note(removal)
         if removal.member == batch.identity.member { note(.removalsMaySpread) }
     }
@@ -36,7 +35,19 @@ extension Replica {
         if state.deviceRemovals(of: removal.member).contains(removal) {
             return batch.effects.append(.done(request))
         }
-        try apply(request, .removeDevice(removal), in: &batch)
+        try apply(request, postOf(removal), in: &batch)
+    }
+
+    /// Posts a removal that this device has signed.
+    mutating func post(
+        _ removal: DeviceRemoval, in batch: inout Batch<some Cryptography>
+    ) throws(StoreError) -> EventID? {
+        try write(postOf(removal), in: &batch)
+    }
+
+    private func postOf(_ removal: DeviceRemoval) -> StateAction {
+        let kept = lastEvents { removal.covers($1.admission.devices, of: $1.member) }
+        return .removeDevice(removal, kept: kept)
     }
 
     /// Posts removals of the member's devices that this group lacks, if this device or the removed one has written
@@ -45,7 +56,7 @@ extension Replica {
         missing removals: [DeviceRemoval], in batch: inout Batch<some Cryptography>
     ) throws(StoreError) {
         let (member, own) = (batch.identity.member, batch.identity.device)
-        for removal in removals where refusal(of: .removeDevice(removal), batch.identity) == nil {
+        for removal in removals where refusal(of: .removeDevice(removal, kept: []), batch.identity) == nil {
             // A removal that the device has signed itself may keep too much.
             let isPosted = state.deviceRemovals(of: member).contains {
                 $0 == removal
@@ -57,7 +68,7 @@ extension Replica {
                 guard let certificate = log.certificate, certificate.member == member else { return false }
                 return certificate.device == own || removal.covers(certificate.admission.devices, of: member)
             }
-            if isConcerned { _ = try write(.removeDevice(removal), in: &batch) }
+            if isConcerned { _ = try post(removal, in: &batch) }
         }
     }
 }

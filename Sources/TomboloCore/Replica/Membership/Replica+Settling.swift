@@ -18,32 +18,20 @@ extension Replica {
             else { continue }
             turned.note(node.reference, place, isWanted: node.stands)
         }
-        for log in frontier.logs.indices {
-            guard let certificate = frontier.logs[log].certificate, !certificate.isStateLog else { continue }
-            let former = unsettled.formerStandings[certificate.member] ?? []
-            guard
-                !former.isEmpty || unsettled.forkedLogs.contains(log)
-                    || unsettled.membersWithRemovedDevices.contains(certificate.member)
-            else { continue }
-            try review(log, of: certificate.member, former: former, &turned, in: batch.store)
+        for (log, former) in unsettled.parts.sorted(by: { $0.key < $1.key }) {
+            try review(log, former: former, &turned, in: batch.store)
         }
         try carryOut(turned, in: &batch)
     }
 
-    /// Validates again the events of a log whose status may have changed.
-    private func review(
-        _ log: Int, of member: MemberKey, former: [Standing], _ turned: inout TurnedEvents,
-        in store: any EventStore
+    /// Settles again the events of a log of which another part was wanted before.
+    private mutating func review(
+        _ log: Int, former: WantedPart, _ turned: inout TurnedEvents, in store: any EventStore
     ) throws(StoreError) {
-        // A removal of a device is never undone: those of before are all there.
-        let bounds = (former + [state.standing(of: member)]).flatMap { self.bounds(ofLog: log, given: $0) }
-        if bounds.isEmpty { return }
         let logState = frontier.logs[log]
         var next = logState.floor + 1
-        if logState.isLinear {
-            // The part that every demotion keeps is not touched.
-            next = max(next, bounds.map { $0.map(\.sequence).min() ?? 0 }.min() ?? 1)
-        }
+        // The part that every cut keeps is not touched.
+        if logState.isLinear { next = max(next, min(former.firstEnd, wantedPart(ofLog: log).firstEnd)) }
         while next <= logState.lastSequence {
             let (events, after) = try walk(next...logState.lastSequence, ofLog: logState.reference, in: store)
             let places = try store.places(
@@ -103,5 +91,16 @@ private struct TurnedEvents {
             (.withdrawn, .withdrawn, withdrawn), (.delivered, .restored, restored),
             (.delivered, .delivered, delivered),
         ]
+    }
+}
+
+extension WantedPart {
+    /// The sequence up to which everything of a log that is one chain is wanted; the highest one for the whole log.
+    fileprivate var firstEnd: UInt64 {
+        switch self {
+        case .everything: .max
+        case .nothing: 0
+        case .upTo(let cuts): cuts.map { $0.map(\.sequence).max() ?? 0 }.min() ?? 0
+        }
     }
 }

@@ -1,17 +1,18 @@
 // State actions of this device.
 extension Replica {
-    /// Promotes or demotes a member, whichever the role asks for.
+    /// Gives a member a role: by a grant or a demotion, whichever the role asks for.
     mutating func setRole(
         _ request: RequestID, of member: MemberKey, to role: Role, in batch: inout Batch<some Cryptography>
     ) throws(StoreError) {
         let old = state.standing(of: member).role
-        guard role != old else {
+        // A member that has left may still have devices that write: a demotion ends their logs.
+        guard role != old || role == .none && state.mayWriteAfterLeaving(member) else {
             return batch.refuse(
                 request,
                 role == .none
                     ? "that key has no role in this group" : "that member is \(role.withArticle) already")
         }
-        try apply(request, role > old ? .promote(member, to: role) : demotion(of: member, to: role), in: &batch)
+        try apply(request, role > old ? grant(to: member, role) : demotion(of: member, to: role), in: &batch)
     }
 
     mutating func setState(
@@ -47,7 +48,7 @@ extension Replica {
         guard state.standing(of: inviter).role > .none || !state.isDemotedByAnother(inviter) else { return false }
         guard state.standing(of: member).role < role else { return true }
         guard !state.isDemotedByAnother(member) else { return false }
-        let action = StateAction.promote(member, to: role)
+        let action = grant(to: member, role)
         guard refusal(of: action, batch.identity) == nil else { return false }
         return try write(action, in: &batch) != nil
     }
@@ -59,13 +60,16 @@ extension Replica {
         _ action: StateAction, in batch: inout Batch<some Cryptography>
     ) throws(StoreError) -> EventID? {
         try joinStateHeads(in: &batch)
+        var naming: [EventReference] = []
+        if case .set(let key, _) = action { naming = state.settings(of: key).map(\.reference) }
         guard secrets != nil, action.isSealable, case .set(_, let value?) = action else {
-            return try write(action.kind, content: action.encoded, expiry: nil, in: &batch)
+            return try write(action.kind, content: action.encoded, expiry: nil, naming: naming, in: &batch)
         }
         guard let rekey = try chooseRekey(in: &batch) else { return nil }
         let content = action.encoded
         return try write(
-            action.kind, content: content, under: rekey, clear: content.count - value.count, expiry: nil, in: &batch)
+            action.kind, content: content, under: rekey, clear: content.count - value.count, expiry: nil,
+            naming: naming, in: &batch)
     }
 
     /// Joins state heads until one event can name the rest.
@@ -77,15 +81,44 @@ extension Replica {
         }
     }
 
+    /// A grant that supersedes the member's demotions and adopts the words that are held of it.
+    private func grant(to member: MemberKey, _ role: Role) -> StateAction {
+        let demotions = state.demotions(of: member).map(\.reference.id).prefix(Limits.supersededDemotions)
+        let adopted =
+            role < .member
+            ? []
+            : lastEvents { log, certificate in
+                certificate.member == member && !certificate.isStateLog && isCut(log)
+            }
+        return .grant(member, role, superseding: demotions.sorted(), adopting: adopted)
+    }
+
+    private func isCut(_ log: LogState) -> Bool {
+        guard let certificate = log.certificate else { return false }
+        return state.wantedPart(ofLog: log.id, by: certificate.author) != .everything
+    }
+
     /// A demotion that keeps the held part of the member's logs.
     private func demotion(of member: MemberKey, to role: Role) -> StateAction {
-        var kept: [LogPosition] = []
-        for log in frontier.logs where log.certificate?.member == member {
-            guard log.certificate?.isStateLog == false, let end = log.ends.last else { continue }
-            kept.append(LogPosition(log: log.id, sequence: end.sequence, id: end.id))
+        .demote(member, to: role, kept: lastEvents { $1.member == member })
+    }
+
+    /// The last held events of logs, as many as an event can name: state first, which other members' rights rest on,
+    /// then the longest logs.
+    func lastEvents(where isIncluded: (LogState, Certificate) -> Bool) -> [LogPosition] {
+        var last: [(isState: Int, position: LogPosition)] = []
+        for log in frontier.logs {
+            guard let certificate = log.certificate, isIncluded(log, certificate) else { continue }
+            last += log.ends.suffix(Limits.keptBranches).map { end in
+                let position = LogPosition(log: log.id, sequence: end.sequence, id: end.id)
+                return (certificate.isStateLog ? 1 : 0, position)
+            }
         }
-        kept.sort { $0.sequence > $1.sequence }
-        return .demote(member, to: role, kept: Array(kept.prefix(Limits.keptLogs)))
+        last.sort { one, other in
+            let (left, right) = (one.position, other.position)
+            return (one.isState, left.sequence, left.id) > (other.isState, right.sequence, right.id)
+        }
+        return last.prefix(Limits.keptLogs).map(\.position)
     }
 
     // MARK: Refusals
@@ -98,14 +131,14 @@ extension Replica {
         {
             return "the device that signed the removal was removed itself, so its removals do not count here"
         }
-        let own = state.standing(of: identity.member)
-        let author = Strength(standing: own, member: identity.member)
-        let target = action.target.map { state.standing(of: $0) }
-        guard !action.isAllowed(to: author, on: target) else { return nil }
-        guard action.isAllowed(to: own.role, of: identity.member) else {
-            return "you are \(own.role.withArticle) of this group, and may not do this: ask an admin or owner"
+        let own = state.standing(of: identity.member).right
+        guard action.isAllowed(to: own?.role ?? .none, of: identity.member) else {
+            let role = own?.role ?? .none
+            return "you are \(role.withArticle) of this group, and may not do this: ask an admin or owner"
         }
-        return "this member joined before you, or has a higher role: only a member that ranks above it can do this"
+        guard let own, let (member, role) = action.roleChange else { return nil }
+        return state.isEffective(action, on: member, role, by: identity.member, under: own)
+            ? nil : "this member joined before you, or has a higher role: only a member that ranks above it can do this"
     }
 
     /// The reason why this device's member may not write; nil if it may.
@@ -122,7 +155,7 @@ extension Replica {
     func refusalToInvite(as role: Role, _ identity: Identity<some Cryptography>) -> String? {
         // A member that needs no state event for its role can be invited by anyone.
         if role <= state.defaultRole { return nil }
-        return refusal(of: .promote(MemberKey(.zero), to: role), identity)
+        return refusal(of: .grant(MemberKey(.zero), role, superseding: [], adopting: []), identity)
     }
 
     /// The reason why this device may do nothing in the group any more; nil if it may.

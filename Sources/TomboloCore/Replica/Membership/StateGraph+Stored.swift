@@ -23,6 +23,7 @@ extension StateGraph {
     package mutating func insert(_ events: [(LogAuthor, StoredEvent)]) {
         reserve(events.count)
         for place in Self.order(of: events) { insert(events[place].1, by: events[place].0) { $0.withoutValue } }
+        _ = resolve()
     }
 
     /// Inserts stored events with the values of settings.
@@ -39,6 +40,7 @@ extension StateGraph {
                 return .set(key: key, value: try value(stored.event, bytes))
             }
         }
+        _ = resolve()
     }
 
     /// The positions of valid events, in the order in which they are inserted.
@@ -52,9 +54,9 @@ extension StateGraph {
     ) rethrows {
         let header = stored.event.header
         _ = insert(
-            stored.event.reference, ordinal: stored.ordinal, by: author.member, devices: author.devices,
-            try action(StateAction(of: header, stored.event.content) ?? .join), parents: header.ancestors,
-            isUnderstood: header.isUnderstood)
+            stored.event.reference, ordinal: stored.ordinal, by: author,
+            try action(StateAction(of: header, stored.event.content) ?? .join), previous: header.previous?.id,
+            parents: header.ancestors)
     }
 }
 

@@ -2,19 +2,13 @@
 struct UnsettledState: Sendable {
     /// State events that stand since this batch, or stand no more.
     var turned: Set<Int> = []
-    /// The standings that members had meanwhile.
-    var formerStandings: [MemberKey: [Standing]] = [:]
-    /// Forked logs of members whose right to write was taken away.
-    var forkedLogs: Set<Int> = []
-    /// Members that had a device removed.
-    var membersWithRemovedDevices: Set<MemberKey> = []
+    /// Logs of the conversation of which another part is wanted than before, with the former part.
+    var parts: [Int: WantedPart] = [:]
     /// New redactions, and those that stand since this batch, or stand no more.
     var redactions: Set<Int> = []
 
-    /// Whether no event of the conversation may have another status than before.
-    var isSettled: Bool {
-        turned.isEmpty && formerStandings.isEmpty && forkedLogs.isEmpty && membersWithRemovedDevices.isEmpty
-    }
+    /// Whether no event may have another status than before.
+    var isSettled: Bool { turned.isEmpty && parts.isEmpty }
 
     /// Forgets everything but redactions, which are settled apart.
     mutating func settle() { self = UnsettledState(redactions: redactions) }

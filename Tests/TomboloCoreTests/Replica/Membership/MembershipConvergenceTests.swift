@@ -121,7 +121,7 @@ extension Cluster.Device {
 
     /// The events that the device skips because its member joined later.
     fileprivate var passedOver: Set<EventID> {
-        guard var state = engine.state(of: cluster.group), !state.policy.sharesHistory else { return [] }
+        guard let state = engine.state(of: cluster.group), !state.policy.sharesHistory else { return [] }
         let hidden = groupEvents.filter { stored in
             guard stored.status == .heldBack, let rekey = stored.event.header.rekeys.first else { return false }
             return !state.isOpen(rekey.id, to: member)
