@@ -49,6 +49,7 @@ bench: setup
 	@Benchmarks/.build/release/Benchmarks members
 	@Benchmarks/.build/release/Benchmarks erasure
 	@Benchmarks/.build/release/Benchmarks forgetting
+	@Benchmarks/.build/release/Benchmarks flood
 	@Benchmarks/.build/release/Benchmarks sealed
 	@Benchmarks/.build/release/Benchmarks reconcile --chart docs/reconciliation.svg --table docs/reconciliation.md
 

@@ -8,7 +8,7 @@ import Foundation
         abstract: "Measures Tombolo over real sockets and stores, each device a process of its own.",
         subcommands: [
             Conversation.self, Bulk.self, Latency.self, Reconcile.self, Frontier.self, Members.self, Erasure.self,
-            Forgetting.self,
+            Forgetting.self, Flood.self,
             Sealed.self, Files.self, Serve.self, Fetch.self, SendFile.self, FetchFile.self, TLSSink.self,
             TLSSource.self,
         ])
