@@ -51,7 +51,9 @@ struct Flood: AsyncParsableCommand {
         let admins = try (0..<3).map { _ in try EngineDevice(&generator) }
         let group = try admins[0].createGroup(.open)
         for admin in admins[1...] { try admin.join(group, of: admins[0], as: .admin) }
-        let members = (0..<max(1, count / 4)).map { _ in MemberKey(SwiftCryptography().sha256Bytes("\(generator.next())")) }
+        let members = (0..<max(1, count / 4)).map { _ in
+            MemberKey(SwiftCryptography().sha256Bytes("\(generator.next())"))
+        }
         for admin in admins[1...] { try admin.ingest(admins[0].messages(of: group), into: group) }
         var messages = admins[0].messages(of: group)
         for admin in admins[1...] {
