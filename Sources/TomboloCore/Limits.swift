@@ -93,8 +93,10 @@ public enum Limits {
     static let earlySecrets = 256
     /// Secrets that a peer waits for, and secrets that this device requests in one session (protocol 5.7-14).
     static let wantedSecrets = 4_096
-    /// Logs of a group.
+    /// Logs of a group whose authors have a right to them.
     public static let logsPerGroup = 65_536
+    /// Logs of a group whose authors have no right to them, or none that is known yet.
+    static let unprovenLogs = 4_096
     /// Starts of a log (protocol 3-5).
     static let startsPerLog = 64
     /// Ends of a log (protocol 3-5).

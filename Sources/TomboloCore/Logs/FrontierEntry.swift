@@ -76,7 +76,8 @@ package struct LogTable {
     mutating func readNumber(_ reader: inout WireReader) throws(WireError) -> Int {
         let number = try reader.varint(atMost: count, "a log reference")
         if number < count { return number }
-        guard number < Limits.logsPerGroup else { throw .tooLarge("a table of logs", limit: Limits.logsPerGroup) }
+        let limit = Limits.logsPerGroup + Limits.unprovenLogs
+        guard number < limit else { throw .tooLarge("a table of logs", limit: limit) }
         let log = LogID(try reader.bytes32())
         guard self.number(of: log) == nil else {
             throw .invalid("a repeated declaration of a log", offset: reader.offset)

@@ -166,7 +166,9 @@ extension Replica {
     /// Whether this device does not hold an event because of a bound. No event waits for it: otherwise a member with
     /// very many branches or logs could keep apart devices that hold different ones (protocol 2.4-5).
     private func isRefused(_ reference: EventReference) -> Bool {
-        guard let log = frontier.index(of: reference.log) else { return frontier.logs.count >= Limits.logsPerGroup }
+        guard let log = frontier.index(of: reference.log) else {
+            return frontier.logs.count - unproven.count >= Limits.logsPerGroup
+        }
         return frontier.logs[log].isFull
     }
 

@@ -43,6 +43,10 @@ struct Replica: Sendable {
     /// The wanted parts of the logs of the conversation by which events were settled last.
     var parts: [Int: WantedPart] = [:]
     var keptPaths = KeptPaths()
+    /// Logs that no right allows to contain anything, as far as the role changes are known.
+    var unproven: Set<Int> = []
+    /// The number of state events by which ``unproven`` was reviewed last.
+    var unprovenSeen = 0
     /// Logs whose state the batch has changed and not yet stored.
     var changedLogs: Set<Int> = []
     private var changes: [ReplicaChange] = []
@@ -67,6 +71,9 @@ struct Replica: Sendable {
         for (index, log) in logs.enumerated() {
             guard let certificate = log.certificate, !certificate.isStateLog else { continue }
             parts[index] = state.wantedPart(ofLog: log.id, by: certificate.author)
+        }
+        for (index, log) in logs.enumerated() {
+            if let certificate = log.certificate, !state.isProven(certificate) { unproven.insert(index) }
         }
         recent = RecentEvents(capacity: recentEvents)
         hashing = EventHashing(group: record.id)

@@ -9,6 +9,11 @@ extension StateGraph {
         return right(givenBy: node)
     }
 
+    /// Whether the right to a log suffices for the least that such logs contain.
+    func isProven(_ certificate: Certificate) -> Bool {
+        right(of: certificate.author).map { $0.role >= (certificate.isStateLog ? .reader : .member) } ?? false
+    }
+
     func right(givenBy roleChange: Int) -> Right {
         Right(role: nodes[roleChange].action.roleChange?.role ?? .none, since: nodes[roleChange].place)
     }
