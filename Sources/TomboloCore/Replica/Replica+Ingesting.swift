@@ -148,7 +148,8 @@ extension Replica {
         let event = authentic.event
         if let known = authentic.log ?? index(of: event) { return known }
         let isProven = authentic.certificate.map(state.isProven) ?? false
-        guard isProven ? frontier.logs.count - unproven.count < Limits.logsPerGroup : hasRoomForUnproven() else {
+        guard isProven ? frontier.logs.count - unproven.count < Limits.logsPerGroup : unproven.hasRoom(frontier, state)
+        else {
             if isProven { result.overfull.append(event.id) }
             return nil
         }
@@ -163,19 +164,6 @@ extension Replica {
         let index = frontier.append(states[0])
         if !isProven { unproven.insert(index) }
         return index
-    }
-
-    /// Whether the device takes one more log whose right no known role change proves.
-    ///
-    /// Authors without a right have a share of their own. So they cannot keep new members from writing. Once its role
-    /// change is known, a log does not count here any more.
-    private mutating func hasRoomForUnproven() -> Bool {
-        guard unproven.count >= Limits.unprovenLogs, unprovenSeen != state.nodes.count else {
-            return unproven.count < Limits.unprovenLogs
-        }
-        unprovenSeen = state.nodes.count
-        unproven = unproven.filter { log in frontier.logs[log].certificate.map { !state.isProven($0) } ?? true }
-        return unproven.count < Limits.unprovenLogs
     }
 
     /// Whether the log of `event` holds an event with this id and sequence.

@@ -43,10 +43,9 @@ struct Replica: Sendable {
     /// The wanted parts of the logs of the conversation by which events were settled last.
     var parts: [Int: WantedPart] = [:]
     var keptPaths = KeptPaths()
-    /// Logs that no right allows to contain anything, as far as the role changes are known.
-    var unproven: Set<Int> = []
-    /// The number of state events by which ``unproven`` was reviewed last.
-    var unprovenSeen = 0
+    /// The changes of rights by which events were settled last.
+    var settledChanges = 0
+    var unproven = UnprovenLogs()
     /// Logs whose state the batch has changed and not yet stored.
     var changedLogs: Set<Int> = []
     private var changes: [ReplicaChange] = []
@@ -72,9 +71,9 @@ struct Replica: Sendable {
             guard let certificate = log.certificate, !certificate.isStateLog else { continue }
             parts[index] = state.wantedPart(ofLog: log.id, by: certificate.author)
         }
-        for (index, log) in logs.enumerated() {
-            if let certificate = log.certificate, !state.isProven(certificate) { unproven.insert(index) }
-        }
+        unproven = UnprovenLogs(among: logs, state)
+        settledChanges = state.changes
+        _ = state.takeChangedMembers()
         recent = RecentEvents(capacity: recentEvents)
         hashing = EventHashing(group: record.id)
         waiting = logs.reduce(0) { $0 + $1.waiting }

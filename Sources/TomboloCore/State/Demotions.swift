@@ -34,6 +34,19 @@ struct Demotions: Sendable {
         countsOfOthers.append(others)
     }
 
+    /// Adds a demotion at its place.
+    mutating func insert(_ demotion: Demotion, _ kept: [LogPosition], in graph: StateGraph) {
+        let place = all.partitionPoint { $0.right < demotion.right }
+        guard place < all.count else { return append(demotion, kept) }
+        var anew = Demotions()
+        for other in all[..<place] + [demotion] + all[place...] {
+            guard case .demote(_, _, var kept) = graph.nodes[other.node].action else { continue }
+            if other.isOwn { kept.append(LogPosition(graph.nodes[other.node].reference)) }
+            anew.append(other, kept)
+        }
+        self = anew
+    }
+
     /// The number of demotions to a role below another one.
     ///
     /// - Parameters:

@@ -17,7 +17,7 @@ extension StateGraph {
     /// - The removed devices.
     package var exclusions: [Bytes32] {
         var found: Set<Bytes32> = []
-        for member in resolution.members {
+        for member in resolution.demotedMembers {
             let (role, rights) = (standing(of: member).role, rights(of: member))
             if role < .reader {
                 for (grant, right) in rights where right.role >= .reader {

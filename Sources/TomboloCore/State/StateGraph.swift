@@ -55,6 +55,8 @@ package struct StateGraph: Sendable {
     /// The removals of devices by the members of these devices. They stand, whatever becomes of the members that posted
     /// them. Of several events that post one removal, the one with the strongest right decides (protocol 2.6-29).
     private(set) var deviceRemovals: [MemberKey: [DeviceRemoval: Int]] = [:]
+    /// The indices of each member's logs.
+    private(set) var logsOfMember: [MemberKey: [Int]] = [:]
     /// The devices that have begun state logs, with those that admitted them, by member.
     private(set) var devicesOfMember: [MemberKey: Set<[DeviceKey]>] = [:]
     /// The owner that the statement names; nil in public groups, which nobody owns.
@@ -70,7 +72,13 @@ package struct StateGraph: Sendable {
     private(set) var isUnresolved = false
     /// For each key the standing settings that no other standing setting of the key names.
     private var settings: [String: Set<Int>] = [:]
-    /// Counts the resolutions that may have changed rights.
+    /// The role changes since then that were applied without resolving the state.
+    private var appliedAlone = 0
+    /// For more of them it is cheaper to resolve the state once.
+    private static let mostAppliedAlone = 8
+    /// The members whose rights may have changed; nil for all.
+    private var changedMembers: Set<MemberKey>? = []
+    /// Counts the changes of rights.
     package private(set) var changes = 0
 
     package init(owner: MemberKey, policy: Policy) {
@@ -126,6 +134,7 @@ package struct StateGraph: Sendable {
         if let known = indexOfLog[id] { return known }
         let grant = author.grant.flatMap { indexOfID[$0] }
         logs.append(StateLog(id: id, author: author, right: right, grant: grant))
+        logsOfMember[author.member, default: []].append(logs.count - 1)
         devicesOfMember[author.member, default: []].insert(author.devices)
         indexOfLog[id] = logs.count - 1
         if resolution.hasLeft(author.member) { isUnresolved = true }
@@ -164,19 +173,35 @@ package struct StateGraph: Sendable {
 
     // MARK: Resolving
 
-    /// Finds out whether a new node stands. Most nodes change nothing for others.
+    /// Finds out whether a new node stands. Most nodes change nothing for other state events.
     private mutating func settle(_ node: Int) {
         let action = nodes[node].action
-        isUnresolved = action.takesAway || mayBringBack(action) || resolution.isCut(nodes[node].log)
+        isUnresolved =
+            action.deviceRemoval != nil || resolution.isCut(nodes[node].log)
+            || action.isDemotion && resolution.hasLeft(nodes[node].author)
         guard !isUnresolved else { return }
         nodes[node].stands = resolution.stands(node, in: self)
-        if nodes[node].stands { apply(node) }
+        guard nodes[node].stands else { return }
+        guard let member = action.roleChange?.member, action.isDemotion || mayBringBack(action) else {
+            return apply(node)
+        }
+        isUnresolved = appliedAlone >= Self.mostAppliedAlone || !resolution.applyAlone(node, in: self)
+        guard !isUnresolved else { return }
+        appliedAlone += 1
+        changes += 1
+        changedMembers?.insert(member)
     }
 
-    /// Whether a grant adopts words, or may raise a member above the authors of its demotions.
+    /// Whether a grant adopts words, or concerns a member with demotions.
     private func mayBringBack(_ action: StateAction) -> Bool {
         guard case .grant(let member, _, _, let adopted) = action else { return false }
         return !adopted.isEmpty || !resolution.demotions(of: member).isEmpty
+    }
+
+    /// Returns the members whose rights may have changed since the last call; nil for all.
+    mutating func takeChangedMembers() -> Set<MemberKey>? {
+        defer { changedMembers = [] }
+        return changedMembers
     }
 
     private mutating func apply(_ node: Int) {
@@ -193,10 +218,11 @@ package struct StateGraph: Sendable {
     ///
     /// - Returns: the earlier nodes that came to stand, or stand no more.
     package mutating func resolve() -> [Int] {
-        defer { resolved = nodes.count }
+        defer { (resolved, appliedAlone) = (nodes.count, 0) }
         guard isUnresolved else { return [] }
         isUnresolved = false
         changes += 1
+        changedMembers = nil
         resolution = StateResolution(of: self)
         var turned: [Int] = []
         settings = [:]

@@ -10,6 +10,8 @@ struct StateResolution: Sendable {
     private var parts: [WantedPart] = []
     private var grants: [MemberKey: [Int]] = [:]
     private var demotions: [MemberKey: Demotions] = [:]
+    /// Members with standing demotions that do not act.
+    private var protected: Set<MemberKey> = []
 
     init() {}
 
@@ -112,6 +114,49 @@ struct StateResolution: Sendable {
         return stands
     }
 
+    /// Applies a new role change that stands, if it changes nothing that other state events rest on.
+    ///
+    /// That is the ordinary case: a demotion keeps everything that its member has written.
+    /// - Returns: false, and nothing changed, if the state has to be resolved anew.
+    mutating func applyAlone(_ node: Int, in graph: StateGraph) -> Bool {
+        let right = graph.logs[graph.nodes[node].log].right
+        switch graph.nodes[node].action {
+        case .grant(let member, _, _, _):
+            // The member must not come to rank above the author of a demotion.
+            if let weakest = demotions[member]?.all.last?.right, !(graph.right(givenBy: node) < weakest) {
+                return false
+            }
+            grants[member, default: []].append(node)
+            return true
+        case .demote(let member, let role, let kept):
+            guard graph.nodes[node].author != member, !protected.contains(member),
+                !hasRight(member, above: right, in: graph)
+            else { return false }
+            let former = demotions[member]
+            demotions[member, default: Demotions()].insert(
+                Demotion(node: node, right: right, role: role, isOwn: false), kept, in: graph)
+            var changed: [Int: WantedPart] = [:]
+            for log in graph.logsOfMember[member] ?? [] {
+                let part = part(ofStateLog: log, in: graph)
+                guard part != parts[log] else { continue }
+                if case .upTo(let cuts) = part {
+                    var finder = KeptNodes(in: graph.logs[log], graph.nodes)
+                    let kept = finder.kept(by: cuts)
+                    if graph.logs[log].nodes.allSatisfy({ kept.contains($0) == standing[$0] }) {
+                        changed[log] = part
+                        continue
+                    }
+                }
+                demotions[member] = former
+                return false
+            }
+            for (log, part) in changed { parts[log] = part }
+            if role > .none { grants[member, default: []].append(node) }
+            return true
+        default: return false
+        }
+    }
+
     /// Applies a standing role change. Demotions come from the strongest author to the weakest.
     mutating func apply(_ node: Int, in graph: StateGraph) {
         guard let (member, role) = graph.nodes[node].action.roleChange else { return }
@@ -120,7 +165,10 @@ struct StateResolution: Sendable {
             let right = graph.logs[graph.nodes[node].log].right
             let isOwn = graph.nodes[node].author == member
             // A demotion acts on members that rank below its author, all other demotions considered.
-            guard isOwn || !hasRight(member, above: right, in: graph) else { return }
+            guard isOwn || !hasRight(member, above: right, in: graph) else {
+                protected.insert(member)
+                return
+            }
             var kept = kept
             if isOwn { kept.append(LogPosition(graph.nodes[node].reference)) }
             demotions[member, default: Demotions()].append(
@@ -141,6 +189,9 @@ struct StateResolution: Sendable {
     }
 
     // MARK: Rights
+
+    /// The members that a demotion lowers.
+    var demotedMembers: Dictionary<MemberKey, Demotions>.Keys { demotions.keys }
 
     var members: Set<MemberKey> { Set(grants.keys).union(demotions.keys) }
 

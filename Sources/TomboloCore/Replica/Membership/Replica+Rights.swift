@@ -65,13 +65,16 @@ extension Replica {
     ///
     /// - Returns: whether earlier verdicts may have changed.
     mutating func resolveState() -> Bool {
-        let before = state.changes
         let turned = state.resolve()
-        guard state.changes != before else { return false }
+        guard state.changes != settledChanges else { return false }
+        settledChanges = state.changes
+        let changed = state.takeChangedMembers()
         unsettled.turned.formUnion(turned)
         noteRedactions(among: turned)
         for (log, old) in parts {
-            guard let certificate = frontier.logs[log].certificate else { continue }
+            guard let certificate = frontier.logs[log].certificate, changed?.contains(certificate.member) ?? true else {
+                continue
+            }
             let new = state.wantedPart(ofLog: frontier.logs[log].id, by: certificate.author)
             guard new != old else { continue }
             unsettled.parts[log] = unsettled.parts[log] ?? old
