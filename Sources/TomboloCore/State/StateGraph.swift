@@ -138,7 +138,7 @@ package struct StateGraph: Sendable {
         devicesOfMember[author.member, default: []].insert(author.devices)
         indexOfLog[id] = logs.count - 1
         if resolution.hasLeft(author.member) { isUnresolved = true }
-        if !isUnresolved { resolution.note(logs.count - 1, of: self) }
+        if !isUnresolved { update { $0.note($1.logs.count - 1, of: $1) } }
         return logs.count - 1
     }
 
@@ -180,16 +180,24 @@ package struct StateGraph: Sendable {
             action.deviceRemoval != nil || resolution.isCut(nodes[node].log)
             || action.isDemotion && resolution.hasLeft(nodes[node].author)
         guard !isUnresolved else { return }
-        nodes[node].stands = resolution.stands(node, in: self)
+        nodes[node].stands = update { $0.stands(node, in: $1) }
         guard nodes[node].stands else { return }
         guard let member = action.roleChange?.member, action.isDemotion || mayBringBack(action) else {
             return apply(node)
         }
-        isUnresolved = appliedAlone >= Self.mostAppliedAlone || !resolution.applyAlone(node, in: self)
+        isUnresolved = appliedAlone >= Self.mostAppliedAlone || !update { $0.applyAlone(node, in: $1) }
         guard !isUnresolved else { return }
         appliedAlone += 1
         changes += 1
         changedMembers?.insert(member)
+    }
+
+    /// Changes the resolution. It is taken out meanwhile: a graph that refers to it too would make each change copy it.
+    private mutating func update<Result>(_ change: (inout StateResolution, StateGraph) -> Result) -> Result {
+        var taken = StateResolution()
+        swap(&taken, &resolution)
+        defer { swap(&taken, &resolution) }
+        return change(&taken, self)
     }
 
     /// Whether a grant adopts words, or concerns a member with demotions.
@@ -206,7 +214,7 @@ package struct StateGraph: Sendable {
 
     private mutating func apply(_ node: Int) {
         switch nodes[node].action {
-        case .grant: resolution.apply(node, in: self)
+        case .grant: update { $0.apply(node, in: $1) }
         case .set(let key, _):
             settings[key, default: []].subtract(nodes[node].parents)
             settings[key, default: []].insert(node)
