@@ -75,7 +75,7 @@ package struct StateGraph: Sendable {
     /// The role changes since then that were applied without resolving the state.
     private var appliedAlone = 0
     /// For more of them it is cheaper to resolve the state once.
-    private static let mostAppliedAlone = 8
+    private var mostAppliedAlone: Int { 8 + nodes.count / 256 }
     /// The members whose rights may have changed; nil for all.
     private var changedMembers: Set<MemberKey>? = []
     /// Counts the changes of rights.
@@ -185,7 +185,7 @@ package struct StateGraph: Sendable {
         guard let member = action.roleChange?.member, action.isDemotion || mayBringBack(action) else {
             return apply(node)
         }
-        isUnresolved = appliedAlone >= Self.mostAppliedAlone || !update { $0.applyAlone(node, in: $1) }
+        isUnresolved = appliedAlone >= mostAppliedAlone || !update { $0.applyAlone(node, in: $1) }
         guard !isUnresolved else { return }
         appliedAlone += 1
         changes += 1
