@@ -10,7 +10,7 @@ struct Flood: AsyncParsableCommand {
         abstract: "Receives floods of concurrent state events, and opens the group again.",
         discussion: """
             `leave`: so many members of a public group leave it without knowing of each other. `demote`: two admins who \
-            do not meet demote and promote so many members, who have not written. `receive`: one batch of all events on \
+            do not meet demote and promote so many members. `receive`: one batch of all events on \
             a device with a store in memory. `verify`: the part of it that the signatures take, three for each log. \
             `open`: the device opens the group again. `one more`: a further event of the same kind.
             """)

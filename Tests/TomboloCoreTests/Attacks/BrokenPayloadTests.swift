@@ -34,7 +34,7 @@ struct BrokenPayloadTests {
         try cluster["ann"].step(.payloadReceived(session, payload.encoded[...]))
     }
 
-    /// What the effects send over a session.
+    /// The payloads that the effects send over a session.
     private func sent(_ effects: [EngineEffect], over session: SessionID) throws -> [GroupSync] {
         try effects.flatMap { effect in
             guard case .send(session, let bytes) = effect else { return [GroupSync]() }

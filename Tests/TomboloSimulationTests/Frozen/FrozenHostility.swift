@@ -1,7 +1,7 @@
 import TomboloCore
 @testable import TomboloSimulation
 
-/// What a hostile device does. Its engine is a real one; its payloads are altered on their way.
+/// The behaviour of a hostile device. Its engine is a real one; its payloads are altered on their way.
 enum FrozenHostility: String, CaseIterable, Sendable {
     /// It falsifies fields that a peer must believe.
     case lies

@@ -22,7 +22,7 @@ final class FrozenNetwork {
         var last: UInt64 = 0
         var sent = 0
         var digest = FrozenDigest()
-        /// What the sender does if it is hostile.
+        /// The sender's behaviour if it is hostile.
         var attack: FrozenAttack?
     }
 
@@ -44,7 +44,7 @@ final class FrozenNetwork {
     private(set) var now: UInt64 = 1_700_000_000_000
     private let seeds: SeededGenerator
     private let faults: FrozenFaults
-    /// What hostile devices do, by number. On links over which a device joins they are honest.
+    /// The behaviour of hostile devices, by number. On links over which a device joins they are honest.
     private let hostile: [Int: FrozenHostility]
     private var wires: [Wire] = []
 
