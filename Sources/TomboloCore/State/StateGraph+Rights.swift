@@ -51,7 +51,7 @@ extension StateGraph {
             grant: strongest?.grant.map { nodes[$0].reference })
     }
 
-    /// The demotions of a member that act and that no right in force supersedes.
+    /// The demotions of a member that act, the strongest author's first.
     func demotions(of member: MemberKey) -> [StateNode] { resolution.demotions(of: member).map { nodes[$0] } }
 
     /// Whether a role change would do what it says: a grant is lowered by no demotion, and a demotion lowers every right
@@ -63,14 +63,20 @@ extension StateGraph {
         case .grant(_, _, let superseded, _):
             return demotions(of: member).allSatisfy { demotion in
                 guard let lowered = demotion.action.roleChange?.role, lowered < role else { return true }
-                let mayBeSuperseded =
-                    demotion.author == member || demotion.author == author || !(right < logs[demotion.log].right)
-                return mayBeSuperseded && superseded.contains(demotion.reference.id)
+                return superseded.contains(demotion.reference.id)
+                    && isSuperseded(demotion, of: member, byGrantOf: author, under: right)
             }
         default:
             return member == author
                 || rightsInForce(of: member).allSatisfy { $0.right.role <= role || $0.right < right }
         }
+    }
+
+    /// Whether a grant that names a demotion of its member supersedes it (protocol 2.6-22).
+    func isSuperseded(
+        _ demotion: StateNode, of member: MemberKey, byGrantOf author: MemberKey, under right: Right
+    ) -> Bool {
+        demotion.author == member || demotion.author == author || !(right < logs[demotion.log].right)
     }
 
     /// Whether a member has left by itself, so that logs of its devices may go on.

@@ -32,7 +32,8 @@ extension StateGraph {
             }
         }
         for (member, removals) in deviceRemovals {
-            for devices in devicesOfMember[member] ?? [] {
+            // The devices that have written state.
+            for devices in Set((logsOfMember[member] ?? []).map { logs[$0].author.devices }) {
                 for (removal, post) in removals where removal.covers(devices, of: member) {
                     if let device = devices.last { found.insert(device.value) }
                     if standing(of: member).role >= .admin { found.insert(nodes[post].reference.id.value) }

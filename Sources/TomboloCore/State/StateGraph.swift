@@ -57,8 +57,6 @@ package struct StateGraph: Sendable {
     private(set) var deviceRemovals: [MemberKey: [DeviceRemoval: Int]] = [:]
     /// The indices of each member's logs.
     private(set) var logsOfMember: [MemberKey: [Int]] = [:]
-    /// The devices that have begun state logs, with those that admitted them, by member.
-    private(set) var devicesOfMember: [MemberKey: Set<[DeviceKey]>] = [:]
     /// The owner that the statement names; nil in public groups, which nobody owns.
     let founder: MemberKey?
     package let policy: Policy
@@ -135,7 +133,6 @@ package struct StateGraph: Sendable {
         let grant = author.grant.flatMap { indexOfID[$0] }
         logs.append(StateLog(id: id, author: author, right: right, grant: grant))
         logsOfMember[author.member, default: []].append(logs.count - 1)
-        devicesOfMember[author.member, default: []].insert(author.devices)
         indexOfLog[id] = logs.count - 1
         if resolution.hasLeft(author.member) { isUnresolved = true }
         if !isUnresolved { update { $0.note($1.logs.count - 1, of: $1) } }

@@ -219,8 +219,7 @@ struct StateResolution: Sendable {
             named.compactMap(graph.index(of:)).filter { node in
                 let demotion = graph.nodes[node]
                 guard case .demote(member, _, _) = demotion.action else { return false }
-                return demotion.author == member || demotion.author == author
-                    || !(right < graph.logs[demotion.log].right)
+                return graph.isSuperseded(demotion, of: member, byGrantOf: author, under: right)
             })
     }
 
